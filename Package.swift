@@ -1,0 +1,73 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Numeric targets stay optimized in debug builds too: without it the tests of the model take minutes instead of seconds.
+let optimizedC: [CSetting] = [.unsafeFlags(["-O3"], .when(configuration: .debug))]
+let optimizedSwift: [SwiftSetting] = [.unsafeFlags(["-O"], .when(configuration: .debug))]
+
+let package = Package(
+    name: "ddp-train",
+    platforms: [.macOS(.v15)],
+    products: [
+        .executable(name: "ddp-train", targets: ["ddp-train"]),
+        .library(name: "Transformer", targets: ["Transformer"]),
+        .library(name: "Text", targets: ["Text"]),
+        .library(name: "Training", targets: ["Training"]),
+        .library(name: "Interchange", targets: ["Interchange"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
+    ],
+    targets: [
+        .systemLibrary(
+            name: "COpenBLAS",
+            pkgConfig: "openblas",
+            providers: [.apt(["libopenblas-dev"]), .brew(["openblas"])]
+        ),
+        .target(name: "CVectorKernels", cSettings: optimizedC),
+        .target(
+            name: "Compute",
+            dependencies: [
+                "CVectorKernels",
+                .target(name: "COpenBLAS", condition: .when(platforms: [.linux])),
+            ],
+            swiftSettings: optimizedSwift
+        ),
+        .target(name: "Transformer", dependencies: ["Compute"], swiftSettings: optimizedSwift),
+        .target(name: "ReferenceGPT", swiftSettings: optimizedSwift),
+        .target(name: "Formats", dependencies: [.product(name: "Crypto", package: "swift-crypto")]),
+        .target(name: "Text", dependencies: ["Compute", "Formats"], swiftSettings: optimizedSwift),
+        .target(
+            name: "Training",
+            dependencies: ["Transformer", "Text", "Compute", "Formats"],
+            swiftSettings: optimizedSwift
+        ),
+        .target(name: "Interchange", dependencies: ["Transformer", "Text", "Formats"]),
+        .executableTarget(
+            name: "ddp-train",
+            dependencies: [
+                "Training", "Interchange", "Transformer", "Text", "Compute", "Formats",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]
+        ),
+        .target(name: "TestSupport", path: "Tests/TestSupport"),
+        .testTarget(name: "ReferenceGPTTests", dependencies: ["ReferenceGPT", "TestSupport"]),
+        .testTarget(name: "ComputeTests", dependencies: ["Compute", "CVectorKernels", "TestSupport"]),
+        .testTarget(
+            name: "TransformerTests",
+            dependencies: ["Transformer", "Compute", "Formats", "ReferenceGPT", "TestSupport"]
+        ),
+        .testTarget(name: "FormatsTests", dependencies: ["Formats", "TestSupport"]),
+        .testTarget(name: "TextTests", dependencies: ["Text", "Compute", "Formats", "TestSupport"]),
+        .testTarget(
+            name: "TrainingTests",
+            dependencies: ["Training", "Transformer", "Text", "Formats", "Compute", "TestSupport"]
+        ),
+        .testTarget(
+            name: "InterchangeTests",
+            dependencies: ["Interchange", "Transformer", "Text", "Formats", "Compute", "TestSupport"]
+        ),
+        .testTarget(name: "EndToEndTests", dependencies: ["ddp-train", "TestSupport"]),
+    ]
+)

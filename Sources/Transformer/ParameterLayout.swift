@@ -1,0 +1,86 @@
+/// Where each parameter tensor lies in the one flat buffer that holds them all (gradients and moments have the same layout).
+///
+/// Order: token embedding, position embedding, the blocks from first to last, the final LayerNorm. Backward therefore
+/// finishes the flat gradient from its end to its beginning (the tied token embedding last), so a bucket for an
+/// all-reduce is a slice. Names and shapes are Hugging Face's for GPT-2: linear weights are stored `(in, out)`.
+public struct ParameterLayout: Equatable, Sendable {
+    public struct Tensor: Equatable, Sendable {
+        /// Hugging Face's name, such as `transformer.h.0.attn.c_attn.weight`.
+        public let name: String
+        public let shape: [Int]
+        /// Elements of the flat buffer.
+        public let range: Range<Int>
+        /// Matrices and embeddings decay, vectors do not (nanoGPT: tensors of two or more dimensions).
+        public var decays: Bool { shape.count >= 2 }
+    }
+
+    /// A linear layer's weight `(in, out)` and its bias `(out)`; a LayerNorm's `(C)` and `(C)`.
+    public struct Affine: Equatable, Sendable {
+        public let weight: Range<Int>
+        public let bias: Range<Int>?
+    }
+
+    public struct Block: Equatable, Sendable {
+        public let ln1, attention, attentionProjection, ln2, fullyConnected, mlpProjection: Affine
+    }
+
+    public let tensors: [Tensor]
+    /// Number of floats in the flat buffer.
+    public let count: Int
+    /// wte, (V, C); also the output head.
+    public let tokenEmbedding: Range<Int>
+    /// wpe, (block size, C).
+    public let positionEmbedding: Range<Int>
+    public let blocks: [Block]
+    public let finalLayerNorm: Affine
+
+    public init(_ configuration: GPTConfiguration) {
+        var builder = Builder()
+        let width = configuration.embeddingSize
+        tokenEmbedding = builder.add("transformer.wte.weight", [configuration.vocabularySize, width])
+        positionEmbedding = builder.add("transformer.wpe.weight", [configuration.blockSize, width])
+        var blocks: [Block] = []
+        for layer in 0..<configuration.layerCount {
+            func affine(_ name: String, _ shape: [Int]) -> Affine {
+                let prefix = "transformer.h.\(layer).\(name)"
+                let weight = builder.add("\(prefix).weight", shape)
+                let bias = configuration.bias ? builder.add("\(prefix).bias", [shape[shape.count - 1]]) : nil
+                return Affine(weight: weight, bias: bias)
+            }
+            blocks.append(
+                Block(
+                    ln1: affine("ln_1", [width]),
+                    attention: affine("attn.c_attn", [width, 3 * width]),
+                    attentionProjection: affine("attn.c_proj", [width, width]),
+                    ln2: affine("ln_2", [width]),
+                    fullyConnected: affine("mlp.c_fc", [width, 4 * width]),
+                    mlpProjection: affine("mlp.c_proj", [4 * width, width])
+                )
+            )
+        }
+        self.blocks = blocks
+        finalLayerNorm = Affine(
+            weight: builder.add("transformer.ln_f.weight", [width]),
+            bias: configuration.bias ? builder.add("transformer.ln_f.bias", [width]) : nil
+        )
+        tensors = builder.tensors
+        count = builder.count
+    }
+
+    /// The tensor of this name, if the configuration has it.
+    public func tensor(named name: String) -> Tensor? {
+        tensors.first { $0.name == name }
+    }
+
+    private struct Builder {
+        var tensors: [Tensor] = []
+        var count = 0
+
+        mutating func add(_ name: String, _ shape: [Int]) -> Range<Int> {
+            let range = count..<count + shape.reduce(1, *)
+            tensors.append(Tensor(name: name, shape: shape, range: range))
+            count = range.upperBound
+            return range
+        }
+    }
+}

@@ -1,0 +1,6 @@
+import ArgumentParser
+
+@main
+struct DDPTrain: ParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "ddp-train")
+}
