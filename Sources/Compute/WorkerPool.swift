@@ -1,10 +1,170 @@
-/// Threads that carry out the tasks of one phase together.
-public final class WorkerPool: @unchecked Sendable {
-    public let threadCount: Int
-    public init(threadCount: Int) { self.threadCount = threadCount }
+import CVectorKernels
+import Synchronization
 
-    /// Runs `body(task, worker)` for every task in `0..<taskCount` and returns when all are done.
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
+/// Threads that carry out the tasks of one phase together; the caller is one of them.
+///
+/// A phase is a number of independent tasks, each of which writes only what is its own, so results do not depend on which
+/// worker takes which task, nor on how many workers there are. `run` returns when every task is done.
+///
+/// The next task is handed out by one atomic word, `phase << 32 | tasks not yet taken`: a worker that wakes late finds
+/// either a task of the current phase or none, and nobody waits for a worker that has nothing to do. Idle workers spin
+/// for some microseconds (phases follow each other closely), then sleep.
+public final class WorkerPool: @unchecked Sendable {
+    /// Workers, the caller of `run` included.
+    public let threadCount: Int
+
+    private let ticket = Atomic<UInt64>(0)
+    private let unfinished = Atomic<Int>(0)
+    private let sleepers = Atomic<Int>(0)
+    private let stopping = Atomic<Bool>(false)
+    private var job: Job?
+    private let mutex: UnsafeMutablePointer<pthread_mutex_t>
+    private let condition: UnsafeMutablePointer<pthread_cond_t>
+    private var threads: [pthread_t] = []
+
+    /// The one place where a closure crosses threads: `run` outlives every use of it.
+    private struct Job: @unchecked Sendable {
+        let taskCount: Int
+        let body: (Int, Int) -> Void
+    }
+
+    /// About 50 microseconds of spinning: longer than the gap between two phases of a step, shorter than a noticed waste.
+    private static let spins = 2000
+
+    /// - Parameter threadCount: at least 1; 1 means that everything runs on the caller.
+    public init(threadCount: Int) {
+        precondition(threadCount >= 1, "a pool of \(threadCount) threads")
+        self.threadCount = threadCount
+        mutex = .allocate(capacity: 1)
+        condition = .allocate(capacity: 1)
+        pthread_mutex_init(mutex, nil)
+        pthread_cond_init(condition, nil)
+        MatrixProduct.useCallingThreadOnly()
+        for worker in 1..<max(threadCount, 1) { threads.append(startThread(worker)) }
+    }
+
+    deinit {
+        stopping.store(true, ordering: .sequentiallyConsistent)
+        wakeSleepers()
+        for thread in threads { pthread_join(thread, nil) }
+        pthread_mutex_destroy(mutex)
+        pthread_cond_destroy(condition)
+        mutex.deallocate()
+        condition.deallocate()
+    }
+
+    /// Runs `body(task, worker)` for every task in `0..<taskCount`; worker is below `threadCount`. Not reentrant.
     public func run(_ taskCount: Int, _ body: (_ task: Int, _ worker: Int) -> Void) {
-        for task in 0..<taskCount { body(task, 0) }
+        let mode = dt_flush_denormals()
+        defer { dt_restore_denormals(mode) }
+        guard threadCount > 1, taskCount > 1 else {
+            for task in 0..<taskCount { body(task, 0) }
+            return
+        }
+        precondition(taskCount < 1 << 32)
+        withoutActuallyEscaping(body) { escaping in
+            job = Job(taskCount: taskCount, body: escaping)
+            unfinished.store(taskCount, ordering: .relaxed)
+            let phase = (ticket.load(ordering: .relaxed) >> 32 + 1) & 0xFFFF_FFFF
+            ticket.store(phase << 32 | UInt64(taskCount), ordering: .sequentiallyConsistent)
+            if sleepers.load(ordering: .sequentiallyConsistent) > 0 { wakeSleepers() }
+            takeTasks(as: 0)
+            var waited = 0
+            while unfinished.load(ordering: .acquiring) > 0 {
+                waited += 1
+                if waited < Self.spins { dt_pause() } else { sched_yield() }
+            }
+            job = nil
+        }
+    }
+
+    /// Takes tasks of the current phase until none is left.
+    private func takeTasks(as worker: Int) {
+        var word = ticket.load(ordering: .acquiring)
+        while word & 0xFFFF_FFFF > 0 {
+            // Still the job of `word`'s phase if the exchange below succeeds: the phase cannot end before this task does.
+            let taken = ticket.compareExchange(expected: word, desired: word - 1, ordering: .acquiringAndReleasing)
+            guard taken.exchanged else {
+                word = taken.original
+                continue
+            }
+            let current = job!
+            current.body(current.taskCount - Int(word & 0xFFFF_FFFF), worker)
+            unfinished.subtract(1, ordering: .releasing)
+            word = ticket.load(ordering: .acquiring)
+        }
+    }
+
+    private func work(as worker: Int) {
+        _ = dt_flush_denormals()
+        var idle = 0
+        while !stopping.load(ordering: .relaxed) {
+            if ticket.load(ordering: .relaxed) & 0xFFFF_FFFF > 0 {
+                takeTasks(as: worker)
+                idle = 0
+            } else if idle < Self.spins {
+                idle += 1
+                dt_pause()
+            } else {
+                sleepUntilWork()
+                idle = 0
+            }
+        }
+    }
+
+    private func sleepUntilWork() {
+        pthread_mutex_lock(mutex)
+        sleepers.add(1, ordering: .sequentiallyConsistent)
+        while ticket.load(ordering: .sequentiallyConsistent) & 0xFFFF_FFFF == 0,
+            !stopping.load(ordering: .sequentiallyConsistent)
+        {
+            pthread_cond_wait(condition, mutex)
+        }
+        sleepers.subtract(1, ordering: .sequentiallyConsistent)
+        pthread_mutex_unlock(mutex)
+    }
+
+    private func wakeSleepers() {
+        pthread_mutex_lock(mutex)
+        pthread_cond_broadcast(condition)
+        pthread_mutex_unlock(mutex)
+    }
+
+    /// Threads hold the pool unretained: `deinit` joins them before its memory goes.
+    private func startThread(_ worker: Int) -> pthread_t {
+        final class Start {
+            unowned(unsafe) let pool: WorkerPool
+            let worker: Int
+            init(pool: WorkerPool, worker: Int) {
+                self.pool = pool
+                self.worker = worker
+            }
+        }
+        let start = Unmanaged.passRetained(Start(pool: self, worker: worker)).toOpaque()
+        #if canImport(Darwin)
+        var thread: pthread_t?
+        let failure = pthread_create(&thread, nil, { argument in
+            let start = Unmanaged<Start>.fromOpaque(argument).takeRetainedValue()
+            start.pool.work(as: start.worker)
+            return nil
+        }, start)
+        precondition(failure == 0, "pthread_create failed with \(failure)")
+        return thread!
+        #else
+        var thread = pthread_t()
+        let failure = pthread_create(&thread, nil, { argument in
+            let start = Unmanaged<Start>.fromOpaque(argument!).takeRetainedValue()
+            start.pool.work(as: start.worker)
+            return nil
+        }, start)
+        precondition(failure == 0, "pthread_create failed with \(failure)")
+        return thread
+        #endif
     }
 }

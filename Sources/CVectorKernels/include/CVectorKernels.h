@@ -1,1 +1,106 @@
+// The vector loops of the trainer: no state, no allocation, no input or output.
+//
+// One source (vector_kernels.inc) is compiled for each instruction set; dt_kernels_get() returns the table for this processor,
+// or for the one named by the environment variable DDP_TRAIN_ISA (avx512, avx2, plain) so that a test can force it.
 #pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/// Dropout by counter. Element e of row r of sequence s is kept when 16 bits of Philox(key; site, step, s, r, e) reach the
+/// threshold, so masks are made anew in the backward pass and never stored.
+typedef struct {
+    uint32_t key0, key1;  ///< the seed
+    uint32_t item;        ///< number of the first sequence within the step
+    uint32_t step;
+    uint32_t site;        ///< site << 8 | stream, as in CounterRandom
+    uint32_t threshold;   ///< drop probability times 65536
+    float scale;          ///< 65536 / (65536 - threshold)
+} dt_dropout;
+
+/// Shapes: `rows` contiguous rows of `n` floats unless a leading dimension is given. `first`, `last`: a slice of columns,
+/// so that workers can share a sum over rows without sharing an output. A NULL bias, residual or dropout is absent.
+typedef struct {
+    const char *isa;
+
+    // LayerNorm: y = (x - mean) * rstd * weight + bias, with eps 1e-5 under the root.
+    void (*layer_norm_forward)(float *y, float *mean, float *rstd, const float *x, const float *weight, const float *bias,
+                               size_t rows, size_t n);
+    /// dx = residual + (gradient through the normalization of x)
+    void (*layer_norm_backward)(float *dx, const float *residual, const float *dy, const float *x, const float *weight,
+                                const float *mean, const float *rstd, size_t rows, size_t n);
+    /// dweight += sum over rows of dy * (x - mean) * rstd; dbias += sum over rows of dy
+    void (*layer_norm_parameters)(float *dweight, float *dbias, const float *dy, const float *x, const float *mean,
+                                  const float *rstd, size_t rows, size_t n, size_t first, size_t last);
+
+    // Activations. Forward: y = f(x). Backward: dx holds dy on entry and dy * f'(x) on return; y = f(x) is made again.
+    void (*gelu_forward)(float *y, const float *x, size_t count);
+    void (*gelu_backward)(float *dx, float *y, const float *x, size_t count);
+    void (*gelu_tanh_forward)(float *y, const float *x, size_t count);
+    void (*gelu_tanh_backward)(float *dx, float *y, const float *x, size_t count);
+    void (*relu_forward)(float *y, const float *x, size_t count);
+    void (*relu_backward)(float *dx, float *y, const float *x, size_t count);
+
+    // Rows. Row r here is token (row + r) % tokens of sequence item + (row + r) / tokens.
+    void (*add_bias)(float *y, const float *bias, size_t rows, size_t n);
+    void (*column_sums)(float *sums, const float *x, size_t rows, size_t n, size_t first, size_t last);
+    /// y = residual + dropout(x + bias)
+    void (*residual_forward)(float *y, const float *residual, const float *x, const float *bias, size_t rows, size_t n,
+                             const dt_dropout *dropout, size_t row, size_t tokens);
+    /// y = dropout(x); y may be x
+    void (*dropout_rows)(float *y, const float *x, size_t rows, size_t n, const dt_dropout *dropout, size_t row,
+                         size_t tokens);
+
+    // Attention, for a block of query rows of one head; row r sees the first `visible + r` of n key columns.
+    /// scores (rows, n) to probabilities; lse[r] = log of the sum of exponentials. Columns not seen become 0.
+    /// Dropout is row `row + r` of sequence item, in rows of `tokens` elements.
+    void (*causal_softmax)(float *scores, float *lse, size_t rows, size_t visible, size_t n, size_t leading,
+                           const dt_dropout *dropout, size_t row, size_t tokens);
+    /// The same probabilities again, from scores and lse, without dropout.
+    void (*causal_probabilities)(float *scores, const float *lse, size_t rows, size_t visible, size_t n, size_t leading);
+    /// dp (gradient of the dropped probabilities) becomes the gradient of the unscaled scores, p becomes the dropped
+    /// probabilities. delta[r] = sum over the head of output times its gradient.
+    void (*causal_softmax_backward)(float *dp, float *p, const float *delta, float scale, size_t rows, size_t visible,
+                                    size_t n, size_t leading, const dt_dropout *dropout, size_t row, size_t tokens);
+    /// out[r] = dot product of rows of a and b
+    void (*dot_rows)(float *out, const float *a, size_t lead_a, const float *b, size_t lead_b, size_t rows, size_t n);
+
+    // Cross-entropy over a tile of vocabulary columns.
+    /// maximum[r] and sum[r] = sum of exp(x - maximum) over the tile's columns
+    void (*softmax_statistics)(float *maximum, float *sum, const float *logits, size_t rows, size_t n, size_t leading);
+    /// logits become (softmax - one_hot(target)) * scale, for columns first_column ..< first_column + n
+    void (*cross_entropy_backward)(float *logits, const float *lse, const int32_t *targets, float scale, size_t rows,
+                                   size_t n, size_t leading, size_t first_column);
+
+    /// y[i] = exp(x[i]); relative error below 2e-7 for -87.3 <= x <= 88.3, 0 below. For tests and generation.
+    void (*exponential)(float *y, const float *x, size_t count);
+
+    // Where replicas must agree: the same bits from every instruction set (no contraction, 16 fixed lanes).
+    /// AdamW (Loshchilov and Hutter, 2019) in PyTorch's order: p *= 1 - lr * decay; then the bias-corrected Adam step.
+    /// The gradient is multiplied by gradient_scale (clipping) on the way in. bias1, bias2: 1 - beta^step.
+    void (*adamw)(float *p, const float *g, float *m, float *v, size_t count, float lr, float beta1, float beta2, float eps,
+                  float decay, float bias1, float bias2, float gradient_scale);
+    /// Sum of squares in double precision.
+    double (*sum_squares)(const float *x, size_t count);
+} dt_kernels;
+
+/// The table for this processor, or the one that DDP_TRAIN_ISA names; NULL when that name is unknown or not supported here.
+const dt_kernels *dt_kernels_get(void);
+
+/// The table of a given instruction set, or NULL when this build or processor lacks it.
+const dt_kernels *dt_kernels_named(const char *isa);
+
+/// Makes this thread treat denormal numbers as zero (they cost a hundred times a normal one) and returns the old mode.
+uint64_t dt_flush_denormals(void);
+void dt_restore_denormals(uint64_t mode);
+
+/// A short wait inside a spinning loop.
+void dt_pause(void);
+
+#ifdef __cplusplus
+}
+#endif

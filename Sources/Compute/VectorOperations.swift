@@ -1,0 +1,89 @@
+import CVectorKernels
+
+/// Passes over whole parameter buffers, split into fixed pieces so that results do not depend on the number of workers.
+public enum VectorOperations {
+    /// Elements a task: 256 KiB of each buffer.
+    private static let piece = 65536
+
+    /// What AdamW needs besides the buffers; one step, one group of parameters.
+    public struct AdamW: Sendable {
+        public var learningRate: Float
+        public var beta1: Float
+        public var beta2: Float
+        public var epsilon: Float
+        public var weightDecay: Float
+        /// `1 - beta1^step` and `1 - beta2^step`, steps counted from 1.
+        public var biasCorrection1: Float
+        public var biasCorrection2: Float
+        /// Multiplies the gradient on the way in (clipping).
+        public var gradientScale: Float
+
+        public init(
+            learningRate: Float,
+            beta1: Float,
+            beta2: Float,
+            epsilon: Float = 1e-8,
+            weightDecay: Float,
+            biasCorrection1: Float,
+            biasCorrection2: Float,
+            gradientScale: Float = 1
+        ) {
+            self.learningRate = learningRate
+            self.beta1 = beta1
+            self.beta2 = beta2
+            self.epsilon = epsilon
+            self.weightDecay = weightDecay
+            self.biasCorrection1 = biasCorrection1
+            self.biasCorrection2 = biasCorrection2
+            self.gradientScale = gradientScale
+        }
+    }
+
+    /// One AdamW step of the elements in each range, with that range's settings. Ranges must not overlap.
+    public static func adamW(
+        parameters: UnsafeMutablePointer<Float>,
+        gradients: UnsafePointer<Float>,
+        firstMoments: UnsafeMutablePointer<Float>,
+        secondMoments: UnsafeMutablePointer<Float>,
+        ranges: [(range: Range<Int>, settings: AdamW)],
+        pool: WorkerPool
+    ) {
+        var pieces: [(start: Int, count: Int, settings: AdamW)] = []
+        for (range, settings) in ranges {
+            for start in stride(from: range.lowerBound, to: range.upperBound, by: piece) {
+                pieces.append((start, min(piece, range.upperBound - start), settings))
+            }
+        }
+        pool.run(pieces.count) { task, _ in
+            let (start, count, s) = pieces[task]
+            Kernels.table.adamw(
+                parameters + start, gradients + start, firstMoments + start, secondMoments + start, count,
+                s.learningRate, s.beta1, s.beta2, s.epsilon, s.weightDecay, s.biasCorrection1, s.biasCorrection2,
+                s.gradientScale
+            )
+        }
+    }
+
+    /// Sum of squares in double precision: pieces in parallel, added in order.
+    public static func sumOfSquares(_ values: UnsafeBufferPointer<Float>, pool: WorkerPool) -> Double {
+        guard let base = values.baseAddress else { return 0 }
+        let pieces = (values.count + piece - 1) / piece
+        var sums = [Double](repeating: 0, count: pieces)
+        sums.withUnsafeMutableBufferPointer { sums in
+            pool.run(pieces) { task, _ in
+                let start = task * piece
+                sums[task] = Kernels.table.sum_squares(base + start, min(piece, values.count - start))
+            }
+        }
+        return sums.reduce(0, +)
+    }
+
+    /// Sets every element to zero.
+    public static func clear(_ values: UnsafeMutableBufferPointer<Float>, pool: WorkerPool) {
+        guard let base = values.baseAddress else { return }
+        pool.run((values.count + piece - 1) / piece) { task, _ in
+            let start = task * piece
+            (base + start).update(repeating: 0, count: min(piece, values.count - start))
+        }
+    }
+}
