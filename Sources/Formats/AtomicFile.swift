@@ -1,0 +1,107 @@
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
+import Synchronization
+
+/// A file that appears under its name only when it is whole: written beside it, flushed to disk, and renamed.
+///
+/// ```swift
+/// let file = try AtomicFile(path: "out/model.safetensors")
+/// try file.append(header)
+/// try file.append(values)
+/// try file.commit()
+/// ```
+/// Until `commit` returns, a file that was there before stays as it was. Without `commit`, nothing is left behind but by
+/// a process that was killed: a file named `.NAME.PID-N.partial`.
+public final class AtomicFile {
+    public let path: String
+    private let temporaryPath: String
+    private var descriptor: Int32
+
+    /// - Throws: `UserError(.inputOutput)` when the folder is missing or cannot be written.
+    public init(path: String) throws {
+        self.path = path
+        temporaryPath = TemporaryName.beside(path)
+        descriptor = open(temporaryPath, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+        guard descriptor >= 0 else { throw FileSystem.failure("cannot write", path, errno) }
+    }
+
+    deinit {
+        guard descriptor >= 0 else { return }
+        close(descriptor)
+        unlink(temporaryPath)
+    }
+
+    public func append(_ bytes: UnsafeRawBufferPointer) throws {
+        precondition(descriptor >= 0, "\(path) is written already")
+        var rest = bytes
+        while !rest.isEmpty {
+            let written = systemWrite(descriptor, rest)
+            if written < 0 {
+                if errno == EINTR { continue }
+                throw FileSystem.failure("cannot write", path, errno)
+            }
+            rest = UnsafeRawBufferPointer(rebasing: rest[written...])
+        }
+    }
+
+    public func append(_ text: String) throws {
+        var text = text
+        try text.withUTF8 { try append(UnsafeRawBufferPointer($0)) }
+    }
+
+    /// Flushes the bytes to disk, gives the file its name, and makes the name durable.
+    public func commit() throws {
+        precondition(descriptor >= 0, "\(path) is written already")
+        guard Self.flush(descriptor) else { throw FileSystem.failure("cannot write", path, errno) }
+        try FileSystem.rename(temporaryPath, to: path)
+        close(descriptor)
+        descriptor = -1
+        try FileSystem.synchronizeFolder(FileSystem.folder(of: path))
+    }
+
+    /// Writes a whole file at once.
+    public static func write(_ bytes: UnsafeRawBufferPointer, to path: String) throws {
+        let file = try AtomicFile(path: path)
+        try file.append(bytes)
+        try file.commit()
+    }
+
+    public static func write(_ bytes: [UInt8], to path: String) throws {
+        try bytes.withUnsafeBytes { try write($0, to: path) }
+    }
+
+    public static func write(_ text: String, to path: String) throws {
+        try write(Array(text.utf8), to: path)
+    }
+
+    private static func flush(_ descriptor: Int32) -> Bool {
+        #if canImport(Darwin)
+            // fsync on macOS stops at the drive's cache.
+            if fcntl(descriptor, F_FULLFSYNC) == 0 { return true }
+        #endif
+        return fsync(descriptor) == 0
+    }
+}
+
+/// The system's `write`, which the methods of the same name hide.
+private func systemWrite(_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer) -> Int {
+    // macOS refuses more than 2 GiB at once.
+    write(descriptor, bytes.baseAddress, min(bytes.count, 1 << 30))
+}
+
+/// Names for things that are not whole yet: in the same folder, hidden, and never used twice.
+enum TemporaryName {
+    private static let counter = Atomic<Int>(0)
+
+    static func beside(_ path: String, kind: String = "partial") -> String {
+        let number = counter.wrappingAdd(1, ordering: .relaxed).newValue
+        let folder = FileSystem.folder(of: path)
+        let prefix = folder == "/" ? "/" : folder + "/"
+        return "\(prefix).\(FileSystem.lastComponent(of: path)).\(getpid())-\(number).\(kind)"
+    }
+}

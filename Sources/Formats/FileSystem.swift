@@ -1,0 +1,135 @@
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
+
+/// The few file operations that the project needs, with errors that name the call's purpose, the path and the cause.
+public enum FileSystem {
+    public enum ItemKind: Sendable { case file, folder, other }
+
+    /// What lies at a path (symbolic links followed), or nil when nothing does.
+    public static func kind(of path: String) -> ItemKind? {
+        var info = stat()
+        guard stat(path, &info) == 0 else { return nil }
+        switch info.st_mode & mode_t(S_IFMT) {
+        case mode_t(S_IFREG): return .file
+        case mode_t(S_IFDIR): return .folder
+        default: return .other
+        }
+    }
+
+    /// The size of a file in bytes.
+    public static func size(ofFile path: String) throws -> Int {
+        var info = stat()
+        guard stat(path, &info) == 0 else { throw failure("cannot look at", path, errno) }
+        return Int(info.st_size)
+    }
+
+    /// Makes a folder and the folders above it; a folder that is there already is no error.
+    public static func createFolder(_ path: String) throws {
+        if mkdir(path, 0o777) == 0 { return }
+        let code = errno
+        if code == EEXIST, kind(of: path) == .folder { return }
+        let above = folder(of: path)
+        guard code == ENOENT, above != path, kind(of: above) == nil else {
+            throw failure("cannot make the folder", path, code)
+        }
+        try createFolder(above)
+        guard mkdir(path, 0o777) == 0 || errno == EEXIST else {
+            throw failure("cannot make the folder", path, errno)
+        }
+    }
+
+    /// Removes a file, a symbolic link (not what it points to), or a folder with all that is in it. Nothing there is no error.
+    public static func remove(_ path: String) throws {
+        var info = stat()
+        guard lstat(path, &info) == 0 else {
+            if errno == ENOENT { return }
+            throw failure("cannot remove", path, errno)
+        }
+        if info.st_mode & mode_t(S_IFMT) == mode_t(S_IFDIR) {
+            for name in try names(inFolder: path) { try remove(path + "/" + name) }
+            guard rmdir(path) == 0 || errno == ENOENT else { throw failure("cannot remove", path, errno) }
+        } else {
+            guard unlink(path) == 0 || errno == ENOENT else { throw failure("cannot remove", path, errno) }
+        }
+    }
+
+    /// Renames within a file system; a file at the new name is replaced in one step.
+    public static func rename(_ path: String, to newPath: String) throws {
+        let result = path.withCString { old in newPath.withCString { new in systemRename(old, new) } }
+        guard result == 0 else { throw failure("cannot rename \(path) to", newPath, errno) }
+    }
+
+    /// The names in a folder, sorted, without `.` and `..`.
+    public static func names(inFolder path: String) throws -> [String] {
+        guard let folder = opendir(path) else { throw failure("cannot read the folder", path, errno) }
+        defer { closedir(folder) }
+        var names: [String] = []
+        while let entry = readdir(folder) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 1) { String(cString: $0) }
+            }
+            if name != ".", name != ".." { names.append(name) }
+        }
+        return names.sorted()
+    }
+
+    /// All bytes of a file.
+    ///
+    /// - Parameter limit: a longer file is refused as bad data; nil reads any length.
+    public static func read(_ path: String, limit: Int? = nil) throws -> [UInt8] {
+        let file = try MappedFile(path: path)
+        if let limit, file.bytes.count > limit {
+            throw UserError(.data, "\(path) has \(file.bytes.count) bytes, more than the \(limit) such a file can have")
+        }
+        return Array(file.bytes)
+    }
+
+    /// Makes the names in a folder durable, so that a rename survives a loss of power.
+    public static func synchronizeFolder(_ path: String) throws {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw failure("cannot open the folder", path, errno) }
+        defer { close(descriptor) }
+        // Some network file systems refuse fsync on folders; the rename itself has happened all the same.
+        guard fsync(descriptor) == 0 || errno == EINVAL || errno == ENOTSUP else {
+            throw failure("cannot write the folder", path, errno)
+        }
+    }
+
+    /// The folder that a path lies in: `a/b` gives `a`, `b` gives `.`, `/b` gives `/`.
+    public static func folder(of path: String) -> String {
+        let trimmed = path.droppingTrailingSlashes
+        guard let slash = trimmed.lastIndex(of: "/") else { return trimmed == "/" ? "/" : "." }
+        let above = String(trimmed[..<slash]).droppingTrailingSlashes
+        return above.isEmpty ? "/" : above
+    }
+
+    /// The last part of a path: `a/b/` gives `b`.
+    public static func lastComponent(of path: String) -> String {
+        let trimmed = path.droppingTrailingSlashes
+        guard trimmed != "/", let slash = trimmed.lastIndex(of: "/") else { return trimmed }
+        return String(trimmed[trimmed.index(after: slash)...])
+    }
+
+    /// The error of a failed system call, as `cannot open data/x/train.bin: No such file or directory`.
+    public static func failure(_ what: String, _ path: String, _ code: Int32) -> UserError {
+        UserError(.inputOutput, "\(what) \(path): \(String(cString: strerror(code)))")
+    }
+}
+
+/// The system's `rename`, which the method of the same name hides.
+private func systemRename(_ old: UnsafePointer<CChar>, _ new: UnsafePointer<CChar>) -> Int32 {
+    rename(old, new)
+}
+
+extension String {
+    fileprivate var droppingTrailingSlashes: String {
+        var path = self[...]
+        while path.count > 1, path.last == "/" { path.removeLast() }
+        return String(path)
+    }
+}

@@ -1,0 +1,25 @@
+/// An error that a user can cause and mend: one line, and the exit code it ends the program with.
+public struct UserError: Error, Equatable, CustomStringConvertible, Sendable {
+    /// What kind of failure it is; the raw value is the exit code, as in sysexits.h where it has one.
+    public enum Kind: Int32, Sendable {
+        /// Wrong usage or configuration.
+        case usage = 64
+        /// Bad data or a bad checkpoint.
+        case data = 65
+        /// Input or output failed.
+        case inputOutput = 74
+        /// Anything else.
+        case other = 1
+    }
+
+    public let kind: Kind
+    /// One line: what failed, with which value, and what to do.
+    public let message: String
+
+    public init(_ kind: Kind, _ message: String) {
+        self.kind = kind
+        self.message = message
+    }
+
+    public var description: String { message }
+}

@@ -1,0 +1,124 @@
+import Formats
+import Foundation
+import TestSupport
+import Testing
+
+@Suite("Files")
+struct FileTests {
+    let folder: TemporaryFolder
+
+    init() throws {
+        folder = try TemporaryFolder()
+    }
+
+    @Test("a file written atomically has the bytes, replaces the old one, and leaves nothing beside it")
+    func atomicFile() throws {
+        try AtomicFile.write("old", to: folder("a.txt"))
+        try AtomicFile.write([1, 2, 255], to: folder("a.txt"))
+        #expect(try FileSystem.read(folder("a.txt")) == [1, 2, 255])
+        #expect(try folder.names == ["a.txt"])
+    }
+
+    @Test("a file that is given up before it is whole leaves the old one, and nothing beside it")
+    func abandonedFile() throws {
+        try AtomicFile.write("old", to: folder("a.txt"))
+        do {
+            let file = try AtomicFile(path: folder("a.txt"))
+            try file.append("new")
+            #expect(try folder.names.count == 2)
+        }
+        #expect(try FileSystem.read(folder("a.txt")) == Array("old".utf8))
+        #expect(try folder.names == ["a.txt"])
+    }
+
+    @Test("writing into a folder that is missing names the file and the cause")
+    func missingFolder() throws {
+        let path = folder("missing/a.txt")
+        let error = #expect(throws: UserError.self) { try AtomicFile.write("x", to: path) }
+        #expect(error == UserError(.inputOutput, "cannot write \(path): No such file or directory"))
+    }
+
+    @Test("reading a missing file, a folder, and a file above the limit are errors that name the path")
+    func readingErrors() throws {
+        let missing = folder("none")
+        #expect(throws: UserError(.inputOutput, "cannot open \(missing): No such file or directory")) {
+            try FileSystem.read(missing)
+        }
+        #expect(throws: UserError(.inputOutput, "cannot read \(folder.path): it is not a regular file")) {
+            try FileSystem.read(folder.path)
+        }
+        try AtomicFile.write("four", to: folder("a"))
+        let error = #expect(throws: UserError.self) { try FileSystem.read(folder("a"), limit: 3) }
+        #expect(error?.kind == .data)
+    }
+
+    @Test("a folder appears when it is committed, and not when it is given up")
+    func atomicFolder() throws {
+        do {
+            let abandoned = try AtomicFolder(path: folder("deep/set"))
+            try AtomicFile.write("x", to: abandoned.temporaryPath + "/a")
+        }
+        #expect(try FileSystem.names(inFolder: folder("deep")) == [])
+
+        let new = try AtomicFolder(path: folder("deep/set"))
+        try AtomicFile.write("x", to: new.temporaryPath + "/a")
+        #expect(FileSystem.kind(of: folder("deep/set")) == nil)
+        try new.commit(replacing: false)
+        #expect(try FileSystem.names(inFolder: folder("deep/set")) == ["a"])
+    }
+
+    @Test("a folder is replaced whole when that is allowed, and kept when it is not")
+    func replacedFolder() throws {
+        let path = folder("set")
+        for (name, replacing) in [("first", false), ("second", true)] {
+            let new = try AtomicFolder(path: path)
+            try AtomicFile.write(name, to: new.temporaryPath + "/" + name)
+            try new.commit(replacing: replacing)
+        }
+        #expect(try FileSystem.names(inFolder: path) == ["second"])
+        do {
+            let third = try AtomicFolder(path: path)
+            let error = #expect(throws: UserError.self) { try third.commit(replacing: false) }
+            #expect(error?.kind == .usage)
+        }
+        #expect(try FileSystem.names(inFolder: path) == ["second"])
+        #expect(try folder.names == ["set"])
+    }
+
+    @Test("removing a folder does not follow symbolic links")
+    func removingLinks() throws {
+        try FileSystem.createFolder(folder("kept/inner"))
+        try AtomicFile.write("x", to: folder("kept/inner/a"))
+        try FileSystem.createFolder(folder("gone"))
+        try FileManager.default.createSymbolicLink(atPath: folder("gone/link"), withDestinationPath: folder("kept"))
+        try FileSystem.remove(folder("gone"))
+        #expect(try folder.names == ["kept"])
+        #expect(try FileSystem.names(inFolder: folder("kept/inner")) == ["a"])
+    }
+
+    @Test(
+        "paths are split as POSIX splits them",
+        arguments: [
+            ("a/b", "a", "b"), ("b", ".", "b"), ("/b", "/", "b"), ("/", "/", "/"), ("a/b//", "a", "b"),
+            ("a//b", "a", "b"),
+        ]
+    )
+    func paths(path: String, folder: String, name: String) {
+        #expect(FileSystem.folder(of: path) == folder)
+        #expect(FileSystem.lastComponent(of: path) == name)
+    }
+
+    /// Test vectors of FIPS 180-2, appendix B.
+    @Test(
+        "SHA-256 agrees with the standard's examples",
+        arguments: [
+            ("", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
+            ("abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
+        ]
+    )
+    func sha256(text: String, digest: String) throws {
+        #expect(Checksum.sha256(of: text) == digest)
+        try AtomicFile.write(text, to: folder("a"))
+        #expect(try Checksum.sha256(ofFile: folder("a")) == digest)
+    }
+}
