@@ -1,0 +1,119 @@
+/// A JSON document (RFC 8259) whose objects keep the order of their members.
+///
+/// Foundation's parsers drop the order and the second of two members with one name; the formats read here need both.
+public enum JSONValue: Equatable, Sendable {
+    case null
+    case bool(Bool)
+    /// A number written without fraction or exponent that fits 64 bits.
+    case integer(Int)
+    case number(Double)
+    case string(String)
+    case array([JSONValue])
+    case object([Member])
+
+    public struct Member: Equatable, Sendable {
+        public let name: String
+        public let value: JSONValue
+
+        public init(_ name: String, _ value: JSONValue) {
+            self.name = name
+            self.value = value
+        }
+    }
+
+    /// A member of an object by name (a linear search), nil for other values and missing members.
+    public subscript(name: String) -> JSONValue? {
+        guard case .object(let members) = self else { return nil }
+        return members.first { $0.name == name }?.value
+    }
+
+    public var stringValue: String? {
+        if case .string(let value) = self { value } else { nil }
+    }
+
+    public var integerValue: Int? {
+        if case .integer(let value) = self { value } else { nil }
+    }
+
+    public var boolValue: Bool? {
+        if case .bool(let value) = self { value } else { nil }
+    }
+
+    public var arrayValue: [JSONValue]? {
+        if case .array(let value) = self { value } else { nil }
+    }
+
+    public var objectValue: [Member]? {
+        if case .object(let value) = self { value } else { nil }
+    }
+}
+
+// MARK: - Writing
+
+extension JSONValue {
+    /// The document as text: on one line, or with a line a member and two spaces a level.
+    public func text(pretty: Bool = false) -> String {
+        var output = ""
+        write(to: &output, indentation: pretty ? "\n" : nil)
+        if pretty { output += "\n" }
+        return output
+    }
+
+    private func write(to output: inout String, indentation: String?) {
+        switch self {
+        case .null: output += "null"
+        case .bool(let value): output += value ? "true" : "false"
+        case .integer(let value): output += String(value)
+        case .number(let value):
+            precondition(value.isFinite, "JSON has no \(value)")
+            output += "\(value)"
+        case .string(let value): Self.write(value, to: &output)
+        case .array(let values):
+            Self.writeList(values, ("[", "]"), to: &output, indentation: indentation) { value, output, inner in
+                value.write(to: &output, indentation: inner)
+            }
+        case .object(let members):
+            Self.writeList(members, ("{", "}"), to: &output, indentation: indentation) { member, output, inner in
+                Self.write(member.name, to: &output)
+                output += indentation == nil ? ":" : ": "
+                member.value.write(to: &output, indentation: inner)
+            }
+        }
+    }
+
+    private static func writeList<Element>(
+        _ elements: [Element],
+        _ brackets: (String, String),
+        to output: inout String,
+        indentation: String?,
+        write: (Element, inout String, String?) -> Void
+    ) {
+        let inner = indentation.map { $0 + "  " }
+        output += brackets.0
+        for (index, element) in elements.enumerated() {
+            if index > 0 { output += "," }
+            if let inner { output += inner }
+            write(element, &output, inner)
+        }
+        if let indentation, !elements.isEmpty { output += indentation }
+        output += brackets.1
+    }
+
+    private static func write(_ string: String, to output: inout String) {
+        output += "\""
+        for scalar in string.unicodeScalars {
+            switch scalar {
+            case "\"": output += "\\\""
+            case "\\": output += "\\\\"
+            case "\n": output += "\\n"
+            case "\r": output += "\\r"
+            case "\t": output += "\\t"
+            case let control where control.value < 0x20:
+                let digits = String(control.value, radix: 16)
+                output += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+            default: output.unicodeScalars.append(scalar)
+            }
+        }
+        output += "\""
+    }
+}

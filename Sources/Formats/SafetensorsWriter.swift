@@ -1,0 +1,51 @@
+/// Writes safetensors files (the format: `SafetensorsFile`).
+public enum SafetensorsWriter {
+    public typealias Tensor = (name: String, shape: [Int], values: UnsafeBufferPointer<Float>)
+
+    /// Writes F32 tensors, in the order given, straight from memory to a file that appears when it is whole.
+    ///
+    /// - Parameters:
+    ///   - metadata: written under `__metadata__`, sorted by name; readers of PyTorch files expect `"format": "pt"`.
+    ///   - tensors: names are distinct, and `values` has as many elements as `shape` says.
+    /// - Throws: `UserError(.inputOutput)`.
+    public static func write(path: String, metadata: [String: String] = [:], tensors: [Tensor]) throws {
+        let file = try AtomicFile(path: path)
+        let header = header(metadata: metadata, tensors: tensors)
+        try withUnsafeBytes(of: UInt64(header.utf8.count).littleEndian) { try file.append($0) }
+        try file.append(header)
+        for tensor in tensors { try file.append(UnsafeRawBufferPointer(tensor.values)) }
+        try file.commit()
+    }
+
+    private static func header(metadata: [String: String], tensors: [Tensor]) -> String {
+        var members: [JSONValue.Member] = []
+        if !metadata.isEmpty {
+            let sorted = metadata.sorted { $0.key < $1.key }
+            members.append(.init("__metadata__", .object(sorted.map { .init($0.key, .string($0.value)) })))
+        }
+        var begin = 0
+        for tensor in tensors {
+            let count = tensor.shape.reduce(1, *)
+            precondition(
+                count == tensor.values.count,
+                "tensor \(tensor.name) of shape \(tensor.shape) with \(tensor.values.count) values"
+            )
+            let end = begin + 4 * count
+            members.append(
+                .init(
+                    tensor.name,
+                    .object([
+                        .init("dtype", .string("F32")),
+                        .init("shape", .array(tensor.shape.map { .integer($0) })),
+                        .init("data_offsets", .array([.integer(begin), .integer(end)])),
+                    ])
+                )
+            )
+            begin = end
+        }
+        precondition(Set(members.map(\.name)).count == members.count, "two tensors with one name")
+        let text = JSONValue.object(members).text()
+        // Padding the header lets the data start at a multiple of 8, as readers that map it like.
+        return text + String(repeating: " ", count: (8 - text.utf8.count % 8) % 8)
+    }
+}
