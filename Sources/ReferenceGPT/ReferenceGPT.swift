@@ -1,1 +1,169 @@
-// filled by its first feature
+private typealias L = ReferenceLayers
+
+/// The shape of a GPT: these numbers decide which parameters exist.
+public struct ReferenceConfiguration: Equatable, Sendable {
+    public var layerCount = 2
+    public var headCount = 2
+    public var embeddingSize = 8  // C
+    public var blockSize = 8  // the longest sequence
+    public var vocabularySize = 11  // V
+    public var bias = true
+    public var activation = ReferenceActivation.gelu
+
+    public init() {}
+}
+
+/// The whole model, GPT-2, and how it learns. Its parts, and what the shapes in comments mean: Layers.swift.
+///
+/// A GPT reads a sequence of tokens (small integers that stand for characters or pieces of words) and says, at every place
+/// at once, how likely each token of the vocabulary is to come next. It is trained by nothing but this: look at real
+/// text, measure how surprised the model was, and move every parameter a little in the direction of less surprise.
+/// This is the plain form, slow and in Double; the tests hold the fast one against it. Names are Hugging Face's.
+public struct ReferenceGPT: Sendable {
+    public let configuration: ReferenceConfiguration
+    /// All learned numbers, one tensor after the other, as `tensors` names them.
+    public var parameters: [Double]
+    public let tensors: [(name: String, range: Range<Int>)]
+    private var firstMoments, secondMoments: [Double]  // AdamW's averages of each derivative and of its square
+
+    /// A model whose parameters are all zero: set `parameters` before use.
+    public init(_ configuration: ReferenceConfiguration) {
+        self.configuration = configuration
+        let C = configuration.embeddingSize
+        var tensors: [(name: String, range: Range<Int>)] = []
+        func add(_ name: String, _ count: Int) {
+            let start = tensors.last?.range.upperBound ?? 0
+            tensors.append(("transformer.\(name)", start..<start + count))
+        }
+        func addAffine(_ name: String, inputs: Int = 1, outputs: Int) {
+            add("\(name).weight", inputs * outputs)
+            if configuration.bias { add("\(name).bias", outputs) }
+        }
+        add("wte.weight", configuration.vocabularySize * C)
+        add("wpe.weight", configuration.blockSize * C)
+        for layer in 0..<configuration.layerCount {
+            addAffine("h.\(layer).ln_1", outputs: C)
+            addAffine("h.\(layer).attn.c_attn", inputs: C, outputs: 3 * C)
+            addAffine("h.\(layer).attn.c_proj", inputs: C, outputs: C)
+            addAffine("h.\(layer).ln_2", outputs: C)
+            addAffine("h.\(layer).mlp.c_fc", inputs: C, outputs: 4 * C)
+            addAffine("h.\(layer).mlp.c_proj", inputs: 4 * C, outputs: C)
+        }
+        addAffine("ln_f", outputs: C)
+        self.tensors = tensors
+        parameters = [Double](repeating: 0, count: tensors.last?.range.upperBound ?? 0)
+        (firstMoments, secondMoments) = (parameters, parameters)
+    }
+
+    /// What a forward pass computed on its way in each block, kept because the backward pass needs it.
+    public struct Block: Sendable {
+        public var (input, normalized1, attended) = ([Double](), [Double](), [Double]())  // (R, C)
+        public var (qkv, attentionWeights) = ([Double](), [Double]())  // (R, 3C), (B, H, T, T)
+        public var (middle, normalized2) = ([Double](), [Double]())  // (R, C)
+        public var (hidden, activated) = ([Double](), [Double]())  // (R, 4C)
+    }
+
+    /// The blocks' activations, the last block's output and its LayerNorm (R, C), and the logits (R, V).
+    public typealias Activations = (blocks: [Block], output: [Double], normalized: [Double], logits: [Double])
+
+    /// From tokens (B, T), sequence after sequence, to logits (B, T, V).
+    ///
+    /// Each token's vector x flows through the blocks on a straight path, the residual stream. A block never replaces x,
+    /// it adds to it: first what attention gathered from earlier tokens, then what the MLP made of that.
+    public func forward(tokens: [Int], T: Int) -> Activations {
+        let (C, H) = (configuration.embeddingSize, configuration.headCount)
+        var blocks: [Block] = []
+        var x = L.embedding(tokens: tokens, wte: tensor("wte.weight"), wpe: tensor("wpe.weight"), T: T, C: C)
+        for layer in 0..<configuration.layerCount {
+            var b = Block()
+            b.input = x
+            b.normalized1 = L.layerNorm(b.input, affine("h.\(layer).ln_1"))
+            b.qkv = L.linear(b.normalized1, affine("h.\(layer).attn.c_attn"), I: C)
+            (b.attended, b.attentionWeights) = L.attention(b.qkv, T: T, H: H, C: C)
+            b.middle = sum(b.input, L.linear(b.attended, affine("h.\(layer).attn.c_proj"), I: C))
+            b.normalized2 = L.layerNorm(b.middle, affine("h.\(layer).ln_2"))
+            b.hidden = L.linear(b.normalized2, affine("h.\(layer).mlp.c_fc"), I: C)
+            b.activated = b.hidden.map(configuration.activation.value)
+            x = sum(b.middle, L.linear(b.activated, affine("h.\(layer).mlp.c_proj"), I: 4 * C))
+            blocks.append(b)
+        }
+        let normalized = L.layerNorm(x, affine("ln_f"))
+        return (blocks, x, normalized, L.linear(normalized, tiedHead, I: C))
+    }
+
+    /// The mean loss over all tokens, in nats, and its derivative by every parameter, in the order of `parameters`.
+    ///
+    /// tokens (B, T); targets (B, T): the token that follows each. This is the forward pass read from its end to its
+    /// beginning. Where x went two ways (past a layer and through it), the derivatives of both ways add.
+    public func lossAndGradients(tokens: [Int], targets: [Int], T: Int) -> (loss: Double, gradients: [Double]) {
+        let (C, H) = (configuration.embeddingSize, configuration.headCount)
+        let (V, N) = (configuration.vocabularySize, configuration.blockSize)
+        var gradients = [String: [Double]]()
+        func save(_ name: String, _ layer: (dx: [Double], dp: Affine)) -> [Double] {
+            (gradients["transformer.\(name).weight"], gradients["transformer.\(name).bias"]) = layer.dp
+            return layer.dx
+        }
+        func linear(_ name: String, dy: [Double], x: [Double], I: Int) -> [Double] {
+            save(name, L.linearBackward(dy: dy, x: x, affine(name), I: I))
+        }
+        func layerNorm(_ name: String, dy: [Double], x: [Double]) -> [Double] {
+            save(name, L.layerNormBackward(dy: dy, x: x, affine(name)))
+        }
+        let a = forward(tokens: tokens, T: T)
+        let (loss, dlogits) = L.crossEntropy(logits: a.logits, targets: targets)
+        let (dNormalized, dHead) = L.linearBackward(dy: dlogits, x: a.normalized, tiedHead, I: C)
+        var dx = layerNorm("ln_f", dy: dNormalized, x: a.output)
+        for layer in (0..<configuration.layerCount).reversed() {
+            let b = a.blocks[layer]
+            let dActivated = linear("h.\(layer).mlp.c_proj", dy: dx, x: b.activated, I: 4 * C)
+            let dHidden = zip(dActivated, b.hidden).map { $0 * configuration.activation.slope($1) }
+            let dNormalized2 = linear("h.\(layer).mlp.c_fc", dy: dHidden, x: b.normalized2, I: C)
+            dx = sum(dx, layerNorm("h.\(layer).ln_2", dy: dNormalized2, x: b.middle))
+            let dAttended = linear("h.\(layer).attn.c_proj", dy: dx, x: b.attended, I: C)
+            let dqkv = L.attentionBackward(dy: dAttended, qkv: b.qkv, weights: b.attentionWeights, T: T, H: H, C: C)
+            let dNormalized1 = linear("h.\(layer).attn.c_attn", dy: dqkv, x: b.normalized1, I: C)
+            dx = sum(dx, layerNorm("h.\(layer).ln_1", dy: dNormalized1, x: b.input))
+        }
+        let (dwte, dwpe) = L.embeddingBackward(dx: dx, tokens: tokens, T: T, C: C, V: V, blockSize: N)
+        gradients["transformer.wte.weight"] = sum(dwte, transposed(dHead.weight, rows: C))  // it has two roles
+        gradients["transformer.wpe.weight"] = dwpe
+        return (loss, tensors.flatMap { gradients[$0.name] ?? [] })
+    }
+
+    /// One step of AdamW (Loshchilov and Hutter, "Decoupled weight decay regularization", 2019); `step` counts from 1.
+    ///
+    /// `m = β₁ m + (1 - β₁) g`, `v = β₂ v + (1 - β₂) g²`, `p = p - rate * decay * p - rate * m̂ / (sqrt(v̂) + ε)`, where
+    /// `m̂ = m / (1 - β₁ˢᵗᵉᵖ)` makes up for the averages' start at zero (v̂ alike). The step's length hardly depends on the size
+    /// of g, only on how steady its sign is. Decay pulls matrices and embeddings towards zero; biases and LayerNorms are left.
+    public mutating func adamWStep(gradients: [Double], step: Int, rate: Double, decay: Double, beta: (Double, Double))
+    {
+        var powers = (1.0, 1.0)
+        for _ in 0..<step { powers = (powers.0 * beta.0, powers.1 * beta.1) }
+        for (name, range) in tensors {
+            let decay = name.hasSuffix(".weight") && !name.contains("ln_") ? decay : 0
+            for (i, g) in zip(range, gradients[range]) {
+                firstMoments[i] = beta.0 * firstMoments[i] + (1 - beta.0) * g
+                secondMoments[i] = beta.1 * secondMoments[i] + (1 - beta.1) * g * g
+                let (m, v) = (firstMoments[i] / (1 - powers.0), secondMoments[i] / (1 - powers.1))
+                parameters[i] -= rate * (decay * parameters[i] + m / (v.squareRoot() + 1e-8))
+            }
+        }
+    }
+
+    private func tensor(_ name: String) -> [Double] {
+        tensors.first { $0.name == "transformer.\(name)" }.map { Array(parameters[$0.range]) } ?? []
+    }
+
+    private func affine(_ name: String) -> Affine {
+        (tensor("\(name).weight"), configuration.bias ? tensor("\(name).bias") : nil)
+    }
+
+    /// The head is the token embedding again: a token's logit is how well the last vector points along its embedding.
+    private var tiedHead: Affine { (transposed(tensor("wte.weight"), rows: configuration.vocabularySize), nil) }
+
+    private func transposed(_ x: [Double], rows: Int) -> [Double] {
+        (0..<x.count).map { x[$0 % rows * (x.count / rows) + $0 / rows] }
+    }
+
+    private func sum(_ a: [Double], _ b: [Double]) -> [Double] { zip(a, b).map { $0 + $1 } }
+}
