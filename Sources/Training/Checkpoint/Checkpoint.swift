@@ -1,0 +1,155 @@
+import Compute
+import Formats
+import Transformer
+
+/// A folder that holds one moment of a run, whole and verified by hashes.
+///
+/// | file | content |
+/// | --- | --- |
+/// | model.safetensors | the parameters under Hugging Face's names, with zero biases where the model has none |
+/// | config.json, tokenizer.json | what transformers needs beside it, so that the folder loads there as it is |
+/// | optimizer.safetensors | both moments of AdamW, as `exp_avg.NAME` and `exp_avg_sq.NAME` |
+/// | state.json | `CheckpointState`, and the SHA-256 of every other file |
+public struct Checkpoint: Sendable {
+    public let folder: String
+    public let state: CheckpointState
+    /// SHA-256 of each file by name.
+    let hashes: [String: String]
+
+    static let modelFile = "model.safetensors"
+    static let optimizerFile = "optimizer.safetensors"
+    static let stateFile = "state.json"
+
+    /// Opens a checkpoint; its files are read and verified only when they are loaded.
+    ///
+    /// - Throws: `UserError(.inputOutput)` when there is none, `UserError(.data)` when `state.json` is not what it should be.
+    public init(folder: String) throws {
+        self.folder = folder
+        let path = folder + "/" + Self.stateFile
+        guard FileSystem.kind(of: path) == .file else {
+            throw UserError(.inputOutput, "\(folder) is not a checkpoint: it has no \(Self.stateFile)")
+        }
+        (state, hashes) = try CheckpointState.read(try JSONValue(ofFile: path), path: path)
+    }
+
+    public static func isCheckpoint(_ folder: String) -> Bool {
+        FileSystem.kind(of: folder + "/" + stateFile) == .file
+    }
+
+    /// Compares every file with its hash.
+    ///
+    /// - Throws: `UserError(.data)` that names the file that is missing or differs.
+    public func verify() throws {
+        for name in Set(hashes.keys).union([Self.modelFile, Self.optimizerFile]).sorted() { try verify(name) }
+    }
+
+    private func verify(_ name: String) throws {
+        let path = folder + "/" + name
+        guard let expected = hashes[name] else {
+            throw UserError(.data, "\(folder)/\(Self.stateFile) has no hash of \(name)")
+        }
+        guard FileSystem.kind(of: path) == .file else { throw UserError(.data, "\(path) is missing") }
+        guard try Checksum.sha256(ofFile: path) == expected else {
+            throw UserError(.data, "\(path) is damaged: its hash is not the one that was written with it")
+        }
+    }
+
+    // MARK: - Loading
+
+    /// A model with this checkpoint's parameters, verified.
+    public func loadModel(pool: WorkerPool) throws -> GPT {
+        try verify(Self.modelFile)
+        let file = try SafetensorsFile(path: folder + "/" + Self.modelFile)
+        // Before a layout or a buffer is made from numbers that the file may not bear out.
+        guard state.model.layerCount <= file.tensors.count else {
+            throw UserError(
+                .data,
+                "\(file.path) has \(file.tensors.count) tensors, too few for \(state.model.layerCount) layers"
+            )
+        }
+        let layout = ParameterLayout(state.model)
+        try layout.checkShapes(in: file, prefix: "")
+        let model = GPT(configuration: state.model, pool: pool)
+        try layout.load(model.parameters, from: file, prefix: "")
+        return model
+    }
+
+    /// Loads both moments, verified.
+    public func loadMoments(into optimizer: AdamW, layout: ParameterLayout) throws {
+        try verify(Self.optimizerFile)
+        let file = try SafetensorsFile(path: folder + "/" + Self.optimizerFile)
+        try layout.checkShapes(in: file, prefix: Self.firstMomentPrefix)
+        try layout.checkShapes(in: file, prefix: Self.secondMomentPrefix)
+        try layout.load(optimizer.firstMoments, from: file, prefix: Self.firstMomentPrefix)
+        try layout.load(optimizer.secondMoments, from: file, prefix: Self.secondMomentPrefix)
+    }
+
+    // MARK: - Writing
+
+    /// Fills an empty folder with the files of a checkpoint, each flushed to disk.
+    static func write(
+        _ state: CheckpointState,
+        model: GPT,
+        optimizer: AdamW,
+        into folder: String,
+        writeTokenizer: ((_ folder: String) throws -> Void)?
+    ) throws {
+        let metadata = ["format": "pt"]
+        try model.layout.withHuggingFaceTensors(of: model.parameters) { tensors in
+            try SafetensorsWriter.write(path: folder + "/" + modelFile, metadata: metadata, tensors: tensors)
+        }
+        try SafetensorsWriter.write(
+            path: folder + "/" + optimizerFile,
+            metadata: metadata,
+            tensors: model.layout.slices(of: optimizer.firstMoments, prefix: firstMomentPrefix)
+                + model.layout.slices(of: optimizer.secondMoments, prefix: secondMomentPrefix)
+        )
+        try AtomicFile.write(state.model.huggingFaceDescription(endOfText: nil), to: folder + "/config.json")
+        try writeTokenizer?(folder)
+        var hashes: [String: String] = [:]
+        for name in try FileSystem.names(inFolder: folder) {
+            hashes[name] = try Checksum.sha256(ofFile: folder + "/" + name)
+        }
+        try AtomicFile.write(state.json(files: hashes).text(pretty: true), to: folder + "/" + stateFile)
+    }
+
+    private static let firstMomentPrefix = "exp_avg."
+    private static let secondMomentPrefix = "exp_avg_sq."
+}
+
+extension ParameterLayout {
+    /// - Throws: `UserError(.data)` that names the first tensor that is missing or has another shape, and both shapes.
+    fileprivate func checkShapes(in file: SafetensorsFile, prefix: String) throws {
+        for tensor in tensors {
+            let name = prefix + tensor.name
+            guard let entry = file.tensors[name] else {
+                throw UserError(.data, "\(file.path) has no tensor \(name)")
+            }
+            guard entry.shape == tensor.shape else {
+                throw UserError(
+                    .data,
+                    "\(file.path): tensor \(name) has shape \(entry.shape), expected \(tensor.shape)"
+                )
+            }
+        }
+    }
+
+    fileprivate func load(_ buffer: borrowing FloatBuffer, from file: SafetensorsFile, prefix: String) throws {
+        let elements = buffer.elements
+        for tensor in tensors {
+            try file.floats(
+                named: prefix + tensor.name,
+                into: UnsafeMutableBufferPointer(rebasing: elements[tensor.range])
+            )
+        }
+    }
+
+    /// The tensors of a flat buffer, valid while the buffer lives.
+    fileprivate func slices(
+        of buffer: borrowing FloatBuffer,
+        prefix: String
+    ) -> [(name: String, shape: [Int], values: UnsafeBufferPointer<Float>)] {
+        let elements = UnsafeBufferPointer(buffer.elements)
+        return tensors.map { (prefix + $0.name, $0.shape, UnsafeBufferPointer(rebasing: elements[$0.range])) }
+    }
+}

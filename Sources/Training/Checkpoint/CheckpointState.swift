@@ -1,0 +1,128 @@
+import Formats
+import Transformer
+
+/// Everything about a moment of a run that is not a float of the model or the optimizer: the content of `state.json`.
+public struct CheckpointState: Equatable, Sendable {
+    /// Updates done.
+    public var iteration: Int
+    public var model: GPTConfiguration
+    /// The lowest validation loss of the run so far, in nats a token.
+    public var bestValidationLoss: Double?
+    /// The validation loss measured at this iteration, if it was.
+    public var validationLoss: Double?
+    /// The resolved options of the run, as `config.toml` shows them, by name.
+    public var options: [String: String]
+    public var dataset: String
+    /// Hash of the data set's description: a resume goes on with the same tokens or not at all.
+    public var datasetHash: String
+    public var seed: Int
+    /// Ranks that trained it; the stream of data does not depend on them.
+    public var worldSize: Int
+
+    public init(
+        iteration: Int,
+        model: GPTConfiguration,
+        bestValidationLoss: Double? = nil,
+        validationLoss: Double? = nil,
+        options: [String: String] = [:],
+        dataset: String,
+        datasetHash: String,
+        seed: Int,
+        worldSize: Int = 1
+    ) {
+        self.iteration = iteration
+        self.model = model
+        self.bestValidationLoss = bestValidationLoss
+        self.validationLoss = validationLoss
+        self.options = options
+        self.dataset = dataset
+        self.datasetHash = datasetHash
+        self.seed = seed
+        self.worldSize = worldSize
+    }
+}
+
+// MARK: - state.json
+
+extension CheckpointState {
+    static let format = 1
+
+    /// The document, with the SHA-256 of each file beside it by name.
+    func json(files: [String: String]) -> JSONValue {
+        func strings(_ values: [String: String]) -> JSONValue {
+            .object(values.sorted { $0.key < $1.key }.map { .init($0.key, .string($0.value)) })
+        }
+        return .object([
+            .init("format", .integer(Self.format)),
+            .init("iteration", .integer(iteration)),
+            .init("best_val_loss", bestValidationLoss.map { .number($0) } ?? .null),
+            .init("val_loss", validationLoss.map { .number($0) } ?? .null),
+            .init("model", model.json),
+            .init("dataset", .string(dataset)),
+            .init("dataset_hash", .string(datasetHash)),
+            .init("seed", .integer(seed)),
+            .init("world_size", .integer(worldSize)),
+            .init("options", strings(options)),
+            .init("sha256", strings(files)),
+        ])
+    }
+
+    /// - Throws: `UserError(.data)` that names the member that is missing or of another type.
+    static func read(_ json: JSONValue, path: String) throws -> (state: CheckpointState, files: [String: String]) {
+        let reader = JSONReader(json, path: path)
+        let format = try reader.integer("format")
+        guard format == Self.format else {
+            throw UserError(.data, "\(path) has format \(format); this ddp-train reads format \(Self.format)")
+        }
+        let state = CheckpointState(
+            iteration: try reader.integer("iteration"),
+            model: try GPTConfiguration(reader.object("model")),
+            bestValidationLoss: try reader.optionalNumber("best_val_loss"),
+            validationLoss: try reader.optionalNumber("val_loss"),
+            options: try reader.strings("options"),
+            dataset: try reader.string("dataset"),
+            datasetHash: try reader.string("dataset_hash"),
+            seed: try reader.integer("seed"),
+            worldSize: try reader.integer("world_size")
+        )
+        guard state.iteration >= 0 else { throw UserError(.data, "\(path): iteration \(state.iteration) is negative") }
+        return (state, try reader.strings("sha256"))
+    }
+}
+
+extension GPTConfiguration {
+    fileprivate var json: JSONValue {
+        .object([
+            .init("n_layer", .integer(layerCount)),
+            .init("n_head", .integer(headCount)),
+            .init("n_embd", .integer(embeddingSize)),
+            .init("block_size", .integer(blockSize)),
+            .init("vocab_size", .integer(vocabularySize)),
+            .init("bias", .bool(bias)),
+            // By way of its text, so that 0.2 reads 0.2 and not the nearest Float's digits as a Double.
+            .init("dropout", .number(Double("\(dropout)")!)),
+            .init("activation", .string(activation.rawValue)),
+        ])
+    }
+
+    fileprivate init(_ reader: JSONReader) throws {
+        let name = try reader.string("activation")
+        guard let activation = Activation(rawValue: name) else {
+            throw UserError(.data, "\(reader.path): unknown activation \(name)")
+        }
+        self.init(
+            layerCount: try reader.integer("n_layer"),
+            headCount: try reader.integer("n_head"),
+            embeddingSize: try reader.integer("n_embd"),
+            blockSize: try reader.integer("block_size"),
+            vocabularySize: try reader.integer("vocab_size"),
+            bias: try reader.bool("bias"),
+            dropout: Float(try reader.number("dropout")),
+            activation: activation
+        )
+        let sizes = [layerCount, headCount, embeddingSize, blockSize, vocabularySize]
+        guard sizes.allSatisfy({ 1...(1 << 24) ~= $0 }), embeddingSize % headCount == 0, 0..<1 ~= dropout else {
+            throw UserError(.data, "\(reader.path) describes a model that cannot be: \(self)")
+        }
+    }
+}

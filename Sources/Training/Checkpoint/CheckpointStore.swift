@@ -1,0 +1,152 @@
+import Formats
+import Transformer
+
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
+
+/// The checkpoints of one run: folders `step-00000250`, and the links `latest` and `best` that name two of them.
+///
+/// A checkpoint is filled under a temporary name, flushed to disk and renamed; the links move after that, each in one step.
+/// So whenever a process is killed, what `latest` and `best` name is whole.
+public struct CheckpointStore: Sendable {
+    public enum Which: String, Sendable, CaseIterable { case best, latest }
+
+    /// `OUT_DIR/checkpoints`.
+    public let folder: String
+
+    public init(outputFolder: String) {
+        folder = outputFolder + "/checkpoints"
+    }
+
+    // MARK: - Finding
+
+    /// Iterations that have a checkpoint, newest first, whole or not.
+    public func iterations() throws -> [Int] {
+        guard FileSystem.kind(of: folder) == .folder else { return [] }
+        return try FileSystem.names(inFolder: folder).compactMap(Self.iteration(ofName:)).sorted(by: >)
+    }
+
+    public func path(iteration: Int) -> String { folder + "/" + Self.name(iteration: iteration) }
+
+    /// - Throws: `UserError(.inputOutput)` when the run has no such checkpoint, `UserError(.data)` when it is damaged.
+    public func open(_ which: Which) throws -> Checkpoint {
+        // By the name that the link holds: what it names may be another one a moment later. A copy of a run may have
+        // folders in place of the links.
+        let path = folder + "/" + (target(of: which) ?? which.rawValue)
+        guard FileSystem.kind(of: path) == .folder else {
+            throw UserError(
+                .inputOutput,
+                "there is no \(which.rawValue) checkpoint in \(folder): train first, or check --out_dir"
+            )
+        }
+        return try Checkpoint(folder: path)
+    }
+
+    /// The newest checkpoint whose files all have their hashes.
+    ///
+    /// - Parameter skipped: told of each newer one that does not, and why.
+    /// - Throws: `UserError(.inputOutput)` when there is no checkpoint at all, `UserError(.data)` when none is whole.
+    public func newestWhole(skipped: (_ iteration: Int, _ reason: String) -> Void) throws -> Checkpoint {
+        let iterations = try iterations()
+        for iteration in iterations {
+            do {
+                let checkpoint = try Checkpoint(folder: path(iteration: iteration))
+                try checkpoint.verify()
+                guard checkpoint.state.iteration == iteration else {
+                    throw UserError(.data, "\(checkpoint.folder) holds iteration \(checkpoint.state.iteration)")
+                }
+                return checkpoint
+            } catch let error as UserError {
+                skipped(iteration, error.message)
+            }
+        }
+        guard iterations.isEmpty else { throw UserError(.data, "no checkpoint in \(folder) is whole") }
+        throw UserError(.inputOutput, "nothing to resume: \(folder) has no checkpoint")
+    }
+
+    // MARK: - Saving
+
+    /// Saves a checkpoint, then moves `latest` (and `best`), then removes what is no longer kept.
+    ///
+    /// - Parameters:
+    ///   - keepOlder: how many to keep besides the latest and the best.
+    ///   - writeTokenizer: puts the tokenizer's files into the folder it is given.
+    /// - Throws: `UserError(.inputOutput)`; whatever was saved before is untouched then.
+    @discardableResult
+    public func save(
+        _ state: CheckpointState,
+        model: GPT,
+        optimizer: AdamW,
+        isBest: Bool,
+        keepOlder: Int,
+        writeTokenizer: ((_ folder: String) throws -> Void)? = nil
+    ) throws -> Checkpoint {
+        let name = Self.name(iteration: state.iteration)
+        let target = try AtomicFolder(path: folder + "/" + name)
+        try Checkpoint.write(
+            state,
+            model: model,
+            optimizer: optimizer,
+            into: target.temporaryPath,
+            writeTokenizer: writeTokenizer
+        )
+        try target.commit(replacing: true)
+        if isBest { try link(.best, to: name) }
+        try link(.latest, to: name)
+        try FileSystem.synchronizeFolder(folder)
+        try prune(keepOlder: keepOlder)
+        return try Checkpoint(folder: target.path)
+    }
+
+    /// Removes what a killed process left: folders that were never whole, and those that were being removed.
+    public func removeLeftovers() throws {
+        guard FileSystem.kind(of: folder) == .folder else { return }
+        for name in try FileSystem.names(inFolder: folder) where name.hasPrefix(".") {
+            try FileSystem.remove(folder + "/" + name)
+        }
+    }
+
+    private func prune(keepOlder: Int) throws {
+        let linked = Set(Which.allCases.compactMap(target))
+        let names = try iterations().map { Self.name(iteration: $0) }
+        for name in names.filter({ !linked.contains($0) }).dropFirst(keepOlder) {
+            // Under a hidden name first, so that a folder half removed is never taken for a checkpoint.
+            let doomed = folder + "/.removed-" + name
+            try FileSystem.rename(folder + "/" + name, to: doomed)
+            try FileSystem.remove(doomed)
+        }
+    }
+
+    /// The name that a link holds.
+    private func target(of which: Which) -> String? {
+        withUnsafeTemporaryAllocation(of: CChar.self, capacity: 4096) { buffer in
+            let count = readlink(folder + "/" + which.rawValue, buffer.baseAddress!, buffer.count)
+            guard count > 0 else { return nil }
+            return String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        }
+    }
+
+    private func link(_ which: Which, to name: String) throws {
+        let path = folder + "/" + which.rawValue
+        let temporary = folder + "/.link-" + which.rawValue
+        try FileSystem.remove(temporary)
+        guard symlink(name, temporary) == 0 else { throw FileSystem.failure("cannot link", path, errno) }
+        if target(of: which) == nil { try FileSystem.remove(path) }
+        try FileSystem.rename(temporary, to: path)
+    }
+
+    private static func name(iteration: Int) -> String {
+        let digits = String(iteration)
+        return "step-" + String(repeating: "0", count: max(0, 8 - digits.count)) + digits
+    }
+
+    private static func iteration(ofName name: String) -> Int? {
+        guard name.hasPrefix("step-"), let iteration = Int(name.dropFirst("step-".count)) else { return nil }
+        return self.name(iteration: iteration) == name ? iteration : nil
+    }
+}

@@ -1,0 +1,88 @@
+import Compute
+
+extension ParameterLayout {
+    /// A tensor as Hugging Face's GPT-2 has it.
+    public struct HuggingFaceTensor: Equatable, Sendable {
+        public let name: String
+        public let shape: [Int]
+        /// Elements of the flat buffer, or nil for a bias that this model does not have: zeros in the file.
+        public let range: Range<Int>?
+    }
+
+    /// Every tensor that a Hugging Face GPT-2 has. Its biases are not optional; a model without them has zeros there.
+    public var huggingFaceTensors: [HuggingFaceTensor] {
+        var result: [HuggingFaceTensor] = []
+        for tensor in tensors {
+            result.append(HuggingFaceTensor(name: tensor.name, shape: tensor.shape, range: tensor.range))
+            guard tensor.name.hasSuffix(".weight"), !tensor.isEmbedding else { continue }
+            let bias = tensor.name.dropLast(".weight".count) + ".bias"
+            if self.tensor(named: String(bias)) == nil {
+                result.append(HuggingFaceTensor(name: String(bias), shape: [tensor.shape.last!], range: nil))
+            }
+        }
+        return result
+    }
+
+    /// Calls `body` with every tensor of `huggingFaceTensors` and its values, valid during the call.
+    public func withHuggingFaceTensors<Result>(
+        of parameters: borrowing FloatBuffer,
+        _ body: ([(name: String, shape: [Int], values: UnsafeBufferPointer<Float>)]) throws -> Result
+    ) rethrows -> Result {
+        let all = UnsafeBufferPointer(parameters.elements)
+        let tensors = huggingFaceTensors
+        let zeros = FloatBuffer(count: tensors.filter { $0.range == nil }.map(\.shape[0]).max() ?? 0)
+        return try body(
+            tensors.map { tensor in
+                let values = tensor.range.map { all[$0] } ?? UnsafeBufferPointer(zeros.elements)[..<tensor.shape[0]]
+                return (tensor.name, tensor.shape, UnsafeBufferPointer(rebasing: values))
+            }
+        )
+    }
+}
+
+extension ParameterLayout.Tensor {
+    fileprivate var isEmbedding: Bool { name.hasSuffix("wte.weight") || name.hasSuffix("wpe.weight") }
+}
+
+extension GPTConfiguration {
+    /// The text of a `config.json` that describes this model to Hugging Face's transformers.
+    ///
+    /// `bias` is a key of our own, which transformers passes over: it tells a reader here that the zero biases of the file
+    /// do not exist in the model.
+    /// - Parameter endOfText: the token that ends a document, if the vocabulary has one.
+    public func huggingFaceDescription(endOfText: Int32?) -> String {
+        let endOfText = endOfText.map { String($0) } ?? "null"
+        let activationName =
+            switch activation {
+            case .gelu: "gelu"
+            case .gelu_tanh: "gelu_new"
+            case .relu: "relu"
+            }
+        return """
+            {
+              "architectures": ["GPT2LMHeadModel"],
+              "model_type": "gpt2",
+              "vocab_size": \(vocabularySize),
+              "n_positions": \(blockSize),
+              "n_ctx": \(blockSize),
+              "n_embd": \(embeddingSize),
+              "n_layer": \(layerCount),
+              "n_head": \(headCount),
+              "n_inner": null,
+              "activation_function": "\(activationName)",
+              "layer_norm_epsilon": 1e-05,
+              "embd_pdrop": \(dropout),
+              "attn_pdrop": \(dropout),
+              "resid_pdrop": \(dropout),
+              "scale_attn_weights": true,
+              "scale_attn_by_inverse_layer_idx": false,
+              "tie_word_embeddings": true,
+              "bos_token_id": \(endOfText),
+              "eos_token_id": \(endOfText),
+              "dtype": "float32",
+              "bias": \(bias)
+            }
+
+            """
+    }
+}

@@ -1,0 +1,199 @@
+import Compute
+import Formats
+import Foundation
+import TestSupport
+import Testing
+import Transformer
+
+@testable import Training
+
+@Suite("Checkpoints")
+struct CheckpointTests {
+    let scratch: TemporaryFolder
+    let configuration = GPTConfiguration(
+        layerCount: 2,
+        headCount: 2,
+        embeddingSize: 8,
+        blockSize: 4,
+        vocabularySize: 11,
+        dropout: 0.2,
+        activation: .gelu_tanh
+    )
+
+    init() throws { scratch = try TemporaryFolder() }
+
+    var store: CheckpointStore { CheckpointStore(outputFolder: scratch.path) }
+
+    func model(seed: UInt64) -> GPT {
+        let model = GPT(configuration: configuration, pool: WorkerPool(threadCount: 1))
+        _ = model.parameters.elements.update(fromContentsOf: randomValues(model.parameters.count, seed: seed))
+        return model
+    }
+
+    func optimizer(_ model: GPT, seed: UInt64) -> AdamW {
+        let optimizer = AdamW(layout: model.layout, options: .init())
+        let random = randomValues(model.layout.count, seed: seed)
+        _ = optimizer.firstMoments.elements.update(fromContentsOf: random)
+        _ = optimizer.secondMoments.elements.update(fromContentsOf: random.map { $0 * $0 })
+        return optimizer
+    }
+
+    func state(_ iteration: Int) -> CheckpointState {
+        CheckpointState(
+            iteration: iteration,
+            model: configuration,
+            bestValidationLoss: 1.25 + 1 / 3,
+            validationLoss: nil,
+            options: ["learning_rate": "0.001", "out_dir": "a \"quoted\" name"],
+            dataset: "demo",
+            datasetHash: "abc",
+            seed: .max
+        )
+    }
+
+    @discardableResult
+    func save(_ iteration: Int, isBest: Bool = false, keepOlder: Int = 0) throws -> Checkpoint {
+        let model = model(seed: UInt64(iteration))
+        let optimizer = optimizer(model, seed: UInt64(iteration) + 1000)
+        return try store.save(
+            state(iteration),
+            model: model,
+            optimizer: optimizer,
+            isBest: isBest,
+            keepOlder: keepOlder
+        )
+    }
+
+    @Test("What is saved is loaded: parameters, moments and state, to the last bit")
+    func roundTrip() throws {
+        let saved = try save(7, isBest: true)
+        try saved.verify()
+        for which in CheckpointStore.Which.allCases {
+            let checkpoint = try store.open(which)
+            #expect(checkpoint.state == state(7))
+            let model = try checkpoint.loadModel(pool: WorkerPool(threadCount: 1))
+            #expect(model.configuration == configuration)
+            #expect(values(model.parameters) == values(self.model(seed: 7).parameters))
+            let loaded = AdamW(layout: model.layout, options: .init())
+            try checkpoint.loadMoments(into: loaded, layout: model.layout)
+            let expected = optimizer(model, seed: 1007)
+            #expect(values(loaded.firstMoments) == values(expected.firstMoments))
+            #expect(values(loaded.secondMoments) == values(expected.secondMoments))
+        }
+    }
+
+    @Test("A model without biases is written with zero biases, as transformers wants them")
+    func zeroBiases() throws {
+        let checkpoint = try save(1)
+        let file = try SafetensorsFile(path: checkpoint.folder + "/model.safetensors")
+        #expect(file.metadata == ["format": "pt"])
+        #expect(file.tensors.count == 2 + 2 * 12 + 2)
+        #expect(file.tensors["transformer.h.1.attn.c_attn.bias"]?.shape == [24])
+        let bias = FloatBuffer(count: 32)
+        bias.elements.update(repeating: 1)
+        try file.floats(named: "transformer.h.1.mlp.c_fc.bias", into: bias.elements)
+        #expect(bias.elements.allSatisfy { $0 == 0 })
+        let config = try JSONValue(ofFile: checkpoint.folder + "/config.json")
+        #expect(config["activation_function"] == .string("gelu_new"))
+        #expect(config["n_layer"] == .integer(2))
+        #expect(config["bias"] == .bool(false))
+    }
+
+    @Test("The newest and the best are kept, older ones go")
+    func keeping() throws {
+        try save(10, isBest: true)
+        for iteration in [20, 30, 40] { try save(iteration, keepOlder: 1) }
+        #expect(try store.iterations() == [40, 30, 10])
+        #expect(try store.open(.latest).state.iteration == 40)
+        #expect(try store.open(.best).state.iteration == 10)
+        try save(50, isBest: true, keepOlder: 0)
+        #expect(try store.iterations() == [50])
+        #expect(try FileSystem.names(inFolder: store.folder) == ["best", "latest", "step-00000050"])
+    }
+
+    @Test("A file that was changed, cut short or lost is refused by name", arguments: ["model", "optimizer"])
+    func damage(file: String) throws {
+        let checkpoint = try save(3)
+        let path = "\(checkpoint.folder)/\(file).safetensors"
+        var bytes = try FileSystem.read(path)
+        func load() throws {
+            let model = try checkpoint.loadModel(pool: WorkerPool(threadCount: 1))
+            try checkpoint.loadMoments(into: AdamW(layout: model.layout, options: .init()), layout: model.layout)
+        }
+        try load()
+        let damaged = UserError(.data, "\(path) is damaged: its hash is not the one that was written with it")
+        bytes[bytes.count - 5] ^= 1
+        try AtomicFile.write(bytes, to: path)
+        #expect(throws: damaged) { try load() }
+        #expect(throws: damaged) { try checkpoint.verify() }
+        try AtomicFile.write(Array(bytes[..<100]), to: path)
+        #expect(throws: damaged) { try load() }
+        try FileSystem.remove(path)
+        #expect(throws: UserError(.data, "\(path) is missing")) { try checkpoint.verify() }
+    }
+
+    @Test("A resume takes the newest checkpoint that is whole and says what it passed over")
+    func newestWhole() throws {
+        for iteration in [10, 20, 30, 40] { try save(iteration, keepOlder: 3) }
+        try FileSystem.remove(store.path(iteration: 40) + "/state.json")
+        try AtomicFile.write("{}", to: store.path(iteration: 30) + "/state.json")
+        var skipped: [Int] = []
+        #expect(try store.newestWhole { iteration, _ in skipped.append(iteration) }.state.iteration == 20)
+        #expect(skipped == [40, 30])
+        for iteration in [10, 20] { try AtomicFile.write("?", to: store.path(iteration: iteration) + "/state.json") }
+        #expect(throws: UserError(.data, "no checkpoint in \(store.folder) is whole")) {
+            try store.newestWhole { _, _ in }
+        }
+        try FileSystem.remove(store.folder)
+        #expect(throws: UserError(.inputOutput, "nothing to resume: \(store.folder) has no checkpoint")) {
+            try store.newestWhole { _, _ in }
+        }
+    }
+
+    @Test("A save that fails leaves the one before it, and nothing else")
+    func failedSave() throws {
+        try save(10, isBest: true)
+        let model = model(seed: 1)
+        let full = UserError(.inputOutput, "no space left")
+        #expect(throws: full) {
+            try store.save(state(20), model: model, optimizer: optimizer(model, seed: 2), isBest: true, keepOlder: 0) {
+                _ in
+                throw full
+            }
+        }
+        #expect(try FileSystem.names(inFolder: store.folder) == ["best", "latest", "step-00000010"])
+        #expect(try store.open(.latest).state.iteration == 10)
+        try store.open(.best).verify()
+    }
+
+    @Test("A place that cannot be written is an input/output error that names it")
+    func unwritable() throws {
+        try AtomicFile.write("in the way", to: scratch.path + "/checkpoints")
+        let error = #expect(throws: UserError.self) { try save(1) }
+        #expect(error?.kind == .inputOutput)
+        #expect(error?.message.contains(store.folder) == true)
+    }
+
+    @Test("A checkpoint saved again at its iteration replaces the damaged one, and leftovers of a killed process go")
+    func replacing() throws {
+        try AtomicFile.write("damaged", to: try save(5).folder + "/model.safetensors")
+        try FileSystem.createFolder(store.folder + "/.step-00000009.123-4.partial")
+        try store.removeLeftovers()
+        try save(5)
+        try store.open(.latest).verify()
+        #expect(try FileSystem.names(inFolder: store.folder) == ["latest", "step-00000005"])
+    }
+
+    @Test("A state that describes another model than the file is refused with both shapes")
+    func shapes() throws {
+        let checkpoint = try save(2)
+        let path = checkpoint.folder + "/state.json"
+        let text = String(decoding: try FileSystem.read(path), as: UTF8.self)
+        try AtomicFile.write(text.replacing("\"vocab_size\": 11", with: "\"vocab_size\": 12"), to: path)
+        let error = #expect(throws: UserError.self) {
+            try Checkpoint(folder: checkpoint.folder).loadModel(pool: WorkerPool(threadCount: 1))
+        }
+        #expect(error?.message.hasSuffix("tensor transformer.wte.weight has shape [11, 8], expected [12, 8]") == true)
+        #expect(error?.kind == .data)
+    }
+}
