@@ -1,3 +1,9 @@
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
 /// What a random number is drawn for. Streams never share numbers, so adding a draw to one changes no other.
 public enum RandomStream: UInt8, Sendable {
     case initialization = 1
@@ -58,6 +64,17 @@ public struct CounterRandom: Sendable {
     public func uniform(_ index: UInt32) -> Double {
         let words = block(index)
         return Double((UInt64(words.x) << 32 | UInt64(words.y)) >> 11) * 0x1p-53
+    }
+
+    /// Two independent standard normal numbers (Box and Muller, 1958).
+    public func normalPair(_ index: UInt32) -> (Double, Double) {
+        let words = block(index)
+        // In (0, 1], so that the logarithm is finite.
+        let first = (Double((UInt64(words.x) << 32 | UInt64(words.y)) >> 11) + 1) * 0x1p-53
+        let second = Double((UInt64(words.z) << 32 | UInt64(words.w)) >> 11) * 0x1p-53
+        let radius = (-2 * log(first)).squareRoot()
+        let angle = 2 * Double.pi * second
+        return (radius * cos(angle), radius * sin(angle))
     }
 
     /// A uniform integer in `0..<bound`; the bias of the multiplication method is below `bound / 2^64`.

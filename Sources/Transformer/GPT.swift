@@ -1,52 +1,211 @@
+import CVectorKernels
 import Compute
 
-/// Identifies the dropout masks of a micro-batch: a function of the seed, the step and the sequence's number in the step.
-public struct DropoutKey: Sendable {
-    public var seed: UInt64
-    public var step: Int
-    /// The number of the micro-batch's first sequence within the step, counted over all micro-batches and ranks.
-    public var firstSequence: Int
-
-    public init(seed: UInt64, step: Int, firstSequence: Int) {
-        self.seed = seed
-        self.step = step
-        self.firstSequence = firstSequence
-    }
-}
-
-/// A GPT-2 with its parameters, and its forward and backward passes.
+/// A GPT-2 (Radford et al., 2019) with its parameters, and its forward and backward passes.
+///
+/// ```
+/// x = dropout(wte[tokens] + wpe)                (B, T, C)
+/// for each block: x += attention(ln_1(x)); x += mlp(ln_2(x))
+/// logits = ln_f(x) wteᵀ                         (B, T, V)
+/// ```
+/// A micro-batch passes through in chunks of a few sequences, gradients adding up, so that activations stay in cache and
+/// memory does not grow with the batch. A chunk passes in phases, each cut into tasks of a size that depends on the shape
+/// alone: results have the same bits for any number of threads.
 public final class GPT {
     public let configuration: GPTConfiguration
     public let layout: ParameterLayout
     public let pool: WorkerPool
     /// All parameters, in the order of `layout`.
     public let parameters: FloatBuffer
-    /// Gradients in the order of `layout`; passes add to them.
+    /// Gradients in the order of `layout`, to which passes add; empty unless the model is for training.
     public let gradients: FloatBuffer
 
-    public init(configuration: GPTConfiguration, pool: WorkerPool) {
+    let embedding: Embedding
+    let blocks: [TransformerBlock]
+    let finalLayerNorm: LayerNorm
+    let head: OutputHead
+    private var buffers: ChunkBuffers?
+
+    /// A model with all parameters zero; see `initializeParameters`.
+    /// - Parameter forTraining: whether memory for gradients is wanted.
+    public init(configuration: GPTConfiguration, pool: WorkerPool, forTraining: Bool = true) {
+        let layout = ParameterLayout(configuration)
+        let parameters = FloatBuffer(count: layout.count)
+        let gradients = FloatBuffer(count: forTraining ? layout.count : 0)
+        let layers = LayerBuilder(
+            configuration: configuration, layout: layout, parameters: parameters.base,
+            gradients: forTraining ? gradients.base : nil
+        )
+        embedding = layers.embedding()
+        blocks = (0..<configuration.layerCount).map(layers.block)
+        finalLayerNorm = layers.layerNorm(layout.finalLayerNorm)
+        head = layers.head()
         self.configuration = configuration
+        self.layout = layout
         self.pool = pool
-        layout = ParameterLayout(configuration)
-        parameters = FloatBuffer(count: layout.count)
-        gradients = FloatBuffer(count: layout.count)
+        self.parameters = parameters
+        self.gradients = gradients
     }
 
-    /// nanoGPT's initialization, a function of the seed alone.
-    public func initializeParameters(seed: UInt64) {}
-
-    public func zeroGradients() {}
+    public func zeroGradients() {
+        VectorOperations.clear(gradients.elements, pool: pool)
+    }
 
     /// Sum over all tokens of `-log p(target)`, in nats; adds `gradientScale` times the gradient of that sum to `gradients`.
-    /// tokens, targets: (B, T), row by row; any T up to the block size.
+    ///
+    /// - Parameters:
+    ///   - tokens, targets: (B, T), row by row; ids below the vocabulary size.
+    ///   - sequenceLength: T, at most the block size.
+    ///   - dropout: which masks to draw if the configuration drops anything; nil for none.
+    ///   - progress: called after each chunk with the number of its sequences.
     public func forwardBackward(
         tokens: [Int32],
         targets: [Int32],
         sequenceLength: Int,
         gradientScale: Float,
-        dropout: DropoutKey?
-    ) -> Double { 0 }
+        dropout: DropoutKey?,
+        progress: (Int) -> Void = { _ in }
+    ) -> Double {
+        precondition(gradients.count == layout.count, "a model without gradients has no backward pass")
+        return sumOverChunks(tokens, targets, sequenceLength, training: true) { chunk in
+            var key = dropout
+            key?.firstSequence += chunk.firstSequence
+            let dropout = Dropout(probability: configuration.dropout, key: key)
+            forward(chunk, dropout)
+            let loss = backward(chunk, dropout, gradientScale: gradientScale)
+            progress(chunk.sequences)
+            return loss
+        }
+    }
 
     /// Sum over all tokens of `-log p(target)`, in nats, without dropout.
-    public func loss(tokens: [Int32], targets: [Int32], sequenceLength: Int) -> Double { 0 }
+    public func loss(
+        tokens: [Int32], targets: [Int32], sequenceLength: Int, progress: (Int) -> Void = { _ in }
+    ) -> Double {
+        sumOverChunks(tokens, targets, sequenceLength, training: false) { chunk in
+            forward(chunk, nil)
+            let normalized = chunk.buffers.finalNormalized.rows(0..<chunk.rows)
+            let loss = head.loss(
+                normalized, targets: chunk.targets, gradientScale: 0, dx: nil, scratch: chunk.buffers.headScratch,
+                pool: pool
+            )
+            progress(chunk.sequences)
+            return loss
+        }
+    }
+
+    /// Logits (T, V) of one sequence, whole: for tests and for looking inside, not for training.
+    public func logits(tokens: [Int32]) -> [Float] {
+        var logits = [Float](repeating: 0, count: tokens.count * configuration.vocabularySize)
+        inspect(tokens, atEnd: { chunk in
+            let normalized = chunk.buffers.finalNormalized.rows(0..<tokens.count)
+            logits.withUnsafeMutableBufferPointer { logits in
+                let whole = MatrixView(
+                    logits.baseAddress!, rows: tokens.count, columns: configuration.vocabularySize
+                )
+                head.logits(normalized, into: whole)
+            }
+        })
+        return logits
+    }
+
+    /// Attention weights of one sequence: for each layer and head the matrix (T, T), row t over the positions it sees.
+    public func attentionWeights(tokens: [Int32]) -> [[[Float]]] {
+        var weights: [[[Float]]] = []
+        inspect(tokens, afterAttention: { layer, chunk in
+            let state = chunk.blocks[layer]
+            let attention = self.blocks[layer].attention
+            weights.append(
+                (0..<attention.headCount).map { head in
+                    attention.weights(
+                        CausalSelfAttention.Head(state.qkv, index: head, of: attention.headCount),
+                        logSumExp: state.logSumExp + head * tokens.count
+                    )
+                }
+            )
+        })
+        return weights
+    }
+
+    /// One forward pass over a single sequence, with a look at its state after each layer's attention and at the end.
+    private func inspect(
+        _ tokens: [Int32], afterAttention: (Int, Chunk) -> Void = { _, _ in }, atEnd: (Chunk) -> Void = { _ in }
+    ) {
+        _ = sumOverChunks(tokens, tokens, tokens.count, training: false) { chunk in
+            forward(chunk, nil, afterAttention: afterAttention)
+            atEnd(chunk)
+            return 0
+        }
+    }
+
+    // MARK: Chunks
+
+    /// Some sequences of a micro-batch, in the buffers they pass through.
+    struct Chunk {
+        let buffers: ChunkBuffers
+        let tokens: UnsafePointer<Int32>
+        let targets: UnsafePointer<Int32>
+        let firstSequence: Int
+        let sequences: Int
+        let length: Int
+        let blocks: [BlockState]
+
+        var rows: Int { sequences * length }
+    }
+
+    /// Rows of a chunk, unless one sequence has more: BLAS is near its peak on that many, and activations of a small
+    /// model still fit the last-level cache.
+    static let chunkRows = 1024
+
+    /// Sequences a chunk for a micro-batch of `batch`: as many as make `chunkRows` rows, evenly.
+    static func chunkSequences(batch: Int, length: Int) -> Int {
+        let most = max(1, chunkRows / length)
+        let chunks = (batch + most - 1) / most
+        return (batch + chunks - 1) / chunks
+    }
+
+    private func sumOverChunks(
+        _ tokens: [Int32], _ targets: [Int32], _ length: Int, training: Bool, _ body: (Chunk) -> Double
+    ) -> Double {
+        precondition(length >= 1 && length <= configuration.blockSize, "sequences of \(length) tokens")
+        precondition(tokens.count == targets.count && tokens.count % length == 0, "whole sequences")
+        let batch = tokens.count / length
+        guard batch > 0 else { return 0 }
+        let sequences = Self.chunkSequences(batch: batch, length: length)
+        let buffers = chunkBuffers(rows: sequences * length, length: length, training: training)
+        var sum = 0.0
+        tokens.withUnsafeBufferPointer { tokens in
+            targets.withUnsafeBufferPointer { targets in
+                for range in tiles(of: batch, size: sequences) {
+                    let offset = range.lowerBound * length
+                    sum += body(
+                        Chunk(
+                            buffers: buffers,
+                            tokens: tokens.baseAddress! + offset,
+                            targets: targets.baseAddress! + offset,
+                            firstSequence: range.lowerBound,
+                            sequences: range.count,
+                            length: length,
+                            blocks: buffers.blocks.map { $0.first(range.count * length) }
+                        )
+                    )
+                }
+            }
+        }
+        return sum
+    }
+
+    /// The buffers of the last pass if they serve, else new ones.
+    private func chunkBuffers(rows: Int, length: Int, training: Bool) -> ChunkBuffers {
+        if let buffers, buffers.rows >= rows, buffers.length >= length, buffers.keepsForBackward || !training {
+            return buffers
+        }
+        buffers = nil
+        let new = ChunkBuffers(
+            configuration: configuration, rows: rows, length: length, workers: pool.threadCount,
+            keepsForBackward: training
+        )
+        buffers = new
+        return new
+    }
 }

@@ -1,0 +1,148 @@
+import CVectorKernels
+import Compute
+
+extension GPT {
+    /// Embedding, blocks and final LayerNorm. Phases alternate between tiles of rows and heads of sequences.
+    func forward(_ chunk: Chunk, _ dropout: Dropout?, afterAttention: (Int, Chunk) -> Void = { _, _ in }) {
+        let buffers = chunk.buffers
+        let scratch = buffers.forwardScratch
+        let rowTiles = tiles(of: chunk.rows, size: rowTileSize(rows: chunk.rows))
+        let states = chunk.blocks
+
+        pool.run(rowTiles.count) { task, _ in
+            let rows = rowTiles[task]
+            embedding.forward(
+                chunk.tokens, firstRow: rows.lowerBound, length: chunk.length, into: states[0].input.rows(rows),
+                mask: dropout?.at(.embedding, sequence: 0)
+            )
+            blocks[0].forwardToAttention(rows, states[0], scratch)
+        }
+        for (layer, block) in blocks.enumerated() {
+            pool.run(chunk.sequences * configuration.headCount) { task, worker in
+                forwardHead(chunk, layer: layer, task: task, worker: worker, dropout)
+            }
+            afterAttention(layer, chunk)
+            let isLast = layer + 1 == blocks.count
+            let output = isLast ? buffers.finalInput : states[layer + 1].input
+            pool.run(rowTiles.count) { task, _ in
+                let rows = rowTiles[task]
+                block.forwardFromAttention(rows, states[layer], scratch, dropout, length: chunk.length, into: output)
+                if isLast {
+                    finalLayerNorm.forward(
+                        buffers.finalInput.rows(rows), into: buffers.finalNormalized.rows(rows),
+                        buffers.finalStatistics.from(row: rows.lowerBound)
+                    )
+                } else {
+                    blocks[layer + 1].forwardToAttention(rows, states[layer + 1], scratch)
+                }
+            }
+        }
+    }
+
+    /// Loss of the chunk, and its gradient added to `gradients`, from the last layer to the first.
+    ///
+    /// Gradients of weights are sums over all rows: they wait until a row phase is over and then share a phase with the
+    /// next heads, which evens out the load.
+    func backward(_ chunk: Chunk, _ dropout: Dropout?, gradientScale: Float) -> Double {
+        let buffers = chunk.buffers
+        let scratch = buffers.backwardScratch!.first(chunk.rows)
+        let rowTiles = tiles(of: chunk.rows, size: rowTileSize(rows: chunk.rows))
+        let states = chunk.blocks
+        let last = blocks.count - 1
+        let finalInput = buffers.finalInput.rows(0..<chunk.rows)
+        let dNormalized = scratch.dNormalized1
+
+        let loss = head.loss(
+            buffers.finalNormalized.rows(0..<chunk.rows), targets: chunk.targets, gradientScale: gradientScale,
+            dx: dNormalized, scratch: buffers.headScratch, pool: pool
+        )
+        pool.run(rowTiles.count) { task, _ in
+            let rows = rowTiles[task]
+            finalLayerNorm.backwardInput(
+                dNormalized.rows(rows), x: finalInput.rows(rows), buffers.finalStatistics.from(row: rows.lowerBound),
+                skip: nil, into: scratch.dOutput.rows(rows)
+            )
+            blocks[last].backwardToAttention(rows, states[last], scratch, dropout, length: chunk.length)
+        }
+        var waiting = finalLayerNorm.parameterTasks(dNormalized, x: finalInput, buffers.finalStatistics)
+        for layer in blocks.indices.reversed() {
+            let block = blocks[layer]
+            waiting += block.parameterTasksAboveAttention(states[layer], scratch, masked: dropout != nil)
+            for task in 0..<chunk.sequences * configuration.headCount {
+                waiting.append { worker in
+                    self.backwardHead(chunk, scratch, layer: layer, task: task, worker: worker, dropout)
+                }
+            }
+            pool.run(waiting)
+            pool.run(rowTiles.count) { task, _ in
+                let rows = rowTiles[task]
+                block.backwardFromAttention(rows, states[layer], scratch)
+                if layer > 0 {
+                    blocks[layer - 1].backwardToAttention(
+                        rows, states[layer - 1], scratch, dropout, length: chunk.length
+                    )
+                } else if let mask = dropout?.at(.embedding, sequence: 0) {
+                    let dx = scratch.dOutput.rows(rows)
+                    withMask(mask) { mask in
+                        Kernels.table.dropout_rows(
+                            dx.base, dx.base, dx.rows, dx.columns, mask, rows.lowerBound, chunk.length
+                        )
+                    }
+                }
+            }
+            waiting = block.parameterTasksBelowAttention(states[layer], scratch)
+        }
+        waiting += embedding.parameterTasks(chunk.tokens, scratch.dOutput, length: chunk.length)
+        pool.run(waiting)
+        return loss
+    }
+
+    private func forwardHead(_ chunk: Chunk, layer: Int, task: Int, worker: Int, _ dropout: Dropout?) {
+        let place = HeadPlace(task: task, headCount: configuration.headCount, length: chunk.length)
+        let state = chunk.blocks[layer]
+        let head = CausalSelfAttention.Head(state.qkv.rows(place.rows), index: place.head, of: configuration.headCount)
+        blocks[layer].attention.forward(
+            head,
+            into: state.attended.rows(place.rows).columns(place.columns(size: head.size)),
+            logSumExp: state.logSumExp + task * chunk.length,
+            mask: dropout?.at(.attentionWeights(layer: layer), sequence: place.sequence),
+            scratch: chunk.buffers.attentionScratch[worker]
+        )
+    }
+
+    private func backwardHead(
+        _ chunk: Chunk, _ scratch: BackwardScratch, layer: Int, task: Int, worker: Int, _ dropout: Dropout?
+    ) {
+        let place = HeadPlace(task: task, headCount: configuration.headCount, length: chunk.length)
+        let state = chunk.blocks[layer]
+        let headCount = configuration.headCount
+        let head = CausalSelfAttention.Head(state.qkv.rows(place.rows), index: place.head, of: headCount)
+        let columns = place.columns(size: head.size)
+        blocks[layer].attention.backward(
+            head,
+            y: state.attended.rows(place.rows).columns(columns),
+            dy: scratch.dAttended.rows(place.rows).columns(columns),
+            logSumExp: state.logSumExp + task * chunk.length,
+            mask: dropout?.at(.attentionWeights(layer: layer), sequence: place.sequence),
+            into: CausalSelfAttention.Head(
+                scratch.dQKV(layer).rows(place.rows), index: place.head, of: headCount
+            ),
+            scratch: chunk.buffers.attentionScratch[worker]
+        )
+    }
+
+    /// Which head of which sequence a task is.
+    private struct HeadPlace {
+        let sequence: Int
+        let head: Int
+        let rows: Range<Int>
+
+        init(task: Int, headCount: Int, length: Int) {
+            sequence = task / headCount
+            head = task % headCount
+            rows = sequence * length..<(sequence + 1) * length
+        }
+
+        func columns(size: Int) -> Range<Int> { head * size..<(head + 1) * size }
+    }
+}

@@ -1,0 +1,8 @@
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
+func exponential(_ x: Float) -> Float { expf(x) }
+func logarithm(_ x: Float) -> Float { logf(x) }
