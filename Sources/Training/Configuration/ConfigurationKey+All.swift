@@ -1,0 +1,177 @@
+extension ConfigurationKey {
+    /// Every option of a run, group by group in the order of the help.
+    public static let all: [ConfigurationKey] = run + model + optimization + evaluation + machine + compatibility
+
+    private static let run: [ConfigurationKey] = [
+        .choice(
+            "preset",
+            .run,
+            \.preset,
+            "Values to start from; unless given, the data set chooses: characters and bytes baby, BPE data gpt2"
+        ),
+        .text(
+            "dataset",
+            .run,
+            \.dataset,
+            "Name of a prepared data set; unless given, shakespeare_char or else the built-in demo corpus"
+        ),
+        .text("data_dir", .run, \.dataDir, "Folder of the data sets: NAME is the folder data_dir/NAME"),
+        .text("out_dir", .run, \.outDir, "Folder that the run writes to"),
+        .text("init_from", .run, \.initFrom, "scratch, resume (continue the run in out_dir), or a model's folder"),
+        .boolean(
+            "overwrite",
+            .run,
+            \.overwrite,
+            onlyOnCommandLine: true,
+            "Replace the run that is in out_dir; only on the command line"
+        ),
+        .integer("seed", .run, \.seed, atLeast: 0, atMost: .max, "Decides initial weights, batches and dropout"),
+        .choice(
+            "sampling",
+            .run,
+            \.sampling,
+            "Training batches at random offsets, or one after the other through the data"
+        ),
+    ]
+
+    private static let model: [ConfigurationKey] = [
+        .integer("n_layer", .model, \.layerCount, atLeast: 1, "Transformer blocks"),
+        .integer("n_head", .model, \.headCount, atLeast: 1, "Attention heads; must divide n_embd"),
+        .integer("n_embd", .model, \.embeddingSize, atLeast: 1, "Width of the model"),
+        .integer("block_size", .model, \.blockSize, atLeast: 1, "Longest sequence, in tokens"),
+        .number(
+            "dropout",
+            .model,
+            \.dropout,
+            "at least 0 and less than 1",
+            { (0..<1).contains($0) },
+            "Probability of zeroing an activation while training"
+        ),
+        .boolean("bias", .model, \.bias, "Biases in linear layers and LayerNorms, as in GPT-2"),
+        .choice("activation", .model, \.activation, "Nonlinearity of the MLP; OpenAI's GPT-2 has gelu_tanh"),
+    ]
+
+    private static let optimization: [ConfigurationKey] = [
+        .integer("batch_size", .optimization, \.batchSize, atLeast: 1, "Sequences in a micro-batch"),
+        .integer(
+            "gradient_accumulation_steps",
+            .optimization,
+            \.gradientAccumulationSteps,
+            atLeast: 1,
+            "Micro-batches in an iteration, over all ranks together"
+        ),
+        .integer("max_iters", .optimization, \.maxIters, atLeast: 0, "Updates of the parameters in the whole run"),
+        .number(
+            "learning_rate",
+            .optimization,
+            \.learningRate,
+            "more than 0",
+            { $0 > 0 },
+            "Largest learning rate, reached at the end of the warm-up"
+        ),
+        .boolean("decay_lr", .optimization, \.decayLR, "Warm-up and cosine decay; without, learning_rate throughout"),
+        .integer("warmup_iters", .optimization, \.warmupIters, atLeast: 0, "Iterations of linear warm-up"),
+        .integer("lr_decay_iters", .optimization, \.lrDecayIters, atLeast: 1, "Iteration at which min_lr is reached"),
+        .number("min_lr", .optimization, \.minLR, "at least 0", { $0 >= 0 }, "Learning rate at the end of the decay"),
+        .number(
+            "weight_decay",
+            .optimization,
+            \.weightDecay,
+            "at least 0",
+            { $0 >= 0 },
+            "AdamW's decay of matrices and embeddings"
+        ),
+        .number(
+            "beta1",
+            .optimization,
+            \.beta1,
+            "at least 0 and less than 1",
+            { (0..<1).contains($0) },
+            "AdamW's decay of the mean gradient"
+        ),
+        .number(
+            "beta2",
+            .optimization,
+            \.beta2,
+            "at least 0 and less than 1",
+            { (0..<1).contains($0) },
+            "AdamW's decay of the mean squared gradient"
+        ),
+        .number(
+            "grad_clip",
+            .optimization,
+            \.gradClip,
+            "at least 0",
+            { $0 >= 0 },
+            "Largest norm of the gradient; 0 turns clipping off"
+        ),
+    ]
+
+    private static let evaluation: [ConfigurationKey] = [
+        .integer(
+            "eval_interval",
+            .evaluation,
+            \.evalInterval,
+            atLeast: 1,
+            "Iterations from one evaluation to the next"
+        ),
+        .integer("eval_iters", .evaluation, \.evalIters, atLeast: 1, "Batches of each split in an evaluation"),
+        .boolean("eval_only", .evaluation, \.evalOnly, "Evaluate once and end"),
+        .integer("log_interval", .evaluation, \.logInterval, atLeast: 1, "Iterations from one log line to the next"),
+        .boolean(
+            "always_save_checkpoint",
+            .evaluation,
+            \.alwaysSaveCheckpoint,
+            "Save at every evaluation; without, when the validation loss is the best so far, and at the end"
+        ),
+        .integer(
+            "keep_checkpoints",
+            .evaluation,
+            \.keepCheckpoints,
+            atLeast: 0,
+            "Older checkpoints to keep besides the best and the latest"
+        ),
+    ]
+
+    private static let machine: [ConfigurationKey] = [
+        .integer("threads", .machine, \.threads, atLeast: 0, atMost: 1024, "Worker threads; 0 takes every core"),
+        .choice(
+            "backend",
+            .machine,
+            \.backend,
+            remark: { value in
+                switch value {
+                case "mpi", "tcp":
+                    "training on several processes comes with distributed training, which is not there yet"
+                case "nccl", "gloo": "\(value) belongs to PyTorch"
+                default: nil
+                }
+            },
+            "How ranks exchange gradients; so far there is one process"
+        ),
+        .choice(
+            "device",
+            .machine,
+            \.device,
+            remark: { value in
+                value.hasPrefix("cuda") || value == "mps" || value == "gpu"
+                    ? "computes on the CPU, with BLAS and vector instructions on all its cores" : nil
+            },
+            "What to compute on"
+        ),
+        .choice(
+            "dtype",
+            .machine,
+            \.dtype,
+            remark: { ["bfloat16", "float16", "float64"].contains($0) ? "computes in float32 only" : nil },
+            "Number format of parameters and activations"
+        ),
+    ]
+
+    private static let compatibility: [ConfigurationKey] = [
+        .boolean("compile", .compatibility, \.compile, "Ignored: there is nothing to compile at start"),
+        .boolean("wandb_log", .compatibility, \.wandbLog, "Ignored: see metrics.jsonl in out_dir"),
+        .text("wandb_project", .compatibility, \.wandbProject, mayBeEmpty: true, "Ignored, as wandb_log"),
+        .text("wandb_run_name", .compatibility, \.wandbRunName, mayBeEmpty: true, "Ignored, as wandb_log"),
+    ]
+}

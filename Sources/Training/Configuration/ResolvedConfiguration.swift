@@ -1,0 +1,115 @@
+import Formats
+
+/// Where a value of a configuration comes from.
+public enum ConfigurationOrigin: Equatable, Sendable, CustomStringConvertible {
+    case builtIn
+    case preset(Preset)
+    case file(path: String, line: Int)
+    case commandLine
+    /// Settled by the program, and why.
+    case chosen(String)
+
+    public var description: String {
+        switch self {
+        case .builtIn: "built-in default"
+        case .preset(let preset): "preset \(preset.rawValue)"
+        case .file(let path, let line): "\(path), line \(line)"
+        case .commandLine: "command line"
+        case .chosen(let reason): reason
+        }
+    }
+}
+
+/// A configuration together with the origin of each of its values.
+public struct ResolvedConfiguration: Sendable {
+    public private(set) var values = TrainingConfiguration()
+    private var origins: [String: ConfigurationOrigin] = [:]
+
+    /// nanoGPT's built-in defaults.
+    init() {}
+
+    /// A configuration made in code.
+    public init(_ values: TrainingConfiguration) {
+        self.values = values
+    }
+
+    public func origin(of name: String) -> ConfigurationOrigin {
+        origins[name] ?? .builtIn
+    }
+
+    /// Whether a user asked for this value, in a file or on the command line.
+    public func isExplicit(_ name: String) -> Bool {
+        switch origin(of: name) {
+        case .file, .commandLine: true
+        case .builtIn, .preset, .chosen: false
+        }
+    }
+
+    /// Settles a value that was left to the program, such as the data set to fall back to.
+    public mutating func choose(_ reason: String, _ names: [String], _ change: (inout TrainingConfiguration) -> Void) {
+        change(&values)
+        for name in names { origins[name] = .chosen(reason) }
+    }
+
+    mutating func apply(_ preset: Preset) {
+        for name in preset.apply(to: &values) { origins[name] = .preset(preset) }
+    }
+
+    mutating func apply(_ setting: ConfigurationSetting) throws {
+        do {
+            switch setting.origin {
+            case .commandLine: try setting.key.set(argument: setting.text, in: &values)
+            default: try setting.key.set(setting.text, in: &values)
+            }
+        } catch {
+            throw UserError(.usage, "\(setting.key.name)=\(setting.text) (\(setting.origin)): \(error.reason)")
+        }
+        origins[setting.key.name] = setting.origin
+    }
+
+    /// `name=value (origin)`, for messages.
+    public func describe(_ name: String) -> String {
+        let value = ConfigurationKey.named(name)?.argument(in: values) ?? "?"
+        return "\(name)=\(value) (\(origin(of: name)))"
+    }
+
+    /// The form of `config.toml`: every key with its value, and its origin as a comment. Reads back to the same values.
+    public var toml: String {
+        var text = "# ddp-train: the resolved configuration, each value with its origin\n"
+        for group in ConfigurationKey.Group.allCases {
+            let lines = ConfigurationKey.all.filter { $0.group == group && !$0.onlyOnCommandLine }
+                .map { key in (assignment: "\(key.name) = \(key.literal(in: values))", origin: origin(of: key.name)) }
+            let width = lines.map(\.assignment.count).filter { $0 <= 50 }.max() ?? 0
+            text += "\n# \(group.rawValue)\n"
+            for line in lines {
+                let padding = String(repeating: " ", count: max(0, width - line.assignment.count))
+                // A comment is one line, whatever stands in the path of a file.
+                let origin = line.origin.description.map { $0.isNewline ? " " : $0 }
+                text += "\(line.assignment)\(padding)  # \(String(origin))\n"
+            }
+        }
+        return text
+    }
+
+    /// The shortest options that give the same values: the preset, the data set, and what differs from the preset.
+    public var arguments: [String] {
+        var base = ResolvedConfiguration()
+        base.apply(values.preset)
+        return ConfigurationKey.all.compactMap { key in
+            guard !key.onlyOnCommandLine, key.group != .compatibility else { return nil }
+            let value = key.argument(in: values)
+            let isNamed = key.name == "preset" || key.name == "dataset"
+            return isNamed || value != key.argument(in: base.values) ? "--\(key.name)=\(value)" : nil
+        }
+    }
+
+    /// What a user should know about options that were accepted and do nothing.
+    public var notices: [String] {
+        var notices: [String] = []
+        if values.compile { notices.append("compile=true is ignored: there is nothing to compile at start") }
+        if values.wandbLog {
+            notices.append("wandb_log=true is ignored: metrics are written to \(values.outDir)/metrics.jsonl")
+        }
+        return notices
+    }
+}
