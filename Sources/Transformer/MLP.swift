@@ -13,13 +13,18 @@ struct MLP {
     /// `hidden` (rows, 4C) receives h for backward, `activated` (rows, 4C) is scratch.
     func forward(_ x: MatrixView, hidden: MatrixView, activated: MatrixView, into y: MatrixView) {
         fullyConnected.forward(x, into: hidden)
-        let count = hidden.rows * hidden.columns
-        switch activation {
-        case .gelu: Kernels.table.gelu_forward(activated.base, hidden.base, count)
-        case .gelu_tanh: Kernels.table.gelu_tanh_forward(activated.base, hidden.base, count)
-        case .relu: Kernels.table.relu_forward(activated.base, hidden.base, count)
-        }
+        activate(hidden, into: activated)
         projection.forward(activated, into: y, addingBias: false)
+    }
+
+    /// y = f(h), element by element; y may be h.
+    func activate(_ h: MatrixView, into y: MatrixView) {
+        let count = h.rows * h.columns
+        switch activation {
+        case .gelu: Kernels.table.gelu_forward(y.base, h.base, count)
+        case .gelu_tanh: Kernels.table.gelu_tanh_forward(y.base, h.base, count)
+        case .relu: Kernels.table.relu_forward(y.base, h.base, count)
+        }
     }
 
     /// From dy (rows, C): `dHidden = (dy W_projᵀ) * f'(h)`, `activated = f(h)`, `dx = dHidden W_fcᵀ`.

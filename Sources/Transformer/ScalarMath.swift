@@ -6,3 +6,4 @@ import Darwin
 
 func exponential(_ x: Float) -> Float { expf(x) }
 func logarithm(_ x: Float) -> Float { logf(x) }
+func realExponential(_ x: Double) -> Double { exp(x) }

@@ -1,0 +1,78 @@
+import Compute
+
+/// How the next token is drawn from the model's logits.
+public struct SamplingOptions: Equatable, Sendable {
+    /// Divides the logits; below 1 sharpens, above 1 flattens, 0 always takes the most likely token.
+    public var temperature: Double
+    /// Only the k most likely tokens remain (Fan et al., 2018); nil for all.
+    public var topK: Int?
+    /// Only the most likely tokens that together reach this probability remain (Holtzman et al., 2020); nil for all.
+    public var topP: Double?
+    public var seed: UInt64
+    public var maxNewTokens: Int
+    /// Ids from here on are never drawn: a padded vocabulary has more rows than the tokenizer has tokens.
+    public var allowedVocabulary: Int
+    /// Generation ends when this token is drawn; it is not handed out.
+    public var stopToken: Int32?
+
+    public init(
+        temperature: Double = 0.8,
+        topK: Int? = 200,
+        topP: Double? = nil,
+        seed: UInt64 = 1337,
+        maxNewTokens: Int = 500,
+        allowedVocabulary: Int,
+        stopToken: Int32? = nil
+    ) {
+        self.temperature = temperature
+        self.topK = topK
+        self.topP = topP
+        self.seed = seed
+        self.maxNewTokens = maxNewTokens
+        self.allowedVocabulary = allowedVocabulary
+        self.stopToken = stopToken
+    }
+}
+
+/// Draws tokens from logits; draw `index` of sample `sample` is a function of the seed.
+struct TokenSampler {
+    let options: SamplingOptions
+    let sample: Int
+
+    /// logits: (V). Ties go to the smaller id, so that greedy decoding is a function of the logits.
+    func draw(_ logits: UnsafeBufferPointer<Float>, index: Int) -> Int32 {
+        let count = min(options.allowedVocabulary, logits.count)
+        precondition(count > 0, "no token is allowed")
+        if options.temperature == 0 || options.topK == 1 {
+            return Int32((0..<count).reduce(0) { logits[$1] > logits[$0] ? $1 : $0 })
+        }
+        var candidates = Array(0..<count)
+        let isLimited = (options.topK ?? count) < count || (options.topP ?? 1) < 1
+        if isLimited {
+            candidates.sort { logits[$0] != logits[$1] ? logits[$0] > logits[$1] : $0 < $1 }
+        }
+        if let topK = options.topK { candidates.removeLast(max(0, count - topK)) }
+
+        let largest = Double(candidates.reduce(-Float.infinity) { max($0, logits[$1]) })
+        var weights = candidates.map { realExponential((Double(logits[$0]) - largest) / options.temperature) }
+        var total = weights.reduce(0, +)
+        if let topP = options.topP, topP < 1 {
+            var reached = 0.0
+            let needed = weights.firstIndex { weight in
+                reached += weight
+                return reached >= topP * total
+            }
+            let keep = (needed ?? weights.count - 1) + 1
+            candidates.removeLast(candidates.count - keep)
+            weights.removeLast(weights.count - keep)
+            total = weights.reduce(0, +)
+        }
+        let random = CounterRandom(seed: options.seed, stream: .sampling, item: UInt32(truncatingIfNeeded: sample))
+        var remaining = random.uniform(UInt32(truncatingIfNeeded: index)) * total
+        for (candidate, weight) in zip(candidates, weights) {
+            remaining -= weight
+            if remaining < 0 { return Int32(candidate) }
+        }
+        return Int32(candidates[candidates.count - 1])
+    }
+}
