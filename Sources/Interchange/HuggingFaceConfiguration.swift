@@ -1,0 +1,65 @@
+import Formats
+import Transformer
+
+/// Reads the `config.json` of a Hugging Face GPT-2, and refuses what would be computed differently here.
+enum HuggingFaceConfiguration {
+    /// - Throws: `UserError(.inputOutput)` when the file cannot be read, `UserError(.data)` that names the key, its value and
+    ///   what is supported.
+    static func read(_ path: String) throws -> GPTConfiguration {
+        let json = try JSONValue(ofFile: path)
+        func refuse(_ key: String, _ wanted: String) -> UserError {
+            let value = json[key]?.text() ?? "missing"
+            return UserError(.data, "\(path): \(key) is \(value), only \(wanted) is supported")
+        }
+        func size(_ key: String) throws -> Int {
+            guard let value = json[key]?.integerValue, 1...(1 << 24) ~= value else {
+                throw refuse(key, "a whole number from 1 to \(1 << 24)")
+            }
+            return value
+        }
+        /// A switch of transformers that changes what is computed; a file that leaves it out means the default.
+        func require(_ key: String, _ supported: Bool, defaultValue: Bool) throws {
+            guard json[key].map({ $0 == .bool(supported) }) ?? (defaultValue == supported) else {
+                throw refuse(key, "\(supported)")
+            }
+        }
+
+        guard json["model_type"] == .string("gpt2") else { throw refuse("model_type", "\"gpt2\"") }
+        let activation = try activation(json["activation_function"]?.stringValue ?? "gelu_new") {
+            refuse("activation_function", "gelu, gelu_new or relu")
+        }
+        try require("scale_attn_weights", true, defaultValue: true)
+        try require("scale_attn_by_inverse_layer_idx", false, defaultValue: false)
+        try require("add_cross_attention", false, defaultValue: false)
+        try require("tie_word_embeddings", true, defaultValue: true)
+        let epsilon = json["layer_norm_epsilon"] ?? .number(1e-5)
+        guard epsilon == .number(1e-5) else { throw refuse("layer_norm_epsilon", "1e-05") }
+
+        let configuration = GPTConfiguration(
+            layerCount: try size("n_layer"),
+            headCount: try size("n_head"),
+            embeddingSize: try size("n_embd"),
+            blockSize: try size("n_positions"),
+            vocabularySize: try size("vocab_size"),
+            bias: json["bias"]?.boolValue ?? true,
+            activation: activation
+        )
+        guard configuration.embeddingSize % configuration.headCount == 0 else {
+            throw refuse("n_head", "a divisor of n_embd (\(configuration.embeddingSize))")
+        }
+        let inner = json["n_inner"] ?? .null
+        guard inner == .null || inner == .integer(4 * configuration.embeddingSize) else {
+            throw refuse("n_inner", "4 n_embd")
+        }
+        return configuration
+    }
+
+    private static func activation(_ name: String, refusal: () -> UserError) throws -> Activation {
+        switch name {
+        case "gelu": .gelu
+        case "gelu_new", "gelu_pytorch_tanh": .gelu_tanh
+        case "relu": .relu
+        default: throw refusal()
+        }
+    }
+}

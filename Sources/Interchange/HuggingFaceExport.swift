@@ -1,0 +1,47 @@
+import Formats
+import Transformer
+
+/// Writes a model as a folder that Hugging Face's transformers loads with `GPT2LMHeadModel.from_pretrained`.
+public enum HuggingFaceExport {
+    /// Writes `model.safetensors`, `config.json` and the tokenizer's files; the folder appears when it is whole.
+    ///
+    /// - Parameters:
+    ///   - vocabularySize: rows of the token embedding to write; fewer than the model has where its vocabulary was padded.
+    ///   - endOfText: the token that ends a document, if there is one.
+    ///   - writeTokenizer: puts the tokenizer's files into the folder it is given.
+    ///   - replacing: whether a folder of that name may be replaced.
+    /// - Throws: `UserError(.usage)` when the folder exists and may not be replaced, `UserError(.inputOutput)` when it cannot
+    ///   be written.
+    public static func write(
+        _ model: GPT,
+        to folder: String,
+        vocabularySize: Int? = nil,
+        endOfText: Int32? = nil,
+        writeTokenizer: ((_ folder: String) throws -> Void)? = nil,
+        replacing: Bool = false
+    ) throws {
+        var configuration = model.configuration
+        configuration.vocabularySize = vocabularySize ?? configuration.vocabularySize
+        precondition(configuration.vocabularySize <= model.configuration.vocabularySize)
+        let target = try AtomicFolder(path: folder)
+        try model.layout.withHuggingFaceTensors(of: model.parameters) { tensors in
+            try SafetensorsWriter.write(
+                path: target.temporaryPath + "/model.safetensors",
+                metadata: ["format": "pt"],
+                tensors: tensors.map { tensor in
+                    guard tensor.name == "transformer.wte.weight" else { return tensor }
+                    let shape = [configuration.vocabularySize, configuration.embeddingSize]
+                    return (
+                        tensor.name, shape, UnsafeBufferPointer(rebasing: tensor.values.prefix(shape[0] * shape[1]))
+                    )
+                }
+            )
+        }
+        try AtomicFile.write(
+            configuration.huggingFaceDescription(endOfText: endOfText),
+            to: target.temporaryPath + "/config.json"
+        )
+        try writeTokenizer?(target.temporaryPath)
+        try target.commit(replacing: replacing)
+    }
+}

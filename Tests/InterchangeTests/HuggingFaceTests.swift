@@ -1,0 +1,173 @@
+import Compute
+import Formats
+import TestSupport
+import Testing
+import Transformer
+
+@testable import Interchange
+
+@Suite("Hugging Face folders")
+struct HuggingFaceTests {
+    let folder: TemporaryFolder
+    static let configuration = GPTConfiguration(
+        layerCount: 2,
+        headCount: 2,
+        embeddingSize: 8,
+        blockSize: 6,
+        vocabularySize: 11,
+        bias: true,
+        activation: .gelu_tanh
+    )
+
+    init() throws { folder = try TemporaryFolder() }
+
+    func model(_ configuration: GPTConfiguration = configuration, seed: UInt64? = 5) -> GPT {
+        let model = GPT(configuration: configuration, pool: WorkerPool(threadCount: 1))
+        guard let seed else { return model }
+        let random = CounterRandom(seed: seed, stream: .test)
+        for index in 0..<model.parameters.count {
+            model.parameters.base[index] = Float(2 * random.uniform(UInt32(index)) - 1)
+        }
+        return model
+    }
+
+    func values(_ model: GPT) -> [Float] { Array(model.parameters.elements) }
+
+    func edit(_ file: String, _ old: String, _ new: String) throws {
+        let text = String(decoding: try FileSystem.read(folder("model/\(file)")), as: UTF8.self)
+        #expect(text.contains(old))
+        try AtomicFile.write(text.replacing(old, with: new), to: folder("model/\(file)"))
+    }
+
+    @Test("What is exported is read back, with and without biases", arguments: [true, false], Activation.allCases)
+    func roundTrip(bias: Bool, activation: Activation) throws {
+        var configuration = Self.configuration
+        configuration.bias = bias
+        configuration.activation = activation
+        let model = model(configuration)
+        try HuggingFaceExport.write(model, to: folder("model"))
+        let source = try HuggingFaceModel(folder: folder("model"))
+        #expect(source.configuration == configuration)
+        let loaded = self.model(source.configuration, seed: nil)
+        try source.load(into: loaded)
+        #expect(values(loaded) == values(model))
+    }
+
+    @Test("A model with a shorter block takes the first positions")
+    func crop() throws {
+        let model = model()
+        try HuggingFaceExport.write(model, to: folder("model"))
+        let source = try HuggingFaceModel(folder: folder("model"))
+        var shorter = source.configuration
+        shorter.blockSize = 4
+        let loaded = self.model(shorter, seed: nil)
+        try source.load(into: loaded)
+        // wte (11, 8), wpe (6, 8), the rest: only the last two rows of wpe are gone.
+        #expect(values(loaded) == Array(values(model)[..<(15 * 8)] + values(model)[(17 * 8)...]))
+    }
+
+    @Test("A padded vocabulary is exported without its padding")
+    func croppedVocabulary() throws {
+        try HuggingFaceExport.write(model(), to: folder("model"), vocabularySize: 9, endOfText: 8)
+        let source = try HuggingFaceModel(folder: folder("model"))
+        #expect(source.configuration.vocabularySize == 9)
+        let json = try JSONValue(ofFile: folder("model/config.json"))
+        #expect(json["eos_token_id"] == .integer(8))
+    }
+
+    @Test("Names without the prefix, and constant masks beside them, are read as OpenAI's upload has them")
+    func withoutPrefix() throws {
+        let model = model()
+        try HuggingFaceExport.write(model, to: folder("model"))
+        let mask = FloatBuffer(count: 36)
+        try model.layout.withHuggingFaceTensors(of: model.parameters) { tensors in
+            try SafetensorsWriter.write(
+                path: folder("model/model.safetensors"),
+                tensors: tensors.map { (String($0.name.dropFirst("transformer.".count)), $0.shape, $0.values) }
+                    + [("h.0.attn.bias", [1, 1, 6, 6], UnsafeBufferPointer(mask.elements))]
+            )
+        }
+        let loaded = self.model(seed: nil)
+        try HuggingFaceModel(folder: folder("model")).load(into: loaded)
+        #expect(values(loaded) == values(model))
+    }
+
+    @Test(
+        "A model that would be computed differently is refused with key and value",
+        arguments: [
+            (
+                "\"model_type\": \"gpt2\"", "\"model_type\": \"llama\"",
+                "model_type is \"llama\", only \"gpt2\" is supported"
+            ),
+            ("\"gelu_new\"", "\"silu\"", "activation_function is \"silu\", only gelu, gelu_new or relu is supported"),
+            ("1e-05", "1e-6", "layer_norm_epsilon is 1e-06, only 1e-05 is supported"),
+            ("\"n_inner\": null", "\"n_inner\": 8", "n_inner is 8, only 4 n_embd is supported"),
+            ("\"n_head\": 2", "\"n_head\": 3", "n_head is 3, only a divisor of n_embd (8) is supported"),
+            ("\"n_layer\": 2", "\"n_layer\": -2", "n_layer is -2, only a whole number from 1 to 16777216 is supported"),
+            (
+                "\"scale_attn_weights\": true", "\"scale_attn_weights\": false",
+                "scale_attn_weights is false, only true is supported"
+            ),
+        ]
+    )
+    func refusedConfiguration(old: String, new: String, message: String) throws {
+        try HuggingFaceExport.write(model(), to: folder("model"))
+        try edit("config.json", old, new)
+        #expect(throws: UserError(.data, folder("model/config.json") + ": " + message)) {
+            try HuggingFaceModel(folder: folder("model"))
+        }
+    }
+
+    @Test(
+        "Weights that do not fit their description are refused by tensor",
+        arguments: [
+            (
+                "\"vocab_size\": 11", "\"vocab_size\": 12",
+                "tensor transformer.wte.weight has shape [11, 8], but config.json says [12, 8]"
+            ),
+            (
+                "\"n_layer\": 2", "\"n_layer\": 3",
+                "has no tensor transformer.h.2.ln_1.weight, which config.json calls for"
+            ),
+            (
+                "\"n_layer\": 2", "\"n_layer\": 1",
+                "has a tensor transformer.h.1.attn.c_attn.bias, which GPT-2 does not have"
+            ),
+            ("\"n_layer\": 2", "\"n_layer\": 5000", "has 28 tensors, too few for the 5000 layers of config.json"),
+        ]
+    )
+    func refusedWeights(old: String, new: String, message: String) throws {
+        try HuggingFaceExport.write(model(), to: folder("model"))
+        try edit("config.json", old, new)
+        let error = #expect(throws: UserError.self) { try HuggingFaceModel(folder: folder("model")) }
+        #expect(error?.kind == .data)
+        #expect(error?.message.hasSuffix(message) == true, "\(error?.message ?? "")")
+    }
+
+    @Test("Biases in a file that says it has none, and values that are not finite, are refused")
+    func refusedValues() throws {
+        let model = model()
+        try HuggingFaceExport.write(model, to: folder("model"))
+        try edit("config.json", "\"bias\": true", "\"bias\": false")
+        let source = try HuggingFaceModel(folder: folder("model"))
+        let bare = self.model(source.configuration, seed: nil)
+        let error = #expect(throws: UserError.self) { try source.load(into: bare) }
+        #expect(error?.message.contains("transformer.h.0.ln_1.bias is not zero") == true)
+
+        model.parameters.base[100] = .infinity
+        try HuggingFaceExport.write(model, to: folder("model"), replacing: true)
+        let infinite = #expect(throws: UserError.self) {
+            try HuggingFaceModel(folder: folder("model")).load(into: model)
+        }
+        #expect(infinite?.message.contains("tensor transformer.wpe.weight has values that are not finite") == true)
+    }
+
+    @Test("A folder that exists is replaced only on request, and a folder without a model is an error")
+    func folders() throws {
+        try HuggingFaceExport.write(model(seed: 1), to: folder("model"))
+        let error = #expect(throws: UserError.self) { try HuggingFaceExport.write(model(seed: 2), to: folder("model")) }
+        #expect(error?.kind == .usage)
+        #expect(throws: UserError.self) { try HuggingFaceModel(folder: folder("nothing")) }
+        #expect(try folder.names == ["model"])
+    }
+}
