@@ -34,6 +34,12 @@ public struct CounterRandom: Sendable {
         high = (item, step, site << 8 | UInt32(stream.rawValue))
     }
 
+    /// The generator with these very key and upper counter words, for known answers.
+    init(key: (UInt32, UInt32), high: (UInt32, UInt32, UInt32)) {
+        self.key = key
+        self.high = high
+    }
+
     /// Four independent, uniformly distributed 32-bit words.
     @inlinable
     public func block(_ index: UInt32) -> SIMD4<UInt32> {

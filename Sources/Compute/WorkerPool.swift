@@ -94,11 +94,18 @@ public final class WorkerPool: @unchecked Sendable {
                 word = taken.original
                 continue
             }
-            let current = job!
-            current.body(current.taskCount - Int(word & 0xFFFF_FFFF), worker)
+            perform(remaining: Int(word & 0xFFFF_FFFF), as: worker)
             unfinished.subtract(1, ordering: .releasing)
             word = ticket.load(ordering: .acquiring)
         }
+    }
+
+    /// Apart, and never inlined: its hold on the job must end before the task counts as finished, since the caller of
+    /// `run` takes the closure's memory back then.
+    @inline(never)
+    private func perform(remaining: Int, as worker: Int) {
+        let job = job!
+        job.body(job.taskCount - remaining, worker)
     }
 
     private func work(as worker: Int) {
