@@ -1,0 +1,97 @@
+# shellcheck shell=bash
+# Shared by the scripts beside this folder: finds the Swift toolchain, installs missing system libraries, builds.
+# Source it from a script that has `set -euo pipefail`; it goes to the repository's root and leaves that in `root`, and
+# where the user was in `started_in`.
+
+started_in="$PWD"
+root="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)"
+cd "$root" || exit 1
+
+note() { printf '==> %s\n' "$*" >&2; }
+fail() {
+    printf 'error: %s\n' "$*" >&2
+    exit 1
+}
+have() { command -v "$1" > /dev/null 2>&1; }
+
+# A path that the user gave, from where the user was.
+user_path() {
+    case "$1" in
+        /*) echo "$1" ;;
+        *) echo "$started_in/$1" ;;
+    esac
+}
+
+# Prints a script's own leading comment, without the line that starts it: its help.
+print_help() { awk 'NR == 1 { next } !/^#/ { exit } { sub(/^# ?/, ""); print }' "$1"; }
+
+# Runs a command as root: with sudo only where it is needed.
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then
+        "$@"
+    elif have sudo; then
+        sudo "$@"
+    else
+        fail "installing needs root: run \`$*\` as root, then this script with --no-install"
+    fi
+}
+
+require_swift() {
+    have swift && return
+    cat >&2 << 'HELP'
+error: there is no Swift toolchain (`swift`) on the PATH. To get one (6.2 or later):
+  Linux:  curl -fO "https://download.swift.org/swiftly/linux/swiftly-$(uname -m).tar.gz"
+          tar zxf "swiftly-$(uname -m).tar.gz" && ./swiftly init
+  macOS:  install Xcode, or swiftly from https://www.swift.org/install/macos
+then open a new shell and run this again. All ways: https://www.swift.org/install
+HELP
+    exit 1
+}
+
+# The system packages that are missing here, by the names of the system's own package manager.
+missing_packages() {
+    case "$(uname -s)" in
+        Darwin) # matrix products come from Accelerate there
+            have mpicc || echo open-mpi
+            ;;
+        *)
+            have pkg-config || echo pkg-config
+            pkg-config --exists openblas 2> /dev/null || echo libopenblas-dev
+            pkg-config --exists ompi-c 2> /dev/null || echo libopenmpi-dev
+            have mpirun || echo openmpi-bin
+            ;;
+    esac
+}
+
+# install_libraries yes|no: installs what is missing, or only says it.
+install_libraries() {
+    local install="$1" packages=()
+    while IFS= read -r name; do packages+=("$name"); done < <(missing_packages)
+    if [ "${#packages[@]}" -eq 0 ]; then
+        note "OpenBLAS (or Accelerate) and Open MPI are here"
+        return
+    fi
+    if [ "$install" = no ]; then
+        note "missing, and not installed as asked: ${packages[*]}"
+    elif have apt-get; then
+        note "installing with apt: ${packages[*]}"
+        as_root apt-get update -qq
+        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}" >&2
+    elif have brew; then
+        note "installing with brew: ${packages[*]}"
+        brew install "${packages[@]}" >&2
+    else
+        note "neither apt nor brew is here; install what your system calls ${packages[*]}"
+    fi
+    if [ "$(uname -s)" != Darwin ] && ! pkg-config --exists openblas 2> /dev/null; then
+        fail "OpenBLAS is needed and pkg-config does not find it (Debian, Ubuntu: apt-get install libopenblas-dev pkg-config)"
+    fi
+}
+
+# Builds the release program and sets `ddp_train` to its path.
+build_release() {
+    note "building the program (the first time takes a few minutes)"
+    swift build -c release --product ddp-train >&2
+    # shellcheck disable=SC2034 # used by the scripts that source this
+    ddp_train="$(swift build -c release --show-bin-path)/ddp-train"
+}
