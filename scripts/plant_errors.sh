@@ -1,0 +1,85 @@
+#!/usr/bin/env bash
+# Shows that the tests see errors: plants one of 1 % in each place of the backward pass (and of AdamW) in turn, in a copy
+# of the last commit, and runs the model's tests, which have to fail every time. Ends with exit code 1 if an error stayed
+# unseen. About half a minute a place.
+#
+#   scripts/plant_errors.sh [NAME…]
+#
+#   NAME   only these places, by the names that it prints
+set -euo pipefail
+# shellcheck source=scripts/lib/setup.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib/setup.sh"
+case "${1:-}" in
+    -h | --help)
+        print_help "scripts/plant_errors.sh"
+        exit 0
+        ;;
+esac
+require_swift
+
+# name | file | what sed does to it
+plants() {
+    cat << 'PLANTS'
+linear-dx           | Sources/Transformer/Linear.swift | s/weight, .transposed, into: dx)/weight, .transposed, into: dx, scale: 1.01)/
+linear-dW           | Sources/Transformer/Linear.swift | s/columns(columns), keep: 1/columns(columns), scale: 1.01, keep: 1/
+linear-db           | Sources/CVectorKernels/vector_kernels.inc | s/LOAD(sums) + sum/LOAD(sums) + 1.01f * sum/
+layernorm-dx        | Sources/CVectorKernels/vector_kernels.inc | s/LOAD(skip) + (LOAD/LOAD(skip) + 1.01f * (LOAD/
+layernorm-dx-final  | Sources/CVectorKernels/vector_kernels.inc | s/STORE(dx, (LOAD(dy)/STORE(dx, 1.01f * (LOAD(dy)/
+layernorm-residual  | Sources/CVectorKernels/vector_kernels.inc | s/LOAD(skip) + (LOAD/1.01f * LOAD(skip) + (LOAD/
+layernorm-mean      | Sources/CVectorKernels/vector_kernels.inc | s/weight) - a - normalized/weight) - 1.01f * a - normalized/
+layernorm-product   | Sources/CVectorKernels/vector_kernels.inc | s/- a - normalized \* b/- a - normalized * b * 1.01f/
+layernorm-dweight   | Sources/CVectorKernels/vector_kernels.inc | s/LOAD(dweight) + weight_sum/LOAD(dweight) + 1.01f * weight_sum/
+layernorm-dbias     | Sources/CVectorKernels/vector_kernels.inc | s/LOAD(dbias) + bias_sum/LOAD(dbias) + 1.01f * bias_sum/
+gelu                | Sources/CVectorKernels/vector_kernels.inc | s/LOAD(dx) \* (cumulative +/1.01f * LOAD(dx) * (cumulative +/
+gelu-density        | Sources/CVectorKernels/vector_kernels.inc | s/(cumulative + in \* (e/(cumulative + 1.01f * in * (e/
+gelu-tanh           | Sources/CVectorKernels/vector_kernels.inc | s/LOAD(dx) \* slope/1.01f * LOAD(dx) * slope/
+relu                | Sources/CVectorKernels/vector_kernels.inc | s/choose_if(in > 0.0f, LOAD(dx)/choose_if(in > 0.0f, 1.01f * LOAD(dx)/
+attention-dv        | Sources/Transformer/CausalSelfAttention.swift | s/into: gradient.v.rows(keys), keep/into: gradient.v.rows(keys), scale: 1.01, keep/
+attention-dq        | Sources/Transformer/CausalSelfAttention.swift | s/into: gradient.q.rows(rows))/into: gradient.q.rows(rows), scale: 1.01)/
+attention-dk        | Sources/Transformer/CausalSelfAttention.swift | s/into: gradient.k.rows(keys), keep/into: gradient.k.rows(keys), scale: 1.01, keep/
+attention-dweights  | Sources/Transformer/CausalSelfAttention.swift | s/.transposed, into: ds)/.transposed, into: ds, scale: 1.01)/
+attention-softmax   | Sources/CVectorKernels/vector_kernels.inc | s/LOAD(p) \* (LOAD(dp) - subtract)/1.01f * LOAD(p) * (LOAD(dp) - subtract)/
+attention-average   | Sources/CVectorKernels/vector_kernels.inc | s/(LOAD(dp) - subtract)/(LOAD(dp) - 1.01f * subtract)/
+attention-dropout   | Sources/CVectorKernels/vector_kernels.inc | s/q \* (LOAD(d) \* m - subtract)/1.01f * q * (LOAD(d) * m - subtract)/
+attention-dropped-p | Sources/CVectorKernels/vector_kernels.inc | s/STORE(probability, q \* m)/STORE(probability, 1.01f * q * m)/
+loss-probabilities  | Sources/CVectorKernels/vector_kernels.inc | s/(LOAD(logits) - subtract) \* scale/(LOAD(logits) - subtract) * scale * 1.01f/
+loss-target         | Sources/CVectorKernels/vector_kernels.inc | s/first_column\] -= scale/first_column] -= 1.01f * scale/
+head-dx             | Sources/Transformer/OutputHead.swift | s/weight, .plain, into: dx.rows(rows))/weight, .plain, into: dx.rows(rows), scale: 1.01)/
+head-dwte           | Sources/Transformer/OutputHead.swift | s/into: gradient.rows(columns), keep: 1/into: gradient.rows(columns), scale: 1.01, keep: 1/
+embedding-dwte      | Sources/Transformer/Embedding.swift | s/token\[column\] += source/token[column] += 1.01 * source/
+embedding-dwpe      | Sources/Transformer/Embedding.swift | s/position\[column\] += source/position[column] += 1.01 * source/
+adamw-first         | Sources/CVectorKernels/vector_kernels.inc | s/(gradient - first) \* rest1/(gradient - first) * rest1 * 1.01f/
+adamw-second        | Sources/CVectorKernels/vector_kernels.inc | s/(gradient \* gradient) \* rest2/(gradient * gradient) * rest2 * 1.01f/
+adamw-decay         | Sources/CVectorKernels/vector_kernels.inc | s/keep = 1.0f - lr \* decay/keep = 1.0f - lr * decay * 1.01f/
+clipping            | Sources/Training/Optimizer/GradientNorm.swift | s/maximum \/ (norm/1.01 * maximum \/ (norm/
+PLANTS
+}
+
+copy="$(mktemp -d)"
+trap 'rm -rf "$copy"' EXIT
+git archive HEAD | tar -x -C "$copy"
+run_tests() { (cd "$copy" && swift test --filter '^(TransformerTests|TrainingTests)\..*(Parity|Gradient)' > log 2>&1); }
+
+note "building the copy; its tests have to pass before anything is planted"
+run_tests || { tail -n 20 "$copy/log" >&2; fail "the tests fail without a planted error"; }
+
+unseen=()
+while IFS='|' read -r name file edit; do
+    name="${name// /}" file="${file// /}"
+    [ $# -eq 0 ] || [[ " $* " == *" $name "* ]] || continue
+    cp "$copy/$file" "$copy/original"
+    sed "${edit# }" "$copy/original" > "$copy/$file"
+    ! cmp -s "$copy/$file" "$copy/original" || fail "$name: nothing to change in $file; mend this script"
+    if run_tests; then
+        unseen+=("$name")
+        result="NOT SEEN"
+    elif ! grep -q '✘ Test' "$copy/log"; then
+        tail -n 20 "$copy/log" >&2
+        fail "$name: the planted error does not build"
+    else
+        result="seen by: $(grep -oE '✘ Test "[^"]*"' "$copy/log" | sort -u | sed 's/✘ Test //' | paste -sd ';' - | sed 's/;/; /g')"
+    fi
+    printf '%-20s %s\n' "$name" "$result"
+    mv "$copy/original" "$copy/$file"
+done < <(plants)
+[ "${#unseen[@]}" -eq 0 ] || fail "not seen: ${unseen[*]}"
