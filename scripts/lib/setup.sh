@@ -95,3 +95,14 @@ build_release() {
     # shellcheck disable=SC2034 # used by the scripts that source this
     ddp_train="$(swift build -c release --show-bin-path)/ddp-train"
 }
+
+# The folder of downloads, as the program knows it.
+cache_folder() {
+    if [ -n "${DDP_TRAIN_CACHE:-}" ]; then
+        echo "$DDP_TRAIN_CACHE"
+    elif [ "$(uname -s)" = Darwin ]; then
+        echo "$HOME/Library/Caches/ddp-train"
+    else
+        echo "${XDG_CACHE_HOME:-$HOME/.cache}/ddp-train"
+    fi
+}

@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# Trains the same model with PyTorch and with ddp-train, from the same weights on the same batches; prints both losses,
+# their largest difference and the time of an iteration of each. Exit code 1 where losses differ by more than 1e-3.
+#
+#   scripts/compare_pytorch.sh [--no-install] [--shape baby|char] [--iterations N] [--activation gelu|gelu_tanh|relu]
+#                              [--bias] [--threads N]
+#
+# Python is the one on the PATH if it has torch, numpy and safetensors, else one in a virtual environment in the cache
+# folder (DDP_TRAIN_CACHE), where they are then installed: about 1 GB.
+set -euo pipefail
+# shellcheck source=scripts/lib/setup.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib/setup.sh"
+
+install=yes
+arguments=()
+for argument in "$@"; do
+    case "$argument" in
+        -h | --help)
+            print_help "scripts/compare_pytorch.sh"
+            exit 0
+            ;;
+        --no-install) install=no ;;
+        *) arguments+=("$argument") ;;
+    esac
+done
+
+has_pytorch() { "$1" -c 'import torch, numpy, safetensors' 2> /dev/null; }
+
+require_swift
+install_libraries "$install"
+python=python3
+if ! has_pytorch "$python"; then
+    venv="$(cache_folder)/pytorch"
+    python="$venv/bin/python"
+    if ! has_pytorch "$python"; then
+        [ "$install" = yes ] || fail "python3 has no torch, numpy and safetensors, and nothing is to be installed"
+        note "installing PyTorch into $venv"
+        python3 -m venv "$venv"
+        # PyTorch's own index has a build without CUDA, which is far smaller.
+        "$python" -m pip install --quiet torch --index-url https://download.pytorch.org/whl/cpu \
+            || "$python" -m pip install --quiet torch
+        "$python" -m pip install --quiet numpy safetensors
+    fi
+fi
+build_release
+"$python" scripts/compare_pytorch.py "$ddp_train" ${arguments[@]+"${arguments[@]}"}
