@@ -1,6 +1,58 @@
 import ArgumentParser
+import Formats
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Darwin)
+import Darwin
+#endif
 
 @main
 struct DDPTrain: ParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "ddp-train")
+    static let configuration = CommandConfiguration(
+        commandName: "ddp-train",
+        abstract: "Trains GPT language models on CPUs.",
+        discussion: """
+            Without a command, trains: "ddp-train" alone trains a small model on Shakespeare, or on a built-in corpus if \
+            Shakespeare cannot be had. Options stand in files too (key = value), and are named as nanoGPT's.
+            """,
+        version: "0.1.0",
+        subcommands: [Config.self],
+        defaultSubcommand: Config.self
+    )
+
+    static func main() {
+        endProcess(run(Array(CommandLine.arguments.dropFirst())))
+    }
+
+    /// Parses and runs, and turns every error into one line on standard error.
+    ///
+    /// - Returns: the exit code.
+    private static func run(_ arguments: [String]) -> Int32 {
+        do {
+            let normalized = try ArgumentNormalizer(OptionTable(of: self)).normalize(arguments)
+            var command = try parseAsRoot(normalized)
+            try command.run()
+            return 0
+        } catch let code as ExitCode {
+            return code.rawValue
+        } catch let error as UserError {
+            Console.error(error.message)
+            return error.kind.rawValue
+        } catch {
+            // Help and the version come as errors too.
+            guard exitCode(for: error) != .success else {
+                print(fullMessage(for: error))
+                return 0
+            }
+            let isParsing = exitCode(for: error) == .validationFailure
+            Console.error(message(for: error))
+            return isParsing ? UserError.Kind.usage.rawValue : UserError.Kind.other.rawValue
+        }
+    }
+}
+
+/// The C library's `exit`, which the parser's method of that name hides within commands.
+private func endProcess(_ code: Int32) -> Never {
+    exit(code)
 }

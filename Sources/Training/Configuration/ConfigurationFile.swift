@@ -1,4 +1,3 @@
-import Foundation
 import Formats
 
 /// Reads configuration files: flat `key = value` lines with `#` comments, as in nanoGPT's config/*.py and plain TOML.
@@ -7,17 +6,13 @@ enum ConfigurationFile {
     ///
     /// - Throws: `UserError` with file and line where something else stands, or a key that does not exist.
     static func settings(path: String) throws -> [ConfigurationSetting] {
-        let data: Data
-        do {
-            data = try Data(contentsOf: URL(fileURLWithPath: path))
-        } catch {
-            throw UserError(.usage, "configuration file \(path): \(reason(error, path: path))")
+        switch FileSystem.kind(of: path) {
+        case nil: throw UserError(.usage, "configuration file \(path): does not exist")
+        case .folder: throw UserError(.usage, "configuration file \(path): is a folder")
+        case .file, .other: break
         }
-        guard let text = String(data: data, encoding: .utf8) else {
-            throw UserError(
-                .usage,
-                "configuration file \(path): not UTF-8 text; it should hold lines such as key = value"
-            )
+        guard let text = String(validating: try FileSystem.read(path), as: UTF8.self) else {
+            throw UserError(.usage, "configuration file \(path): not UTF-8 text; it should hold lines such as key = value")
         }
         return try settings(text: text, path: path)
     }
@@ -91,11 +86,5 @@ enum ConfigurationFile {
             true
         default: false
         }
-    }
-
-    private static func reason(_ error: any Error, path: String) -> String {
-        var isFolder: ObjCBool = false
-        guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else { return "does not exist" }
-        return isFolder.boolValue ? "is a folder" : "cannot be read: \(error.localizedDescription)"
     }
 }

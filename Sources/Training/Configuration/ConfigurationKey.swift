@@ -1,3 +1,5 @@
+import Formats
+
 /// One option of a run: its name in files and on the command line, its help, and how it is read, checked and printed.
 ///
 /// `all` is the only list of options: help, files, command line, printed configurations and checks come from it.
@@ -40,6 +42,16 @@ public struct ConfigurationKey: Sendable {
     public func argument(in configuration: TrainingConfiguration) -> String {
         let literal = write(configuration)
         return ConfigurationLiteral.quoted(literal) ?? literal
+    }
+
+    func jsonValue(in configuration: TrainingConfiguration) -> JSONValue {
+        let argument = argument(in: configuration)
+        switch kind {
+        case .integer: return Int(argument).map { .integer($0) } ?? .null
+        case .number: return Double(argument).map { .number($0) } ?? .null
+        case .boolean: return .bool(argument == "true")
+        case .text, .choice: return .string(argument)
+        }
     }
 
     /// The built-in default, as one would type it.

@@ -1,5 +1,4 @@
 import Formats
-import Foundation
 
 /// A key with the text that sets it, and where that stands.
 struct ConfigurationSetting: Sendable {
@@ -68,7 +67,7 @@ public struct ConfigurationSources: Sendable {
     /// What the run in `outDir` was configured with: a resume needs no option repeated.
     private func savedSettings(outDir: String) throws -> [ConfigurationSetting] {
         let path = outDir + "/config.toml"
-        guard FileManager.default.fileExists(atPath: path) else { return [] }
+        guard FileSystem.kind(of: path) == .file else { return [] }
         return try ConfigurationFile.settings(path: path).filter {
             $0.key.name != "out_dir" && $0.key.name != "init_from"
         }

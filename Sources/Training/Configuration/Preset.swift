@@ -16,6 +16,14 @@ public enum Preset: String, Sendable, CaseIterable {
         }
     }
 
+    /// The configuration with this preset and nothing else.
+    public var values: TrainingConfiguration {
+        var values = TrainingConfiguration()
+        values.preset = self
+        _ = apply(to: &values)
+        return values
+    }
+
     /// Sets this preset's values, and names the keys it set.
     func apply(to configuration: inout TrainingConfiguration) -> [String] {
         var names: [String] = []

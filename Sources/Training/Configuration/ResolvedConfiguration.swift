@@ -91,15 +91,25 @@ public struct ResolvedConfiguration: Sendable {
         return text
     }
 
+    /// Every key with its value and origin, for programs.
+    public var json: JSONValue {
+        .object(
+            ConfigurationKey.all.map { key in
+                let value = key.jsonValue(in: values)
+                let origin = JSONValue.string(origin(of: key.name).description)
+                return .init(key.name, .object([.init("value", value), .init("origin", origin)]))
+            }
+        )
+    }
+
     /// The shortest options that give the same values: the preset, the data set, and what differs from the preset.
     public var arguments: [String] {
-        var base = ResolvedConfiguration()
-        base.apply(values.preset)
+        let base = values.preset.values
         return ConfigurationKey.all.compactMap { key in
             guard !key.onlyOnCommandLine, key.group != .compatibility else { return nil }
             let value = key.argument(in: values)
             let isNamed = key.name == "preset" || key.name == "dataset"
-            return isNamed || value != key.argument(in: base.values) ? "--\(key.name)=\(value)" : nil
+            return isNamed || value != key.argument(in: base) ? "--\(key.name)=\(value)" : nil
         }
     }
 

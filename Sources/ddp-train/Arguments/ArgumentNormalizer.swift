@@ -1,0 +1,100 @@
+import Formats
+import Training
+
+/// Brings a command line into the form that the parser takes.
+///
+/// Dashes in the names of options become underscores, `--key value` becomes `--key=value` (so that a value may begin with
+/// a dash), booleans may be `--bias`, `--bias=True` or `--bias false`, and a command line that does not begin with a
+/// command gets the default one. Unknown options end here, with the nearest known one.
+struct ArgumentNormalizer {
+    private let table: OptionTable
+
+    init(_ table: OptionTable) {
+        self.table = table
+    }
+
+    /// First arguments that the parser handles by itself.
+    private static let parserFirstArguments: Set<String> = [
+        "help", "--help", "-h", "--help-hidden", "--version", "--generate-completion-script", "--experimental-dump-help",
+    ]
+
+    func normalize(_ arguments: [String]) throws -> [String] {
+        var rest = arguments[...]
+        if let first = rest.first {
+            let name = first.prefix { $0 != "=" }
+            if Self.parserFirstArguments.contains(String(name)) { return arguments }
+        }
+        var command = table.defaultCommand
+        if let first = rest.first, table.commands[first] != nil {
+            command = first
+            rest.removeFirst()
+        } else if let first = rest.first {
+            try checkForMisspelledCommand(first)
+        }
+        let options = table.commands[command] ?? [:]
+        var result = [command]
+        while let argument = rest.popFirst() {
+            if argument == "--" { return result + [argument] + rest }
+            guard argument.hasPrefix("--") else {
+                result.append(argument)
+                continue
+            }
+            let equals = argument.firstIndex(of: "=")
+            let typed = argument[argument.index(argument.startIndex, offsetBy: 2)..<(equals ?? argument.endIndex)]
+            let name = knownName(String(typed), options)
+            let value = equals.map { String(argument[argument.index(after: $0)...]) }
+            switch options[name] {
+            case nil: throw unknownOption(String(typed), command)
+            case .flag:
+                let literal = value ?? popBoolean(&rest) ?? "true"
+                guard let isSet = Self.booleans[literal] else {
+                    throw UserError(.usage, "--\(name)=\(literal): must be true or false")
+                }
+                if isSet { result.append("--\(name)") }
+            case .boolean: result.append("--\(name)=\(value ?? popBoolean(&rest) ?? "true")")
+            case .value: result.append("--\(name)" + ((value ?? popValue(&rest, options)).map { "=\($0)" } ?? ""))
+            case .values: result.append("--\(name)" + (value.map { "=\($0)" } ?? ""))
+            }
+        }
+        return result
+    }
+
+    private static let booleans = ["true": true, "True": true, "false": false, "False": false]
+
+    private func popBoolean(_ rest: inout ArraySlice<String>) -> String? {
+        guard let next = rest.first, Self.booleans[next] != nil else { return nil }
+        return rest.popFirst()
+    }
+
+    /// The next argument, unless it is an option: then the value was forgotten.
+    private func popValue(_ rest: inout ArraySlice<String>, _ options: [String: OptionTable.Kind]) -> String? {
+        guard let next = rest.first else { return nil }
+        if next.hasPrefix("--") {
+            let name = String(next.dropFirst(2).prefix { $0 != "=" })
+            if options[knownName(name, options)] != nil { return nil }
+        }
+        return rest.popFirst()
+    }
+
+    private func knownName(_ typed: String, _ options: [String: OptionTable.Kind]) -> String {
+        options[typed] != nil ? typed : String(typed.map { $0 == "-" ? "_" : $0 })
+    }
+
+    private func unknownOption(_ typed: String, _ command: String) -> UserError {
+        let own = table.commands[command] ?? [:]
+        let owners = table.commands.filter { $0.value[knownName(typed, $0.value)] != nil }.keys.sorted()
+        if !owners.isEmpty {
+            return UserError(.usage, "unknown option --\(typed) for \(command); \(owners.joined(separator: ", ")) has it")
+        }
+        let hint = NearestName.hint(for: typed, among: own.keys, prefix: "--")
+        return UserError(.usage, "unknown option --\(typed)\(hint)\(hint.isEmpty ? "; see ddp-train \(command) --help" : "")")
+    }
+
+    /// A bare word is a configuration file, unless no file has that name and a command nearly has.
+    private func checkForMisspelledCommand(_ word: String) throws {
+        guard !word.hasPrefix("-"), !word.contains(where: { ".=/".contains($0) }), FileSystem.kind(of: word) == nil,
+            let command = NearestName.suggestion(for: word, among: table.commands.keys)
+        else { return }
+        throw UserError(.usage, "unknown command \(word), and no configuration file has that name; did you mean \(command)?")
+    }
+}

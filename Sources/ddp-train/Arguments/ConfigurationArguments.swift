@@ -1,0 +1,144 @@
+import ArgumentParser
+import Training
+
+/// The value of a configuration key as it was typed.
+struct ConfigurationOption {
+    let name: String
+    let value: String
+
+    /// Marks in help, and for `OptionTable`, that a value is a boolean.
+    static let booleanValueName = "true|false"
+}
+
+extension Option where Value == ConfigurationOption? {
+    /// An option for a key of the registry, which gives it its help and default.
+    init(_ key: String) {
+        self.init(
+            name: .customLong(key),
+            help: ConfigurationHelp.help[key]!,
+            completion: ConfigurationHelp.completion[key],
+            transform: { ConfigurationOption(name: key, value: $0) }
+        )
+    }
+}
+
+/// Help of every key. Made once: the parser makes its commands, and with them their options, again and again.
+private enum ConfigurationHelp {
+    static let help = Dictionary(
+        uniqueKeysWithValues: ConfigurationKey.all.map { key in
+            (key.name, ArgumentHelp("\(key.help). \(defaults(of: key))", valueName: valueName(of: key)))
+        }
+    )
+
+    static let completion = Dictionary(
+        uniqueKeysWithValues: ConfigurationKey.all.compactMap { key in completion(of: key).map { (key.name, $0) } }
+    )
+
+    private static let baby = Preset.baby.values
+
+    private static func valueName(of key: ConfigurationKey) -> String {
+        switch key.kind {
+        case .integer: "n"
+        case .number: "x"
+        case .boolean: ConfigurationOption.booleanValueName
+        case .text: key.name.hasSuffix("_dir") ? "folder" : "text"
+        case .choice(let choices): choices.joined(separator: "|")
+        }
+    }
+
+    /// The built-in default, and the value of the preset that runs when nothing is said.
+    private static func defaults(of key: ConfigurationKey) -> String {
+        let builtIn = key.defaultArgument
+        let usual = key.argument(in: baby)
+        return builtIn == usual ? "(default: \(builtIn))" : "(default: \(builtIn); preset baby: \(usual))"
+    }
+
+    private static func completion(of key: ConfigurationKey) -> CompletionKind? {
+        switch key.kind {
+        case .boolean: .list(["true", "false"])
+        case .choice(let choices): .list(choices)
+        case .text: key.name.hasSuffix("_dir") ? .directory : nil
+        case .integer, .number: nil
+        }
+    }
+}
+
+/// Configuration files and every option of a run, in the sections of the registry.
+struct ConfigurationArguments: ParsableArguments {
+    @Argument(help: "Files of key = value lines. Later files win over earlier ones, and options over files.", completion: .file())
+    var config: [String] = []
+
+    @OptionGroup(title: ConfigurationKey.Group.run.rawValue) var run: RunOptions
+    @OptionGroup(title: ConfigurationKey.Group.model.rawValue) var model: ModelOptions
+    @OptionGroup(title: ConfigurationKey.Group.optimization.rawValue) var optimization: OptimizationOptions
+    @OptionGroup(title: ConfigurationKey.Group.evaluation.rawValue) var evaluation: EvaluationOptions
+    @OptionGroup(title: ConfigurationKey.Group.machine.rawValue) var machine: MachineOptions
+    @OptionGroup(title: ConfigurationKey.Group.compatibility.rawValue) var compatibility: CompatibilityOptions
+
+    var sources: ConfigurationSources {
+        let groups: [any ParsableArguments] = [run, model, optimization, evaluation, machine, compatibility]
+        // Each group's stored properties are its options, and each knows its key.
+        let options = groups.flatMap { Mirror(reflecting: $0).children }
+            .compactMap { ($0.value as? Option<ConfigurationOption?>)?.wrappedValue }
+        return ConfigurationSources(files: config, options: options.map { ($0.name, $0.value) })
+    }
+}
+
+struct RunOptions: ParsableArguments {
+    @Option("preset") var preset: ConfigurationOption?
+    @Option("dataset") var dataset: ConfigurationOption?
+    @Option("data_dir") var dataDir: ConfigurationOption?
+    @Option("out_dir") var outDir: ConfigurationOption?
+    @Option("init_from") var initFrom: ConfigurationOption?
+    @Option("overwrite") var overwrite: ConfigurationOption?
+    @Option("seed") var seed: ConfigurationOption?
+    @Option("sampling") var sampling: ConfigurationOption?
+}
+
+struct ModelOptions: ParsableArguments {
+    @Option("n_layer") var layerCount: ConfigurationOption?
+    @Option("n_head") var headCount: ConfigurationOption?
+    @Option("n_embd") var embeddingSize: ConfigurationOption?
+    @Option("block_size") var blockSize: ConfigurationOption?
+    @Option("dropout") var dropout: ConfigurationOption?
+    @Option("bias") var bias: ConfigurationOption?
+    @Option("activation") var activation: ConfigurationOption?
+}
+
+struct OptimizationOptions: ParsableArguments {
+    @Option("batch_size") var batchSize: ConfigurationOption?
+    @Option("gradient_accumulation_steps") var gradientAccumulationSteps: ConfigurationOption?
+    @Option("max_iters") var maxIters: ConfigurationOption?
+    @Option("learning_rate") var learningRate: ConfigurationOption?
+    @Option("decay_lr") var decayLR: ConfigurationOption?
+    @Option("warmup_iters") var warmupIters: ConfigurationOption?
+    @Option("lr_decay_iters") var lrDecayIters: ConfigurationOption?
+    @Option("min_lr") var minLR: ConfigurationOption?
+    @Option("weight_decay") var weightDecay: ConfigurationOption?
+    @Option("beta1") var beta1: ConfigurationOption?
+    @Option("beta2") var beta2: ConfigurationOption?
+    @Option("grad_clip") var gradClip: ConfigurationOption?
+}
+
+struct EvaluationOptions: ParsableArguments {
+    @Option("eval_interval") var evalInterval: ConfigurationOption?
+    @Option("eval_iters") var evalIters: ConfigurationOption?
+    @Option("eval_only") var evalOnly: ConfigurationOption?
+    @Option("log_interval") var logInterval: ConfigurationOption?
+    @Option("always_save_checkpoint") var alwaysSaveCheckpoint: ConfigurationOption?
+    @Option("keep_checkpoints") var keepCheckpoints: ConfigurationOption?
+}
+
+struct MachineOptions: ParsableArguments {
+    @Option("threads") var threads: ConfigurationOption?
+    @Option("backend") var backend: ConfigurationOption?
+    @Option("device") var device: ConfigurationOption?
+    @Option("dtype") var dtype: ConfigurationOption?
+}
+
+struct CompatibilityOptions: ParsableArguments {
+    @Option("compile") var compile: ConfigurationOption?
+    @Option("wandb_log") var wandbLog: ConfigurationOption?
+    @Option("wandb_project") var wandbProject: ConfigurationOption?
+    @Option("wandb_run_name") var wandbRunName: ConfigurationOption?
+}

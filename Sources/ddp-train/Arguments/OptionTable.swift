@@ -1,0 +1,44 @@
+import ArgumentParser
+import Formats
+
+/// Which options each command has, as its parser declares them.
+struct OptionTable {
+    enum Kind {
+        /// Stands alone.
+        case flag
+        /// Takes one value, which may be left out: true or false.
+        case boolean
+        /// Takes one value.
+        case value
+        /// Takes values up to the next option.
+        case values
+    }
+
+    /// Kinds by option name (without dashes) by command.
+    let commands: [String: [String: Kind]]
+    let defaultCommand: String
+
+    /// Read from the parser's own description of itself, so that there is no second list of options.
+    init(of root: any ParsableCommand.Type) throws {
+        let tool = try JSONValue(parsing: Array(root._dumpHelp().utf8))
+        var commands: [String: [String: Kind]] = [:]
+        for command in tool["command"]?["subcommands"]?.arrayValue ?? [] {
+            guard let name = command["commandName"]?.stringValue else { continue }
+            var options: [String: Kind] = [:]
+            for argument in command["arguments"]?.arrayValue ?? [] {
+                for option in argument["names"]?.arrayValue ?? [] where option["kind"]?.stringValue == "long" {
+                    options[option["name"]?.stringValue ?? ""] = Self.kind(of: argument)
+                }
+            }
+            commands[name] = options
+        }
+        self.commands = commands
+        defaultCommand = root.configuration.defaultSubcommand?._commandName ?? ""
+    }
+
+    private static func kind(of argument: JSONValue) -> Kind {
+        if argument["kind"]?.stringValue == "flag" { return .flag }
+        if argument["isRepeating"]?.boolValue == true { return .values }
+        return argument["valueName"]?.stringValue == ConfigurationOption.booleanValueName ? .boolean : .value
+    }
+}

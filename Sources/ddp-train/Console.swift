@@ -1,0 +1,55 @@
+import Formats
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
+/// What commands say: results on standard output, everything else on standard error.
+enum Console {
+    /// One line about what failed, whatever stands in the values it names.
+    static func error(_ message: String) {
+        let line = message.split(whereSeparator: \.isNewline).joined(separator: " ")
+        note("ddp-train: error: \(line)")
+    }
+
+    /// A line on standard error.
+    static func note(_ line: String) {
+        // Nobody is left to tell when standard error cannot be written.
+        try? write(Array("\(line)\n".utf8), to: STDERR_FILENO, named: "standard error")
+    }
+
+    /// Text on standard output, at once.
+    ///
+    /// - Throws: `UserError` of kind `inputOutput`, as when a disk is full.
+    static func output(_ text: String) throws {
+        try output(Array(text.utf8))
+    }
+
+    static func output(_ bytes: [UInt8]) throws {
+        try write(bytes, to: STDOUT_FILENO, named: "standard output")
+    }
+
+    private static func write(_ bytes: [UInt8], to file: Int32, named name: String) throws {
+        try bytes.withUnsafeBytes { buffer in
+            var rest = buffer[...]
+            while !rest.isEmpty {
+                let count = systemWrite(file, UnsafeRawBufferPointer(rebasing: rest))
+                if count < 0 {
+                    if errno == EINTR { continue }
+                    throw FileSystem.failure("cannot write to", name, errno)
+                }
+                rest = rest.dropFirst(count)
+            }
+        }
+    }
+
+    private static func systemWrite(_ file: Int32, _ bytes: UnsafeRawBufferPointer) -> Int {
+        #if canImport(Glibc)
+        Glibc.write(file, bytes.baseAddress, bytes.count)
+        #else
+        Darwin.write(file, bytes.baseAddress, bytes.count)
+        #endif
+    }
+}
