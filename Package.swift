@@ -68,6 +68,12 @@ let package = Package(
             name: "InterchangeTests",
             dependencies: ["Interchange", "Transformer", "Text", "Formats", "Compute", "TestSupport"]
         ),
-        .testTarget(name: "EndToEndTests", dependencies: ["ddp-train", "TestSupport"]),
+        .testTarget(
+            name: "EndToEndTests",
+            dependencies: [
+                "ddp-train", "Training", "Formats", "TestSupport",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]
+        ),
     ]
 )

@@ -1,9 +1,9 @@
 import Formats
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #elseif canImport(Darwin)
-import Darwin
+    import Darwin
 #endif
 
 /// What commands say: results on standard output, everything else on standard error.
@@ -47,9 +47,9 @@ enum Console {
 
     private static func systemWrite(_ file: Int32, _ bytes: UnsafeRawBufferPointer) -> Int {
         #if canImport(Glibc)
-        Glibc.write(file, bytes.baseAddress, bytes.count)
+            Glibc.write(file, bytes.baseAddress, bytes.count)
         #else
-        Darwin.write(file, bytes.baseAddress, bytes.count)
+            Darwin.write(file, bytes.baseAddress, bytes.count)
         #endif
     }
 }

@@ -78,7 +78,8 @@ import Testing
         #expect(throws: UserError(.usage, "dataset=5 (test.toml, line 1): must be text in quotes")) {
             try resolve("dataset = 5")
         }
-        #expect(throws: UserError(.usage, "n_layer=\"5\" (test.toml, line 1): must be a whole number of at least 1")) {
+        #expect(throws: UserError(.usage, "n_layer=\"5\" (test.toml, line 1): must be a whole number from 1 to 10000"))
+        {
             try resolve("n_layer = \"5\"")
         }
     }

@@ -66,7 +66,7 @@ import Testing
         ("batch_size", "0", "must be a whole number of at least 1"),
         ("batch_size", "2.5", "must be a whole number of at least 1"),
         ("batch_size", "3000000000", "must be at most 2147483647"),
-        ("n_layer", "-1", "must be a whole number of at least 1"),
+        ("n_layer", "-1", "must be a whole number from 1 to 10000"),
         ("threads", "2000", "must be a whole number from 0 to 1024"),
         ("learning_rate", "0", "must be more than 0"),
         ("beta2", "1", "must be at least 0 and less than 1"),

@@ -142,20 +142,27 @@ import Transformer
                 + "a tenth of it is usual"
         ),
         (
-            "warmup_iters=2000",
-            "warmup_iters=2000 (command line), lr_decay_iters=2000 (preset baby): warm-up must end before the decay does"
-        ),
-        (
             "batch_size=2000000000",
             "batch_size=2000000000 (command line), block_size=64 (preset baby): an iteration may hold at most "
                 + "2147483647 tokens"
         ),
         (
-            "n_embd=2000000000",
-            "n_layer=4 (preset baby), n_embd=2000000000 (command line), block_size=64 (preset baby): a model of about "
-                + "192000000128 billion parameters; at most 1000"
+            "n_embd=16000000",
+            "n_layer=4 (preset baby), n_embd=16000000 (command line), block_size=64 (preset baby): a model of about "
+                + "12288001 billion parameters; at most 1000"
         ),
     ]
+
+    @Test("A warm-up longer than the decay is nanoGPT's way of having none, and noticed")
+    func longWarmup() throws {
+        let resolved = try ConfigurationSources(options: [("max_iters", "20"), ("lr_decay_iters", "20")]).resolve()
+        #expect(
+            resolved.notices == [
+                "warmup_iters=100 (preset baby) reaches past lr_decay_iters=20 (command line): the learning rate has no decay"
+            ]
+        )
+        #expect(try ConfigurationSources().resolve().notices == [])
+    }
 
     @Test("Without decay, min_lr and the warm-up do not matter, as in nanoGPT's finetune_shakespeare")
     func constantRate() throws {

@@ -12,7 +12,10 @@ enum ConfigurationFile {
         case .file, .other: break
         }
         guard let text = String(validating: try FileSystem.read(path), as: UTF8.self) else {
-            throw UserError(.usage, "configuration file \(path): not UTF-8 text; it should hold lines such as key = value")
+            throw UserError(
+                .usage,
+                "configuration file \(path): not UTF-8 text; it should hold lines such as key = value"
+            )
         }
         return try settings(text: text, path: path)
     }

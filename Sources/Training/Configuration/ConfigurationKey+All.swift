@@ -35,10 +35,10 @@ extension ConfigurationKey {
     ]
 
     private static let model: [ConfigurationKey] = [
-        .integer("n_layer", .model, \.layerCount, atLeast: 1, "Transformer blocks"),
-        .integer("n_head", .model, \.headCount, atLeast: 1, "Attention heads; must divide n_embd"),
-        .integer("n_embd", .model, \.embeddingSize, atLeast: 1, "Width of the model"),
-        .integer("block_size", .model, \.blockSize, atLeast: 1, "Longest sequence, in tokens"),
+        .integer("n_layer", .model, \.layerCount, atLeast: 1, atMost: 10_000, "Transformer blocks"),
+        .integer("n_head", .model, \.headCount, atLeast: 1, atMost: 1 << 24, "Attention heads; must divide n_embd"),
+        .integer("n_embd", .model, \.embeddingSize, atLeast: 1, atMost: 1 << 24, "Width of the model"),
+        .integer("block_size", .model, \.blockSize, atLeast: 1, atMost: 1 << 24, "Longest sequence, in tokens"),
         .number(
             "dropout",
             .model,

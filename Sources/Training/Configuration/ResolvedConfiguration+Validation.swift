@@ -13,16 +13,11 @@ extension ResolvedConfiguration {
                 "n_head must divide n_embd, as n_head=\(heads) or n_embd=\(width) would"
             )
         }
-        if values.decayLR {
-            guard values.minLR <= values.learningRate else {
-                throw refusal(
-                    ["min_lr", "learning_rate"],
-                    "min_lr must not be above learning_rate, a tenth of it is usual"
-                )
-            }
-            guard values.warmupIters < values.lrDecayIters else {
-                throw refusal(["warmup_iters", "lr_decay_iters"], "warm-up must end before the decay does")
-            }
+        guard !values.decayLR || values.minLR <= values.learningRate else {
+            throw refusal(
+                ["min_lr", "learning_rate"],
+                "min_lr must not be above learning_rate, a tenth of it is usual"
+            )
         }
         let width = Double(values.embeddingSize)
         let parameters = 12 * Double(values.layerCount) * width * width + Double(values.blockSize) * width

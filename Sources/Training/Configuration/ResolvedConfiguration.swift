@@ -113,12 +113,17 @@ public struct ResolvedConfiguration: Sendable {
         }
     }
 
-    /// What a user should know about options that were accepted and do nothing.
+    /// What a user should know about values that were accepted and do nothing, or not what one would expect.
     public var notices: [String] {
         var notices: [String] = []
         if values.compile { notices.append("compile=true is ignored: there is nothing to compile at start") }
         if values.wandbLog {
             notices.append("wandb_log=true is ignored: metrics are written to \(values.outDir)/metrics.jsonl")
+        }
+        if values.decayLR, values.warmupIters >= values.lrDecayIters {
+            notices.append(
+                "\(describe("warmup_iters")) reaches past \(describe("lr_decay_iters")): the learning rate has no decay"
+            )
         }
         return notices
     }

@@ -15,7 +15,8 @@ struct ArgumentNormalizer {
 
     /// First arguments that the parser handles by itself.
     private static let parserFirstArguments: Set<String> = [
-        "help", "--help", "-h", "--help-hidden", "--version", "--generate-completion-script", "--experimental-dump-help",
+        "help", "--help", "-h", "--help-hidden", "--version", "--generate-completion-script",
+        "--experimental-dump-help",
     ]
 
     func normalize(_ arguments: [String]) throws -> [String] {
@@ -84,10 +85,16 @@ struct ArgumentNormalizer {
         let own = table.commands[command] ?? [:]
         let owners = table.commands.filter { $0.value[knownName(typed, $0.value)] != nil }.keys.sorted()
         if !owners.isEmpty {
-            return UserError(.usage, "unknown option --\(typed) for \(command); \(owners.joined(separator: ", ")) has it")
+            return UserError(
+                .usage,
+                "unknown option --\(typed) for \(command); \(owners.joined(separator: ", ")) has it"
+            )
         }
         let hint = NearestName.hint(for: typed, among: own.keys, prefix: "--")
-        return UserError(.usage, "unknown option --\(typed)\(hint)\(hint.isEmpty ? "; see ddp-train \(command) --help" : "")")
+        return UserError(
+            .usage,
+            "unknown option --\(typed)\(hint)\(hint.isEmpty ? "; see ddp-train \(command) --help" : "")"
+        )
     }
 
     /// A bare word is a configuration file, unless no file has that name and a command nearly has.
@@ -95,6 +102,9 @@ struct ArgumentNormalizer {
         guard !word.hasPrefix("-"), !word.contains(where: { ".=/".contains($0) }), FileSystem.kind(of: word) == nil,
             let command = NearestName.suggestion(for: word, among: table.commands.keys)
         else { return }
-        throw UserError(.usage, "unknown command \(word), and no configuration file has that name; did you mean \(command)?")
+        throw UserError(
+            .usage,
+            "unknown command \(word), and no configuration file has that name; did you mean \(command)?"
+        )
     }
 }

@@ -65,7 +65,10 @@ private enum ConfigurationHelp {
 
 /// Configuration files and every option of a run, in the sections of the registry.
 struct ConfigurationArguments: ParsableArguments {
-    @Argument(help: "Files of key = value lines. Later files win over earlier ones, and options over files.", completion: .file())
+    @Argument(
+        help: "Files of key = value lines. Later files win over earlier ones, and options over files.",
+        completion: .file()
+    )
     var config: [String] = []
 
     @OptionGroup(title: ConfigurationKey.Group.run.rawValue) var run: RunOptions

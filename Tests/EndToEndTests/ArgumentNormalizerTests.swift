@@ -1,0 +1,91 @@
+import ArgumentParser
+import Formats
+import Testing
+import Training
+
+@testable import ddp_train
+
+@Suite struct ArgumentNormalizerTests {
+    private static let normalizer = Result { ArgumentNormalizer(try OptionTable(of: DDPTrain.self)) }
+
+    private func normalize(_ line: String) throws -> String {
+        try Self.normalizer.get().normalize(line.split(separator: " ").map(String.init)).joined(separator: " ")
+    }
+
+    @Test(
+        "Command lines come into the parser's form",
+        arguments: [
+            ("config --batch_size=4", "config --batch_size=4"),
+            ("config --batch_size 4", "config --batch_size=4"),
+            ("config --batch-size 4 a.toml", "config --batch_size=4 a.toml"),
+            ("config a.toml b.py --n-embd=8", "config a.toml b.py --n_embd=8"),
+            ("config --bias", "config --bias=true"),
+            ("config --bias a.toml", "config --bias=true a.toml"),
+            ("config --bias False a.toml", "config --bias=False a.toml"),
+            ("config --bias=no", "config --bias=no"),
+            ("config --min_lr -1e-3", "config --min_lr=-1e-3"),
+            ("config --out_dir --odd", "config --out_dir=--odd"),
+            ("config --out_dir --bias", "config --out_dir --bias=true"),
+            ("config --out_dir=a=b", "config --out_dir=a=b"),
+            ("config --json", "config --json"),
+            ("config --json=true", "config --json"),
+            ("config --json False", "config"),
+            ("config -- --bias", "config -- --bias"),
+            ("--help", "--help"),
+            ("help config", "help config"),
+            ("config --help", "config --help"),
+        ]
+    )
+    func forms(typed: String, expected: String) throws {
+        #expect(try normalize(typed) == expected)
+    }
+
+    @Test(
+        "Unknown options name the nearest one, unknown commands too",
+        arguments: [
+            ("config --batchsize=4", "unknown option --batchsize; did you mean --batch_size?"),
+            ("config --n-layers 4", "unknown option --n-layers; did you mean --n_layer?"),
+            ("config --zzzzzzzz", "unknown option --zzzzzzzz; see ddp-train config --help"),
+            ("config --json=maybe", "--json=maybe: must be true or false"),
+            ("confg", "unknown command confg, and no configuration file has that name; did you mean config?"),
+        ]
+    )
+    func errors(typed: String, message: String) {
+        #expect(throws: UserError(.usage, message)) { try normalize(typed) }
+    }
+
+    @Test("The parser's options are the registry's keys, in its groups")
+    func optionsAreTheRegistry() throws {
+        let table = try OptionTable(of: DDPTrain.self)
+        let keys = Set(ConfigurationKey.all.map(\.name))
+        #expect(Set(table.commands["config"]!.keys) == keys.union(["help", "version", "json"]))
+        let help = DDPTrain.helpMessage(for: Config.self, columns: 200)
+        var group = ""
+        for line in help.split(separator: "\n") {
+            if line.hasSuffix(":"), !line.hasPrefix(" ") { group = line.dropLast().lowercased() }
+            guard line.hasPrefix("  --") else { continue }
+            let name = String(line.dropFirst(4).prefix { $0 != " " })
+            guard let key = ConfigurationKey.named(name) else { continue }
+            #expect(group == key.group.rawValue.lowercased(), "--\(name)")
+        }
+        for key in ConfigurationKey.all { #expect(help.contains(key.help), "\(key.name)") }
+    }
+
+    @Test("What is typed for a key reaches the configuration")
+    func valuesArrive() throws {
+        // All at once: the parser is slow to set up in debug builds.
+        let typed = ConfigurationKey.all.map { key in
+            switch key.kind {
+            case .integer: (key.name, "3")
+            case .number: (key.name, "0.25")
+            case .boolean: (key.name, key.defaultArgument == "true" ? "false" : "true")
+            case .text: (key.name, "text of \(key.name)")
+            case .choice(let choices): (key.name, choices.last!)
+            }
+        }
+        let command = try DDPTrain.parseAsRoot(["config"] + typed.map { "--\($0)=\($1)" } + ["a.toml", "b.toml"])
+        let sources = try #require(command as? Config).arguments.sources
+        #expect(sources.files == ["a.toml", "b.toml"])
+        #expect(sources.options.map { "\($0.name)=\($0.value)" } == typed.map { "\($0)=\($1)" })
+    }
+}
