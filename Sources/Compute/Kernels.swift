@@ -10,6 +10,11 @@ public enum Kernels {
     /// `avx512`, `avx2`, `neon` or `plain`.
     public static var instructionSet: String { String(cString: table.isa) }
 
+    /// The fastest instruction set that this processor has, whatever DDP_TRAIN_ISA says.
+    static var bestInstructionSet: String {
+        ["avx512", "avx2"].first { (name: String) in dt_kernels_named(name) != nil } ?? "plain"
+    }
+
     /// Whether DDP_TRAIN_ISA names an instruction set that this build or processor lacks.
     public static var unsupportedRequest: Bool { dt_kernels_get() == nil }
 }

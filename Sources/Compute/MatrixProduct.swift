@@ -14,10 +14,11 @@ public enum Orientation {
 ///
 /// Workers call it on tiles of fixed size, so results do not depend on how many of them there are.
 public enum MatrixProduct {
-    /// Confines BLAS to the calling thread. OpenBLAS would otherwise start threads of its own inside each worker.
-    public static func useCallingThreadOnly() {
+    /// Confines BLAS to the calling thread (OpenBLAS would otherwise use threads of its own inside each worker) and mends
+    /// its choice of kernels. To be called before the first product; further calls do nothing.
+    public static func prepare() {
         #if !canImport(Accelerate)
-        openblas_set_num_threads(1)
+        OpenBLASSetup.once
         #endif
     }
 
