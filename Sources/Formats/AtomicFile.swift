@@ -104,4 +104,12 @@ enum TemporaryName {
         let prefix = folder == "/" ? "/" : folder + "/"
         return "\(prefix).\(FileSystem.lastComponent(of: path)).\(getpid())-\(number).\(kind)"
     }
+
+    /// Whether what follows `.NAME.` in a name was made by `beside`: `PID-N.partial` or `PID-N.old`.
+    static func isOne(_ ending: Substring) -> Bool {
+        let parts = ending.split(separator: ".", omittingEmptySubsequences: false)
+        guard parts.count == 2, parts[1] == "partial" || parts[1] == "old" else { return false }
+        let numbers = parts[0].split(separator: "-", omittingEmptySubsequences: false)
+        return numbers.count == 2 && numbers.allSatisfy { Int($0) != nil }
+    }
 }

@@ -13,6 +13,9 @@
 /// try AtomicFile.write(bytes, to: folder.temporaryPath + "/train.bin")
 /// try folder.commit(replacing: false)
 /// ```
+/// What a process that was killed left behind is removed by the next that makes the same folder: a lock on the folder tells
+/// whether its owner is still there.
+///
 /// A reader sees the old folder or the new one. Where the file system can exchange two names (Linux's ext4, xfs, btrfs,
 /// overlay; APFS) there is no moment without either; elsewhere the old one is moved aside for the moment between two renames.
 public final class AtomicFolder {
@@ -20,16 +23,24 @@ public final class AtomicFolder {
     /// Where to put the content until `commit`.
     public let temporaryPath: String
     private var isOpen = true
+    /// Holds the lock.
+    private let descriptor: Int32
 
     /// Makes an empty folder beside `path`, and the folders above it where they are missing.
     public init(path: String) throws {
         self.path = path
         try FileSystem.createFolder(FileSystem.folder(of: path))
+        Self.removeLeftovers(of: path)
         temporaryPath = TemporaryName.beside(path)
         guard mkdir(temporaryPath, 0o777) == 0 else { throw FileSystem.failure("cannot write", path, errno) }
+        descriptor = open(temporaryPath, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw FileSystem.failure("cannot write", path, errno) }
+        // Where a file system has no locks, leftovers stay; nothing else depends on it.
+        _ = flock(descriptor, LOCK_EX | LOCK_NB)
     }
 
     deinit {
+        close(descriptor)
         if isOpen { try? FileSystem.remove(temporaryPath) }
     }
 
@@ -50,6 +61,19 @@ public final class AtomicFolder {
         }
         isOpen = false
         try FileSystem.synchronizeFolder(FileSystem.folder(of: path))
+    }
+
+    private static func removeLeftovers(of path: String) {
+        let folder = FileSystem.folder(of: path)
+        let prefix = ".\(FileSystem.lastComponent(of: path))."
+        for name in (try? FileSystem.names(inFolder: folder)) ?? [] where name.hasPrefix(prefix) {
+            guard TemporaryName.isOne(name.dropFirst(prefix.count)) else { continue }
+            let leftover = folder + "/" + name
+            let descriptor = open(leftover, O_RDONLY | O_CLOEXEC | O_DIRECTORY)
+            guard descriptor >= 0 else { continue }
+            if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { try? FileSystem.remove(leftover) }
+            close(descriptor)
+        }
     }
 
     private func replace() throws {

@@ -91,7 +91,8 @@ private struct JSONParser {
     private mutating func object(depth: Int) throws -> JSONValue {
         position += 1
         var members: [JSONValue.Member] = []
-        var names: Set<String> = []
+        // Names are compared as bytes: to Swift's strings an Ohm sign and an Omega are the same.
+        var names: Set<[UInt8]> = []
         skipSpace()
         if take(UInt8(ascii: "}")) { return .object([]) }
         repeat {
@@ -99,7 +100,9 @@ private struct JSONParser {
             guard next == UInt8(ascii: "\"") else { throw failure("no name of a member") }
             let start = position
             let name = try string()
-            guard names.insert(name).inserted else { throw failure("the name \"\(name)\" a second time", at: start) }
+            guard names.insert(Array(name.utf8)).inserted else {
+                throw failure("the name \"\(name)\" a second time", at: start)
+            }
             skipSpace()
             guard take(UInt8(ascii: ":")) else { throw failure("no ':' after a name") }
             members.append(JSONValue.Member(name, try value(depth: depth + 1)))

@@ -38,6 +38,12 @@ struct JSONTests {
         #expect(error?.offset == offset)
     }
 
+    @Test("names that differ only in their scalars are different names")
+    func canonicallyEqualNames() throws {
+        let value = try JSONValue(parsing: Array("{\"\u{3A9}\":0,\"\u{2126}\":1}".utf8))
+        #expect(value.objectValue?.map { Array($0.name.unicodeScalars) } == [["\u{3A9}"], ["\u{2126}"]])
+    }
+
     @Test("a string that is not UTF-8 is refused")
     func invalidUTF8() {
         let error = #expect(throws: JSONError.self) { try JSONValue(parsing: [0x22, 0x61, 0xFF, 0x22]) }
