@@ -1,0 +1,100 @@
+import Formats
+
+/// One token a Unicode scalar, as nanoGPT's shakespeare_char: ids are positions in a list of scalars.
+public struct CharacterTokenizer: Tokenizer {
+    public let name = "char"
+    public let endOfText: Int32? = nil
+
+    /// The scalar of each id.
+    public let scalars: [Unicode.Scalar]
+
+    /// Ids by scalar, in pages of 256 scalars; page 0 belongs to all the scalars that are not in the vocabulary.
+    private let pages: [Int32]
+    /// Where the page of scalars `256 * i ..< 256 * (i + 1)` starts in `pages`.
+    private let pageStarts: [Int32]
+    private static let absent: Int32 = -1
+
+    /// - Parameter scalars: distinct; nanoGPT's order is ascending.
+    public init(scalars: [Unicode.Scalar]) {
+        self.scalars = scalars
+        var pages = [Int32](repeating: Self.absent, count: 256)
+        var pageStarts = [Int32](repeating: 0, count: 0x110000 / 256)
+        for (id, scalar) in scalars.enumerated() {
+            let page = Int(scalar.value >> 8)
+            if pageStarts[page] == 0 {
+                pageStarts[page] = Int32(pages.count)
+                pages += [Int32](repeating: Self.absent, count: 256)
+            }
+            let index = Int(pageStarts[page]) + Int(scalar.value & 255)
+            precondition(pages[index] == Self.absent, "the scalar \(scalar) has two ids")
+            pages[index] = Int32(id)
+        }
+        self.pages = pages
+        self.pageStarts = pageStarts
+    }
+
+    public var vocabularySize: Int { scalars.count }
+
+    public func encode(_ text: UnsafeRawBufferPointer, into ids: inout [Int32]) throws {
+        ids.reserveCapacity(ids.count + text.count)
+        var position = 0
+        while position < text.count {
+            let (scalar, length) = UTF8Scanner.scalar(in: text, at: position)
+            guard length > 0 else { throw UTF8Scanner.invalid("the text", at: position, in: text) }
+            let id = pages[Int(pageStarts[Int(scalar >> 8)]) + Int(scalar & 255)]
+            guard id >= 0 else {
+                let character = Unicode.Scalar(scalar)!
+                throw UserError(
+                    .data,
+                    """
+                    the character \(character.escaped(asASCII: false)) (U+\(hexadecimal(scalar))) at byte \(position) of \
+                    the text is not among the \(vocabularySize) of the vocabulary: leave it out, or train on text that has it
+                    """
+                )
+            }
+            ids.append(id)
+            position += length
+        }
+    }
+
+    public func decode(_ ids: [Int32]) -> [UInt8] {
+        var bytes: [UInt8] = []
+        for id in ids where id >= 0 && id < scalars.count { bytes.append(contentsOf: UTF8.encode(scalars[Int(id)])!) }
+        return bytes
+    }
+
+    private func hexadecimal(_ scalar: UInt32) -> String {
+        let digits = String(scalar, radix: 16, uppercase: true)
+        return String(repeating: "0", count: max(0, 4 - digits.count)) + digits
+    }
+}
+
+/// The characters that texts use, collected in one pass over them.
+struct CharacterSurvey {
+    private(set) var characterCount = 0
+    /// One bit a scalar.
+    private var seen = [UInt64](repeating: 0, count: 0x110000 / 64)
+
+    /// - Parameter source: what the text is, for the error.
+    /// - Throws: `UserError(.data)` naming source and byte when the text is not UTF-8.
+    mutating func add(_ text: UnsafeRawBufferPointer, source: String, progress: (_ bytes: Int) -> Void) throws {
+        var position = 0
+        while position < text.count {
+            let pause = min(text.count, position + 1 << 20)
+            let start = position
+            while position < pause {
+                let (scalar, length) = UTF8Scanner.scalar(in: text, at: position)
+                guard length > 0 else { throw UTF8Scanner.invalid(source, at: position, in: text) }
+                seen[Int(scalar >> 6)] |= 1 << UInt64(scalar & 63)
+                characterCount += 1
+                position += length
+            }
+            progress(position - start)
+        }
+    }
+
+    /// The scalars that occur, ascending: the vocabulary, as nanoGPT's `sorted(set(text))`.
+    var scalars: [Unicode.Scalar] {
+        (0..<UInt32(0x110000)).filter { seen[Int($0 >> 6)] >> UInt64($0 & 63) & 1 == 1 }.map { Unicode.Scalar($0)! }
+    }
+}

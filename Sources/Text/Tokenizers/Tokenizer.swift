@@ -1,0 +1,36 @@
+import Formats
+
+/// Turns text into token ids and back.
+public protocol Tokenizer: Sendable {
+    /// What kind it is: `char` or `byte`.
+    var name: String { get }
+
+    /// Ids are `0..<vocabularySize`.
+    var vocabularySize: Int { get }
+
+    /// The id that ends a document, where the tokenizer has one: generation stops there.
+    var endOfText: Int32? { get }
+
+    /// Appends the ids of a text. The ids of a long text are those of its pieces, if it is cut between scalars.
+    ///
+    /// - Throws: `UserError(.data)` naming the byte offset in `text` of what cannot be encoded.
+    func encode(_ text: UnsafeRawBufferPointer, into ids: inout [Int32]) throws
+
+    /// The bytes of some ids; ids outside the vocabulary give nothing.
+    func decode(_ ids: [Int32]) -> [UInt8]
+}
+
+extension Tokenizer {
+    /// The ids of a text of UTF-8 bytes.
+    ///
+    /// - Throws: `UserError(.data)` naming the byte offset of what cannot be encoded.
+    public func encode(_ text: [UInt8]) throws -> [Int32] {
+        var ids: [Int32] = []
+        try text.withUnsafeBytes { try encode($0, into: &ids) }
+        return ids
+    }
+
+    public func encode(_ text: String) throws -> [Int32] {
+        try encode(Array(text.utf8))
+    }
+}
