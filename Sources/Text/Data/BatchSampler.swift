@@ -1,0 +1,194 @@
+import Compute
+import Formats
+
+/// Chooses the windows of text that a step trains or evaluates on: a pure function of (seed, step, sequence).
+///
+/// A window is `blockSize` inputs, and as targets the same tokens shifted by one; it reads `blockSize + 1` tokens. Which
+/// rank or thread asks for a sequence, and in what order, never matters.
+public struct BatchSampler: Sendable {
+    /// The order of training windows.
+    public enum Order: String, CaseIterable, Sendable {
+        /// Starts drawn uniformly from `0 ..< count - blockSize`, as nanoGPT's: a window never wraps.
+        case random
+        /// Sequence q of step s starts at token `((s * sequencesPerStep + q) * blockSize) mod count`. The tokens are a ring:
+        /// where a window reaches the end it goes on with token 0, inputs and targets alike, so that input i is token
+        /// `(start + i) mod count` and target i token `(start + i + 1) mod count`.
+        case sequential
+    }
+
+    private enum Rule: Sendable {
+        case random, sequential
+        /// Blocks `[b * blockSize, (b + 1) * blockSize]` in an order that is a pseudo-random permutation of them: windows do
+        /// not overlap until every block was used once.
+        case shuffledBlocks
+    }
+
+    public let sequence: TokenSequence
+    public let blockSize: Int
+    /// Sequences in a step over all micro-batches and ranks: accumulation * batch size.
+    public let sequencesPerStep: Int
+    private let rule: Rule
+    private let seed: UInt64
+    private let stream: RandomStream
+    private let site: UInt32
+
+    /// Batches to train on.
+    ///
+    /// - Throws: `UserError(.usage)` when the block size is longer than the data.
+    public init(
+        sequence: TokenSequence,
+        blockSize: Int,
+        sequencesPerStep: Int,
+        order: Order,
+        seed: UInt64
+    ) throws {
+        try self.init(
+            sequence: sequence,
+            blockSize: blockSize,
+            sequencesPerStep: sequencesPerStep,
+            rule: order == .random ? .random : .sequential,
+            seed: seed,
+            stream: .trainingBatches,
+            site: 0
+        )
+    }
+
+    /// Batches to estimate the loss of a split with: step k is batch k, the same at every evaluation, so that figures
+    /// compare; windows do not overlap as long as the split has enough of them, so that their errors are independent.
+    ///
+    /// - Throws: `UserError(.usage)` when the block size is longer than the data.
+    public static func evaluation(
+        sequence: TokenSequence,
+        blockSize: Int,
+        batchSize: Int,
+        split: Dataset.Split,
+        seed: UInt64
+    ) throws -> BatchSampler {
+        try BatchSampler(
+            sequence: sequence,
+            blockSize: blockSize,
+            sequencesPerStep: batchSize,
+            rule: .shuffledBlocks,
+            seed: seed,
+            stream: .evaluationBatches,
+            site: split == .train ? 0 : 1
+        )
+    }
+
+    /// Passes over a whole split in blocks without overlap, in order: the first `blockCount` sequences.
+    ///
+    /// - Throws: `UserError(.usage)` when the block size is longer than the data.
+    public static func wholeSplit(sequence: TokenSequence, blockSize: Int, batchSize: Int) throws -> BatchSampler {
+        try BatchSampler(
+            sequence: sequence,
+            blockSize: blockSize,
+            sequencesPerStep: batchSize,
+            rule: .sequential,
+            seed: 0,
+            stream: .evaluationBatches,
+            site: 0
+        )
+    }
+
+    private init(
+        sequence: TokenSequence,
+        blockSize: Int,
+        sequencesPerStep: Int,
+        rule: Rule,
+        seed: UInt64,
+        stream: RandomStream,
+        site: UInt32
+    ) throws {
+        precondition(blockSize > 0 && sequencesPerStep > 0)
+        guard sequence.count > blockSize else {
+            throw UserError(
+                .usage,
+                """
+                block_size \(blockSize) is longer than the data: \(sequence.source) has \(sequence.count) tokens, so \
+                block_size can be at most \(sequence.count - 1)
+                """
+            )
+        }
+        self.sequence = sequence
+        self.blockSize = blockSize
+        self.sequencesPerStep = sequencesPerStep
+        self.rule = rule
+        self.seed = seed
+        self.stream = stream
+        self.site = site
+    }
+
+    /// How many windows without overlap the tokens have: `(count - 1) / blockSize`, as the last target needs a token too.
+    public var blockCount: Int { (sequence.count - 1) / blockSize }
+
+    /// The first token of a window.
+    ///
+    /// - Parameter index: the sequence within the step: `microBatch * batchSize + sample`.
+    public func start(step: Int, sequence index: Int) -> Int {
+        let total = step * sequencesPerStep + index
+        switch rule {
+        case .random:
+            let random = CounterRandom(seed: seed, stream: stream, site: site, step: UInt32(step), item: UInt32(index))
+            return random.integer(0, below: sequence.count - blockSize)
+        case .sequential:
+            return total % sequence.count * blockSize % sequence.count
+        case .shuffledBlocks:
+            let random = CounterRandom(seed: seed, stream: stream, site: site)
+            return random.permuted(total % blockCount, of: blockCount) * blockSize
+        }
+    }
+
+    /// Fills in the windows `firstSequence ..< firstSequence + count` of a step.
+    ///
+    /// - Parameters:
+    ///   - tokens: the inputs, (count, blockSize) row-major; resized to fit.
+    ///   - targets: the next tokens, in the same shape.
+    /// - Throws: `UserError(.data)` when an id is beyond the vocabulary.
+    public func fill(
+        step: Int,
+        firstSequence: Int,
+        count: Int,
+        tokens: inout [Int32],
+        targets: inout [Int32]
+    ) throws {
+        precondition(firstSequence >= 0 && count >= 0)
+        let size = count * blockSize
+        if tokens.count != size { tokens = [Int32](repeating: 0, count: size) }
+        if targets.count != size { targets = [Int32](repeating: 0, count: size) }
+        guard count > 0 else { return }
+        try tokens.withUnsafeMutableBufferPointer { tokens in
+            try targets.withUnsafeMutableBufferPointer { targets in
+                for index in 0..<count {
+                    let start = start(step: step, sequence: firstSequence + index)
+                    let inputs = tokens.baseAddress! + index * blockSize
+                    let shifted = targets.baseAddress! + index * blockSize
+                    try sequence.copy(from: start, count: blockSize, into: inputs)
+                    try sequence.copy(from: (start + 1) % sequence.count, count: blockSize, into: shifted)
+                }
+            }
+        }
+    }
+}
+
+extension CounterRandom {
+    /// Where a pseudo-random permutation of `0..<count` puts `index`.
+    ///
+    /// A Feistel network of four rounds over the next power of four, repeated until it lands below `count`
+    /// (Black and Rogaway, "Ciphers with Arbitrary Finite Domains", CT-RSA 2002).
+    func permuted(_ index: Int, of count: Int) -> Int {
+        precondition(index >= 0 && index < count)
+        var halfBits = 1
+        while 1 << (2 * halfBits) < count { halfBits += 1 }
+        let mask = 1 << halfBits - 1
+        var value = index
+        repeat {
+            var (left, right) = (value >> halfBits, value & mask)
+            for round in 0..<4 {
+                let mixed = Int(block(UInt32(right) << 2 | UInt32(round)).x) & mask
+                (left, right) = (right, left ^ mixed)
+            }
+            value = left << halfBits | right
+        } while value >= count
+        return value
+    }
+}
