@@ -1,0 +1,211 @@
+/// The grammar of the demo corpus: small tales of a valley, in sentences that depend on themselves at several distances.
+///
+/// | what must agree | over characters |
+/// | --- | --- |
+/// | letters with the word they are in; `a` or `an` with the next word | 1 to 10 |
+/// | determiner and noun in number; a quotation's mark and the verb of speech (`?"` asks, `!"` shouts, `,"` says) | 5 to 20 |
+/// | subject and verb in number, directly, over a place, or over a clause with an object of its own | 5 to 50 |
+/// | a quotation's opening and closing mark, and what kind of sentence stands between | 10 to 40 |
+/// | a name and the `he` or `she` of the second clause; both with and, either with or, neither with nor | 10 to 50 |
+extension Grammar {
+    static let demo = Grammar(
+        start: "paragraph",
+        rules: [
+            "paragraph": [
+                Rule(
+                    weight: 1,
+                    pattern: .oneOf(["Today, ", "Now ", "Once a year, "]) + DemoSentences.action(isFirst: false),
+                    next: "end of sentence"
+                )
+            ],
+            "sentence": [Rule(weight: 1, pattern: DemoSentences.any, next: "end of sentence")],
+            "end of sentence": [
+                Rule(weight: 4, pattern: " ", next: "sentence"),
+                Rule(weight: 1, pattern: "\n", next: "paragraph"),
+            ],
+        ]
+    )
+}
+
+/// The words, in all their forms.
+enum DemoWords {
+    enum Number: CaseIterable { case singular, plural }
+
+    /// A noun or a verb in singular and plural.
+    struct Word {
+        let singular: String
+        let plural: String
+
+        init(_ singular: String, _ plural: String) {
+            (self.singular, self.plural) = (singular, plural)
+        }
+
+        func form(_ number: Number) -> String { number == .singular ? singular : plural }
+    }
+
+    static let beings = [
+        Word("fox", "foxes"), Word("owl", "owls"), Word("bear", "bears"), Word("crow", "crows"), Word("wolf", "wolves"),
+        Word("king", "kings"), Word("cat", "cats"), Word("dog", "dogs"), Word("hen", "hens"), Word("mouse", "mice"),
+        Word("goat", "goats"), Word("elf", "elves"),
+    ]
+    static let things = [
+        Word("lamp", "lamps"), Word("key", "keys"), Word("bell", "bells"), Word("egg", "eggs"), Word("ring", "rings"),
+        Word("boat", "boats"), Word("hat", "hats"), Word("coin", "coins"), Word("drum", "drums"), Word("pie", "pies"),
+    ]
+    static let places = ["mill", "hill", "sea", "lake", "barn", "inn", "wood", "gate"]
+    static let beingAdjectives = ["old", "shy", "wise", "bold", "tired", "hungry"]
+    static let thingAdjectives = ["old", "red", "blue", "big", "golden", "odd"]
+    static let counts = ["two", "six", "ten", "many"]
+    static let women = ["Ann", "Mia", "Ida", "Eve"]
+    static let men = ["Tom", "Otto", "Finn", "Leo"]
+
+    static let transitive = [
+        Word("finds", "find"), Word("hides", "hide"), Word("takes", "take"), Word("sells", "sell"),
+        Word("wants", "want"), Word("loves", "love"), Word("sees", "see"), Word("paints", "paint"),
+    ]
+    static let intransitive = [
+        Word("sings", "sing"), Word("naps", "nap"), Word("waits", "wait"), Word("laughs", "laugh"),
+        Word("hums", "hum"), Word("runs", "run"), Word("rests", "rest"), Word("digs", "dig"),
+    ]
+}
+
+/// The sentences. A space stands before the word that needs it.
+enum DemoSentences {
+    typealias Pattern = Grammar.Pattern
+    typealias Number = DemoWords.Number
+    typealias Word = DemoWords.Word
+
+    /// Any sentence but a paragraph's first.
+    static let any: Pattern = .choice([
+        (4, action(isFirst: true)), (2, relative), (3, named), (4, quotation), (2, moment), (2, pair),
+    ])
+
+    /// The owls near the mill carry an apple at dawn.
+    static func action(isFirst: Bool) -> Pattern {
+        let subject = eachNumber { number in
+            being(number, isFirst: isFirst) + .choice([(2, ""), (1, place)]) + verb(DemoWords.transitive, number)
+        }
+        return subject + " " + thing + end
+    }
+
+    /// The king that finds three bells laughs.
+    private static let relative =
+        eachNumber { number in
+            being(number, isFirst: true) + " that" + verb(DemoWords.transitive, number) + " " + thing
+                + verb(DemoWords.intransitive, number)
+        } + end
+
+    /// Mira hides the silver key, and then she sings.
+    private static let named: Pattern = {
+        func tale(_ names: [String], _ pronoun: String) -> Pattern {
+            .oneOf(names) + verb(DemoWords.transitive, .singular) + " " + thing + ", and then " + .text(pronoun)
+                + verb(DemoWords.intransitive, .singular)
+        }
+        return .oneOf([tale(DemoWords.women, "she"), tale(DemoWords.men, "he")]) + end
+    }()
+
+    /// "Where are the keys?" asks the old miller.
+    private static let quotation: Pattern = {
+        func definite(_ words: [Word], _ number: Number, _ adjectives: [String]) -> Pattern {
+            " the " + described(.oneOf(words.map { $0.form(number) }), adjectives)
+        }
+        let infinitive = Pattern.oneOf(DemoWords.intransitive.map { " " + $0.plural })
+        let question = Pattern.oneOf([
+            "Where is" + definite(DemoWords.things, .singular, DemoWords.thingAdjectives),
+            "Where are" + definite(DemoWords.things, .plural, DemoWords.thingAdjectives),
+            "Why does" + definite(DemoWords.beings, .singular, DemoWords.beingAdjectives) + infinitive,
+            "Why do" + definite(DemoWords.beings, .plural, DemoWords.beingAdjectives) + infinitive,
+        ])
+        let call = Pattern.oneOf([
+            "Come to the " + .oneOf(DemoWords.places),
+            "Look at the " + .oneOf(DemoWords.things.flatMap { [$0.singular, $0.plural] }),
+            "Wake up",
+        ])
+        let statement = Pattern.oneOf([
+            "The " + .oneOf(DemoWords.places) + " is " + .oneOf(["far away", "quiet", "full of crows"]),
+            "I will " + .oneOf(DemoWords.transitive.map(\.plural)) + " the " + .oneOf(DemoWords.things.map(\.plural)),
+        ])
+        let speech = Pattern.oneOf([
+            question + "?\" " + .oneOf(["asks", "wonders"]),
+            call + "!\" " + .oneOf(["shouts", "cries"]),
+            statement + ",\" " + .oneOf(["says", "whispers"]),
+        ])
+        let speaker = Pattern.oneOf([
+            " " + .oneOf(DemoWords.women + DemoWords.men),
+            definite(DemoWords.beings, .singular, DemoWords.beingAdjectives),
+        ])
+        return "\"" + speech + speaker + "."
+    }()
+
+    /// When the foxes sing, every child dances.
+    private static let moment: Pattern = {
+        let clause = eachNumber { being($0, isFirst: false) + verb(DemoWords.intransitive, $0) }
+        return "When " + clause + ", " + clause + end
+    }()
+
+    /// Neither the fox nor the sailor sleeps.
+    private static let pair: Pattern = {
+        func pair(_ first: String, _ second: String, _ number: Number) -> Pattern {
+            let one = " the " + Pattern.oneOf(DemoWords.beings.map(\.singular))
+            return .text(first) + one + .text(" " + second) + one + verb(DemoWords.intransitive, number)
+        }
+        return .oneOf([
+            pair("Both", "and", .plural), pair("Either", "or", .singular), pair("Neither", "nor", .singular),
+        ]) + end
+    }()
+
+    // MARK: - Parts
+
+    private static func eachNumber(_ pattern: (Number) -> Pattern) -> Pattern {
+        .oneOf(Number.allCases.map(pattern))
+    }
+
+    private static func verb(_ verbs: [Word], _ number: Number) -> Pattern {
+        .oneOf(verbs.map { " " + $0.form(number) })
+    }
+
+    private static func being(_ number: Number, isFirst: Bool) -> Pattern {
+        nounPhrase(DemoWords.beings, DemoWords.beingAdjectives, number, isFirst: isFirst)
+    }
+
+    private static let thing = eachNumber {
+        nounPhrase(DemoWords.things, DemoWords.thingAdjectives, $0, isFirst: false)
+    }
+
+    private static func nounPhrase(
+        _ words: [Word],
+        _ adjectives: [String],
+        _ number: Number,
+        isFirst: Bool
+    ) -> Pattern {
+        let nouns = words.map { $0.form(number) }
+        func determiner(_ word: String) -> Pattern {
+            .text((isFirst ? word.prefix(1).uppercased() + word.dropFirst() : word) + " ")
+        }
+        func article(_ next: String) -> Pattern {
+            determiner("aeiou".contains(next.first!) ? "an" : "a")
+        }
+        let the = determiner("the") + described(.oneOf(nouns), adjectives)
+        switch number {
+        case .singular:
+            let indefinite = Pattern.oneOf([
+                .oneOf(nouns.map { article($0) + .text($0) }),
+                .oneOf(adjectives.map { article($0) + .text($0 + " ") }) + .oneOf(nouns),
+            ])
+            return .choice([(4, the), (3, indefinite), (1, determiner("every") + .oneOf(nouns))])
+        case .plural:
+            return .oneOf([the, .oneOf(DemoWords.counts.map(determiner)) + described(.oneOf(nouns), adjectives)])
+        }
+    }
+
+    /// With an adjective or without.
+    private static func described(_ noun: Pattern, _ adjectives: [String]) -> Pattern {
+        .oneOf(["", .oneOf(adjectives.map { $0 + " " })]) + noun
+    }
+
+    private static let place = " " + Pattern.oneOf(["near", "behind", "by"]) + " the " + .oneOf(DemoWords.places)
+
+    private static let end: Pattern = .choice([
+        (4, "."), (2, place + "."), (1, .oneOf([" at dawn.", " at night.", " again."])),
+    ])
+}
