@@ -1,0 +1,58 @@
+import Formats
+
+/// The data set of a user who names none.
+public enum DefaultDataset {
+    public struct Choice: Sendable {
+        public let name: String
+        /// What the user should know: which data set it is, and why. Empty for a shakespeare_char that was there.
+        public let explanation: String
+        /// When it was prepared just now.
+        public let prepared: PreparationResult?
+    }
+
+    /// The first that there is: prepared shakespeare_char; shakespeare_char from the cache or by download; the demo corpus,
+    /// prepared where it is missing.
+    ///
+    /// - Throws: `UserError` when not even the demo corpus can be written.
+    public static func find(
+        dataFolder: String,
+        cacheFolder: String? = nil,
+        progress: @escaping (PreparationProgress) -> Void = { _ in }
+    ) throws -> Choice {
+        try find(dataFolder: dataFolder) { dataset in
+            DataPreparation(
+                request: PreparationRequest(dataset, dataFolder: dataFolder),
+                cacheFolder: cacheFolder,
+                progress: progress
+            )
+        }
+    }
+
+    static func find(
+        dataFolder: String,
+        preparation: (NamedDataset) -> DataPreparation
+    ) throws -> Choice {
+        func isThere(_ dataset: NamedDataset) -> Bool {
+            FileSystem.kind(of: dataFolder + "/" + dataset.rawValue) == .folder
+        }
+        let shakespeare = NamedDataset.shakespeareChar.rawValue
+        if isThere(.shakespeareChar) { return Choice(name: shakespeare, explanation: "", prepared: nil) }
+        let reason: String
+        do {
+            let result = try preparation(.shakespeareChar).run()
+            return Choice(
+                name: shakespeare,
+                explanation: "prepared the data set \(shakespeare) in \(dataFolder)",
+                prepared: result
+            )
+        } catch let error as UserError {
+            reason = error.message
+        }
+        let result = isThere(.demo) ? nil : try preparation(.demo).run()
+        return Choice(
+            name: DemoCorpus.name,
+            explanation: "using the built-in demo corpus, as \(shakespeare) is not at hand (\(reason))",
+            prepared: result
+        )
+    }
+}
