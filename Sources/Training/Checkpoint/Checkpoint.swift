@@ -57,7 +57,9 @@ public struct Checkpoint: Sendable {
     // MARK: - Loading
 
     /// A model with this checkpoint's parameters, verified.
-    public func loadModel(pool: WorkerPool) throws -> GPT {
+    ///
+    /// - Parameter dropout: probability for training on; nil for the one it was trained with.
+    public func loadModel(pool: WorkerPool, forTraining: Bool = false, dropout: Float? = nil) throws -> GPT {
         try verify(Self.modelFile)
         let file = try SafetensorsFile(path: folder + "/" + Self.modelFile)
         // Before a layout or a buffer is made from numbers that the file may not bear out.
@@ -69,7 +71,9 @@ public struct Checkpoint: Sendable {
         }
         let layout = ParameterLayout(state.model)
         try layout.checkShapes(in: file, prefix: "")
-        let model = GPT(configuration: state.model, pool: pool)
+        var configuration = state.model
+        configuration.dropout = dropout ?? configuration.dropout
+        let model = GPT(configuration: configuration, pool: pool, forTraining: forTraining)
         try layout.load(model.parameters, from: file, prefix: "")
         return model
     }
@@ -92,6 +96,7 @@ public struct Checkpoint: Sendable {
         model: GPT,
         optimizer: AdamW,
         into folder: String,
+        endOfText: Int32?,
         writeTokenizer: ((_ folder: String) throws -> Void)?
     ) throws {
         let metadata = ["format": "pt"]
@@ -104,7 +109,7 @@ public struct Checkpoint: Sendable {
             tensors: model.layout.slices(of: optimizer.firstMoments, prefix: firstMomentPrefix)
                 + model.layout.slices(of: optimizer.secondMoments, prefix: secondMomentPrefix)
         )
-        try AtomicFile.write(state.model.huggingFaceDescription(endOfText: nil), to: folder + "/config.json")
+        try AtomicFile.write(state.model.huggingFaceDescription(endOfText: endOfText), to: folder + "/config.json")
         try writeTokenizer?(folder)
         var hashes: [String: String] = [:]
         for name in try FileSystem.names(inFolder: folder) {

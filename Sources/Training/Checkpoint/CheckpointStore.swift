@@ -33,8 +33,11 @@ public struct CheckpointStore: Sendable {
 
     public func path(iteration: Int) -> String { folder + "/" + Self.name(iteration: iteration) }
 
-    /// - Throws: `UserError(.inputOutput)` when the run has no such checkpoint, `UserError(.data)` when it is damaged.
+    /// The best checkpoint or the latest; a run that was stopped before it had a best one has only the latest.
+    ///
+    /// - Throws: `UserError(.inputOutput)` when the run has no checkpoint, `UserError(.data)` when its state is damaged.
     public func open(_ which: Which) throws -> Checkpoint {
+        if which == .best, FileSystem.kind(of: folder + "/best") == nil { return try open(.latest) }
         // By the name that the link holds: what it names may be another one a moment later. A copy of a run may have
         // folders in place of the links.
         let path = folder + "/" + (target(of: which) ?? which.rawValue)
@@ -75,6 +78,7 @@ public struct CheckpointStore: Sendable {
     ///
     /// - Parameters:
     ///   - keepOlder: how many to keep besides the latest and the best.
+    ///   - endOfText: the token that ends a document, if there is one.
     ///   - writeTokenizer: puts the tokenizer's files into the folder it is given.
     /// - Throws: `UserError(.inputOutput)`; whatever was saved before is untouched then.
     @discardableResult
@@ -84,6 +88,7 @@ public struct CheckpointStore: Sendable {
         optimizer: AdamW,
         isBest: Bool,
         keepOlder: Int,
+        endOfText: Int32? = nil,
         writeTokenizer: ((_ folder: String) throws -> Void)? = nil
     ) throws -> Checkpoint {
         let name = Self.name(iteration: state.iteration)
@@ -93,6 +98,7 @@ public struct CheckpointStore: Sendable {
             model: model,
             optimizer: optimizer,
             into: target.temporaryPath,
+            endOfText: endOfText,
             writeTokenizer: writeTokenizer
         )
         try target.commit(replacing: true)
@@ -140,7 +146,7 @@ public struct CheckpointStore: Sendable {
         try FileSystem.rename(temporary, to: path)
     }
 
-    private static func name(iteration: Int) -> String {
+    static func name(iteration: Int) -> String {
         let digits = String(iteration)
         return "step-" + String(repeating: "0", count: max(0, 8 - digits.count)) + digits
     }

@@ -1,4 +1,10 @@
-import Foundation
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
 
 /// The learning rate of each iteration: linear warm-up, then half a cosine down to a floor, then the floor (nanoGPT's).
 ///
