@@ -1,0 +1,160 @@
+import Compute
+import Formats
+import Text
+import Transformer
+
+/// Mean losses of both splits in nats a token, and the least that any predictor can have on the same tokens where that is known.
+public struct EvaluationLosses: Equatable, Sendable {
+    public var train: Double
+    public var validation: Double
+    public var trainOptimum: Double?
+    public var validationOptimum: Double?
+}
+
+/// Estimates the loss of both splits on batches that are the same at every evaluation, so that figures compare.
+///
+/// The batches are a function of the data and the seed; training draws from another stream, so that evaluating more or
+/// less often changes no other figure of a run.
+public final class Evaluation {
+    private struct Batches {
+        let sampler: BatchSampler
+        var optimum: Double?
+    }
+
+    private var splits: [Dataset.Split: Batches] = [:]
+    private let batchCount: Int
+    private let demo: DemoCorpus?
+    private var tokens: [Int32] = []
+    private var targets: [Int32] = []
+
+    /// - Parameter batchCount: batches of each split.
+    /// - Throws: `UserError(.usage)` when the block size is longer than the data.
+    public init(dataset: Dataset, blockSize: Int, batchSize: Int, batchCount: Int, seed: Int) throws {
+        self.batchCount = batchCount
+        demo = dataset.demo
+        for split in Dataset.Split.allCases {
+            splits[split] = Batches(
+                sampler: try .evaluation(
+                    sequence: dataset.sequence(of: split),
+                    blockSize: blockSize,
+                    batchSize: batchSize,
+                    split: split,
+                    seed: UInt64(seed)
+                )
+            )
+        }
+    }
+
+    /// Tokens of both splits in one evaluation.
+    public var tokenCount: Int {
+        splits.values.reduce(0) { $0 + batchCount * $1.sampler.sequencesPerStep * $1.sampler.blockSize }
+    }
+
+    /// - Parameters:
+    ///   - progress: told the share that is done.
+    ///   - isCancelled: asked before each batch.
+    /// - Returns: nil when it was cancelled.
+    public func losses(
+        of model: GPT,
+        progress: (Double) -> Void = { _ in },
+        isCancelled: () -> Bool = { false }
+    ) throws -> EvaluationLosses? {
+        var done = 0
+        let total = Double(2 * batchCount)
+        func loss(_ split: Dataset.Split) throws -> Double? {
+            let sampler = splits[split]!.sampler
+            var sum = 0.0
+            for batch in 0..<batchCount {
+                guard !isCancelled() else { return nil }
+                try fill(sampler, batch: batch)
+                var sequences = 0
+                sum += model.loss(tokens: tokens, targets: targets, sequenceLength: sampler.blockSize) { count in
+                    sequences += count
+                    progress((Double(done) + Double(sequences) / Double(sampler.sequencesPerStep)) / total)
+                }
+                done += 1
+            }
+            return sum / Double(batchCount * sampler.sequencesPerStep * sampler.blockSize)
+        }
+        guard let train = try loss(.train), let validation = try loss(.validation) else { return nil }
+        return EvaluationLosses(
+            train: train,
+            validation: validation,
+            trainOptimum: try optimum(.train),
+            validationOptimum: try optimum(.validation)
+        )
+    }
+
+    /// The optimum on the batches of a split, computed once.
+    private func optimum(_ split: Dataset.Split) throws -> Double? {
+        guard let demo, let batches = splits[split] else { return nil }
+        if let known = batches.optimum { return known }
+        var sum = 0.0
+        for batch in 0..<batchCount {
+            try fill(batches.sampler, batch: batch)
+            sum += try demo.optimum(tokens: tokens, targets: targets, blockSize: batches.sampler.blockSize).mean
+        }
+        splits[split]!.optimum = sum / Double(batchCount)
+        return splits[split]!.optimum
+    }
+
+    private func fill(_ sampler: BatchSampler, batch: Int) throws {
+        try sampler.fill(
+            step: batch,
+            firstSequence: 0,
+            count: sampler.sequencesPerStep,
+            tokens: &tokens,
+            targets: &targets
+        )
+    }
+}
+
+/// The loss of a whole split: blocks of the block size without overlap, in order, each target scored once.
+public struct SplitLoss: Equatable, Sendable {
+    /// Mean in nats a token.
+    public var loss: Double
+    /// Tokens that were predicted: a multiple of the block size.
+    public var tokens: Int
+    /// The least that any predictor can have on the same tokens, where that is known.
+    public var optimum: Double?
+
+    /// - Parameters:
+    ///   - batchSize: blocks in one pass through the model; changes nothing but speed.
+    ///   - progress: told the share that is done.
+    /// - Throws: `UserError(.usage)` when the model's block size is longer than the split.
+    public init(
+        of model: GPT,
+        dataset: Dataset,
+        split: Dataset.Split,
+        batchSize: Int,
+        progress: (Double) -> Void = { _ in }
+    ) throws {
+        let sampler = try BatchSampler.wholeSplit(
+            sequence: dataset.sequence(of: split),
+            blockSize: model.configuration.blockSize,
+            batchSize: batchSize
+        )
+        var (tokens, targets): ([Int32], [Int32]) = ([], [])
+        var sum = 0.0
+        var optimum = 0.0
+        for first in stride(from: 0, to: sampler.blockCount, by: batchSize) {
+            let count = min(batchSize, sampler.blockCount - first)
+            try sampler.fill(
+                step: first / batchSize,
+                firstSequence: 0,
+                count: count,
+                tokens: &tokens,
+                targets: &targets
+            )
+            sum += model.loss(tokens: tokens, targets: targets, sequenceLength: sampler.blockSize)
+            if let demo = dataset.demo {
+                let best = try demo.optimum(tokens: tokens, targets: targets, blockSize: sampler.blockSize)
+                optimum += best.losses.reduce(0, +)
+            }
+            progress(Double(first + count) / Double(sampler.blockCount))
+        }
+        self.tokens = sampler.blockCount * sampler.blockSize
+        loss = sum / Double(self.tokens)
+        self.optimum = dataset.demo == nil ? nil : optimum / Double(self.tokens)
+    }
+}

@@ -1,0 +1,95 @@
+import Formats
+import Transformer
+
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
+
+/// `metrics.jsonl`: one JSON object a line for each logged step and each evaluation, written as it happens.
+///
+/// ```
+/// {"event":"evaluation","iteration":250,"train_loss":1.97,"val_loss":2.05,"best":true,"seconds":0.3}
+/// {"event":"step","iteration":250,"loss":2.04,"learning_rate":0.00099,"gradient_norm":0.9,"tokens":192768,…}
+/// ```
+final class MetricsFile: TrainingObserver {
+    private let path: String
+    private let descriptor: Int32
+    private let note: (String) -> Void
+    private var failed = false
+
+    /// A new file, or the file of a run that is resumed, without what that run wrote after the point of the resume.
+    ///
+    /// - Parameters:
+    ///   - resume: the state to go on from.
+    ///   - note: told once when a line cannot be written; the run goes on.
+    /// - Throws: `UserError(.inputOutput)`.
+    init(path: String, resume: CheckpointState?, note: @escaping (String) -> Void) throws {
+        if let resume, FileSystem.kind(of: path) == .file {
+            try Self.truncate(path, to: resume)
+        } else {
+            try AtomicFile.write("", to: path)
+        }
+        self.path = path
+        self.note = note
+        descriptor = open(path, O_WRONLY | O_APPEND | O_CLOEXEC)
+        guard descriptor >= 0 else { throw FileSystem.failure("cannot write", path, errno) }
+    }
+
+    deinit { close(descriptor) }
+
+    func stepDone(_ report: StepReport) {
+        guard report.isLogged else { return }
+        append([
+            .init("event", .string("step")),
+            .init("iteration", .integer(report.iteration)),
+            .init("loss", .number(report.loss)),
+            .init("learning_rate", .number(report.learningRate)),
+            .init("gradient_norm", .number(report.gradientNorm)),
+            .init("tokens", .integer(report.tokens)),
+            .init("seconds", .number(report.seconds)),
+            .init("tokens_per_second", .number(report.tokensPerSecond)),
+            .init("mfu", .number(report.peakShare)),
+        ])
+    }
+
+    func evaluationDone(_ report: EvaluationReport, model: GPT) {
+        func optional(_ name: String, _ value: Double?) -> [JSONValue.Member] {
+            value.map { [.init(name, .number($0))] } ?? []
+        }
+        append(
+            [
+                .init("event", .string("evaluation")),
+                .init("iteration", .integer(report.iteration)),
+                .init("train_loss", .number(report.losses.train)),
+                .init("val_loss", .number(report.losses.validation)),
+            ] + optional("train_optimum", report.losses.trainOptimum)
+                + optional("val_optimum", report.losses.validationOptimum)
+                + [.init("best", .bool(report.isBest)), .init("seconds", .number(report.seconds))]
+        )
+    }
+
+    private func append(_ members: [JSONValue.Member]) {
+        let bytes = Array((JSONValue.object(members).text() + "\n").utf8)
+        // One call a line: a line is there or not, whatever happens to the process.
+        guard write(descriptor, bytes, bytes.count) != bytes.count, !failed else { return }
+        failed = true
+        note("cannot write \(path): \(String(cString: strerror(errno))); training goes on without it")
+    }
+
+    /// Keeps what an uninterrupted run would have written before the point of the resume.
+    private static func truncate(_ path: String, to state: CheckpointState) throws {
+        let lines = String(decoding: try FileSystem.read(path), as: UTF8.self).split(separator: "\n")
+        let kept = lines.filter { line in
+            // The last line of a killed process may be half a line.
+            guard let json = try? JSONValue(parsing: Array(line.utf8)), let iteration = json["iteration"]?.integerValue
+            else { return false }
+            guard json["event"] == .string("evaluation") else { return iteration < state.iteration }
+            return iteration < state.iteration || iteration == state.iteration && state.validationLoss != nil
+        }
+        try AtomicFile.write(kept.map { $0 + "\n" }.joined(), to: path)
+    }
+}

@@ -1,0 +1,46 @@
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
+
+/// Numbers as people read them.
+enum Numbers {
+    /// With so many digits after the point.
+    static func fixed(_ value: Double, _ digits: Int) -> String {
+        guard value.isFinite else { return "\(value)" }
+        var scale = 1.0
+        for _ in 0..<digits { scale *= 10 }
+        let scaled = (abs(value) * scale).rounded()
+        guard scaled < 1e18 else { return "\(value)" }
+        let whole = String(Int(scaled))
+        let sign = value < 0 && scaled != 0 ? "-" : ""
+        guard digits > 0 else { return sign + whole }
+        let padded = String(repeating: "0", count: max(0, digits + 1 - whole.count)) + whole
+        return "\(sign)\(padded.dropLast(digits)).\(padded.suffix(digits))"
+    }
+
+    /// With four significant digits: `0.0009901`, `1.5e+12`.
+    static func short(_ value: Double) -> String {
+        guard value.isFinite, value != 0 else { return value == 0 ? "0" : "\(value)" }
+        let exponent = Int(floor(log10(abs(value))))
+        guard -6..<7 ~= exponent else {
+            return fixed(value / pow(10, Double(exponent)), 3) + "e\(exponent < 0 ? "-" : "+")\(abs(exponent))"
+        }
+        let text = fixed(value, max(0, 3 - exponent))
+        guard text.contains(".") else { return text }
+        return String(text.reversed().drop { $0 == "0" }.drop { $0 == "." }.reversed())
+    }
+
+    /// With commas: `1,003,854`.
+    static func grouped(_ value: Int) -> String {
+        var text = ""
+        for (index, digit) in String(abs(value)).enumerated() {
+            if index > 0, (String(abs(value)).count - index) % 3 == 0 { text += "," }
+            text.append(digit)
+        }
+        return value < 0 ? "-" + text : text
+    }
+}

@@ -1,0 +1,51 @@
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
+
+/// The processors that this process may use.
+public enum Processors {
+    /// Cores by affinity, and no more than a container's quota grants; at least 1.
+    public static var available: Int {
+        #if os(Linux)
+            let count = allowed ?? sysconf(Int32(_SC_NPROCESSORS_ONLN))
+            return max(1, min(count, quota ?? count))
+        #else
+            return max(1, sysconf(_SC_NPROCESSORS_ONLN))
+        #endif
+    }
+
+    #if os(Linux)
+        /// `Cpus_allowed_list` holds ranges such as `0-3,8`.
+        private static var allowed: Int? {
+            guard let line = KernelFile.lines("/proc/self/status").first(where: { $0.hasPrefix("Cpus_allowed_list:") }),
+                let list = line.split(whereSeparator: { $0 == "\t" || $0 == " " }).last
+            else { return nil }
+            let ranges = list.split(separator: ",").map { $0.split(separator: "-").compactMap { Int($0) } }
+            let counts = ranges.compactMap { range in range.last.map { $0 - range[0] + 1 } }
+            return counts.isEmpty ? nil : counts.reduce(0, +)
+        }
+
+        /// `cpu.max` holds microseconds a period and the period, or `max` and the period.
+        private static var quota: Int? {
+            guard let words = KernelFile.lines("/sys/fs/cgroup/cpu.max").first?.split(separator: " "), words.count == 2,
+                let time = Int(words[0]), let period = Int(words[1]), period > 0
+            else { return nil }
+            return max(1, (time + period - 1) / period)
+        }
+    #endif
+}
+
+/// Files that the kernel makes up: they have no size, so they are read to their end and not mapped.
+enum KernelFile {
+    static func lines(_ path: String) -> [Substring] {
+        guard let file = fopen(path, "r") else { return [] }
+        defer { fclose(file) }
+        var bytes = [UInt8](repeating: 0, count: 1 << 16)
+        let count = fread(&bytes, 1, bytes.count, file)
+        return String(decoding: bytes[..<count], as: UTF8.self).split(separator: "\n")
+    }
+}

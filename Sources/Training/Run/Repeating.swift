@@ -1,0 +1,29 @@
+import Compute
+import Formats
+import Transformer
+
+extension GPT {
+    /// SHA-256 of all parameters as they lie in memory: equal for runs that are equal to the bit.
+    public var parameterHash: String {
+        Checksum.sha256(of: UnsafeRawBufferPointer(parameters.elements))
+    }
+}
+
+extension ResolvedConfiguration {
+    /// The command that repeats the run, ready for a shell.
+    var command: String {
+        (["ddp-train"] + arguments.map(Self.quoted)).joined(separator: " ")
+    }
+
+    /// The values of options by their names, as one would type them.
+    func arguments(named keys: [ConfigurationKey]) -> [String: String] {
+        Dictionary(uniqueKeysWithValues: keys.map { ($0.name, $0.argument(in: values)) })
+    }
+
+    private static func quoted(_ argument: String) -> String {
+        let plain = argument.unicodeScalars.allSatisfy {
+            $0.properties.isAlphabetic || ("0"..."9").contains($0) || "-_=./,:+@%".unicodeScalars.contains($0)
+        }
+        return plain ? argument : "'\(argument.replacing("'", with: "'\\''"))'"
+    }
+}

@@ -1,0 +1,43 @@
+import Formats
+import Transformer
+
+/// Prints what a run does, in nanoGPT's lines where nanoGPT has them.
+final class RunConsole: TrainingObserver {
+    private let output: RunOutput
+
+    init(output: RunOutput) { self.output = output }
+
+    func stepDone(_ report: StepReport) {
+        guard report.isLogged, !output.linesGoToTerminal else { return }
+        output.line(Self.line(report))
+    }
+
+    func evaluationDone(_ report: EvaluationReport, model: GPT) {
+        output.line(Self.line(report))
+        if let optimum = report.losses.validationOptimum {
+            let above = (report.losses.validation / optimum - 1) * 100
+            output.line(
+                "optimum: \(Numbers.fixed(optimum, 4)) on the same validation tokens; "
+                    + "the model is \(Numbers.fixed(above, 1))% above it"
+            )
+        }
+    }
+
+    func checkpointSaved(_ checkpoint: Checkpoint, isBest: Bool) {
+        output.line("saved \(checkpoint.folder)\(isBest ? " (best)" : "")")
+    }
+
+    static func line(_ report: StepReport) -> String {
+        """
+        iter \(report.iteration): loss \(Numbers.fixed(report.loss, 4)), time \(Numbers.fixed(report.seconds * 1000, 2))ms, \
+        tok/s \(Numbers.fixed(report.tokensPerSecond, 0)), mfu \(Numbers.fixed(report.peakShare * 100, 2))%
+        """
+    }
+
+    static func line(_ report: EvaluationReport) -> String {
+        """
+        step \(report.iteration): train loss \(Numbers.fixed(report.losses.train, 4)), \
+        val loss \(Numbers.fixed(report.losses.validation, 4))
+        """
+    }
+}

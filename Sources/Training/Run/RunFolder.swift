@@ -1,0 +1,122 @@
+import Formats
+
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
+
+/// The folder that a run writes to, held by one process at a time.
+///
+/// A run that is to be replaced moves to the hidden folder `.replaced` and goes only when the new one has its first
+/// checkpoint. A run that ends before that, or that was killed, gives the old one its place back.
+final class RunFolder {
+    let path: String
+    let checkpoints: CheckpointStore
+    private let lock: FolderLock
+    private var replaced: Bool
+
+    /// What belongs to a run. Anything else in the folder is the user's and stays.
+    private static let contents = ["config.toml", "metrics.jsonl", "samples", "checkpoints"]
+
+    var metricsPath: String { path + "/metrics.jsonl" }
+    var samplesPath: String { path + "/samples" }
+    private var configurationPath: String { path + "/config.toml" }
+    private var replacedPath: String { path + "/.replaced" }
+
+    /// - Throws: `UserError(.usage)` when another run is there and may not be replaced, or when another process holds the
+    ///   folder; `UserError(.inputOutput)` when it cannot be written.
+    init(newRunIn path: String, overwrite: Bool) throws {
+        (self.path, lock, checkpoints, replaced) = try Self.open(path)
+        try recover()
+        guard let present = Self.contents.first(where: { FileSystem.kind(of: path + "/" + $0) != nil }) else { return }
+        guard overwrite else {
+            let iteration = try checkpoints.iterations().first
+            let what = iteration.map { "a run at iteration \($0)" } ?? "a run without a checkpoint (\(present))"
+            let resume = iteration == nil ? "" : "continue it with --init_from=resume, "
+            throw UserError(
+                .usage,
+                "\(path) holds \(what): \(resume)replace it with --overwrite, or choose another --out_dir"
+            )
+        }
+        try FileSystem.createFolder(replacedPath)
+        replaced = true
+        try move(from: path, to: replacedPath)
+    }
+
+    /// - Throws: `UserError(.inputOutput)` when there is no run, `UserError(.usage)` when another process holds the folder.
+    init(resumingIn path: String) throws {
+        guard FileSystem.kind(of: path) == .folder else {
+            throw UserError(.inputOutput, "nothing to resume: there is no folder \(path); check --out_dir")
+        }
+        (self.path, lock, checkpoints, replaced) = try Self.open(path)
+        try recover()
+        try checkpoints.removeLeftovers()
+    }
+
+    deinit {
+        // The new run ended without a checkpoint.
+        if replaced { try? restore() }
+    }
+
+    private static func open(_ path: String) throws -> (String, FolderLock, CheckpointStore, Bool) {
+        try FileSystem.createFolder(path)
+        return (path, try FolderLock(path), CheckpointStore(outputFolder: path), false)
+    }
+
+    func writeConfiguration(_ text: String) throws {
+        try AtomicFile.write(text, to: configurationPath)
+    }
+
+    /// To be told after each save: there is something to go back to, so a replaced run is no longer needed.
+    func checkpointSaved() throws {
+        guard replaced else { return }
+        replaced = false
+        try FileSystem.remove(replacedPath)
+    }
+
+    /// Sets right what a killed process left.
+    private func recover() throws {
+        guard FileSystem.kind(of: replacedPath) != nil else { return }
+        if FileSystem.kind(of: checkpoints.folder + "/latest") != nil {
+            try FileSystem.remove(replacedPath)
+        } else {
+            try restore()
+        }
+    }
+
+    private func restore() throws {
+        for name in Self.contents where FileSystem.kind(of: replacedPath + "/" + name) != nil {
+            try FileSystem.remove(path + "/" + name)
+        }
+        try move(from: replacedPath, to: path)
+        try FileSystem.remove(replacedPath)
+    }
+
+    private func move(from source: String, to target: String) throws {
+        for name in Self.contents where FileSystem.kind(of: source + "/" + name) != nil {
+            try FileSystem.rename(source + "/" + name, to: target + "/" + name)
+        }
+        try FileSystem.synchronizeFolder(target)
+    }
+}
+
+/// An advisory lock that goes with its process, however that ends.
+private final class FolderLock {
+    private let descriptor: Int32
+
+    init(_ folder: String) throws {
+        let path = folder + "/.lock"
+        descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o666)
+        guard descriptor >= 0 else { throw FileSystem.failure("cannot write", path, errno) }
+        // File systems without locks refuse with other codes; they cannot tell, so they do not stop a run.
+        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK else {
+            close(descriptor)
+            throw UserError(.usage, "another ddp-train writes to \(folder): wait for it, or choose another --out_dir")
+        }
+    }
+
+    deinit { close(descriptor) }
+}

@@ -1,0 +1,106 @@
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
+
+/// What a run says: lines on standard output, notes on standard error, and progress between them.
+///
+/// On a terminal, progress is one line that replaces itself. Elsewhere it is a note, and only after a minute of silence, so
+/// that a long iteration or evaluation shows that it lives.
+public final class RunOutput {
+    public struct Sink {
+        public var line: (String) -> Void
+        public var note: (String) -> Void
+        /// Writes text as it is where a person looks on; nil when nobody does.
+        public var terminal: ((String) -> Void)?
+
+        public init(
+            line: @escaping (String) -> Void,
+            note: @escaping (String) -> Void,
+            terminal: ((String) -> Void)? = nil
+        ) {
+            self.line = line
+            self.note = note
+            self.terminal = terminal
+        }
+
+        public static var standard: Sink {
+            Sink(
+                line: { write("\($0)\n", to: STDOUT_FILENO) },
+                note: { write("\($0)\n", to: STDERR_FILENO) },
+                terminal: isatty(STDERR_FILENO) == 1 ? { write($0, to: STDERR_FILENO) } : nil
+            )
+        }
+
+        private static func write(_ text: String, to descriptor: Int32) {
+            var bytes = Array(text.utf8)[...]
+            while !bytes.isEmpty {
+                let count = bytes.withUnsafeBytes { systemWrite(descriptor, $0) }
+                if count < 0 && errno == EINTR { continue }
+                // A run does not end because nobody reads what it says.
+                if count <= 0 { return }
+                bytes = bytes.dropFirst(count)
+            }
+        }
+    }
+
+    /// Whether log lines would only repeat the progress line: both go to the same terminal.
+    public let linesGoToTerminal: Bool
+    private let sink: Sink
+    private let now: () -> ContinuousClock.Instant
+    private var lastOutput: ContinuousClock.Instant
+    private var showsProgress = false
+
+    private static let refresh = Duration.milliseconds(100)
+    private static let longestSilence = Duration.seconds(60)
+
+    public init(
+        _ sink: Sink = .standard,
+        linesGoToTerminal: Bool = isatty(STDOUT_FILENO) == 1,
+        now: @escaping () -> ContinuousClock.Instant = { .now }
+    ) {
+        self.sink = sink
+        self.linesGoToTerminal = linesGoToTerminal && sink.terminal != nil
+        self.now = now
+        lastOutput = now()
+    }
+
+    public func line(_ text: String) {
+        clearProgress()
+        sink.line(text)
+        lastOutput = now()
+    }
+
+    public func note(_ text: String) {
+        clearProgress()
+        sink.note(text)
+        lastOutput = now()
+    }
+
+    public func progress(_ text: @autoclosure () -> String) {
+        let elapsed = now() - lastOutput
+        if let terminal = sink.terminal {
+            guard elapsed >= Self.refresh else { return }
+            // Carriage return, and erase to the end of the line.
+            terminal("\r\(text())\u{1B}[K")
+            showsProgress = true
+            lastOutput = now()
+        } else if elapsed >= Self.longestSilence {
+            note(text())
+        }
+    }
+
+    private func clearProgress() {
+        guard showsProgress else { return }
+        sink.terminal?("\r\u{1B}[K")
+        showsProgress = false
+    }
+}
+
+/// The system's `write`, which the method of the same name hides.
+private func systemWrite(_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer) -> Int {
+    write(descriptor, bytes.baseAddress, bytes.count)
+}

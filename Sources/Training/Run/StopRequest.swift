@@ -1,0 +1,50 @@
+import Synchronization
+
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
+
+/// A wish that the run end: it finishes its step, saves, and says that it was stopped.
+public final class StopRequest: Sendable {
+    private let requested = Atomic<Bool>(false)
+    private let listensForSignals: Bool
+
+    public init() { listensForSignals = false }
+
+    private init(listensForSignals: Bool) { self.listensForSignals = listensForSignals }
+
+    /// A request that SIGTERM, SIGINT and SIGUSR1 make. A second one of the same kind ends the process at once.
+    ///
+    /// By handler and not by a thread in `sigwait`: OpenBLAS starts a thread before `main`, in which no signal is blocked.
+    public static func onSignals() -> StopRequest {
+        // Initializes the global, which the handler must not do.
+        signalReceived.store(false, ordering: .relaxed)
+        for signal in [SIGTERM, SIGINT, SIGUSR1] {
+            var action = sigaction()
+            let handler: @convention(c) (Int32) -> Void = { _ in signalReceived.store(true, ordering: .relaxed) }
+            #if canImport(Glibc)
+                action.__sigaction_handler.sa_handler = handler
+            #elseif canImport(Musl)
+                action.__sa_handler.sa_handler = handler
+            #else
+                action.__sigaction_u.__sa_handler = handler
+            #endif
+            action.sa_flags = Int32(bitPattern: UInt32(SA_RESTART) | UInt32(bitPattern: Int32(SA_RESETHAND)))
+            sigaction(signal, &action, nil)
+        }
+        return StopRequest(listensForSignals: true)
+    }
+
+    public func request() { requested.store(true, ordering: .relaxed) }
+
+    public var isRequested: Bool {
+        requested.load(ordering: .relaxed) || listensForSignals && signalReceived.load(ordering: .relaxed)
+    }
+}
+
+/// Signals belong to the process, so this is global.
+private let signalReceived = Atomic<Bool>(false)

@@ -1,0 +1,212 @@
+import Formats
+import Text
+import Transformer
+
+extension Trainer {
+    /// Runs to the end, or until a stop is requested.
+    ///
+    /// - Throws: `UserError(.other)` when loss or gradient are no longer finite, with iteration, learning rate and gradient
+    ///   norm; nothing was changed by that step then. `UserError(.inputOutput)` when the last save failed.
+    public func run() throws -> Outcome {
+        for line in header.lines { output.line(line) }
+        if values.evalOnly {
+            return try evaluate() == nil ? .stopped : .finished
+        }
+        if iteration > 0 { output.line("resumed at iteration \(iteration)") }
+        let outcome = try loop()
+        switch outcome {
+        case .stopped: output.line("stopped at iteration \(iteration); go on with --init_from=resume")
+        case .finished:
+            output.line("parameters \(model.parameterHash.prefix(16)); repeat with: \(configuration.command)")
+        }
+        return outcome
+    }
+
+    private func loop() throws -> Outcome {
+        var toldExpected = false
+        while true {
+            if isEvaluationDue, lastEvaluation?.iteration != iteration { try evaluateAndSave() }
+            guard !stop.isRequested else {
+                try save(isBest: false, mustSucceed: true)
+                return .stopped
+            }
+            guard iteration < values.maxIters else { return .finished }
+            try makeUpdate()
+            if !toldExpected, clock.isSettled, iteration < values.maxIters {
+                toldExpected = true
+                tellExpectedLength()
+            }
+        }
+    }
+
+    private var isEvaluationDue: Bool { iteration % values.evalInterval == 0 || iteration >= values.maxIters }
+
+    // MARK: Steps
+
+    private func makeUpdate() throws {
+        let start = ContinuousClock.now
+        let result: TrainingStep.Result
+        do {
+            result = try step.update(iteration) { sequences in
+                output.progress(stepProgress(sequences))
+            }
+        } catch let error as TrainingStep.NonFinite {
+            throw notFinite(error)
+        }
+        clock.stepTook(start.secondsAgo)
+        let isLogged = iteration % values.logInterval == 0
+        let seconds = clock.lapSeconds(restart: isLogged)
+        let tokensPerSecond = Double(values.tokensPerIteration) / seconds
+        let report = StepReport(
+            iteration: iteration,
+            loss: result.loss,
+            learningRate: result.learningRate,
+            gradientNorm: result.gradientNorm,
+            tokens: (iteration + 1) * values.tokensPerIteration,
+            isLogged: isLogged,
+            seconds: seconds,
+            tokensPerSecond: tokensPerSecond,
+            peakShare: tokensPerSecond * model.configuration.operationsPerToken / header.peak
+        )
+        iteration += 1
+        for observer in observers { observer.stepDone(report) }
+        lastLoss = result.loss
+    }
+
+    private func notFinite(_ error: TrainingStep.NonFinite) -> UserError {
+        let what = error.loss.isFinite ? "the gradient is not finite" : "the loss is \(error.loss)"
+        return UserError(
+            .other,
+            """
+            iteration \(error.iteration): \(what) (learning rate \(Numbers.short(error.learningRate)), gradient norm \
+            \(Numbers.short(error.gradientNorm))); the update was not made, \(lastCheckpoint); try a lower --learning_rate or a longer \
+            --warmup_iters
+            """
+        )
+    }
+
+    /// Where a user finds what was saved last.
+    private var lastCheckpoint: String {
+        guard let iteration = try? folder?.checkpoints.iterations().first, let folder else {
+            return "there is no checkpoint yet"
+        }
+        return "the last checkpoint is \(folder.checkpoints.path(iteration: iteration))"
+    }
+
+    // MARK: Evaluations
+
+    /// - Returns: nil when it was cut short by a request to stop.
+    private func evaluate() throws -> EvaluationReport? {
+        let start = ContinuousClock.now
+        let losses = try evaluation.losses(
+            of: model,
+            progress: { share in
+                output.progress("step \(iteration): evaluating, \(Int(share * 100))%\(remaining(after: iteration))")
+            },
+            isCancelled: { stop.isRequested }
+        )
+        guard let losses else { return nil }
+        guard losses.train.isFinite, losses.validation.isFinite else {
+            throw UserError(
+                .other,
+                "step \(iteration): the loss is not finite (train \(losses.train), val \(losses.validation)); \(lastCheckpoint)"
+            )
+        }
+        clock.evaluationTook(start.secondsAgo)
+        let report = EvaluationReport(
+            iteration: iteration,
+            losses: losses,
+            isBest: losses.validation < bestValidationLoss ?? .infinity,
+            seconds: start.secondsAgo
+        )
+        for observer in observers { observer.evaluationDone(report, model: model) }
+        return report
+    }
+
+    private func evaluateAndSave() throws {
+        guard let report = try evaluate() else { return }
+        lastEvaluation = (iteration, report.losses.validation)
+        let isEnd = iteration >= values.maxIters
+        guard iteration > 0 || isEnd, report.isBest || values.alwaysSaveCheckpoint || isEnd else {
+            if report.isBest { bestValidationLoss = report.losses.validation }
+            return
+        }
+        let previousBest = bestValidationLoss
+        if report.isBest { bestValidationLoss = report.losses.validation }
+        // A best that could not be saved is not there to be beaten.
+        if try !save(isBest: report.isBest, mustSucceed: isEnd) { bestValidationLoss = previousBest }
+    }
+
+    // MARK: Saving
+
+    /// - Parameter mustSucceed: whether there is no later save that could make up for this one.
+    /// - Returns: whether it was saved.
+    @discardableResult
+    private func save(isBest: Bool, mustSucceed: Bool) throws -> Bool {
+        guard let folder else { return true }
+        output.progress("step \(iteration): saving")
+        let state = CheckpointState(
+            iteration: iteration,
+            model: model.configuration,
+            bestValidationLoss: bestValidationLoss,
+            validationLoss: lastEvaluation?.iteration == iteration ? lastEvaluation?.validationLoss : nil,
+            options: configuration.arguments(named: ConfigurationKey.all),
+            dataset: dataset.name,
+            datasetHash: dataset.fingerprint,
+            seed: values.seed
+        )
+        do {
+            let checkpoint = try folder.checkpoints.save(
+                state,
+                model: model,
+                optimizer: optimizer,
+                isBest: isBest,
+                keepOlder: values.keepCheckpoints,
+                endOfText: dataset.tokenizer?.endOfText
+            ) { folder in
+                if let tokenizer = self.dataset.tokenizer { try TokenizerFile.save(tokenizer, folder: folder) }
+            }
+            try folder.checkpointSaved()
+            for observer in observers { observer.checkpointSaved(checkpoint, isBest: isBest) }
+            return true
+        } catch let error as UserError {
+            let message = "iteration \(iteration) was not saved: \(error.message); \(lastCheckpoint)"
+            if mustSucceed { throw UserError(.inputOutput, message) }
+            output.note("warning: \(message); the next save is at the next evaluation")
+            return false
+        }
+    }
+
+    // MARK: Time
+
+    private func stepProgress(_ sequences: Int) -> String {
+        let loss = lastLoss.map { ", loss \(Numbers.fixed($0, 4))" } ?? ""
+        let rate = clock.secondsPerStep.map {
+            ", \(Numbers.fixed(Double(values.tokensPerIteration) / $0, 0)) tok/s"
+        }
+        let part =
+            step.sequences > values.batchSize || (clock.secondsPerStep ?? 1) > 1
+            ? ", \(sequences) of \(step.sequences) sequences" : ""
+        return "iter \(iteration) of \(values.maxIters)\(part)\(loss)\(rate ?? "")\(remaining(after: iteration))"
+    }
+
+    private func remaining(after iteration: Int) -> String {
+        let evaluations = Self.evaluationCount(after: iteration + 1, values)
+        guard let seconds = clock.seconds(steps: values.maxIters - iteration, evaluations: evaluations) else {
+            return ""
+        }
+        return ", \(RunClock.text(seconds: seconds)) left"
+    }
+
+    private func tellExpectedLength() {
+        let evaluations = Self.evaluationCount(after: iteration, values)
+        guard let seconds = clock.seconds(steps: values.maxIters - iteration, evaluations: evaluations) else { return }
+        output.line(
+            "this run: \(RunClock.text(seconds: seconds))\(RunHeader.advice(seconds: seconds, model: model.configuration))"
+        )
+    }
+}
+
+extension ContinuousClock.Instant {
+    var secondsAgo: Double { (.now - self) / .seconds(1) }
+}

@@ -1,0 +1,46 @@
+import Transformer
+
+/// One update of the parameters, after it was made.
+public struct StepReport: Equatable, Sendable {
+    /// Counted from 0: the update that leads from this iteration to the next.
+    public var iteration: Int
+    /// Mean over every token of every micro-batch, before the update, in nats.
+    public var loss: Double
+    public var learningRate: Double
+    /// Norm of the whole gradient before clipping.
+    public var gradientNorm: Double
+    /// Tokens seen so far, this update included.
+    public var tokens: Int
+    /// Whether this iteration is a multiple of `log_interval`.
+    public var isLogged: Bool
+    /// Mean duration of an update since the last logged one.
+    public var seconds: Double
+    public var tokensPerSecond: Double
+    /// Counted operations a second as a share of this machine's measured peak of matrix products.
+    public var peakShare: Double
+}
+
+/// An evaluation, after it was made.
+public struct EvaluationReport: Equatable, Sendable {
+    /// Updates done.
+    public var iteration: Int
+    public var losses: EvaluationLosses
+    /// Whether the validation loss is the lowest of the run so far.
+    public var isBest: Bool
+    public var seconds: Double
+}
+
+/// Hangs onto a run: logs, metrics, samples and reports are observers, and training knows none of them.
+///
+/// Methods are called on the run's own thread, in the order of the run; the model may be looked at, not changed.
+public protocol TrainingObserver: AnyObject {
+    func stepDone(_ report: StepReport)
+    func evaluationDone(_ report: EvaluationReport, model: GPT)
+    func checkpointSaved(_ checkpoint: Checkpoint, isBest: Bool)
+}
+
+extension TrainingObserver {
+    public func stepDone(_ report: StepReport) {}
+    public func evaluationDone(_ report: EvaluationReport, model: GPT) {}
+    public func checkpointSaved(_ checkpoint: Checkpoint, isBest: Bool) {}
+}

@@ -1,0 +1,81 @@
+import Compute
+import Formats
+import Testing
+import Text
+import Transformer
+
+@testable import Training
+
+@Suite("Evaluation")
+struct EvaluationTests {
+    let fixture: TrainingFixture
+    let model: GPT
+
+    init() throws {
+        fixture = try TrainingFixture()
+        model = GPT(
+            configuration: fixture.configuration.model(vocabularySize: 16),
+            pool: WorkerPool(threadCount: 1),
+            forTraining: false
+        )
+        model.initializeParameters(seed: 3)
+    }
+
+    private func evaluation(batchSize: Int, batchCount: Int, seed: Int = 1) throws -> Evaluation {
+        try Evaluation(
+            dataset: fixture.dataset,
+            blockSize: 8,
+            batchSize: batchSize,
+            batchCount: batchCount,
+            seed: seed
+        )
+    }
+
+    @Test("The batches are the same each time, and others with another seed")
+    func repeatable() throws {
+        let evaluation = try evaluation(batchSize: 3, batchCount: 4)
+        let first = try #require(try evaluation.losses(of: model))
+        #expect(try evaluation.losses(of: model) == first)
+        #expect(first.train != first.validation)
+        #expect(first.validationOptimum == nil)
+        let other = try #require(try self.evaluation(batchSize: 3, batchCount: 4, seed: 2).losses(of: model))
+        #expect(other.validation != first.validation)
+        #expect(evaluation.tokenCount == 2 * 4 * 3 * 8)
+    }
+
+    @Test("It ends between two batches when asked to, and tells how far it is")
+    func cancelled() throws {
+        var shares: [Double] = []
+        let evaluation = try evaluation(batchSize: 2, batchCount: 2)
+        let result = try evaluation.losses(of: model, progress: { shares.append($0) }) { shares.last == 0.75 }
+        #expect(result == nil)
+        #expect(shares == [0.25, 0.5, 0.75])
+    }
+
+    @Test("The whole split is scored once, in blocks without overlap, whatever the batch", arguments: [1, 7, 200])
+    func wholeSplit(batchSize: Int) throws {
+        var progress = 0.0
+        let result = try SplitLoss(of: model, dataset: fixture.dataset, split: .validation, batchSize: batchSize) {
+            #expect($0 > progress)
+            progress = $0
+        }
+        #expect(progress == 1)
+        // 1000 tokens: 124 blocks of 8 inputs, and the last target.
+        #expect(result.tokens == 992)
+        var ids = [Int32](repeating: 0, count: 993)
+        try ids.withUnsafeMutableBufferPointer {
+            try fixture.dataset.validation.copy(from: 0, count: 993, into: $0.baseAddress!)
+        }
+        let expected = model.loss(tokens: Array(ids[..<992]), targets: Array(ids[1...]), sequenceLength: 8) / 992
+        #expect(abs(result.loss - expected) < 1e-6)
+        #expect(result.optimum == nil)
+    }
+
+    @Test("A block longer than the split is refused")
+    func tooShort() throws {
+        let error = #expect(throws: UserError.self) {
+            try Evaluation(dataset: fixture.dataset, blockSize: 1000, batchSize: 1, batchCount: 1, seed: 1)
+        }
+        #expect(error?.kind == .usage)
+    }
+}

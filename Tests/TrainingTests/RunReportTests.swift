@@ -1,0 +1,133 @@
+import Formats
+import Testing
+import Transformer
+
+@testable import Training
+
+@Suite("What a run says")
+struct RunReportTests {
+    @Test(
+        "Durations are told in the units one waits in",
+        arguments: [
+            (0.2, "1 s"), (59, "59 s"), (60, "1 min 0 s"), (3599, "59 min 59 s"), (12000, "3 h 20 min"),
+            (86400, "1 day 0 h"), (400_000, "4 days 15 h"), (214 * 86400, "214 days"), (1e15, "more than 30,000 years"),
+        ] as [(Double, String)]
+    )
+    func durations(seconds: Double, text: String) {
+        #expect(RunClock.text(seconds: seconds) == text)
+    }
+
+    @Test("Numbers are rounded as printf does")
+    func numbers() {
+        #expect(Numbers.fixed(1.97136, 4) == "1.9714")
+        #expect(Numbers.fixed(0.05, 1) == "0.1")
+        #expect(Numbers.fixed(-0.004, 2) == "0.00")
+        #expect(Numbers.fixed(-12.5, 2) == "-12.50")
+        #expect(Numbers.fixed(13039.4, 0) == "13039")
+        #expect(Numbers.fixed(.infinity, 2) == "inf")
+        #expect(Numbers.grouped(1_003_854) == "1,003,854")
+        #expect(Numbers.grouped(999) == "999")
+        #expect(
+            [0.0009900990099, 6e-4, 1, 1234.56, 1.5e12, 3e-9, 0].map(Numbers.short)
+                == ["0.0009901", "0.0006", "1", "1235", "1.500e+12", "3.000e-9", "0"]
+        )
+    }
+
+    @Test("The clock leaves out the first step, and adds what evaluations will take")
+    func clock() {
+        var clock = RunClock()
+        #expect(clock.secondsPerStep == nil)
+        clock.stepTook(10)
+        #expect(clock.secondsPerStep == 10)
+        for _ in 0..<5 { clock.stepTook(2) }
+        clock.evaluationTook(7)
+        #expect(clock.isSettled)
+        #expect(clock.seconds(steps: 100, evaluations: 3) == 221)
+        #expect(clock.lapSeconds(restart: true) == 20.0 / 6)
+        clock.stepTook(4)
+        #expect(clock.lapSeconds(restart: false) == 4)
+    }
+
+    @Test("Evaluations to come: at multiples of the interval and at the end")
+    func evaluationCount() {
+        var values = TrainingConfiguration()
+        values.maxIters = 10
+        values.evalInterval = 4
+        #expect(
+            [0, 1, 4, 5, 8, 9, 10, 11].map { Trainer.evaluationCount(after: $0, values) } == [4, 3, 3, 2, 2, 1, 1, 0]
+        )
+        values.maxIters = 8
+        #expect([0, 1, 8, 9].map { Trainer.evaluationCount(after: $0, values) } == [3, 2, 1, 0])
+    }
+
+    private func preset(_ name: String) throws -> TrainingConfiguration {
+        try ConfigurationSources(options: [("preset", name)]).resolve().values
+    }
+
+    @Test("A run of many days is told so, with a smaller preset")
+    func advice() throws {
+        let gpt2 = try preset("gpt2").model(vocabularySize: 50304)
+        #expect(RunHeader.advice(seconds: 214 * 86400, model: gpt2) == "; see --preset=small, or lower --max_iters")
+        #expect(RunHeader.advice(seconds: 3600, model: gpt2) == "")
+    }
+
+    @Test("Progress on a terminal replaces itself, and gives way to lines")
+    func terminal() {
+        var now = ContinuousClock.now
+        var written = ""
+        let sink = RunOutput.Sink(line: { written += $0 + "\n" }, note: { written += $0 + "\n" }) { written += $0 }
+        let output = RunOutput(sink, linesGoToTerminal: true, now: { now })
+        output.progress("too soon")
+        now += .seconds(1)
+        output.progress("half")
+        output.line("a line")
+        #expect(written == "\rhalf\u{1B}[K\r\u{1B}[Ka line\n")
+    }
+
+    @Test("Without a terminal, progress is a note after a minute of silence")
+    func noTerminal() {
+        var now = ContinuousClock.now
+        var notes: [String] = []
+        let output = RunOutput(.init(line: { _ in }, note: { notes.append($0) }), now: { now })
+        for second in 1...130 {
+            now += .seconds(1)
+            output.progress("second \(second)")
+        }
+        #expect(notes == ["second 60", "second 120"])
+    }
+
+    @Test("A batch that does not fit is refused with the estimate and the largest that does")
+    func memory() throws {
+        let model = try preset("gpt2").model(vocabularySize: 50304)
+        func check(_ batchSize: Int, _ available: Int) throws -> MemoryCheck {
+            var small = model
+            small.blockSize = 64
+            return try MemoryCheck(configuration: small, batchSize: batchSize, threads: 2, available: available)
+        }
+        let four = try check(4, .max).estimate.total
+        _ = try check(4, four)
+        let error = #expect(throws: UserError.self) { try check(12, four) }
+        #expect(error?.kind == .usage)
+        #expect(error?.message.hasSuffix("the largest batch_size that fits is 4") == true, "\(error?.message ?? "")")
+        let none = #expect(throws: UserError.self) { try check(4, 1_000_000) }
+        #expect(none?.message.contains("not even batch_size=1 fits") == true)
+        #expect(try #require(MemoryCheck.availableBytes) > 1 << 26)
+        #expect(Processors.available >= 1)
+    }
+
+    @Test("An excerpt of a sample stands on one line")
+    func excerpt() {
+        #expect(SampleWriter.excerpt(of: Array("\nROMEO:\nWhat\tis".utf8)) == "ROMEO: / What�is")
+        #expect(SampleWriter.excerpt(of: [UInt8](repeating: 97, count: 100)) == String(repeating: "a", count: 72) + "…")
+    }
+
+    @Test("The command that repeats a run is ready for a shell")
+    func command() throws {
+        var values = try preset("baby")
+        values.outDir = "it's here"
+        #expect(
+            ResolvedConfiguration(values).command
+                == "ddp-train --preset=baby --dataset=shakespeare_char '--out_dir=it'\\''s here'"
+        )
+    }
+}
