@@ -117,6 +117,8 @@ public struct SplitLoss: Equatable, Sendable {
     public var tokens: Int
     /// The least that any predictor can have on the same tokens, where that is known.
     public var optimum: Double?
+    /// Standard error of `loss - optimum`, from the differences of batches of blocks; nil for fewer than two.
+    public var standardError: Double?
 
     /// - Parameters:
     ///   - batchSize: blocks in one pass through the model; changes nothing but speed.
@@ -137,6 +139,7 @@ public struct SplitLoss: Equatable, Sendable {
         var (tokens, targets): ([Int32], [Int32]) = ([], [])
         var sum = 0.0
         var optimum = 0.0
+        var differences: [Double] = []
         for first in stride(from: 0, to: sampler.blockCount, by: batchSize) {
             let count = min(batchSize, sampler.blockCount - first)
             try sampler.fill(
@@ -146,15 +149,22 @@ public struct SplitLoss: Equatable, Sendable {
                 tokens: &tokens,
                 targets: &targets
             )
-            sum += model.loss(tokens: tokens, targets: targets, sequenceLength: sampler.blockSize)
+            let loss = model.loss(tokens: tokens, targets: targets, sequenceLength: sampler.blockSize)
+            sum += loss
             if let demo = dataset.demo {
                 let best = try demo.optimum(tokens: tokens, targets: targets, blockSize: sampler.blockSize)
-                optimum += best.losses.reduce(0, +)
+                optimum += best.mean * Double(tokens.count)
+                differences.append(loss / Double(tokens.count) - best.mean)
             }
             progress(Double(first + count) / Double(sampler.blockCount))
         }
         self.tokens = sampler.blockCount * sampler.blockSize
         loss = sum / Double(self.tokens)
         self.optimum = dataset.demo == nil ? nil : optimum / Double(self.tokens)
+        if differences.count > 1 {
+            let mean = differences.reduce(0, +) / Double(differences.count)
+            let squares = differences.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
+            standardError = (squares / Double(differences.count * (differences.count - 1))).squareRoot()
+        }
     }
 }
