@@ -12,9 +12,9 @@ public struct Dataset: Sendable {
     public let path: String
     /// Nil for token files that come without one, such as nanoGPT's own GPT-2 data sets.
     public let tokenizer: (any Tokenizer)?
-    public let vocabularySize: Int
-    public let train: TokenSequence
-    public let validation: TokenSequence
+    public private(set) var vocabularySize: Int
+    public private(set) var train: TokenSequence
+    public private(set) var validation: TokenSequence
     /// Identifies the tokens and the tokenizer: SHA-256, the same wherever the data set lies.
     public let fingerprint: String
     /// The source of the text with its known optimum, when this is the demo corpus.
@@ -144,5 +144,29 @@ public struct Dataset: Sendable {
         fingerprint = Checksum.sha256(of: "\(size) \(tokenizerHash) \(fingerprints)")
         demo = nil
         notices = []
+    }
+}
+
+extension Dataset {
+    /// The same data for a model that knows fewer tokens; ids beyond them are refused where they occur.
+    ///
+    /// A data set without a tokenizer is taken to have nanoGPT's padded vocabulary, of which it uses less.
+    /// - Throws: `UserError(.usage)` when a tokenizer makes more tokens than that; `UserError(.data)` when an id is beyond it.
+    public func limited(toVocabulary size: Int) throws -> Dataset {
+        guard size < vocabularySize else { return self }
+        guard tokenizer == nil else {
+            throw UserError(
+                .usage,
+                """
+                data set \(name) has \(vocabularySize) different tokens, the model only \(size): prepare it with the \
+                model's tokenizer
+                """
+            )
+        }
+        var limited = self
+        limited.vocabularySize = size
+        limited.train = try TokenSequence(file: TokenFile(path: train.source), vocabularySize: size)
+        limited.validation = try TokenSequence(file: TokenFile(path: validation.source), vocabularySize: size)
+        return limited
     }
 }
