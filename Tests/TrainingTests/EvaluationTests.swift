@@ -78,4 +78,33 @@ struct EvaluationTests {
         }
         #expect(error?.kind == .usage)
     }
+
+    @Test("On the demo corpus the optimum of the same tokens stands beside the loss")
+    func demo() throws {
+        let request = PreparationRequest(
+            source: .demo(seed: 5, characters: 20_000),
+            name: "demo",
+            dataFolder: fixture.folder.path
+        )
+        _ = try DataPreparation.run(request)
+        let dataset = try Dataset.open(folder: fixture.folder.path, name: "demo")
+        let model = GPT(
+            configuration: fixture.configuration.model(vocabularySize: dataset.vocabularySize),
+            pool: model.pool,
+            forTraining: false
+        )
+        model.initializeParameters(seed: 3)
+        let evaluation = try Evaluation(dataset: dataset, blockSize: 8, batchSize: 4, batchCount: 5, seed: 1)
+        let losses = try #require(try evaluation.losses(of: model))
+        let optimum = try #require(losses.validationOptimum)
+        // An untrained model is near the logarithm of the vocabulary; the grammar needs about half of that.
+        #expect(0.5 < optimum && optimum < losses.validation)
+        #expect(try #require(losses.trainOptimum) != optimum)
+        #expect(try evaluation.losses(of: model) == losses)
+
+        let whole = try SplitLoss(of: model, dataset: dataset, split: .validation, batchSize: 10)
+        #expect(abs(try #require(whole.optimum) - optimum) < 0.3)
+        let error = try #require(whole.standardError)
+        #expect(0 < error && error < 0.1)
+    }
 }

@@ -33,7 +33,8 @@ public final class StopRequest: Sendable {
             #else
                 action.__sigaction_u.__sa_handler = handler
             #endif
-            action.sa_flags = Int32(bitPattern: UInt32(SA_RESTART) | UInt32(bitPattern: Int32(SA_RESETHAND)))
+            // The one flag is the highest bit on Linux, which C has as an unsigned number.
+            action.sa_flags = Int32(truncatingIfNeeded: SA_RESTART) | Int32(truncatingIfNeeded: SA_RESETHAND)
             sigaction(signal, &action, nil)
         }
         return StopRequest(listensForSignals: true)

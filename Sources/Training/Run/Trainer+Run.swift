@@ -143,7 +143,7 @@ extension Trainer {
     /// - Returns: whether it was saved.
     @discardableResult
     private func save(isBest: Bool, mustSucceed: Bool) throws -> Bool {
-        guard let folder else { return true }
+        guard let folder, lastSaved != iteration else { return true }
         output.progress("step \(iteration): saving")
         let state = CheckpointState(
             iteration: iteration,
@@ -166,6 +166,7 @@ extension Trainer {
             ) { folder in
                 if let tokenizer = self.dataset.tokenizer { try TokenizerFile.save(tokenizer, folder: folder) }
             }
+            lastSaved = iteration
             try folder.checkpointSaved()
             for observer in observers { observer.checkpointSaved(checkpoint, isBest: isBest) }
             return true

@@ -37,6 +37,8 @@ public final class Trainer {
     let observers: [any TrainingObserver]
     let header: RunHeader
     var clock = RunClock()
+    /// The iteration of the newest checkpoint.
+    var lastSaved: Int?
     /// Loss of the last step.
     var lastLoss: Double?
     var bestValidationLoss: Double?
@@ -107,6 +109,7 @@ public final class Trainer {
         if let resumed {
             try resumed.loadMoments(into: optimizer, layout: model.layout)
             iteration = resumed.state.iteration
+            lastSaved = iteration
             bestValidationLoss = resumed.state.bestValidationLoss
             lastEvaluation = resumed.state.validationLoss.map { (resumed.state.iteration, $0) }
         } else if let weights {
