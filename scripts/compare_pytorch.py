@@ -107,13 +107,10 @@ def main():
 
     with tempfile.TemporaryDirectory() as temporary:
         work = pathlib.Path(temporary)
-        needed = iterations * options["batch_size"] * options["gradient_accumulation_steps"] * shape["block_size"]
         subprocess.run(
             [arguments.program, "prepare", "demo", f"--data_dir={work / 'data'}"], check=True, stdout=subprocess.DEVNULL
         )
         data = torch.from_numpy(numpy.fromfile(work / "data/demo/train.bin", dtype=numpy.uint16).astype(numpy.int64))
-        if len(data) <= needed:
-            sys.exit(f"{iterations} iterations need {needed} tokens, the demo corpus has {len(data)}")
         model = GPT(
             Config(
                 n_layer=shape["n_layer"], n_head=shape["n_head"], n_embd=shape["n_embd"],

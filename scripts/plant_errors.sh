@@ -80,6 +80,7 @@ while IFS='|' read -r name file edit; do
         result="seen by: $(grep -oE '✘ Test "[^"]*"' "$copy/log" | sort -u | sed 's/✘ Test //' | paste -sd ';' - | sed 's/;/; /g')"
     fi
     printf '%-20s %s\n' "$name" "$result"
-    mv "$copy/original" "$copy/$file"
+    cp "$copy/original" "$copy/$file" # not mv: its old date would leave the planted error in the build
 done < <(plants)
+run_tests || fail "the tests fail although nothing is planted any more: the results above mean nothing"
 [ "${#unseen[@]}" -eq 0 ] || fail "not seen: ${unseen[*]}"

@@ -75,7 +75,7 @@ public enum PyTorchGoldens {
         try tensors(kind.hasPrefix("odd_") ? "odd_parameters" : "parameters")
     }
 
-    /// The training tokens of the data set, which is long enough for sequential sampling never to wrap.
+    /// The training tokens of the data set.
     public static func trainingTokens() throws -> [Int32] {
         let bytes = try Data(contentsOf: URL(fileURLWithPath: "\(folder)/dataset/train.bin"))
         return stride(from: 0, to: bytes.count, by: 2).map { Int32(bytes[$0]) | Int32(bytes[$0 + 1]) << 8 }

@@ -33,9 +33,10 @@ struct PyTorchTrainingParityTests {
             var sum = 0.0
             for micro in 0..<options.gradient_accumulation_steps {
                 let start = step * tokensAStep + micro * tokens
+                let positions = start..<start + tokens
                 sum += model.forwardBackward(
-                    tokens: Array(data[start..<start + tokens]),
-                    targets: Array(data[start + 1...start + tokens]),
+                    tokens: positions.map { data[$0 % data.count] },
+                    targets: positions.map { data[($0 + 1) % data.count] },
                     sequenceLength: options.block_size,
                     gradientScale: 1 / Float(tokensAStep),
                     dropout: nil

@@ -73,10 +73,10 @@ struct PyTorchParityTests {
         let tokensAStep = options.gradient_accumulation_steps * options.batch_size * options.block_size
         for step in 0..<options.max_iters {
             // Micro-batches of equal size: their accumulated mean is the mean over all of the step's tokens.
-            let start = step * tokensAStep
+            let positions = step * tokensAStep..<(step + 1) * tokensAStep
             let result = model.lossAndGradients(
-                tokens: Array(data[start..<start + tokensAStep]),
-                targets: Array(data[start + 1..<start + tokensAStep + 1]),
+                tokens: positions.map { data[$0 % data.count] },
+                targets: positions.map { data[($0 + 1) % data.count] },
                 T: options.block_size
             )
             let norm = result.gradients.reduce(0) { $0 + $1 * $1 }.squareRoot()

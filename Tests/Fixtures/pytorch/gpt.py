@@ -124,7 +124,7 @@ def learning_rate(step, options):
 
 
 def train(model, data, options):
-    """Trains on consecutive pieces of `data` (sampling=sequential); yields loss and gradient norm of each step."""
+    """Trains on consecutive pieces of `data`, round and round (sampling=sequential); yields loss and gradient norm of each step."""
     optimizer = model.optimizer(
         options["learning_rate"], options["weight_decay"], (options["beta1"], options["beta2"])
     )
@@ -134,11 +134,9 @@ def train(model, data, options):
             group["lr"] = learning_rate(step, options)
         total = 0.0
         for micro in range(accumulation):
-            starts = [((step * accumulation + micro) * batch + j) * block for j in range(batch)]
-            assert starts[-1] + block < len(data), "sequential sampling would have to wrap here"
-            x = torch.stack([data[s : s + block] for s in starts])
-            y = torch.stack([data[s + 1 : s + 1 + block] for s in starts])
-            _, loss = model(x, y)
+            starts = torch.arange(batch)[:, None] * block + (step * accumulation + micro) * batch * block
+            windows = data[(starts + torch.arange(block + 1)) % len(data)]  # the tokens are a ring
+            _, loss = model(windows[:, :-1], windows[:, 1:])
             (loss / accumulation).backward()
             total += loss.item() / accumulation
         norm = torch.nn.utils.clip_grad_norm_(model.parameters(), options["grad_clip"]).item()
