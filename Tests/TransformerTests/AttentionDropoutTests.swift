@@ -1,0 +1,124 @@
+import Compute
+import ReferenceGPT
+import Testing
+
+@testable import Transformer
+
+/// Attention with dropout against plain loops in Double: the reference model has no dropout, and finite differences of a whole
+/// model are too coarse to see a small error in this branch.
+@Suite("Attention with dropout")
+struct AttentionDropoutTests {
+    private let length = 70  // more than one block of queries
+    private let size = 6
+    private let headCount = 2
+
+    @Test("output and gradients of q, k and v", arguments: [0, 1], [0.1, 0.5] as [Float])
+    func head(index: Int, probability: Float) throws {
+        let width = headCount * size
+        let dropout = try #require(
+            Dropout(probability: probability, key: DropoutKey(seed: 3, step: 4, firstSequence: 5))
+        )
+        let mask = dropout.at(.attentionWeights(layer: 1), sequence: 2)
+        let qkv = numbers(length * 3 * width, item: 1)
+        let dy = numbers(length * size, item: 2)
+        let y = FloatBuffer(count: length * size)
+        let logSumExp = FloatBuffer(count: length)
+        let gradient = FloatBuffer(count: length * 3 * width)
+        let scratch = FloatBuffer(count: CausalSelfAttention.scratchCount(sequenceLength: length))
+
+        let layers = testModel(
+            GPTConfiguration(
+                layerCount: 1,
+                headCount: headCount,
+                embeddingSize: width,
+                blockSize: length,
+                vocabularySize: 2
+            )
+        )
+        let attention = layers.blocks[0].attention
+        let head = CausalSelfAttention.Head(
+            MatrixView(qkv.base, rows: length, columns: 3 * width),
+            index: index,
+            of: headCount
+        )
+        let yView = MatrixView(y.base, rows: length, columns: size)
+        attention.forward(head, into: yView, logSumExp: logSumExp.base, mask: mask, scratch: scratch.base)
+        attention.backward(
+            head,
+            y: yView,
+            dy: MatrixView(dy.base, rows: length, columns: size),
+            logSumExp: logSumExp.base,
+            mask: mask,
+            into: CausalSelfAttention.Head(
+                MatrixView(gradient.base, rows: length, columns: 3 * width),
+                index: index,
+                of: headCount
+            ),
+            scratch: scratch.base
+        )
+
+        // What this head's weights are multiplied by, (T, T): ones, dropped by the same mask.
+        let ones = [Float](repeating: 1, count: length * length)
+        var multipliers = ones
+        withMask(mask) {
+            Kernels.table.dropout_rows(&multipliers, ones, length, length, $0, index * length, headCount * length)
+        }
+        let exact = expected(qkv, dy, index: index, multipliers: multipliers.map(Double.init))
+        expectClose(y.elements.map(Double.init), exact.y, "y")
+        let start = index * size
+        for (part, (name, values)) in [("dq", exact.dq), ("dk", exact.dk), ("dv", exact.dv)].enumerated() {
+            let actual = (0..<length).flatMap { row in
+                (0..<size).map { Double(gradient.elements[row * 3 * width + part * width + start + $0]) }
+            }
+            expectClose(actual, values, name)
+        }
+    }
+
+    private func expectClose(_ actual: [Double], _ exact: [Double], _ name: String) {
+        let difference = norm(zip(actual, exact).map { $0 - $1 })
+        #expect(difference < 1e-5 * norm(exact), "\(name): \(difference) of \(norm(exact))")
+    }
+
+    private func numbers(_ count: Int, item: UInt32) -> FloatBuffer {
+        let buffer = FloatBuffer(count: count)
+        let random = CounterRandom(seed: 8, stream: .test, item: item)
+        for index in 0..<count { buffer.base[index] = Float(random.normalPair(UInt32(index)).0) }
+        return buffer
+    }
+
+    /// `w = softmax(q kᵀ / sqrt(D))`, `y = (m w) v`; `ds = w (m (dy vᵀ) - Σ m w (dy vᵀ)) / sqrt(D)`.
+    private func expected(
+        _ qkv: borrowing FloatBuffer,
+        _ dy: borrowing FloatBuffer,
+        index: Int,
+        multipliers m: [Double]
+    ) -> (y: [Double], dq: [Double], dk: [Double], dv: [Double]) {
+        let width = headCount * size
+        func part(_ part: Int) -> [[Double]] {
+            (0..<length).map { row in
+                (0..<size).map { Double(qkv.base[row * 3 * width + part * width + index * size + $0]) }
+            }
+        }
+        func dot(_ a: [Double], _ b: [Double]) -> Double { zip(a, b).reduce(0) { $0 + $1.0 * $1.1 } }
+        let (q, k, v) = (part(0), part(1), part(2))
+        let scale = 1 / Double(size).squareRoot()
+        var y = [Double](repeating: 0, count: length * size)
+        var (dq, dk, dv) = (y, y, y)
+        for t in 0..<length {
+            let gradient = (0..<size).map { Double(dy.base[t * size + $0]) }
+            let w = ReferenceLayers.softmax((0...t).map { dot(q[t], k[$0]) * scale })
+            let dw = (0...t).map { m[t * length + $0] * dot(gradient, v[$0]) }
+            let average = dot(w, dw)
+            for s in 0...t {
+                let ds = w[s] * (dw[s] - average) * scale
+                for c in 0..<size {
+                    y[t * size + c] += m[t * length + s] * w[s] * v[s][c]
+                    dv[s * size + c] += m[t * length + s] * w[s] * gradient[c]
+                    dq[t * size + c] += ds * k[s][c]
+                    dk[s * size + c] += ds * q[t][c]
+                }
+            }
+        }
+        return (y, dq, dk, dv)
+    }
+}
