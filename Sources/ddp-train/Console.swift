@@ -31,6 +31,19 @@ enum Console {
         try write(bytes, to: STDOUT_FILENO, named: "standard output")
     }
 
+    /// Everything on standard input.
+    static func input() throws -> [UInt8] {
+        var bytes: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 1 << 16)
+        while true {
+            let count = read(STDIN_FILENO, &buffer, buffer.count)
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else { throw FileSystem.failure("cannot read", "standard input", errno) }
+            guard count > 0 else { return bytes }
+            bytes += buffer[..<count]
+        }
+    }
+
     private static func write(_ bytes: [UInt8], to file: Int32, named name: String) throws {
         try bytes.withUnsafeBytes { buffer in
             var rest = buffer[...]

@@ -17,8 +17,8 @@ struct DDPTrain: ParsableCommand {
             Shakespeare cannot be had. Options stand in files too (key = value), and are named as nanoGPT's.
             """,
         version: "0.1.0",
-        subcommands: [Config.self],
-        defaultSubcommand: Config.self
+        subcommands: [Train.self, Prepare.self, Sample.self, Eval.self, Export.self, Config.self],
+        defaultSubcommand: Train.self
     )
 
     static func main() {

@@ -84,7 +84,7 @@ import Training
             }
         }
         let command = try DDPTrain.parseAsRoot(["config"] + typed.map { "--\($0)=\($1)" } + ["a.toml", "b.toml"])
-        let sources = try #require(command as? Config).arguments.sources
+        let sources = try #require(command as? Config).sources
         #expect(sources.files == ["a.toml", "b.toml"])
         #expect(sources.options.map { "\($0.name)=\($0.value)" } == typed.map { "\($0)=\($1)" })
     }

@@ -2,9 +2,9 @@
 ///
 /// What Python's and TOML's flat assignments share: `1e-3`, `5_000`, `true`/`True`, products such as `5 * 8`, and text
 /// in double or single quotes.
-enum ConfigurationLiteral {
+public enum ConfigurationLiteral {
     /// A whole number: `12`, `600_000`, `5 * 8`, or `1e4`; nil if it is anything else or does not fit 64 bits.
-    static func integer(_ text: String) -> Int? {
+    public static func integer(_ text: String) -> Int? {
         var product = 1
         for factor in factors(text) {
             guard let digits = withoutDigitSeparators(factor) else { return nil }
@@ -17,7 +17,7 @@ enum ConfigurationLiteral {
     }
 
     /// A finite number: `0.1`, `1e-3`, `5_000`, `.5`, `6 * 1e-4`; nil if it is anything else.
-    static func number(_ text: String) -> Double? {
+    public static func number(_ text: String) -> Double? {
         var product = 1.0
         for factor in factors(text) {
             // Double also reads "nan", "inf" and hexadecimal forms, which no configuration means.

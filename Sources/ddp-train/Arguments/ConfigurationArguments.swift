@@ -63,28 +63,39 @@ private enum ConfigurationHelp {
     }
 }
 
-/// Configuration files and every option of a run, in the sections of the registry.
-struct ConfigurationArguments: ParsableArguments {
-    @Argument(
-        help: "Files of key = value lines. Later files win over earlier ones, and options over files.",
-        completion: .file()
-    )
-    var config: [String] = []
+/// A command that takes configuration files and every option of a run, in the sections of the registry.
+///
+/// Each command has the groups itself: the parser's checks of debug builds take four times as long for groups in a group.
+protocol ConfiguredCommand: ParsableCommand {
+    var files: ConfigurationFiles { get }
+    var general: RunOptions { get }
+    var model: ModelOptions { get }
+    var optimization: OptimizationOptions { get }
+    var evaluation: EvaluationOptions { get }
+    var machine: MachineOptions { get }
+    var compatibility: CompatibilityOptions { get }
+}
 
-    @OptionGroup(title: ConfigurationKey.Group.run.rawValue) var run: RunOptions
-    @OptionGroup(title: ConfigurationKey.Group.model.rawValue) var model: ModelOptions
-    @OptionGroup(title: ConfigurationKey.Group.optimization.rawValue) var optimization: OptimizationOptions
-    @OptionGroup(title: ConfigurationKey.Group.evaluation.rawValue) var evaluation: EvaluationOptions
-    @OptionGroup(title: ConfigurationKey.Group.machine.rawValue) var machine: MachineOptions
-    @OptionGroup(title: ConfigurationKey.Group.compatibility.rawValue) var compatibility: CompatibilityOptions
-
+extension ConfiguredCommand {
+    /// What was given, in the order of the registry.
     var sources: ConfigurationSources {
-        let groups: [any ParsableArguments] = [run, model, optimization, evaluation, machine, compatibility]
+        let groups: [any ParsableArguments] = [general, model, optimization, evaluation, machine, compatibility]
         // Each group's stored properties are its options, and each knows its key.
         let options = groups.flatMap { Mirror(reflecting: $0).children }
             .compactMap { ($0.value as? Option<ConfigurationOption?>)?.wrappedValue }
-        return ConfigurationSources(files: config, options: options.map { ($0.name, $0.value) })
+        return ConfigurationSources(files: files.paths, options: options.map { ($0.name, $0.value) })
     }
+}
+
+struct ConfigurationFiles: ParsableArguments {
+    @Argument(
+        help: ArgumentHelp(
+            "Files of key = value lines. Later files win over earlier ones, and options over files.",
+            valueName: "config"
+        ),
+        completion: .file()
+    )
+    var paths: [String] = []
 }
 
 struct RunOptions: ParsableArguments {

@@ -3,19 +3,25 @@ import Formats
 import Training
 
 /// `ddp-train config`: what a run with these files and options would be configured as.
-struct Config: ParsableCommand {
+struct Config: ConfiguredCommand {
     static let configuration = CommandConfiguration(
         abstract: "Show the resolved configuration, with where each value comes from.",
         discussion: "The output is a configuration file: given back to train, it repeats the configuration."
     )
 
-    @OptionGroup var arguments: ConfigurationArguments
+    @OptionGroup var files: ConfigurationFiles
+    @OptionGroup(title: ConfigurationKey.Group.run.rawValue) var general: RunOptions
+    @OptionGroup(title: ConfigurationKey.Group.model.rawValue) var model: ModelOptions
+    @OptionGroup(title: ConfigurationKey.Group.optimization.rawValue) var optimization: OptimizationOptions
+    @OptionGroup(title: ConfigurationKey.Group.evaluation.rawValue) var evaluation: EvaluationOptions
+    @OptionGroup(title: ConfigurationKey.Group.machine.rawValue) var machine: MachineOptions
+    @OptionGroup(title: ConfigurationKey.Group.compatibility.rawValue) var compatibility: CompatibilityOptions
 
     @Flag(help: "Print one JSON object: for every key its value and origin.")
     var json = false
 
     func run() throws {
-        let resolved = try arguments.sources.resolve()
+        let resolved = try sources.resolve(presetForDataset: Preset.suiting)
         for notice in resolved.notices { Console.note(notice) }
         try Console.output(json ? resolved.json.text() + "\n" : resolved.toml)
     }

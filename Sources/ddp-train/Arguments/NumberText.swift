@@ -1,0 +1,33 @@
+import ArgumentParser
+import Formats
+import Training
+
+/// A number as it was typed, in any form that configurations take: `500`, `5_000`, `1e-3`.
+///
+/// The parser only keeps the text, so that errors about it have the voice of those about configurations.
+struct NumberText: ExpressibleByArgument, ExpressibleByIntegerLiteral, ExpressibleByFloatLiteral {
+    private let text: String
+
+    init(argument: String) { text = argument }
+    init(integerLiteral value: Int) { text = String(value) }
+    init(floatLiteral value: Double) { text = String(value) }
+
+    var defaultValueDescription: String { text }
+
+    /// - Throws: `UserError(.usage)` that says what the option may be.
+    func whole(_ name: String, atLeast minimum: Int, atMost maximum: Int = Int(Int32.max)) throws -> Int {
+        guard let value = ConfigurationLiteral.integer(text), value >= minimum else {
+            throw UserError(.usage, "\(name)=\(text): must be a whole number of at least \(minimum)")
+        }
+        guard value <= maximum else { throw UserError(.usage, "\(name)=\(text): must be at most \(maximum)") }
+        return value
+    }
+
+    /// - Parameter allowed: what `isAllowed` accepts, to follow "must be".
+    func number(_ name: String, _ allowed: String, _ isAllowed: (Double) -> Bool) throws -> Double {
+        guard let value = ConfigurationLiteral.number(text), isAllowed(value) else {
+            throw UserError(.usage, "\(name)=\(text): must be \(allowed)")
+        }
+        return value
+    }
+}

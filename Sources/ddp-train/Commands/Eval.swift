@@ -1,0 +1,83 @@
+import ArgumentParser
+import Formats
+import Foundation
+import Text
+import Training
+
+extension Dataset.Split: ExpressibleByArgument {}
+
+/// `ddp-train eval`: the loss of a trained model over a whole split.
+struct Eval: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Loss and perplexity of a trained model over a whole split.",
+        discussion: "Passes over the split in blocks of block_size without overlap, so that the figure is always the same."
+    )
+
+    @OptionGroup(title: "Model") var source: ModelArguments
+
+    @Option(help: "The split to pass over.")
+    var split = Dataset.Split.validation
+
+    @Option(help: "Name of the data set. (default: the one of the run)")
+    var dataset: String?
+
+    @Option(
+        name: .customLong("data_dir"),
+        help: ArgumentHelp("Folder of the data sets. (default: the one of the run, else data)", valueName: "folder"),
+        completion: .directory
+    )
+    var dataDir: String?
+
+    @Flag(help: "Print one JSON object.")
+    var json = false
+
+    func run() throws {
+        let source = try source.load()
+        guard let name = dataset ?? source.state?.dataset else {
+            throw UserError(.usage, "\(source.folder) does not say what it was trained on: name a data set with --dataset")
+        }
+        let folder = dataDir ?? source.state?.options["data_dir"] ?? TrainingConfiguration().dataDir
+        let dataset = try Dataset.open(folder: folder, name: name)
+        for notice in dataset.notices { Console.note(notice) }
+        try checkTokenizers(source, dataset)
+
+        let output = RunOutput()
+        let result = try SplitLoss(
+            of: source.model,
+            dataset: try dataset.limited(toVocabulary: source.model.configuration.vocabularySize),
+            split: split,
+            batchSize: 8
+        ) { output.progress("\(split.rawValue) loss: \(Int($0 * 100))%") }
+        let perplexity = exp(result.loss)
+        if json {
+            var members: [JSONValue.Member] = [
+                .init("checkpoint", .string(source.folder)), .init("dataset", .string(name)),
+                .init("split", .string(split.rawValue)), .init("loss", .number(result.loss)),
+                .init("perplexity", perplexity.isFinite ? .number(perplexity) : .null),
+                .init("tokens", .integer(result.tokens)),
+            ]
+            if let optimum = result.optimum { members.append(.init("optimum", .number(optimum))) }
+            return try Console.output(JSONValue.object(members).text() + "\n")
+        }
+        output.line(
+            String(format: "%@ loss %.4f, perplexity %.2f, %d tokens", split.rawValue, result.loss, perplexity, result.tokens)
+        )
+        if let optimum = result.optimum {
+            output.note(String(format: "the least that any predictor can have on these tokens is %.4f", optimum))
+        }
+    }
+
+    /// Token ids mean nothing to a model that learned those of another tokenizer.
+    private func checkTokenizers(_ source: TrainedModel, _ dataset: Dataset) throws {
+        guard let own = source.tokenizer, let other = dataset.tokenizer,
+            TokenizerFile.hash(of: own) != TokenizerFile.hash(of: other)
+        else { return }
+        throw UserError(
+            .data,
+            """
+            the tokenizer of \(source.folder) (\(own.name), \(own.vocabularySize) tokens) is not the one of data set \
+            \(dataset.name) (\(other.name), \(other.vocabularySize)): choose the data set that the model was trained on
+            """
+        )
+    }
+}

@@ -1,0 +1,110 @@
+import ArgumentParser
+import Formats
+import Text
+import Training
+import Transformer
+
+/// `ddp-train sample`: text from a trained model, and nothing else, on standard output.
+struct Sample: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Generate text with a trained model.",
+        discussion: "Samples go to standard output as they grow, with a line of dashes between two."
+    )
+
+    @OptionGroup(title: "Model") var source: ModelArguments
+
+    @Option(
+        help: ArgumentHelp(
+            "What the text begins with: text, FILE:path, or - for standard input. (default: a new line)",
+            valueName: "text"
+        )
+    )
+    var start: String?
+
+    @Option(name: .customLong("num_samples"), help: ArgumentHelp("Samples to write.", valueName: "n"))
+    var sampleCount: NumberText = 10
+
+    @Option(name: .customLong("max_new_tokens"), help: ArgumentHelp("Tokens in a sample.", valueName: "n"))
+    var maxNewTokens: NumberText = 500
+
+    @Option(
+        help: ArgumentHelp("Below 1 more predictable, above 1 more random; 0 always takes the likeliest token.", valueName: "x")
+    )
+    var temperature: NumberText = 0.8
+
+    @Option(name: .customLong("top_k"), help: ArgumentHelp("Draw among the likeliest k tokens; 0 for all.", valueName: "n"))
+    var topK: NumberText = 200
+
+    @Option(
+        name: .customLong("top_p"),
+        help: ArgumentHelp("Draw among the likeliest tokens that together have this probability.", valueName: "x")
+    )
+    var topP: NumberText = 1.0
+
+    @Option(help: ArgumentHelp("Decides what is drawn.", valueName: "n"))
+    var seed: NumberText = 1337
+
+    func run() throws {
+        let sampleCount = try sampleCount.whole("num_samples", atLeast: 0)
+        var options = try options()
+        let source = try source.load()
+        guard let tokenizer = source.tokenizer else {
+            throw UserError(
+                .data,
+                "\(source.folder) has no \(TokenizerFile.name), so its tokens cannot be turned into text"
+            )
+        }
+        options.allowedVocabulary = min(tokenizer.vocabularySize, source.model.configuration.vocabularySize)
+        options.stopToken = tokenizer.endOfText
+        let (prompt, echo) = try prompt(tokenizer)
+
+        let generator = Generator(model: source.model)
+        for sample in 0..<sampleCount {
+            if sample > 0 { try Console.output("---------------\n") }
+            try Console.output(echo)
+            var failure: (any Error)?
+            generator.generate(prompt: prompt, options: options, sample: sample) { token in
+                do {
+                    try Console.output(tokenizer.decode([token]))
+                    return true
+                } catch {
+                    failure = error
+                    return false
+                }
+            }
+            if let failure { throw failure }
+            try Console.output("\n")
+        }
+    }
+
+    private func options() throws -> SamplingOptions {
+        let topK = try topK.whole("top_k", atLeast: 0)
+        let topP = try topP.number("top_p", "more than 0 and at most 1") { $0 > 0 && $0 <= 1 }
+        return SamplingOptions(
+            temperature: try temperature.number("temperature", "at least 0") { $0 >= 0 },
+            topK: topK == 0 ? nil : topK,
+            topP: topP == 1 ? nil : topP,
+            seed: UInt64(try seed.whole("seed", atLeast: 0, atMost: .max)),
+            maxNewTokens: try maxNewTokens.whole("max_new_tokens", atLeast: 0),
+            allowedVocabulary: 0
+        )
+    }
+
+    /// The ids to begin with, and the text that a reader should see for them.
+    private func prompt(_ tokenizer: any Tokenizer) throws -> (ids: [Int32], echo: [UInt8]) {
+        let text: [UInt8]
+        switch start {
+        case nil: text = (try? tokenizer.encode("\n")) == nil ? [] : Array("\n".utf8)
+        case "-": text = try Console.input()
+        case let start? where start.hasPrefix("FILE:"): text = try FileSystem.read(String(start.dropFirst("FILE:".count)))
+        case let start?: text = Array(start.utf8)
+        }
+        do {
+            let ids = try tokenizer.encode(text)
+            // Without a text, from the end of another one; a tokenizer that has no such token begins with its first.
+            return ids.isEmpty ? ([tokenizer.endOfText ?? 0], []) : (ids, text)
+        } catch let error as UserError {
+            throw UserError(error.kind, "--start: \(error.message)")
+        }
+    }
+}
