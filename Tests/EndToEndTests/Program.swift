@@ -75,7 +75,11 @@ struct Program {
 
         func send(_ signal: Int32) { kill(process.processIdentifier, signal) }
 
+        /// Waits for the end; a process that goes on for minutes is killed, so that a test fails and does not hang.
         func wait() throws -> Result {
+            let deadline = Date(timeIntervalSinceNow: 120)
+            while process.isRunning, Date() < deadline { usleep(5_000) }
+            if process.isRunning { send(SIGKILL) }
             process.waitUntilExit()
             let code = process.terminationReason == .exit ? process.terminationStatus : -process.terminationStatus
             return Result(

@@ -3,9 +3,9 @@ import TestSupport
 import Testing
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #elseif canImport(Darwin)
-import Darwin
+    import Darwin
 #endif
 
 /// A run is a function of its configuration: threads, interruptions and resumes change no bit of it.
@@ -42,13 +42,18 @@ import Darwin
         stopped.send(SIGTERM)
         let result = try stopped.wait()
         #expect(result.exitCode == 75, "\(result)")
-        let match = try #require(result.output.firstMatch(of: /stopped at iteration (\d+); go on with --init_from=resume\n$/))
+        let match = try #require(
+            result.output.firstMatch(of: /stopped at iteration (\d+); go on with --init_from=resume\n$/)
+        )
         let iteration = try #require(Int(match.output.1))
         #expect(iteration > 20)
 
         // Nothing but what changes has to be said again.
         let resumed = try program.run(
-            "--out_dir=stopped", "--init_from=resume", "--max_iters=\(iteration + 7)", "--eval_interval=1_000_000"
+            "--out_dir=stopped",
+            "--init_from=resume",
+            "--max_iters=\(iteration + 7)",
+            "--eval_interval=1_000_000"
         )
         #expect(resumed.exitCode == 0, "\(resumed)")
         #expect(resumed.output.contains("resumed at iteration \(iteration)"))

@@ -23,7 +23,12 @@ public final class StopRequest: Sendable {
     public static func onSignals() -> StopRequest {
         // Initializes the global, which the handler must not do.
         signalReceived.store(false, ordering: .relaxed)
+        // A parent may have started the process with signals blocked.
+        var signals = sigset_t()
+        sigemptyset(&signals)
+        defer { pthread_sigmask(SIG_UNBLOCK, &signals, nil) }
         for signal in [SIGTERM, SIGINT, SIGUSR1] {
+            sigaddset(&signals, signal)
             var action = sigaction()
             let handler: @convention(c) (Int32) -> Void = { _ in signalReceived.store(true, ordering: .relaxed) }
             #if canImport(Glibc)

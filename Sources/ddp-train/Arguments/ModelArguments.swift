@@ -13,8 +13,8 @@ struct ModelArguments: ParsableArguments {
     @Option(name: .customLong("out_dir"), help: ArgumentHelp("Folder of the run.", valueName: "folder"))
     var outDir = "out"
 
-    @Option(help: "Which checkpoint of the run. (default: best, or latest where there is no best yet)")
-    var which: CheckpointStore.Which?
+    @Option(help: "Which checkpoint of the run; one that has no best yet gives its latest.")
+    var which = CheckpointStore.Which.best
 
     @Option(
         name: .customLong("init_from"),
@@ -36,19 +36,11 @@ struct ModelArguments: ParsableArguments {
         let pool = WorkerPool(threadCount: threads == 0 ? Processors.available : threads)
         // nanoGPT's "resume" is the run in out_dir.
         guard let path = initFrom, path != "resume" else {
-            return try TrainedModel(checkpoint: checkpoint(of: CheckpointStore(outputFolder: outDir)), pool: pool)
+            return try TrainedModel(checkpoint: CheckpointStore(outputFolder: outDir).open(which), pool: pool)
         }
         let folder = try ModelFolder.locate(path)
         guard Checkpoint.isCheckpoint(folder) else { return try TrainedModel(huggingFaceFolder: folder, pool: pool) }
         return try TrainedModel(checkpoint: Checkpoint(folder: folder), pool: pool)
-    }
-
-    private func checkpoint(of store: CheckpointStore) throws -> Checkpoint {
-        if let which { return try store.open(which) }
-        guard FileSystem.kind(of: store.folder + "/best") == nil, FileSystem.kind(of: store.folder + "/latest") != nil
-        else { return try store.open(.best) }
-        Console.note("the run in \(outDir) has no best checkpoint yet: taking the latest")
-        return try store.open(.latest)
     }
 }
 

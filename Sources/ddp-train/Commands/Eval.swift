@@ -10,7 +10,8 @@ extension Dataset.Split: ExpressibleByArgument {}
 struct Eval: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Loss and perplexity of a trained model over a whole split.",
-        discussion: "Passes over the split in blocks of block_size without overlap, so that the figure is always the same."
+        discussion:
+            "Passes over the split in blocks of block_size without overlap, so that the figure is always the same."
     )
 
     @OptionGroup(title: "Model") var source: ModelArguments
@@ -34,7 +35,10 @@ struct Eval: ParsableCommand {
     func run() throws {
         let source = try source.load()
         guard let name = dataset ?? source.state?.dataset else {
-            throw UserError(.usage, "\(source.folder) does not say what it was trained on: name a data set with --dataset")
+            throw UserError(
+                .usage,
+                "\(source.folder) does not say what it was trained on: name a data set with --dataset"
+            )
         }
         let folder = dataDir ?? source.state?.options["data_dir"] ?? TrainingConfiguration().dataDir
         let dataset = try Dataset.open(folder: folder, name: name)
@@ -57,13 +61,24 @@ struct Eval: ParsableCommand {
                 .init("tokens", .integer(result.tokens)),
             ]
             if let optimum = result.optimum { members.append(.init("optimum", .number(optimum))) }
+            if let error = result.standardError { members.append(.init("standard_error", .number(error))) }
             return try Console.output(JSONValue.object(members).text() + "\n")
         }
         output.line(
-            String(format: "%@ loss %.4f, perplexity %.2f, %d tokens", split.rawValue, result.loss, perplexity, result.tokens)
+            String(
+                format: "%@ loss %.4f, perplexity %.2f, %d tokens",
+                split.rawValue,
+                result.loss,
+                perplexity,
+                result.tokens
+            )
         )
         if let optimum = result.optimum {
-            output.note(String(format: "the least that any predictor can have on these tokens is %.4f", optimum))
+            let above = String(format: "%.4f, %.1f%%", result.loss - optimum, (result.loss / optimum - 1) * 100)
+            let error = result.standardError.map { String(format: " (standard error %.4f)", $0) } ?? ""
+            output.note(
+                String(format: "optimum %.4f on the same tokens; the model is %@ above it%@", optimum, above, error)
+            )
         }
     }
 

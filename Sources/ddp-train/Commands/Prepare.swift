@@ -93,7 +93,10 @@ struct Prepare: ParsableCommand {
             )
         }
         guard let dataset else {
-            throw UserError(.usage, "nothing to prepare: name \(Self.known.joined(separator: " or ")), or files with --input")
+            throw UserError(
+                .usage,
+                "nothing to prepare: name \(Self.known.joined(separator: " or ")), or files with --input"
+            )
         }
         guard let known = NamedDataset(rawValue: dataset) else {
             let hint = NearestName.hint(for: dataset, among: Self.known)
@@ -103,7 +106,9 @@ struct Prepare: ParsableCommand {
                     + (hint.isEmpty ? "; from text of your own: --input FILE --name \(dataset)" : hint)
             )
         }
-        guard known == .shakespeareChar || from == nil else { throw UserError(.usage, "--from goes with shakespeare_char") }
+        guard known == .shakespeareChar || from == nil else {
+            throw UserError(.usage, "--from goes with shakespeare_char")
+        }
         guard known == .demo || characters == nil && seed == nil else {
             throw UserError(.usage, "--characters and --seed go with demo")
         }
@@ -113,7 +118,8 @@ struct Prepare: ParsableCommand {
         if known == .demo {
             request.source = .demo(
                 seed: try seed.map { UInt64(try $0.whole("seed", atLeast: 0, atMost: .max)) } ?? DemoCorpus.defaultSeed,
-                characters: try characters?.whole("characters", atLeast: 1, atMost: .max) ?? DemoCorpus.defaultCharacters
+                characters: try characters?.whole("characters", atLeast: 1, atMost: .max)
+                    ?? DemoCorpus.defaultCharacters
             )
         }
         return request

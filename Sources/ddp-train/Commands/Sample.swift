@@ -28,11 +28,17 @@ struct Sample: ParsableCommand {
     var maxNewTokens: NumberText = 500
 
     @Option(
-        help: ArgumentHelp("Below 1 more predictable, above 1 more random; 0 always takes the likeliest token.", valueName: "x")
+        help: ArgumentHelp(
+            "Below 1 more predictable, above 1 more random; 0 always takes the likeliest token.",
+            valueName: "x"
+        )
     )
     var temperature: NumberText = 0.8
 
-    @Option(name: .customLong("top_k"), help: ArgumentHelp("Draw among the likeliest k tokens; 0 for all.", valueName: "n"))
+    @Option(
+        name: .customLong("top_k"),
+        help: ArgumentHelp("Draw among the likeliest k tokens; 0 for all.", valueName: "n")
+    )
     var topK: NumberText = 200
 
     @Option(
@@ -96,7 +102,8 @@ struct Sample: ParsableCommand {
         switch start {
         case nil: text = (try? tokenizer.encode("\n")) == nil ? [] : Array("\n".utf8)
         case "-": text = try Console.input()
-        case let start? where start.hasPrefix("FILE:"): text = try FileSystem.read(String(start.dropFirst("FILE:".count)))
+        case let start? where start.hasPrefix("FILE:"):
+            text = try FileSystem.read(String(start.dropFirst("FILE:".count)))
         case let start?: text = Array(start.utf8)
         }
         do {

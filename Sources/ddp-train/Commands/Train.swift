@@ -29,6 +29,7 @@ struct Train: ConfiguredCommand {
     func run() throws {
         var configuration = try sources.resolve(presetForDataset: Preset.suiting)
         for notice in configuration.notices { Console.note(notice) }
+        try checkResume(configuration.values)
         let dataset = try openDataset(&configuration)
         for notice in dataset.notices { Console.note(notice) }
         let trainer = try Trainer(
@@ -41,6 +42,12 @@ struct Train: ConfiguredCommand {
         case .finished: break
         case .stopped: throw ExitCode(75)
         }
+    }
+
+    /// Before data are looked for, which may take a download.
+    private func checkResume(_ values: TrainingConfiguration) throws {
+        guard values.initFrom == "resume", FileSystem.kind(of: values.outDir) != .folder else { return }
+        throw UserError(.inputOutput, "nothing to resume: there is no folder \(values.outDir); check --out_dir")
     }
 
     /// The data set that was asked for; where none was, the first that can be had.
