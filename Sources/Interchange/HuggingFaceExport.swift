@@ -41,7 +41,13 @@ public enum HuggingFaceExport {
             configuration.huggingFaceDescription(endOfText: endOfText),
             to: target.temporaryPath + "/config.json"
         )
-        try writeTokenizer?(target.temporaryPath)
+        if let writeTokenizer {
+            try writeTokenizer(target.temporaryPath)
+            try AtomicFile.write(
+                configuration.huggingFaceTokenizerDescription,
+                to: target.temporaryPath + "/tokenizer_config.json"
+            )
+        }
         try target.commit(replacing: replacing)
     }
 }

@@ -85,4 +85,17 @@ extension GPTConfiguration {
 
             """
     }
+
+    /// The text of the `tokenizer_config.json` that belongs beside a `tokenizer.json`: without it transformers takes the
+    /// tokenizer of a GPT-2 for byte-level BPE, whatever the file says, and drops what that would not have written.
+    public var huggingFaceTokenizerDescription: String {
+        """
+        {
+          "tokenizer_class": "PreTrainedTokenizerFast",
+          "model_max_length": \(blockSize),
+          "clean_up_tokenization_spaces": false
+        }
+
+        """
+    }
 }

@@ -63,7 +63,10 @@ struct TrainerTests {
         )
         #expect(
             try FileSystem.names(inFolder: fixture.outDir + "/checkpoints/latest")
-                == ["config.json", "model.safetensors", "optimizer.safetensors", "state.json", "tokenizer.json"]
+                == [
+                    "config.json", "model.safetensors", "optimizer.safetensors", "state.json", "tokenizer.json",
+                    "tokenizer_config.json",
+                ]
         )
         let metrics = try fixture.metrics()
         let names = metrics.map { "\($0["event"]!.stringValue!) \($0["iteration"]!.integerValue!)" }

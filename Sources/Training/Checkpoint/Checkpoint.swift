@@ -7,7 +7,7 @@ import Transformer
 /// | file | content |
 /// | --- | --- |
 /// | model.safetensors | the parameters under Hugging Face's names, with zero biases where the model has none |
-/// | config.json, tokenizer.json | what transformers needs beside it, so that the folder loads there as it is |
+/// | config.json, tokenizer.json, tokenizer_config.json | what transformers needs beside it, so that the folder loads there as it is |
 /// | optimizer.safetensors | both moments of AdamW, as `exp_avg.NAME` and `exp_avg_sq.NAME` |
 /// | state.json | `CheckpointState`, and the SHA-256 of every other file |
 public struct Checkpoint: Sendable {
@@ -110,7 +110,10 @@ public struct Checkpoint: Sendable {
                 + model.layout.slices(of: optimizer.secondMoments, prefix: secondMomentPrefix)
         )
         try AtomicFile.write(state.model.huggingFaceDescription(endOfText: endOfText), to: folder + "/config.json")
-        try writeTokenizer?(folder)
+        if let writeTokenizer {
+            try writeTokenizer(folder)
+            try AtomicFile.write(state.model.huggingFaceTokenizerDescription, to: folder + "/tokenizer_config.json")
+        }
         var hashes: [String: String] = [:]
         for name in try FileSystem.names(inFolder: folder) {
             hashes[name] = try Checksum.sha256(ofFile: folder + "/" + name)
