@@ -25,6 +25,7 @@ struct RunReportTests {
         #expect(Numbers.fixed(-12.5, 2) == "-12.50")
         #expect(Numbers.fixed(13039.4, 0) == "13039")
         #expect(Numbers.fixed(.infinity, 2) == "inf")
+        #expect(Numbers.short(-.nan) == "nan")
         #expect(Numbers.grouped(1_003_854) == "1,003,854")
         #expect(Numbers.grouped(999) == "999")
         #expect(

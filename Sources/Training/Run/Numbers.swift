@@ -10,7 +10,7 @@
 enum Numbers {
     /// With so many digits after the point.
     static func fixed(_ value: Double, _ digits: Int) -> String {
-        guard value.isFinite else { return "\(value)" }
+        guard value.isFinite else { return notFinite(value) }
         var scale = 1.0
         for _ in 0..<digits { scale *= 10 }
         let scaled = (abs(value) * scale).rounded()
@@ -24,7 +24,7 @@ enum Numbers {
 
     /// With four significant digits: `0.0009901`, `1.5e+12`.
     static func short(_ value: Double) -> String {
-        guard value.isFinite, value != 0 else { return value == 0 ? "0" : "\(value)" }
+        guard value.isFinite, value != 0 else { return value == 0 ? "0" : notFinite(value) }
         let exponent = Int(floor(log10(abs(value))))
         guard -6..<7 ~= exponent else {
             return fixed(value / pow(10, Double(exponent)), 3) + "e\(exponent < 0 ? "-" : "+")\(abs(exponent))"
@@ -33,6 +33,9 @@ enum Numbers {
         guard text.contains(".") else { return text }
         return String(text.reversed().drop { $0 == "0" }.drop { $0 == "." }.reversed())
     }
+
+    /// The sign of a NaN says nothing.
+    private static func notFinite(_ value: Double) -> String { value.isNaN ? "nan" : value < 0 ? "-inf" : "inf" }
 
     /// With commas: `1,003,854`.
     static func grouped(_ value: Int) -> String {

@@ -8,16 +8,19 @@ final class SampleWriter: TrainingObserver {
     private let tokenizer: any Tokenizer
     private let options: SamplingOptions
     private let prompt: [Int32]
+    private let stop: StopRequest
     private let output: RunOutput
 
     private static let length = 300
     private static let excerptLength = 72
 
+    /// - Parameter stop: ends a sample that is being written, which is lost.
     /// - Throws: `UserError(.inputOutput)` when the folder cannot be made.
-    init(folder: String, tokenizer: any Tokenizer, seed: Int, output: RunOutput) throws {
+    init(folder: String, tokenizer: any Tokenizer, seed: Int, stop: StopRequest, output: RunOutput) throws {
         try FileSystem.createFolder(folder)
         self.folder = folder
         self.tokenizer = tokenizer
+        self.stop = stop
         self.output = output
         // As nanoGPT's sample.py, from a new line where the vocabulary has one.
         prompt = (try? tokenizer.encode("\n")) ?? [0]
@@ -34,8 +37,9 @@ final class SampleWriter: TrainingObserver {
         Generator(model: model).generate(prompt: prompt, options: options) { token in
             ids.append(token)
             output.progress("step \(report.iteration): writing a sample, \(ids.count) of \(Self.length) tokens")
-            return true
+            return !stop.isRequested
         }
+        guard !stop.isRequested else { return }
         let bytes = tokenizer.decode(ids)
         do {
             let name = CheckpointStore.name(iteration: report.iteration)

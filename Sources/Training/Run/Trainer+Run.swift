@@ -74,7 +74,7 @@ extension Trainer {
     }
 
     private func notFinite(_ error: TrainingStep.NonFinite) -> UserError {
-        let what = error.loss.isFinite ? "the gradient is not finite" : "the loss is \(error.loss)"
+        let what = error.loss.isFinite ? "the gradient is not finite" : "the loss is \(Numbers.short(error.loss))"
         return UserError(
             .other,
             """
@@ -109,7 +109,10 @@ extension Trainer {
         guard losses.train.isFinite, losses.validation.isFinite else {
             throw UserError(
                 .other,
-                "step \(iteration): the loss is not finite (train \(losses.train), val \(losses.validation)); \(lastCheckpoint)"
+                """
+                step \(iteration): the loss is not finite (train \(Numbers.short(losses.train)), val \
+                \(Numbers.short(losses.validation))); \(lastCheckpoint)
+                """
             )
         }
         clock.evaluationTook(start.secondsAgo)
@@ -162,10 +165,9 @@ extension Trainer {
                 optimizer: optimizer,
                 isBest: isBest,
                 keepOlder: values.keepCheckpoints,
-                endOfText: dataset.tokenizer?.endOfText
-            ) { folder in
-                if let tokenizer = self.dataset.tokenizer { try TokenizerFile.save(tokenizer, folder: folder) }
-            }
+                endOfText: dataset.tokenizer?.endOfText,
+                writeTokenizer: dataset.tokenizer.map { tokenizer in { try TokenizerFile.save(tokenizer, folder: $0) } }
+            )
             lastSaved = iteration
             try folder.checkpointSaved()
             for observer in observers { observer.checkpointSaved(checkpoint, isBest: isBest) }

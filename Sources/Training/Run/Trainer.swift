@@ -124,9 +124,14 @@ public final class Trainer {
             try folder.writeConfiguration(configuration.toml)
             own.append(try MetricsFile(path: folder.metricsPath, resume: resumed?.state) { output.note($0) })
             if let tokenizer = dataset.tokenizer {
-                let seed = values.seed
                 own.append(
-                    try SampleWriter(folder: folder.samplesPath, tokenizer: tokenizer, seed: seed, output: output)
+                    try SampleWriter(
+                        folder: folder.samplesPath,
+                        tokenizer: tokenizer,
+                        seed: values.seed,
+                        stop: stop,
+                        output: output
+                    )
                 )
             }
         }
