@@ -14,7 +14,15 @@ struct DDPTrain: ParsableCommand {
         abstract: "Trains GPT language models on CPUs.",
         discussion: """
             Without a command, trains: "ddp-train" alone trains a small model on Shakespeare, or on a built-in corpus if \
-            Shakespeare cannot be had. Options stand in files too (key = value), and are named as nanoGPT's.
+            Shakespeare cannot be had. Options are named as nanoGPT's, and stand in files too (key = value).
+
+              ddp-train --dataset=mine --n_layer=6 --max_iters=5_000
+              ddp-train settings.toml --learning_rate=3e-4
+              ddp-train --init_from=resume
+              ddp-train sample --start="To be"
+
+            Exit codes: 0 done; 64 wrong usage or configuration; 65 bad data or checkpoint; 74 input or output failed; \
+            75 stopped by a signal after saving (go on with --init_from=resume); 1 anything else.
             """,
         version: "0.1.0",
         subcommands: [Train.self, Prepare.self, Sample.self, Eval.self, Export.self, Config.self],
@@ -46,7 +54,8 @@ struct DDPTrain: ParsableCommand {
                 return 0
             }
             let isParsing = exitCode(for: error) == .validationFailure
-            Console.error(message(for: error))
+            let text = message(for: error)
+            Console.error(text.prefix(1).lowercased() + text.dropFirst())
             return isParsing ? UserError.Kind.usage.rawValue : UserError.Kind.other.rawValue
         }
     }

@@ -31,6 +31,12 @@ import Training
             ("config --json=true", "config --json"),
             ("config --json False", "config"),
             ("config -- --bias", "config -- --bias"),
+            ("", "train"),
+            ("a.toml --eval-only", "train a.toml --eval_only=true"),
+            ("--init_from=resume", "train --init_from=resume"),
+            ("prepare --input a.txt b.txt --name x", "prepare --input a.txt b.txt --name=x"),
+            ("sample --start -", "sample --start=-"),
+            ("sample --start --- --top-k 5", "sample --start=--- --top_k=5"),
             ("--help", "--help"),
             ("help config", "help config"),
             ("config --help", "config --help"),
@@ -58,8 +64,12 @@ import Training
     func optionsAreTheRegistry() throws {
         let table = try OptionTable(of: DDPTrain.self)
         let keys = Set(ConfigurationKey.all.map(\.name))
+        #expect(Set(table.commands["train"]!.keys) == keys.union(["help", "version"]))
         #expect(Set(table.commands["config"]!.keys) == keys.union(["help", "version", "json"]))
-        let help = DDPTrain.helpMessage(for: Config.self, columns: 200)
+        for key in ConfigurationKey.all {
+            #expect(table.commands["train"]![key.name] == (key.kind == .boolean ? .boolean : .value), "\(key.name)")
+        }
+        let help = DDPTrain.helpMessage(for: Train.self, columns: 200)
         var group = ""
         for line in help.split(separator: "\n") {
             if line.hasSuffix(":"), !line.hasPrefix(" ") { group = line.dropLast().lowercased() }

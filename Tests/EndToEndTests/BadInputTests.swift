@@ -178,4 +178,18 @@ import Testing
         let run = try TrainedRun.shared.get()
         try expectError(["sample", "--start=日本"], code: 65, "--start: ", in: run.program)
     }
+
+    @Test("A model and data of different tokenizers are kept apart, even where the sizes agree")
+    func tokenizers() throws {
+        let run = try TrainedRun.shared.get()
+        // Every letter is another, and so there are as many.
+        let text = String(TrainedRun.text.unicodeScalars.map { Character(Unicode.Scalar($0.value + 0x400)!) })
+        try text.write(toFile: folder("other.txt"), atomically: true, encoding: .utf8)
+        #expect(try program.run("prepare", "other", "--input", "other.txt").exitCode == 0)
+        let model = run.folder("out")
+        let line =
+            "the tokenizer of \(model)/checkpoints/best (char, 45 tokens) is not that of the data set other (char, 45)"
+        try expectError(["eval", "--init_from=\(model)", "--dataset=other"], code: 65, line)
+        try expectError(["--init_from=\(model)", "--dataset=other"], code: 65, line)
+    }
 }

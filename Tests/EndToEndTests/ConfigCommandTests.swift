@@ -62,8 +62,8 @@ import Training
                 "ddp-train: error: n_layer=two lines (command line): must be a whole number"
             ),
             (["config", "none.toml"], "ddp-train: error: configuration file none.toml: does not exist"),
-            (["config", "--n_layer"], "ddp-train: error: Missing value for '--n_layer <n>'"),
-            (["config", "-n", "4"], "ddp-train: error: Unknown option '-n'"),
+            (["config", "--n_layer"], "ddp-train: error: missing value for '--n_layer <n>'"),
+            (["config", "-n", "4"], "ddp-train: error: unknown option '-n'"),
             (["confgi"], "ddp-train: error: unknown command confgi"),
         ]
     )

@@ -61,4 +61,18 @@ import Testing
         #expect(whole.parameterHash != nil, "\(whole)")
         #expect(whole.parameterHash == resumed.parameterHash)
     }
+
+    @Test("A run goes on when nobody reads what it says any more")
+    func brokenPipe() throws {
+        let shell = Process()
+        shell.executableURL = URL(fileURLWithPath: "/bin/sh")
+        shell.arguments = [
+            "-c", "\"$0\" \"$@\" | head -n 1 >/dev/null", try Program.path(), "--dataset=mine", "--out_dir=unread",
+        ]
+        shell.arguments! += TrainedRun.tiny
+        shell.currentDirectoryURL = URL(fileURLWithPath: run.folder.path)
+        try shell.run()
+        shell.waitUntilExit()
+        #expect(FileManager.default.fileExists(atPath: run.folder("unread/checkpoints/step-00000020")))
+    }
 }

@@ -5,14 +5,14 @@ public enum Preset: String, Sendable, CaseIterable {
     /// One line for help.
     public var summary: String {
         switch self {
-        case .baby: "nanoGPT's shakespeare_char for a CPU: 0.8M parameters, minutes"
-        case .char: "nanoGPT's shakespeare_char: 10.7M parameters"
-        case .tiny: "about 1M parameters, sequences of 128"
-        case .small: "about 10M parameters, sequences of 256"
-        case .medium: "about 30M parameters, sequences of 384"
-        case .large: "GPT-2's size, 124M parameters with its vocabulary, sequences of 1024"
-        case .gpt2: "nanoGPT's train_gpt2: 124M parameters on openwebtext"
-        case .none: "nanoGPT's built-in defaults, as they are"
+        case .baby: "char, for a CPU"
+        case .char: "shakespeare_char"
+        case .tiny: "about 1M"
+        case .small: "about 10M"
+        case .medium: "about 30M"
+        case .large: "about 124M"
+        case .gpt2: "nanoGPT's GPT-2"
+        case .none: "nanoGPT's defaults"
         }
     }
 

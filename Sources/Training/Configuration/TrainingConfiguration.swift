@@ -1,12 +1,5 @@
+import Text
 import Transformer
-
-/// Which windows of the training data a step sees.
-public enum SamplingOrder: String, Sendable, CaseIterable {
-    /// Offsets drawn uniformly, as nanoGPT: a function of the seed, the step and the sequence's number.
-    case random
-    /// One window after the other from the start of the data, wrapping at its end.
-    case sequential
-}
 
 /// How the ranks of a job exchange gradients.
 public enum Backend: String, Sendable, CaseIterable {
@@ -39,7 +32,8 @@ public struct TrainingConfiguration: Equatable, Sendable {
     public var initFrom = "scratch"
     public var overwrite = false
     public var seed = 1337
-    public var sampling = SamplingOrder.random
+    /// Which windows of the training data a step sees.
+    public var sampling = BatchSampler.Order.random
 
     // Model
     public var layerCount = 12

@@ -89,7 +89,7 @@ public final class Trainer {
             sequence: dataset.train,
             blockSize: shape.blockSize,
             sequencesPerStep: values.gradientAccumulationSteps * values.batchSize,
-            order: values.sampling == .random ? .random : .sequential,
+            order: values.sampling,
             seed: UInt64(values.seed)
         )
         evaluation = try Evaluation(

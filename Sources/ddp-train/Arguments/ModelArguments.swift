@@ -69,7 +69,8 @@ struct TrainedModel {
         tokenizer = try Self.tokenizer(in: folder)
     }
 
-    private static func tokenizer(in folder: String) throws -> (any Tokenizer)? {
+    /// The tokenizer beside a model, where there is one.
+    static func tokenizer(in folder: String) throws -> (any Tokenizer)? {
         FileSystem.kind(of: folder + "/" + TokenizerFile.name) == nil ? nil : try TokenizerFile.load(folder: folder)
     }
 }
@@ -94,5 +95,23 @@ enum ModelFolder {
         }
         let best = path + "/checkpoints/best"
         return FileSystem.kind(of: best) == .folder ? best : path
+    }
+}
+
+extension Dataset {
+    /// Token ids mean nothing to a model that learned those of another tokenizer.
+    ///
+    /// - Throws: `UserError(.data)` when both tokenizers are known and differ.
+    func checkTokenizer(against other: (any Tokenizer)?, of model: String) throws {
+        guard let other, let tokenizer, TokenizerFile.hash(of: other) != TokenizerFile.hash(of: tokenizer) else {
+            return
+        }
+        throw UserError(
+            .data,
+            """
+            the tokenizer of \(model) (\(other.name), \(other.vocabularySize) tokens) is not that of the data set \(name) \
+            (\(tokenizer.name), \(tokenizer.vocabularySize)): choose the data that the model was trained on
+            """
+        )
     }
 }

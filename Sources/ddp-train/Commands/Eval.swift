@@ -43,7 +43,7 @@ struct Eval: ParsableCommand {
         let folder = dataDir ?? source.state?.options["data_dir"] ?? TrainingConfiguration().dataDir
         let dataset = try Dataset.open(folder: folder, name: name)
         for notice in dataset.notices { Console.note(notice) }
-        try checkTokenizers(source, dataset)
+        try dataset.checkTokenizer(against: source.tokenizer, of: source.folder)
 
         let output = RunOutput()
         let result = try SplitLoss(
@@ -80,19 +80,5 @@ struct Eval: ParsableCommand {
                 String(format: "optimum %.4f on the same tokens; the model is %@ above it%@", optimum, above, error)
             )
         }
-    }
-
-    /// Token ids mean nothing to a model that learned those of another tokenizer.
-    private func checkTokenizers(_ source: TrainedModel, _ dataset: Dataset) throws {
-        guard let own = source.tokenizer, let other = dataset.tokenizer,
-            TokenizerFile.hash(of: own) != TokenizerFile.hash(of: other)
-        else { return }
-        throw UserError(
-            .data,
-            """
-            the tokenizer of \(source.folder) (\(own.name), \(own.vocabularySize) tokens) is not the one of data set \
-            \(dataset.name) (\(other.name), \(other.vocabularySize)): choose the data set that the model was trained on
-            """
-        )
     }
 }

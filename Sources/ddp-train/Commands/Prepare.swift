@@ -10,9 +10,9 @@ struct Prepare: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Make a data set, by name or from text files.",
         discussion: """
-            ddp-train prepare shakespeare_char
-            ddp-train prepare demo --characters 5_000_000
-            ddp-train prepare --input book.txt letters.txt --name mine
+              ddp-train prepare shakespeare_char
+              ddp-train prepare demo --characters 5_000_000
+              ddp-train prepare --input book.txt letters.txt --name mine
 
             The first nine tenths of the text are for training, the rest for validation. shakespeare_char is downloaded \
             once and checked; the demo corpus is made from its seed.

@@ -5,6 +5,12 @@ import Text
 import Training
 import Transformer
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
 /// `ddp-train train`, and `ddp-train` without a command.
 struct Train: ConfiguredCommand {
     static let configuration = CommandConfiguration(
@@ -13,8 +19,7 @@ struct Train: ConfiguredCommand {
             Values come from built-in defaults (nanoGPT's), then a preset, then configuration files in their order, then \
             options. "ddp-train config" shows the result, with where each value comes from.
 
-            Presets, with n_layer/n_head/n_embd, block_size, batch_size and max_iters:
-            \(presets)
+            \(presetTable)
             """
     )
 
@@ -27,6 +32,8 @@ struct Train: ConfiguredCommand {
     @OptionGroup(title: ConfigurationKey.Group.compatibility.rawValue) var compatibility: CompatibilityOptions
 
     func run() throws {
+        // A run does not end because nobody reads what it says any more.
+        signal(SIGPIPE, SIG_IGN)
         var configuration = try sources.resolve(presetForDataset: Preset.suiting)
         for notice in configuration.notices { Console.note(notice) }
         try checkResume(configuration.values)
@@ -35,7 +42,7 @@ struct Train: ConfiguredCommand {
         let trainer = try Trainer(
             configuration: configuration,
             dataset: dataset,
-            weights: try initialWeights(configuration.values.initFrom),
+            weights: try initialWeights(configuration.values.initFrom, for: dataset),
             stop: .onSignals()
         )
         switch try trainer.run() {
@@ -64,19 +71,24 @@ struct Train: ConfiguredCommand {
         return try Dataset.open(folder: dataFolder, name: configuration.values.dataset)
     }
 
-    private func initialWeights(_ initFrom: String) throws -> InitialWeights? {
+    private func initialWeights(_ initFrom: String, for dataset: Dataset) throws -> InitialWeights? {
         guard initFrom != "scratch", initFrom != "resume" else { return nil }
         let source = try HuggingFaceModel(folder: ModelFolder.locate(initFrom))
+        try dataset.checkTokenizer(against: TrainedModel.tokenizer(in: source.folder), of: source.folder)
         return InitialWeights(source: source.folder, configuration: source.configuration) { try source.load(into: $0) }
     }
 
-    /// A line for each preset.
-    private static var presets: String {
-        Preset.allCases.map { preset in
-            let values = preset.values
-            let shape = "\(values.layerCount)/\(values.headCount)/\(values.embeddingSize)"
-            let sizes = "\(values.blockSize), \(values.batchSize), \(values.maxIters)"
-            return "\(preset.rawValue): \(shape), \(sizes): \(preset.summary)"
+    /// A line for each preset, its numbers in columns.
+    private static var presetTable: String {
+        let names = ["n_layer", "n_head", "n_embd", "block_size", "batch_size", "max_iters"]
+        let rows = Preset.allCases.map { preset in
+            [preset.rawValue] + names.map { ConfigurationKey.named($0)!.argument(in: preset.values) } + [preset.summary]
+        }
+        let table = [["PRESET"] + names + [""]] + rows
+        let widths = (0..<names.count + 1).map { column in table.map { $0[column].count }.max()! }
+        return table.map { row in
+            zip(row, widths).map { $0 + String(repeating: " ", count: $1 - $0.count) }.joined(separator: " ") + " "
+                + row.last!
         }.joined(separator: "\n")
     }
 }
