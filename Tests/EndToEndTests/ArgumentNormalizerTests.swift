@@ -19,6 +19,7 @@ import Training
             ("config --batch_size 4", "config --batch_size=4"),
             ("config --batch-size 4 a.toml", "config --batch_size=4 a.toml"),
             ("config a.toml b.py --n-embd=8", "config a.toml b.py --n_embd=8"),
+            ("config --out_dir= --bias=", "config --out_dir  --bias "),
             ("config --bias", "config --bias=true"),
             ("config --bias a.toml", "config --bias=true a.toml"),
             ("config --bias False a.toml", "config --bias=False a.toml"),

@@ -175,6 +175,8 @@ import Testing
             code: 64,
             "unknown option --batch_size for sample; config, train has it"
         )
+        try expectError(["--out_dir="], code: 64, "out_dir= (command line): must be text that is not empty")
+        try expectError(["--bias="], code: 64, "bias= (command line): must be true or false")
         let run = try TrainedRun.shared.get()
         try expectError(["sample", "--start=日本"], code: 65, "--start: ", in: run.program)
     }

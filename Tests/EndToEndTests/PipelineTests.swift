@@ -89,6 +89,7 @@ import Testing
         try "The dog".write(toFile: run.folder("start.txt"), atomically: true, encoding: .utf8)
         #expect(try text("--start", "FILE:start.txt", "--seed=5") == first)
         #expect(try text("--start=The dog", "--seed=6") != first)
+        #expect(try text("--start=").count == 30 + 1)
         #expect(try text("--start=The dog", "--top_k=1") == text("--start=The dog", "--temperature=0"))
     }
 

@@ -52,12 +52,21 @@ struct ArgumentNormalizer {
                     throw UserError(.usage, "--\(name)=\(literal): must be true or false")
                 }
                 if isSet { result.append("--\(name)") }
-            case .boolean: result.append("--\(name)=\(value ?? popBoolean(&rest) ?? "true")")
-            case .value: result.append("--\(name)" + ((value ?? popValue(&rest, options)).map { "=\($0)" } ?? ""))
-            case .values: result.append("--\(name)" + (value.map { "=\($0)" } ?? ""))
+            case .boolean: result += Self.option(name, value ?? popBoolean(&rest) ?? "true")
+            case .value: result += Self.option(name, value ?? popValue(&rest, options))
+            case .values: result += Self.option(name, value)
             }
         }
         return result
+    }
+
+    /// The parser takes an empty value only as an argument of its own.
+    private static func option(_ name: String, _ value: String?) -> [String] {
+        switch value {
+        case nil: ["--\(name)"]
+        case "": ["--\(name)", ""]
+        case let value?: ["--\(name)=\(value)"]
+        }
     }
 
     private static let booleans = ["true": true, "True": true, "false": false, "False": false]

@@ -29,7 +29,7 @@ struct Prepare: ParsableCommand {
     )
     var input: [String] = []
 
-    @Option(help: "Name of the data set made from --input.")
+    @Option(help: "Name of the data set. (default: the one that is known)")
     var name: String?
 
     @Option(
@@ -112,9 +112,9 @@ struct Prepare: ParsableCommand {
         guard known == .demo || characters == nil && seed == nil else {
             throw UserError(.usage, "--characters and --seed go with demo")
         }
-        guard name == nil || name == dataset else { throw UserError(.usage, "--name goes with --input") }
         var request = PreparationRequest(known, copy: from, dataFolder: dataDir, overwrite: overwrite)
         request.tokenizer = tokenizer
+        request.name = name ?? dataset
         if known == .demo {
             request.source = .demo(
                 seed: try seed.map { UInt64(try $0.whole("seed", atLeast: 0, atMost: .max)) } ?? DemoCorpus.defaultSeed,
