@@ -1,7 +1,7 @@
 #if canImport(Accelerate)
-import Accelerate
+    import Accelerate
 #else
-import COpenBLAS
+    import COpenBLAS
 #endif
 
 /// How a matrix enters a product.
@@ -18,16 +18,16 @@ public enum MatrixProduct {
     /// its choice of kernels. To be called before the first product; further calls do nothing.
     public static func prepare() {
         #if !canImport(Accelerate)
-        OpenBLASSetup.once
+            OpenBLASSetup.once
         #endif
     }
 
     /// What computes the products, such as `OpenBLAS SkylakeX`.
     public static var libraryDescription: String {
         #if canImport(Accelerate)
-        "Accelerate"
+            "Accelerate"
         #else
-        "OpenBLAS \(String(cString: openblas_get_corename()))"
+            "OpenBLAS \(String(cString: openblas_get_corename()))"
         #endif
     }
 

@@ -1,33 +1,35 @@
 #if !canImport(Accelerate)
-import COpenBLAS
-import Glibc
+    import COpenBLAS
+    import Glibc
 
-/// Brings OpenBLAS into the state that the worker pool needs.
-enum OpenBLASSetup {
-    static let once: Void = {
-        mendKernelChoice()
-        openblas_set_num_threads(1)
-    }()
+    /// Brings OpenBLAS into the state that the worker pool needs.
+    enum OpenBLASSetup {
+        static let once: Void = {
+            mendKernelChoice()
+            openblas_set_num_threads(1)
+        }()
 
-    /// Until version 0.3.25 OpenBLAS takes an Intel processor that it does not know by number for one of 2004 ("Prescott",
-    /// OpenBLAS issue 4267), and runs at a quarter of its speed or less. Where the vector kernels know better, it is made to
-    /// choose again. A choice by the user (OPENBLAS_CORETYPE) stands; a library without these entry points is left alone.
-    private static func mendKernelChoice() {
-        let ancient: Set = ["Prescott", "Core2", "Penryn", "Dunnington", "Nehalem", "Katmai", "Coppermine", "Northwood", "Banias"]
-        let better: String? =
-            switch Kernels.bestInstructionSet {
-            case "avx512": "SkylakeX"
-            case "avx2": "Haswell"
-            default: nil
-            }
-        guard getenv("OPENBLAS_CORETYPE") == nil, let better,
-            ancient.contains(String(cString: openblas_get_corename())),
-            let quit = dlsym(nil, "gotoblas_dynamic_quit"), let start = dlsym(nil, "gotoblas_dynamic_init")
-        else { return }
-        typealias EntryPoint = @convention(c) () -> Void
-        setenv("OPENBLAS_CORETYPE", better, 1)
-        unsafeBitCast(quit, to: EntryPoint.self)()
-        unsafeBitCast(start, to: EntryPoint.self)()
+        /// Until version 0.3.25 OpenBLAS takes an Intel processor that it does not know by number for one of 2004 ("Prescott",
+        /// OpenBLAS issue 4267), and runs at a quarter of its speed or less. Where the vector kernels know better, it is made to
+        /// choose again. A choice by the user (OPENBLAS_CORETYPE) stands; a library without these entry points is left alone.
+        private static func mendKernelChoice() {
+            let ancient: Set = [
+                "Prescott", "Core2", "Penryn", "Dunnington", "Nehalem", "Katmai", "Coppermine", "Northwood", "Banias",
+            ]
+            let better: String? =
+                switch Kernels.bestInstructionSet {
+                case "avx512": "SkylakeX"
+                case "avx2": "Haswell"
+                default: nil
+                }
+            guard getenv("OPENBLAS_CORETYPE") == nil, let better,
+                ancient.contains(String(cString: openblas_get_corename())),
+                let quit = dlsym(nil, "gotoblas_dynamic_quit"), let start = dlsym(nil, "gotoblas_dynamic_init")
+            else { return }
+            typealias EntryPoint = @convention(c) () -> Void
+            setenv("OPENBLAS_CORETYPE", better, 1)
+            unsafeBitCast(quit, to: EntryPoint.self)()
+            unsafeBitCast(start, to: EntryPoint.self)()
+        }
     }
-}
 #endif

@@ -57,8 +57,18 @@ public enum VectorOperations {
         pool.run(pieces.count) { task, _ in
             let (start, count, s) = pieces[task]
             Kernels.table.adamw(
-                parameters + start, gradients + start, firstMoments + start, secondMoments + start, count,
-                s.learningRate, s.beta1, s.beta2, s.epsilon, s.weightDecay, s.biasCorrection1, s.biasCorrection2,
+                parameters + start,
+                gradients + start,
+                firstMoments + start,
+                secondMoments + start,
+                count,
+                s.learningRate,
+                s.beta1,
+                s.beta2,
+                s.epsilon,
+                s.weightDecay,
+                s.biasCorrection1,
+                s.biasCorrection2,
                 s.gradientScale
             )
         }

@@ -2,9 +2,9 @@ import CVectorKernels
 import Synchronization
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #elseif canImport(Darwin)
-import Darwin
+    import Darwin
 #endif
 
 /// Threads that carry out the tasks of one phase together; the caller is one of them.
@@ -155,23 +155,33 @@ public final class WorkerPool: @unchecked Sendable {
         }
         let start = Unmanaged.passRetained(Start(pool: self, worker: worker)).toOpaque()
         #if canImport(Darwin)
-        var thread: pthread_t?
-        let failure = pthread_create(&thread, nil, { argument in
-            let start = Unmanaged<Start>.fromOpaque(argument).takeRetainedValue()
-            start.pool.work(as: start.worker)
-            return nil
-        }, start)
-        precondition(failure == 0, "pthread_create failed with \(failure)")
-        return thread!
+            var thread: pthread_t?
+            let failure = pthread_create(
+                &thread,
+                nil,
+                { argument in
+                    let start = Unmanaged<Start>.fromOpaque(argument).takeRetainedValue()
+                    start.pool.work(as: start.worker)
+                    return nil
+                },
+                start
+            )
+            precondition(failure == 0, "pthread_create failed with \(failure)")
+            return thread!
         #else
-        var thread = pthread_t()
-        let failure = pthread_create(&thread, nil, { argument in
-            let start = Unmanaged<Start>.fromOpaque(argument!).takeRetainedValue()
-            start.pool.work(as: start.worker)
-            return nil
-        }, start)
-        precondition(failure == 0, "pthread_create failed with \(failure)")
-        return thread
+            var thread = pthread_t()
+            let failure = pthread_create(
+                &thread,
+                nil,
+                { argument in
+                    let start = Unmanaged<Start>.fromOpaque(argument!).takeRetainedValue()
+                    start.pool.work(as: start.worker)
+                    return nil
+                },
+                start
+            )
+            precondition(failure == 0, "pthread_create failed with \(failure)")
+            return thread
         #endif
     }
 }

@@ -51,7 +51,12 @@ struct CausalSelfAttention {
     private func scores(_ head: Head, _ rows: Range<Int>, into scratch: UnsafeMutablePointer<Float>) -> MatrixView {
         let scores = MatrixView(scratch, rows: rows.count, columns: rows.upperBound)
         MatrixProduct.multiply(
-            head.q.rows(rows), .plain, head.k.rows(0..<rows.upperBound), .transposed, into: scores, scale: head.scale
+            head.q.rows(rows),
+            .plain,
+            head.k.rows(0..<rows.upperBound),
+            .transposed,
+            into: scores,
+            scale: head.scale
         )
         return scores
     }
@@ -68,8 +73,15 @@ struct CausalSelfAttention {
             let p = scores(head, rows, into: scratch)
             withMask(mask) { mask in
                 Kernels.table.causal_softmax(
-                    p.base, logSumExp + rows.lowerBound, p.rows, rows.lowerBound + 1, p.columns, p.stride,
-                    mask, head.index * head.length + rows.lowerBound, head.length
+                    p.base,
+                    logSumExp + rows.lowerBound,
+                    p.rows,
+                    rows.lowerBound + 1,
+                    p.columns,
+                    p.stride,
+                    mask,
+                    head.index * head.length + rows.lowerBound,
+                    head.length
                 )
             }
             MatrixProduct.multiply(p, .plain, head.v.rows(0..<rows.upperBound), .plain, into: y.rows(rows))
@@ -93,7 +105,12 @@ struct CausalSelfAttention {
             let keep: Float = rows.upperBound == head.length ? 0 : 1
             let p = scores(head, rows, into: scratch)
             Kernels.table.causal_probabilities(
-                p.base, logSumExp + rows.lowerBound, p.rows, rows.lowerBound + 1, p.columns, p.stride
+                p.base,
+                logSumExp + rows.lowerBound,
+                p.rows,
+                rows.lowerBound + 1,
+                p.columns,
+                p.stride
             )
             let dyRows = dy.rows(rows)
             let ds = MatrixView(scratch + Self.queryBlock * head.length, rows: p.rows, columns: p.columns)
@@ -102,8 +119,17 @@ struct CausalSelfAttention {
             Kernels.table.dot_rows(delta, dyRows.base, dyRows.stride, yRows.base, yRows.stride, rows.count, head.size)
             withMask(mask) { mask in
                 Kernels.table.causal_softmax_backward(
-                    ds.base, p.base, delta, head.scale, p.rows, rows.lowerBound + 1, p.columns, p.stride,
-                    mask, head.index * head.length + rows.lowerBound, head.length
+                    ds.base,
+                    p.base,
+                    delta,
+                    head.scale,
+                    p.rows,
+                    rows.lowerBound + 1,
+                    p.columns,
+                    p.stride,
+                    mask,
+                    head.index * head.length + rows.lowerBound,
+                    head.length
                 )
             }
             MatrixProduct.multiply(p, .transposed, dyRows, .plain, into: gradient.v.rows(keys), keep: keep)
@@ -121,7 +147,12 @@ struct CausalSelfAttention {
             for rows in tiles(of: length, size: Self.queryBlock) {
                 let p = scores(head, rows, into: scratch.base)
                 Kernels.table.causal_probabilities(
-                    p.base, logSumExp + rows.lowerBound, p.rows, rows.lowerBound + 1, p.columns, p.stride
+                    p.base,
+                    logSumExp + rows.lowerBound,
+                    p.rows,
+                    rows.lowerBound + 1,
+                    p.columns,
+                    p.stride
                 )
                 for row in 0..<p.rows {
                     let target = weights.baseAddress! + (rows.lowerBound + row) * length

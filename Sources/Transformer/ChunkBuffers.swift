@@ -14,8 +14,14 @@ struct BlockState {
     /// The first `rows` rows: a chunk smaller than the buffers.
     func first(_ rows: Int) -> BlockState {
         BlockState(
-            input: input.rows(0..<rows), ln1: ln1, qkv: qkv.rows(0..<rows), logSumExp: logSumExp,
-            attended: attended.rows(0..<rows), middle: middle.rows(0..<rows), ln2: ln2, hidden: hidden.rows(0..<rows)
+            input: input.rows(0..<rows),
+            ln1: ln1,
+            qkv: qkv.rows(0..<rows),
+            logSumExp: logSumExp,
+            attended: attended.rows(0..<rows),
+            middle: middle.rows(0..<rows),
+            ln2: ln2,
+            hidden: hidden.rows(0..<rows)
         )
     }
 }
@@ -48,10 +54,17 @@ struct BackwardScratch {
     func first(_ rows: Int) -> BackwardScratch {
         func part(_ matrix: MatrixView) -> MatrixView { matrix.rows(0..<rows) }
         return BackwardScratch(
-            dOutput: part(dOutput), dMaskedMLP: part(dMaskedMLP), activated: part(activated), dHidden: part(dHidden),
-            normalized2: part(normalized2), dNormalized2: part(dNormalized2), dMiddle: part(dMiddle),
-            dMaskedAttention: part(dMaskedAttention), dAttended: part(dAttended),
-            dQKVPair: (part(dQKVPair.0), part(dQKVPair.1)), normalized1: part(normalized1),
+            dOutput: part(dOutput),
+            dMaskedMLP: part(dMaskedMLP),
+            activated: part(activated),
+            dHidden: part(dHidden),
+            normalized2: part(normalized2),
+            dNormalized2: part(dNormalized2),
+            dMiddle: part(dMiddle),
+            dMaskedAttention: part(dMaskedAttention),
+            dAttended: part(dAttended),
+            dQKVPair: (part(dQKVPair.0), part(dQKVPair.1)),
+            normalized1: part(normalized1),
             dNormalized1: part(dNormalized1)
         )
     }
@@ -93,13 +106,21 @@ final class ChunkBuffers {
 
     /// Floats that `init` would allocate.
     static func count(
-        configuration: GPTConfiguration, rows: Int, length: Int, workers: Int, keepsForBackward: Bool
+        configuration: GPTConfiguration,
+        rows: Int,
+        length: Int,
+        workers: Int,
+        keepsForBackward: Bool
     ) -> Int {
         plan(configuration, rows, length, workers, keepsForBackward).count
     }
 
     private static func plan(
-        _ configuration: GPTConfiguration, _ rows: Int, _ length: Int, _ workers: Int, _ keepsForBackward: Bool
+        _ configuration: GPTConfiguration,
+        _ rows: Int,
+        _ length: Int,
+        _ workers: Int,
+        _ keepsForBackward: Bool
     ) -> Carver {
         var carver = Carver(base: nil, rows: rows, width: configuration.embeddingSize)
         _ = carve(&carver, configuration, length, workers, keepsForBackward)
@@ -113,15 +134,23 @@ final class ChunkBuffers {
     )
 
     private static func carve(
-        _ carver: inout Carver, _ configuration: GPTConfiguration, _ length: Int, _ workers: Int,
+        _ carver: inout Carver,
+        _ configuration: GPTConfiguration,
+        _ length: Int,
+        _ workers: Int,
         _ keepsForBackward: Bool
     ) -> Parts {
         let rows = carver.rows
         func block(_ carver: inout Carver) -> BlockState {
             BlockState(
-                input: carver.matrix(1), ln1: carver.statistics(), qkv: carver.matrix(3),
-                logSumExp: carver.take(rows * configuration.headCount), attended: carver.matrix(1),
-                middle: carver.matrix(1), ln2: carver.statistics(), hidden: carver.matrix(4)
+                input: carver.matrix(1),
+                ln1: carver.statistics(),
+                qkv: carver.matrix(3),
+                logSumExp: carver.take(rows * configuration.headCount),
+                attended: carver.matrix(1),
+                middle: carver.matrix(1),
+                ln2: carver.statistics(),
+                hidden: carver.matrix(4)
             )
         }
         var blocks: [BlockState] = []
@@ -132,16 +161,25 @@ final class ChunkBuffers {
         let finalStatistics = carver.statistics()
         let finalNormalized = carver.matrix(1)
         let forwardScratch = ForwardScratch(
-            normalized: carver.matrix(1), activated: carver.matrix(4), output: carver.matrix(1)
+            normalized: carver.matrix(1),
+            activated: carver.matrix(4),
+            output: carver.matrix(1)
         )
         var backwardScratch: BackwardScratch?
         if keepsForBackward {
             // Forward's scratch is free again by then.
             backwardScratch = BackwardScratch(
-                dOutput: carver.matrix(1), dMaskedMLP: carver.matrix(1), activated: forwardScratch.activated,
-                dHidden: carver.matrix(4), normalized2: forwardScratch.normalized, dNormalized2: forwardScratch.output,
-                dMiddle: carver.matrix(1), dMaskedAttention: carver.matrix(1), dAttended: carver.matrix(1),
-                dQKVPair: (carver.matrix(3), carver.matrix(3)), normalized1: carver.matrix(1),
+                dOutput: carver.matrix(1),
+                dMaskedMLP: carver.matrix(1),
+                activated: forwardScratch.activated,
+                dHidden: carver.matrix(4),
+                normalized2: forwardScratch.normalized,
+                dNormalized2: forwardScratch.output,
+                dMiddle: carver.matrix(1),
+                dMaskedAttention: carver.matrix(1),
+                dAttended: carver.matrix(1),
+                dQKVPair: (carver.matrix(3), carver.matrix(3)),
+                normalized1: carver.matrix(1),
                 dNormalized1: carver.matrix(1)
             )
         }

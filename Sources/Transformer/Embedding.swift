@@ -14,7 +14,11 @@ struct Embedding {
 
     /// x (rows, C) for rows from `firstRow` of a chunk of sequences of `length` tokens.
     func forward(
-        _ ids: UnsafePointer<Int32>, firstRow: Int, length: Int, firstPosition: Int = 0, into x: MatrixView,
+        _ ids: UnsafePointer<Int32>,
+        firstRow: Int,
+        length: Int,
+        firstPosition: Int = 0,
+        into x: MatrixView,
         mask: dt_dropout?
     ) {
         let width = x.columns

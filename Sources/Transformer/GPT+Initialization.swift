@@ -17,7 +17,11 @@ extension GPT {
     }
 
     private func fillNormal(
-        _ values: UnsafeMutablePointer<Float>, _ count: Int, deviation: Double, seed: UInt64, tensor: Int
+        _ values: UnsafeMutablePointer<Float>,
+        _ count: Int,
+        deviation: Double,
+        seed: UInt64,
+        tensor: Int
     ) {
         let random = CounterRandom(seed: seed, stream: .initialization, item: UInt32(tensor))
         let piece = 65536

@@ -15,14 +15,23 @@ extension GPT {
 
     /// The memory that training with this configuration takes, before anything is allocated.
     public static func memoryEstimate(
-        configuration: GPTConfiguration, batchSize: Int, sequenceLength: Int, threads: Int, training: Bool = true
+        configuration: GPTConfiguration,
+        batchSize: Int,
+        sequenceLength: Int,
+        threads: Int,
+        training: Bool = true
     ) -> MemoryEstimate {
         let parameters = ParameterLayout(configuration).count * 4
         let rows = chunkSequences(batch: batchSize, length: sequenceLength) * sequenceLength
-        let activations = 4 * ChunkBuffers.count(
-            configuration: configuration, rows: rows, length: sequenceLength, workers: threads,
-            keepsForBackward: training
-        )
+        let activations =
+            4
+            * ChunkBuffers.count(
+                configuration: configuration,
+                rows: rows,
+                length: sequenceLength,
+                workers: threads,
+                keepsForBackward: training
+            )
         return MemoryEstimate(
             parameters: parameters,
             gradients: training ? parameters : 0,

@@ -12,7 +12,10 @@ extension GPT {
         pool.run(rowTiles.count) { task, _ in
             let rows = rowTiles[task]
             embedding.forward(
-                chunk.tokens, firstRow: rows.lowerBound, length: chunk.length, into: states[0].input.rows(rows),
+                chunk.tokens,
+                firstRow: rows.lowerBound,
+                length: chunk.length,
+                into: states[0].input.rows(rows),
                 mask: dropout?.at(.embedding, sequence: 0)
             )
             blocks[0].forwardToAttention(rows, states[0], scratch)
@@ -29,7 +32,8 @@ extension GPT {
                 block.forwardFromAttention(rows, states[layer], scratch, dropout, length: chunk.length, into: output)
                 if isLast {
                     finalLayerNorm.forward(
-                        buffers.finalInput.rows(rows), into: buffers.finalNormalized.rows(rows),
+                        buffers.finalInput.rows(rows),
+                        into: buffers.finalNormalized.rows(rows),
                         buffers.finalStatistics.from(row: rows.lowerBound)
                     )
                 } else {
@@ -53,14 +57,21 @@ extension GPT {
         let dNormalized = scratch.dNormalized1
 
         let loss = head.loss(
-            buffers.finalNormalized.rows(0..<chunk.rows), targets: chunk.targets, gradientScale: gradientScale,
-            dx: dNormalized, scratch: buffers.headScratch, pool: pool
+            buffers.finalNormalized.rows(0..<chunk.rows),
+            targets: chunk.targets,
+            gradientScale: gradientScale,
+            dx: dNormalized,
+            scratch: buffers.headScratch,
+            pool: pool
         )
         pool.run(rowTiles.count) { task, _ in
             let rows = rowTiles[task]
             finalLayerNorm.backwardInput(
-                dNormalized.rows(rows), x: finalInput.rows(rows), buffers.finalStatistics.from(row: rows.lowerBound),
-                skip: nil, into: scratch.dOutput.rows(rows)
+                dNormalized.rows(rows),
+                x: finalInput.rows(rows),
+                buffers.finalStatistics.from(row: rows.lowerBound),
+                skip: nil,
+                into: scratch.dOutput.rows(rows)
             )
             blocks[last].backwardToAttention(rows, states[last], scratch, dropout, length: chunk.length)
         }
@@ -79,13 +90,23 @@ extension GPT {
                 block.backwardFromAttention(rows, states[layer], scratch)
                 if layer > 0 {
                     blocks[layer - 1].backwardToAttention(
-                        rows, states[layer - 1], scratch, dropout, length: chunk.length
+                        rows,
+                        states[layer - 1],
+                        scratch,
+                        dropout,
+                        length: chunk.length
                     )
                 } else if let mask = dropout?.at(.embedding, sequence: 0) {
                     let dx = scratch.dOutput.rows(rows)
                     withMask(mask) { mask in
                         Kernels.table.dropout_rows(
-                            dx.base, dx.base, dx.rows, dx.columns, mask, rows.lowerBound, chunk.length
+                            dx.base,
+                            dx.base,
+                            dx.rows,
+                            dx.columns,
+                            mask,
+                            rows.lowerBound,
+                            chunk.length
                         )
                     }
                 }
@@ -111,7 +132,12 @@ extension GPT {
     }
 
     private func backwardHead(
-        _ chunk: Chunk, _ scratch: BackwardScratch, layer: Int, task: Int, worker: Int, _ dropout: Dropout?
+        _ chunk: Chunk,
+        _ scratch: BackwardScratch,
+        layer: Int,
+        task: Int,
+        worker: Int,
+        _ dropout: Dropout?
     ) {
         let place = HeadPlace(task: task, headCount: configuration.headCount, length: chunk.length)
         let state = chunk.blocks[layer]
@@ -125,7 +151,9 @@ extension GPT {
             logSumExp: state.logSumExp + task * chunk.length,
             mask: dropout?.at(.attentionWeights(layer: layer), sequence: place.sequence),
             into: CausalSelfAttention.Head(
-                scratch.dQKV(layer).rows(place.rows), index: place.head, of: headCount
+                scratch.dQKV(layer).rows(place.rows),
+                index: place.head,
+                of: headCount
             ),
             scratch: chunk.buffers.attentionScratch[worker]
         )

@@ -33,7 +33,9 @@ public final class GPT {
         let parameters = FloatBuffer(count: layout.count)
         let gradients = FloatBuffer(count: forTraining ? layout.count : 0)
         let layers = LayerBuilder(
-            configuration: configuration, layout: layout, parameters: parameters.base,
+            configuration: configuration,
+            layout: layout,
+            parameters: parameters.base,
             gradients: forTraining ? gradients.base : nil
         )
         embedding = layers.embedding()
@@ -80,13 +82,20 @@ public final class GPT {
 
     /// Sum over all tokens of `-log p(target)`, in nats, without dropout.
     public func loss(
-        tokens: [Int32], targets: [Int32], sequenceLength: Int, progress: (Int) -> Void = { _ in }
+        tokens: [Int32],
+        targets: [Int32],
+        sequenceLength: Int,
+        progress: (Int) -> Void = { _ in }
     ) -> Double {
         sumOverChunks(tokens, targets, sequenceLength, training: false) { chunk in
             forward(chunk, nil)
             let normalized = chunk.buffers.finalNormalized.rows(0..<chunk.rows)
             let loss = head.loss(
-                normalized, targets: chunk.targets, gradientScale: 0, dx: nil, scratch: chunk.buffers.headScratch,
+                normalized,
+                targets: chunk.targets,
+                gradientScale: 0,
+                dx: nil,
+                scratch: chunk.buffers.headScratch,
                 pool: pool
             )
             progress(chunk.sequences)
@@ -97,39 +106,49 @@ public final class GPT {
     /// Logits (T, V) of one sequence, whole: for tests and for looking inside, not for training.
     public func logits(tokens: [Int32]) -> [Float] {
         var logits = [Float](repeating: 0, count: tokens.count * configuration.vocabularySize)
-        inspect(tokens, atEnd: { chunk in
-            let normalized = chunk.buffers.finalNormalized.rows(0..<tokens.count)
-            logits.withUnsafeMutableBufferPointer { logits in
-                let whole = MatrixView(
-                    logits.baseAddress!, rows: tokens.count, columns: configuration.vocabularySize
-                )
-                head.logits(normalized, into: whole)
+        inspect(
+            tokens,
+            atEnd: { chunk in
+                let normalized = chunk.buffers.finalNormalized.rows(0..<tokens.count)
+                logits.withUnsafeMutableBufferPointer { logits in
+                    let whole = MatrixView(
+                        logits.baseAddress!,
+                        rows: tokens.count,
+                        columns: configuration.vocabularySize
+                    )
+                    head.logits(normalized, into: whole)
+                }
             }
-        })
+        )
         return logits
     }
 
     /// Attention weights of one sequence: for each layer and head the matrix (T, T), row t over the positions it sees.
     public func attentionWeights(tokens: [Int32]) -> [[[Float]]] {
         var weights: [[[Float]]] = []
-        inspect(tokens, afterAttention: { layer, chunk in
-            let state = chunk.blocks[layer]
-            let attention = self.blocks[layer].attention
-            weights.append(
-                (0..<attention.headCount).map { head in
-                    attention.weights(
-                        CausalSelfAttention.Head(state.qkv, index: head, of: attention.headCount),
-                        logSumExp: state.logSumExp + head * tokens.count
-                    )
-                }
-            )
-        })
+        inspect(
+            tokens,
+            afterAttention: { layer, chunk in
+                let state = chunk.blocks[layer]
+                let attention = self.blocks[layer].attention
+                weights.append(
+                    (0..<attention.headCount).map { head in
+                        attention.weights(
+                            CausalSelfAttention.Head(state.qkv, index: head, of: attention.headCount),
+                            logSumExp: state.logSumExp + head * tokens.count
+                        )
+                    }
+                )
+            }
+        )
         return weights
     }
 
     /// One forward pass over a single sequence, with a look at its state after each layer's attention and at the end.
     private func inspect(
-        _ tokens: [Int32], afterAttention: (Int, Chunk) -> Void = { _, _ in }, atEnd: (Chunk) -> Void = { _ in }
+        _ tokens: [Int32],
+        afterAttention: (Int, Chunk) -> Void = { _, _ in },
+        atEnd: (Chunk) -> Void = { _ in }
     ) {
         _ = sumOverChunks(tokens, tokens, tokens.count, training: false) { chunk in
             forward(chunk, nil, afterAttention: afterAttention)
@@ -165,7 +184,11 @@ public final class GPT {
     }
 
     private func sumOverChunks(
-        _ tokens: [Int32], _ targets: [Int32], _ length: Int, training: Bool, _ body: (Chunk) -> Double
+        _ tokens: [Int32],
+        _ targets: [Int32],
+        _ length: Int,
+        training: Bool,
+        _ body: (Chunk) -> Double
     ) -> Double {
         precondition(length >= 1 && length <= configuration.blockSize, "sequences of \(length) tokens")
         precondition(tokens.count == targets.count && tokens.count % length == 0, "whole sequences")
@@ -202,7 +225,10 @@ public final class GPT {
         }
         buffers = nil
         let new = ChunkBuffers(
-            configuration: configuration, rows: rows, length: length, workers: pool.threadCount,
+            configuration: configuration,
+            rows: rows,
+            length: length,
+            workers: pool.threadCount,
             keepsForBackward: training
         )
         buffers = new

@@ -28,7 +28,10 @@ public final class Generator {
     ///   - prompt: at least one id; of a prompt longer than the block size only the end is seen.
     ///   - sample: which of several samples with the same options this is.
     public func generate(
-        prompt: [Int32], options: SamplingOptions, sample: Int = 0, onToken: (Int32) -> Bool
+        prompt: [Int32],
+        options: SamplingOptions,
+        sample: Int = 0,
+        onToken: (Int32) -> Bool
     ) {
         precondition(!prompt.isEmpty, "a prompt of no token")
         let sampler = TokenSampler(options: options, sample: sample)
@@ -68,13 +71,19 @@ public final class Generator {
             matrix(1), matrix(1), matrix(3), matrix(1), matrix(4), matrix(1)
         )
         let statistics = LayerNorm.Statistics(
-            mean: workspace.base + offset, rstd: workspace.base + offset + tokens.count
+            mean: workspace.base + offset,
+            rstd: workspace.base + offset + tokens.count
         )
         let attentionScratch = workspace.base + offset + 2 * tokens.count
 
         tokens.withUnsafeBufferPointer { ids in
             model.embedding.forward(
-                ids.baseAddress!, firstRow: 0, length: tokens.count, firstPosition: cache.length, into: x, mask: nil
+                ids.baseAddress!,
+                firstRow: 0,
+                length: tokens.count,
+                firstPosition: cache.length,
+                into: x,
+                mask: nil
             )
         }
         for (layer, block) in model.blocks.enumerated() {
@@ -97,7 +106,10 @@ public final class Generator {
         model.pool.run(vocabularyTiles.count) { task, _ in
             let columns = vocabularyTiles[task]
             MatrixProduct.multiply(
-                normalized.rows(0..<1), .plain, model.head.weight.rows(columns), .transposed,
+                normalized.rows(0..<1),
+                .plain,
+                model.head.weight.rows(columns),
+                .transposed,
                 into: all.columns(columns)
             )
         }
@@ -110,7 +122,11 @@ public final class Generator {
         model.pool.run(columnTiles.count) { task, _ in
             let columns = columnTiles[task]
             MatrixProduct.multiply(
-                x, .plain, linear.weight.columns(columns), .plain, into: y.columns(columns)
+                x,
+                .plain,
+                linear.weight.columns(columns),
+                .plain,
+                into: y.columns(columns)
             )
         }
         if let bias = linear.bias { Kernels.table.add_bias(y.base, bias, y.rows, y.columns) }
@@ -138,14 +154,30 @@ public final class Generator {
             let columns = head * size..<(head + 1) * size
             let scores = MatrixView(scratch + head * perHead, rows: qkv.rows, columns: total)
             MatrixProduct.multiply(
-                qkv.columns(columns), .plain, keys.rows(0..<total).columns(columns), .transposed, into: scores,
+                qkv.columns(columns),
+                .plain,
+                keys.rows(0..<total).columns(columns),
+                .transposed,
+                into: scores,
                 scale: 1 / Float(size).squareRoot()
             )
             Kernels.table.causal_softmax(
-                scores.base, scores.base + qkv.rows * total, qkv.rows, seen + 1, total, total, nil, 0, total
+                scores.base,
+                scores.base + qkv.rows * total,
+                qkv.rows,
+                seen + 1,
+                total,
+                total,
+                nil,
+                0,
+                total
             )
             MatrixProduct.multiply(
-                scores, .plain, values.rows(0..<total).columns(columns), .plain, into: y.columns(columns)
+                scores,
+                .plain,
+                values.rows(0..<total).columns(columns),
+                .plain,
+                into: y.columns(columns)
             )
         }
     }

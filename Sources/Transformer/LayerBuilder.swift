@@ -13,7 +13,8 @@ struct LayerBuilder {
             positions: matrix(parameters, layout.positionEmbedding),
             gradient: gradients.map {
                 Embedding.Gradient(
-                    tokens: matrix($0, layout.tokenEmbedding), positions: matrix($0, layout.positionEmbedding)
+                    tokens: matrix($0, layout.tokenEmbedding),
+                    positions: matrix($0, layout.positionEmbedding)
                 )
             }
         )
@@ -52,7 +53,8 @@ struct LayerBuilder {
             bias: place.bias.map { parameters + $0.lowerBound },
             gradient: gradients.map { gradients in
                 LayerNorm.Gradient(
-                    weight: gradients + place.weight.lowerBound, bias: place.bias.map { gradients + $0.lowerBound }
+                    weight: gradients + place.weight.lowerBound,
+                    bias: place.bias.map { gradients + $0.lowerBound }
                 )
             }
         )

@@ -29,16 +29,35 @@ struct LayerNorm {
     /// x, y: (rows, C).
     func forward(_ x: MatrixView, into y: MatrixView, _ statistics: Statistics) {
         Kernels.table.layer_norm_forward(
-            y.base, statistics.mean, statistics.rstd, x.base, weight, bias, x.rows, x.columns
+            y.base,
+            statistics.mean,
+            statistics.rstd,
+            x.base,
+            weight,
+            bias,
+            x.rows,
+            x.columns
         )
     }
 
     /// `dx = skip + gradient of x through the normalization`; skip is the gradient that comes along the residual path.
     func backwardInput(
-        _ dy: MatrixView, x: MatrixView, _ statistics: Statistics, skip: MatrixView?, into dx: MatrixView
+        _ dy: MatrixView,
+        x: MatrixView,
+        _ statistics: Statistics,
+        skip: MatrixView?,
+        into dx: MatrixView
     ) {
         Kernels.table.layer_norm_backward(
-            dx.base, skip?.base, dy.base, x.base, weight, statistics.mean, statistics.rstd, x.rows, x.columns
+            dx.base,
+            skip?.base,
+            dy.base,
+            x.base,
+            weight,
+            statistics.mean,
+            statistics.rstd,
+            x.rows,
+            x.columns
         )
     }
 
@@ -48,8 +67,16 @@ struct LayerNorm {
         return tiles(of: x.columns, size: 256).map { columns in
             { _ in
                 Kernels.table.layer_norm_parameters(
-                    gradient.weight, gradient.bias, dy.base, x.base, statistics.mean, statistics.rstd,
-                    x.rows, x.columns, columns.lowerBound, columns.upperBound
+                    gradient.weight,
+                    gradient.bias,
+                    dy.base,
+                    x.base,
+                    statistics.mean,
+                    statistics.rstd,
+                    x.rows,
+                    x.columns,
+                    columns.lowerBound,
+                    columns.upperBound
                 )
             }
         }

@@ -34,7 +34,12 @@ struct Linear {
         return columnTiles().map { columns in
             { _ in
                 MatrixProduct.multiply(
-                    x, .transposed, dy.columns(columns), .plain, into: gradient.weight.columns(columns), keep: 1
+                    x,
+                    .transposed,
+                    dy.columns(columns),
+                    .plain,
+                    into: gradient.weight.columns(columns),
+                    keep: 1
                 )
                 if let bias = gradient.bias {
                     Kernels.table.column_sums(bias, dy.base, dy.rows, dy.stride, columns.lowerBound, columns.upperBound)

@@ -29,7 +29,11 @@ struct MLP {
 
     /// From dy (rows, C): `dHidden = (dy W_projᵀ) * f'(h)`, `activated = f(h)`, `dx = dHidden W_fcᵀ`.
     func backward(
-        _ dy: MatrixView, hidden: MatrixView, activated: MatrixView, dHidden: MatrixView, into dx: MatrixView
+        _ dy: MatrixView,
+        hidden: MatrixView,
+        activated: MatrixView,
+        dHidden: MatrixView,
+        into dx: MatrixView
     ) {
         projection.backwardInput(dy, into: dHidden)
         let count = hidden.rows * hidden.columns

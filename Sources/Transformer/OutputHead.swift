@@ -55,8 +55,12 @@ struct OutputHead {
         var sum = 0.0
         for rows in tiles(of: x.rows, size: Self.blockRows(rows: x.rows, vocabularySize: vocabularySize)) {
             sum += lossOfBlock(
-                x.rows(rows), targets: targets + rows.lowerBound, gradientScale: gradientScale, dx: dx?.rows(rows),
-                scratch: scratch, pool: pool
+                x.rows(rows),
+                targets: targets + rows.lowerBound,
+                gradientScale: gradientScale,
+                dx: dx?.rows(rows),
+                scratch: scratch,
+                pool: pool
             )
         }
         return sum
@@ -85,7 +89,12 @@ struct OutputHead {
             MatrixProduct.multiply(x.rows(rows), .plain, weight.rows(columns), .transposed, into: part)
             let offset = tile * x.rows + rows.lowerBound
             Kernels.table.softmax_statistics(
-                maxima + offset, sums + offset, part.base, part.rows, part.columns, part.stride
+                maxima + offset,
+                sums + offset,
+                part.base,
+                part.rows,
+                part.columns,
+                part.stride
             )
         }
 
@@ -108,15 +117,26 @@ struct OutputHead {
             let columns = vocabularyTiles[task / rowTiles.count]
             let part = logits.rows(rows).columns(columns)
             Kernels.table.cross_entropy_backward(
-                part.base, lse + rows.lowerBound, targets + rows.lowerBound, gradientScale,
-                part.rows, part.columns, part.stride, columns.lowerBound
+                part.base,
+                lse + rows.lowerBound,
+                targets + rows.lowerBound,
+                gradientScale,
+                part.rows,
+                part.columns,
+                part.stride,
+                columns.lowerBound
             )
         }
         pool.run(vocabularyTiles.count + rowTiles.count) { task, _ in
             if task < vocabularyTiles.count {
                 let columns = vocabularyTiles[task]
                 MatrixProduct.multiply(
-                    logits.columns(columns), .transposed, x, .plain, into: gradient.rows(columns), keep: 1
+                    logits.columns(columns),
+                    .transposed,
+                    x,
+                    .plain,
+                    into: gradient.rows(columns),
+                    keep: 1
                 )
             } else {
                 let rows = rowTiles[task - vocabularyTiles.count]

@@ -22,7 +22,11 @@ struct TransformerBlock {
 
     /// From the heads' outputs to the block's output, (rows, C).
     func forwardFromAttention(
-        _ rows: Range<Int>, _ state: BlockState, _ scratch: ForwardScratch, _ dropout: Dropout?, length: Int,
+        _ rows: Range<Int>,
+        _ state: BlockState,
+        _ scratch: ForwardScratch,
+        _ dropout: Dropout?,
+        length: Int,
         into output: MatrixView
     ) {
         let normalized = scratch.normalized.rows(rows)
@@ -30,20 +34,36 @@ struct TransformerBlock {
         attention.projection.forward(state.attended.rows(rows), into: normalized, addingBias: false)
         withMask(dropout?.at(.attentionOutput(layer: layer), sequence: 0)) { mask in
             Kernels.table.residual_forward(
-                middle.base, state.input.rows(rows).base, normalized.base, attention.projection.bias,
-                rows.count, middle.columns, mask, rows.lowerBound, length
+                middle.base,
+                state.input.rows(rows).base,
+                normalized.base,
+                attention.projection.bias,
+                rows.count,
+                middle.columns,
+                mask,
+                rows.lowerBound,
+                length
             )
         }
         ln2.forward(middle, into: normalized, state.ln2.from(row: rows.lowerBound))
         let out = output.rows(rows)
         mlp.forward(
-            normalized, hidden: state.hidden.rows(rows), activated: scratch.activated.rows(rows),
+            normalized,
+            hidden: state.hidden.rows(rows),
+            activated: scratch.activated.rows(rows),
             into: scratch.output.rows(rows)
         )
         withMask(dropout?.at(.mlpOutput(layer: layer), sequence: 0)) { mask in
             Kernels.table.residual_forward(
-                out.base, middle.base, scratch.output.rows(rows).base, mlp.projection.bias,
-                rows.count, out.columns, mask, rows.lowerBound, length
+                out.base,
+                middle.base,
+                scratch.output.rows(rows).base,
+                mlp.projection.bias,
+                rows.count,
+                out.columns,
+                mask,
+                rows.lowerBound,
+                length
             )
         }
     }
@@ -52,13 +72,23 @@ struct TransformerBlock {
 
     /// From the gradient of the block's output, `scratch.dOutput`, to that of the heads' outputs, `scratch.dAttended`.
     func backwardToAttention(
-        _ rows: Range<Int>, _ state: BlockState, _ scratch: BackwardScratch, _ dropout: Dropout?, length: Int
+        _ rows: Range<Int>,
+        _ state: BlockState,
+        _ scratch: BackwardScratch,
+        _ dropout: Dropout?,
+        length: Int
     ) {
         func masked(_ gradient: MatrixView, into target: MatrixView, _ site: Dropout.Site) -> MatrixView {
             guard let dropout else { return gradient }
             withMask(dropout.at(site, sequence: 0)) { mask in
                 Kernels.table.dropout_rows(
-                    target.base, gradient.base, gradient.rows, gradient.columns, mask, rows.lowerBound, length
+                    target.base,
+                    gradient.base,
+                    gradient.rows,
+                    gradient.columns,
+                    mask,
+                    rows.lowerBound,
+                    length
                 )
             }
             return target
@@ -67,8 +97,11 @@ struct TransformerBlock {
         let dMLP = masked(dOutput, into: scratch.dMaskedMLP.rows(rows), .mlpOutput(layer: layer))
         let dNormalized = scratch.dNormalized2.rows(rows)
         mlp.backward(
-            dMLP, hidden: state.hidden.rows(rows), activated: scratch.activated.rows(rows),
-            dHidden: scratch.dHidden.rows(rows), into: dNormalized
+            dMLP,
+            hidden: state.hidden.rows(rows),
+            activated: scratch.activated.rows(rows),
+            dHidden: scratch.dHidden.rows(rows),
+            into: dNormalized
         )
         let middle = state.middle.rows(rows)
         let dMiddle = scratch.dMiddle.rows(rows)
@@ -86,7 +119,11 @@ struct TransformerBlock {
         let dNormalized = scratch.dNormalized1.rows(rows)
         attention.attention.backwardInput(scratch.dQKV(layer).rows(rows), into: dNormalized)
         ln1.backwardInput(
-            dNormalized, x: input, statistics, skip: scratch.dMiddle.rows(rows), into: scratch.dOutput.rows(rows)
+            dNormalized,
+            x: input,
+            statistics,
+            skip: scratch.dMiddle.rows(rows),
+            into: scratch.dOutput.rows(rows)
         )
         ln1.forward(input, into: scratch.normalized1.rows(rows), statistics)
     }

@@ -5,7 +5,9 @@ import Testing
 @testable import Compute
 
 /// Every instruction set that this build and processor have.
-private let instructionSets: [String] = ["avx512", "avx2", "plain"].filter { (name: String) in dt_kernels_named(name) != nil }
+private let instructionSets: [String] = ["avx512", "avx2", "plain"].filter { (name: String) in
+    dt_kernels_named(name) != nil
+}
 
 private func kernels(_ name: String) -> dt_kernels { dt_kernels_named(name)!.pointee }
 
@@ -52,7 +54,10 @@ struct KernelTests {
         #expect(worstRelative < 4e-6, "relative error above -5: \(worstRelative)")
     }
 
-    @Test("tanh GELU and its slope are within 4e-7 of the exact value, in units of max(1, |x|)", arguments: instructionSets)
+    @Test(
+        "tanh GELU and its slope are within 4e-7 of the exact value, in units of max(1, |x|)",
+        arguments: instructionSets
+    )
     func geluTanh(isa: String) {
         let x = stride(from: Float(-12), through: 12, by: 0.00037).map { $0 }
         var y = [Float](repeating: 0, count: x.count)
@@ -74,7 +79,11 @@ struct KernelTests {
         #expect(worst < 4e-7 && worstSlope < 1e-6, "\(worst), slope \(worstSlope)")
     }
 
-    @Test("LayerNorm brings each row to mean 0 and variance 1, for any width", arguments: instructionSets, [1, 3, 16, 37, 64, 131])
+    @Test(
+        "LayerNorm brings each row to mean 0 and variance 1, for any width",
+        arguments: instructionSets,
+        [1, 3, 16, 37, 64, 131]
+    )
     func layerNorm(isa: String, width: Int) {
         let rows = 5
         let x = values(rows * width, deviation: 3).map { $0 + 10 }
@@ -97,14 +106,23 @@ struct KernelTests {
         let random = CounterRandom(seed: 99, stream: .dropout, site: 5, step: 8, item: 3)
         let threshold = UInt32(0.3 * 65536)
         let mask = dt_dropout(
-            key0: random.keyWords.0, key1: random.keyWords.1, item: 3, step: 8, site: random.highWords.2,
-            threshold: threshold, scale: 65536 / Float(65536 - threshold)
+            key0: random.keyWords.0,
+            key1: random.keyWords.1,
+            item: 3,
+            step: 8,
+            site: random.highWords.2,
+            threshold: threshold,
+            scale: 65536 / Float(65536 - threshold)
         )
         let ones = [Float](repeating: 1, count: rows * width)
         let expected = (0..<rows * width).map { index -> Float in
             let (row, element) = (index / width + 1, index % width)
             let sequence = CounterRandom(
-                seed: 99, stream: .dropout, site: 5, step: 8, item: 3 + UInt32(row / tokens)
+                seed: 99,
+                stream: .dropout,
+                site: 5,
+                step: 8,
+                item: 3 + UInt32(row / tokens)
             )
             let tile = row % tokens * ((width + 127) / 128) + element / 128
             let (group, lane) = (element % 128 / 16, element % 16)
@@ -121,18 +139,34 @@ struct KernelTests {
         #expect(abs(kept - 0.7) < 0.05)
     }
 
-    @Test("AdamW and the sum of squares have the same bits on every instruction set", arguments: [1, 15, 16, 1000, 4099])
+    @Test(
+        "AdamW and the sum of squares have the same bits on every instruction set",
+        arguments: [1, 15, 16, 1000, 4099]
+    )
     func replicasAgree(count: Int) {
         var results: [[Float]] = []
         var sums: [Double] = []
         for isa in instructionSets {
             var p = values(count, item: 1)
-            var (m, v) = (values(count, deviation: 0.1, item: 2), values(count, deviation: 0.1, item: 3).map { $0 * $0 })
+            var (m, v) = (
+                values(count, deviation: 0.1, item: 2), values(count, deviation: 0.1, item: 3).map { $0 * $0 }
+            )
             for step in 1...3 {
                 let g = values(count, deviation: 0.01, item: UInt32(3 + step))
                 kernels(isa).adamw(
-                    &p, g, &m, &v, count, 1e-3, 0.9, 0.95, 1e-8, 0.1, 1 - pow(0.9, Float(step)),
-                    1 - pow(0.95, Float(step)), 0.77
+                    &p,
+                    g,
+                    &m,
+                    &v,
+                    count,
+                    1e-3,
+                    0.9,
+                    0.95,
+                    1e-8,
+                    0.1,
+                    1 - pow(0.9, Float(step)),
+                    1 - pow(0.95, Float(step)),
+                    0.77
                 )
             }
             results.append(p + m + v)
@@ -144,7 +178,11 @@ struct KernelTests {
         #expect(abs(sums[0] / direct - 1) < 1e-12)
     }
 
-    @Test("softmax statistics and cross-entropy gradients agree with direct computation", arguments: instructionSets, [1, 17, 64, 300])
+    @Test(
+        "softmax statistics and cross-entropy gradients agree with direct computation",
+        arguments: instructionSets,
+        [1, 17, 64, 300]
+    )
     func crossEntropy(isa: String, count: Int) {
         let rows = 3
         let logits = values(rows * count, deviation: 4)

@@ -70,8 +70,13 @@ struct OperationTests {
                 for index in 0..<m * n { out.base[index] = 1 }
                 let c = out.matrix(rows: m, columns: n)
                 MatrixProduct.multiply(
-                    a, transposedA ? .transposed : .plain, b, transposedB ? .transposed : .plain, into: c,
-                    scale: 0.5, keep: 2
+                    a,
+                    transposedA ? .transposed : .plain,
+                    b,
+                    transposedB ? .transposed : .plain,
+                    into: c,
+                    scale: 0.5,
+                    keep: 2
                 )
                 for i in 0..<m {
                     for j in 0..<n {
@@ -91,9 +96,13 @@ struct OperationTests {
         let buffer = FloatBuffer(count: count)
         let random = CounterRandom(seed: 3, stream: .test)
         for index in 0..<count { buffer.base[index] = Float(random.uniform(UInt32(index))) }
-        let alone = VectorOperations.sumOfSquares(UnsafeBufferPointer(buffer.elements), pool: WorkerPool(threadCount: 1))
+        let alone = VectorOperations.sumOfSquares(
+            UnsafeBufferPointer(buffer.elements),
+            pool: WorkerPool(threadCount: 1)
+        )
         let together = VectorOperations.sumOfSquares(
-            UnsafeBufferPointer(buffer.elements), pool: WorkerPool(threadCount: threads)
+            UnsafeBufferPointer(buffer.elements),
+            pool: WorkerPool(threadCount: threads)
         )
         #expect(alone == together)
         #expect(abs(alone / Double(count) - 1.0 / 3) < 0.01)

@@ -6,7 +6,12 @@ import Testing
 @Suite("Generation")
 struct GeneratorTests {
     private let configuration = GPTConfiguration(
-        layerCount: 2, headCount: 2, embeddingSize: 16, blockSize: 24, vocabularySize: 29, bias: true
+        layerCount: 2,
+        headCount: 2,
+        embeddingSize: 16,
+        blockSize: 24,
+        vocabularySize: 29,
+        bias: true
     )
 
     private func generate(_ model: GPT, _ prompt: [Int32], _ options: SamplingOptions, sample: Int = 0) -> [Int32] {
@@ -79,7 +84,10 @@ struct GeneratorTests {
         for index in padding { model.parameters.base[index] *= 50 }
         for temperature in [0, 1.5] {
             let options = SamplingOptions(
-                temperature: temperature, topK: nil, maxNewTokens: 200, allowedVocabulary: 20
+                temperature: temperature,
+                topK: nil,
+                maxNewTokens: 200,
+                allowedVocabulary: 20
             )
             #expect(generate(model, [4], options).allSatisfy { $0 < 20 })
         }

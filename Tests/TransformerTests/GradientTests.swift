@@ -19,8 +19,13 @@ struct Shape: CustomTestStringConvertible, Sendable {
 
     var configuration: GPTConfiguration {
         GPTConfiguration(
-            layerCount: layers, headCount: heads, embeddingSize: width, blockSize: block, vocabularySize: vocabulary,
-            bias: bias, activation: activation
+            layerCount: layers,
+            headCount: heads,
+            embeddingSize: width,
+            blockSize: block,
+            vocabularySize: vocabulary,
+            bias: bias,
+            activation: activation
         )
     }
 
@@ -37,11 +42,22 @@ struct Shape: CustomTestStringConvertible, Sendable {
         Shape(testDescription: "several blocks of queries", heads: 1, width: 4, block: 150, batch: 1, length: 150),
         Shape(testDescription: "a block of queries and one more", heads: 1, width: 4, block: 65, batch: 1, length: 65),
         Shape(
-            testDescription: "several chunks, the last one short", layers: 1, heads: 1, width: 4, block: 100,
-            vocabulary: 5, batch: 21, length: 100
+            testDescription: "several chunks, the last one short",
+            layers: 1,
+            heads: 1,
+            width: 4,
+            block: 100,
+            vocabulary: 5,
+            batch: 21,
+            length: 100
         ),
         Shape(
-            testDescription: "several tiles of vocabulary", layers: 1, width: 4, vocabulary: 8200, batch: 2, length: 16
+            testDescription: "several tiles of vocabulary",
+            layers: 1,
+            width: 4,
+            vocabulary: 8200,
+            batch: 2,
+            length: 16
         ),
         Shape(testDescription: "vocabulary of one", vocabulary: 1, batch: 1, length: 3),
     ]
@@ -60,11 +76,17 @@ struct GradientTests {
         // Whatever was in the gradients before is added to.
         for index in 0..<model.layout.count { model.gradients.base[index] = 1 }
         let sum = model.forwardBackward(
-            tokens: tokens, targets: targets, sequenceLength: shape.length, gradientScale: scale, dropout: nil
+            tokens: tokens,
+            targets: targets,
+            sequenceLength: shape.length,
+            gradientScale: scale,
+            dropout: nil
         )
         let reference = reference(of: model)
         let (loss, gradients) = reference.lossAndGradients(
-            tokens: tokens.map(Int.init), targets: targets.map(Int.init), T: shape.length
+            tokens: tokens.map(Int.init),
+            targets: targets.map(Int.init),
+            T: shape.length
         )
         #expect(abs(sum / Double(count) - loss) < 1e-5 * max(1, loss))
         let forwardOnly = model.loss(tokens: tokens, targets: targets, sequenceLength: shape.length)
@@ -126,8 +148,11 @@ struct GradientTests {
         func loss(_ sequences: Range<Int>, step: Int = 1) -> Double {
             let elements = sequences.lowerBound * 11..<sequences.upperBound * 11
             return model.forwardBackward(
-                tokens: Array(tokens[elements]), targets: Array(targets[elements]), sequenceLength: 11,
-                gradientScale: 1, dropout: DropoutKey(seed: 1, step: step, firstSequence: sequences.lowerBound)
+                tokens: Array(tokens[elements]),
+                targets: Array(targets[elements]),
+                sequenceLength: 11,
+                gradientScale: 1,
+                dropout: DropoutKey(seed: 1, step: step, firstSequence: sequences.lowerBound)
             )
         }
         let together = loss(0..<3)
@@ -141,12 +166,20 @@ struct GradientTests {
         var results: [([Float], Double)] = []
         for threads in [1, 2, 3, 5] {
             let configuration = GPTConfiguration(
-                layerCount: 2, headCount: 3, embeddingSize: 48, blockSize: 96, vocabularySize: 77, dropout: dropout
+                layerCount: 2,
+                headCount: 3,
+                embeddingSize: 48,
+                blockSize: 96,
+                vocabularySize: 77,
+                dropout: dropout
             )
             let model = testModel(configuration, threads: threads)
             let tokens = testTokens(13 * 96, below: 77)
             let loss = model.forwardBackward(
-                tokens: tokens, targets: tokens.reversed(), sequenceLength: 96, gradientScale: 0.01,
+                tokens: tokens,
+                targets: tokens.reversed(),
+                sequenceLength: 96,
+                gradientScale: 0.01,
                 dropout: DropoutKey(seed: 1, step: 1, firstSequence: 0)
             )
             results.append((Array(model.gradients.elements), loss))

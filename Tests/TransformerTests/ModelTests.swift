@@ -6,17 +6,31 @@ import Testing
 @Suite("The model and its parts")
 struct ModelTests {
     private let configuration = GPTConfiguration(
-        layerCount: 3, headCount: 4, embeddingSize: 32, blockSize: 80, vocabularySize: 23, bias: true
+        layerCount: 3,
+        headCount: 4,
+        embeddingSize: 32,
+        blockSize: 80,
+        vocabularySize: 23,
+        bias: true
     )
 
     @Test("GPT-2 small has 124,439,808 parameters, and nanoGPT's default 123,653,376 without positions")
     func parameterCounts() {
         let gpt2 = GPTConfiguration(
-            layerCount: 12, headCount: 12, embeddingSize: 768, blockSize: 1024, vocabularySize: 50257, bias: true
+            layerCount: 12,
+            headCount: 12,
+            embeddingSize: 768,
+            blockSize: 1024,
+            vocabularySize: 50257,
+            bias: true
         )
         #expect(ParameterLayout(gpt2).count == 124_439_808)
         let nano = GPTConfiguration(
-            layerCount: 12, headCount: 12, embeddingSize: 768, blockSize: 1024, vocabularySize: 50304
+            layerCount: 12,
+            headCount: 12,
+            embeddingSize: 768,
+            blockSize: 1024,
+            vocabularySize: 50304
         )
         #expect(ParameterLayout(nano).count - 1024 * 768 == 123_587_328)
     }
@@ -86,7 +100,11 @@ struct ModelTests {
         let model = testModel(configuration)
         let tokens = testTokens(80 * 3, below: 23)
         _ = model.forwardBackward(
-            tokens: tokens, targets: tokens.reversed(), sequenceLength: 80, gradientScale: 1, dropout: nil
+            tokens: tokens,
+            targets: tokens.reversed(),
+            sequenceLength: 80,
+            gradientScale: 1,
+            dropout: nil
         )
         for tensor in model.layout.tensors {
             let zeros = model.gradients.elements[tensor.range].filter { $0 == 0 }.count
@@ -100,7 +118,11 @@ struct ModelTests {
         // Token 5 is never an input, so all its gradient comes from the head.
         let tokens = testTokens(80, below: 23).map { $0 == 5 ? 6 : $0 }
         _ = model.forwardBackward(
-            tokens: tokens, targets: tokens, sequenceLength: 80, gradientScale: 1, dropout: nil
+            tokens: tokens,
+            targets: tokens,
+            sequenceLength: 80,
+            gradientScale: 1,
+            dropout: nil
         )
         let row = model.layout.tokenEmbedding.lowerBound + 5 * 32
         #expect(model.gradients.elements[row..<row + 32].contains { $0 != 0 })
@@ -152,7 +174,11 @@ struct ModelTests {
         #expect(estimate.activations >= rows * perRow * 4)
         #expect(estimate.activations <= rows * perRow * 4 + 1_000_000)
         let inference = GPT.memoryEstimate(
-            configuration: configuration, batchSize: 20, sequenceLength: 80, threads: 2, training: false
+            configuration: configuration,
+            batchSize: 20,
+            sequenceLength: 80,
+            threads: 2,
+            training: false
         )
         #expect(inference.total < estimate.total / 3)
     }
