@@ -75,11 +75,17 @@ import Training
         #expect(result.errors.hasPrefix(line), "\(result)")
     }
 
-    @Test("A write that fails ends with code 74", .enabled(if: FileManager.default.fileExists(atPath: "/dev/full")))
-    func fullDisk() throws {
+    @Test(
+        "A write that fails ends with code 74",
+        .enabled(if: FileManager.default.fileExists(atPath: "/dev/full")),
+        arguments: ["config", "sample --num_samples=1", "eval", "eval --json", "export --out=full --overwrite"]
+    )
+    func fullDisk(command: String) throws {
+        let run = try TrainedRun.shared.get()
         let shell = Process()
         shell.executableURL = URL(fileURLWithPath: "/bin/sh")
-        shell.arguments = ["-c", "\"$0\" config 2>\"$1\" >/dev/full", try Program.path(), folder("errors")]
+        shell.arguments = ["-c", "\"$0\" \(command) 2>\"$1\" >/dev/full", try Program.path(), folder("errors")]
+        shell.currentDirectoryURL = URL(fileURLWithPath: run.folder.path)
         try shell.run()
         shell.waitUntilExit()
         #expect(shell.terminationStatus == 74)

@@ -93,7 +93,8 @@ public final class RunOutput {
         }
     }
 
-    private func clearProgress() {
+    /// Takes the progress line away, for who writes elsewhere.
+    public func clearProgress() {
         guard showsProgress else { return }
         sink.terminal?("\r\u{1B}[K")
         showsProgress = false

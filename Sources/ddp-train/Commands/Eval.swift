@@ -52,33 +52,47 @@ struct Eval: ParsableCommand {
             split: split,
             batchSize: 8
         ) { output.progress("\(split.rawValue) loss: \(Int($0 * 100))%") }
-        let perplexity = exp(result.loss)
-        if json {
-            var members: [JSONValue.Member] = [
-                .init("checkpoint", .string(source.folder)), .init("dataset", .string(name)),
-                .init("split", .string(split.rawValue)), .init("loss", .number(result.loss)),
-                .init("perplexity", perplexity.isFinite ? .number(perplexity) : .null),
-                .init("tokens", .integer(result.tokens)),
-            ]
-            if let optimum = result.optimum { members.append(.init("optimum", .number(optimum))) }
-            if let error = result.standardError { members.append(.init("standard_error", .number(error))) }
-            return try Console.output(JSONValue.object(members).text() + "\n")
-        }
-        output.line(
-            String(
-                format: "%@ loss %.4f, perplexity %.2f, %d tokens",
-                split.rawValue,
-                result.loss,
-                perplexity,
-                result.tokens
+        output.clearProgress()
+        guard result.loss.isFinite else {
+            throw UserError(
+                .data,
+                "the loss of \(source.folder) on \(name) is \(result.loss): its weights are of no use"
             )
+        }
+        guard !json else {
+            return try Console.output(report(result, checkpoint: source.folder, dataset: name).text() + "\n")
+        }
+        let figures = String(
+            format: "loss %.4f, perplexity %.2f, %d tokens",
+            result.loss,
+            exp(result.loss),
+            result.tokens
         )
-        if let optimum = result.optimum {
-            let above = String(format: "%.4f, %.1f%%", result.loss - optimum, (result.loss / optimum - 1) * 100)
-            let error = result.standardError.map { String(format: " (standard error %.4f)", $0) } ?? ""
-            output.note(
-                String(format: "optimum %.4f on the same tokens; the model is %@ above it%@", optimum, above, error)
-            )
-        }
+        try Console.output("\(split.rawValue) \(figures)\n")
+        if let optimum = result.optimum { Console.note(comparison(result, optimum)) }
+    }
+
+    private func report(_ result: SplitLoss, checkpoint: String, dataset: String) -> JSONValue {
+        let perplexity = exp(result.loss)
+        var members: [JSONValue.Member] = [
+            .init("checkpoint", .string(checkpoint)), .init("dataset", .string(dataset)),
+            .init("split", .string(split.rawValue)), .init("loss", .number(result.loss)),
+            .init("perplexity", perplexity.isFinite ? .number(perplexity) : .null),
+            .init("tokens", .integer(result.tokens)),
+        ]
+        if let optimum = result.optimum { members.append(.init("optimum", .number(optimum))) }
+        if let error = result.standardError { members.append(.init("standard_error", .number(error))) }
+        return .object(members)
+    }
+
+    /// Of a corpus whose source is known: the loss beside the least that any predictor can have.
+    private func comparison(_ result: SplitLoss, _ optimum: Double) -> String {
+        let above = String(
+            format: "optimum %.4f on the same tokens; the model is %.4f above it, %.1f%%",
+            optimum,
+            result.loss - optimum,
+            (result.loss / optimum - 1) * 100
+        )
+        return above + (result.standardError.map { String(format: " (standard error %.4f)", $0) } ?? "")
     }
 }

@@ -65,12 +65,14 @@ struct Prepare: ParsableCommand {
     func run() throws {
         let output = RunOutput()
         let result = try DataPreparation.run(try request()) { output.progress($0.text) }
+        output.clearProgress()
         guard !json else { return try Console.output(result.json.text() + "\n") }
         let chosen = result.isTokenizerChosen && !input.isEmpty ? ", chosen for \(result.textBytes) bytes of text" : ""
-        output.line(
+        try Console.output(
             """
             prepared \(result.path): \(result.trainTokens) train and \(result.validationTokens) val tokens, \
             \(result.vocabularySize) different (\(result.tokenizer)\(chosen))
+
             """
         )
     }
