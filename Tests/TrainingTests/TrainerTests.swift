@@ -109,6 +109,25 @@ struct TrainerTests {
         #expect(try fixture.store.open(.best).state.iteration == state.iteration)
     }
 
+    @Test("An evaluation that a stop prevented is made by the resume, and its result is saved")
+    func pendingEvaluation() throws {
+        let stop = StopRequest()
+        let watcher = Watcher()
+        watcher.onStep = { if $0.iteration == 7 { stop.request() } }
+        let change = { (values: inout TrainingConfiguration) in values.maxIters = 8 }
+        #expect(try fixture.trainer(stop: stop, observers: [watcher], change).run() == .stopped)
+        #expect(watcher.evaluations.map(\.iteration) == [0, 4])
+        #expect(try fixture.store.open(.latest).state.validationLoss == nil)
+        let resumed = Watcher()
+        try fixture.run(observers: [resumed]) {
+            change(&$0)
+            $0.initFrom = "resume"
+        }
+        #expect(resumed.evaluations.map(\.iteration) == [8] && resumed.steps.isEmpty)
+        #expect(try fixture.store.open(.best).state.bestValidationLoss == resumed.evaluations[0].losses.validation)
+        #expect(resumed.evaluations[0].isBest)
+    }
+
     @Test("Threads, evaluations and logs change no bit of the result")
     func independence() throws {
         let expected = try fixture.run()

@@ -27,7 +27,7 @@ extension Trainer {
         while true {
             if isEvaluationDue, lastEvaluation?.iteration != iteration { try evaluateAndSave() }
             guard !stop.isRequested else {
-                try save(isBest: false, mustSucceed: true)
+                if lastSaved != iteration { try save(isBest: false, mustSucceed: true) }
                 return .stopped
             }
             guard iteration < values.maxIters else { return .finished }
@@ -79,8 +79,8 @@ extension Trainer {
             .other,
             """
             iteration \(error.iteration): \(what) (learning rate \(Numbers.short(error.learningRate)), gradient norm \
-            \(Numbers.short(error.gradientNorm))); the update was not made, \(lastCheckpoint); try a lower --learning_rate or a longer \
-            --warmup_iters
+            \(Numbers.short(error.gradientNorm))); the update was not made, \(lastCheckpoint); try a lower \
+            --learning_rate or a longer --warmup_iters
             """
         )
     }
@@ -146,7 +146,7 @@ extension Trainer {
     /// - Returns: whether it was saved.
     @discardableResult
     private func save(isBest: Bool, mustSucceed: Bool) throws -> Bool {
-        guard let folder, lastSaved != iteration else { return true }
+        guard let folder else { return true }
         output.progress("step \(iteration): saving")
         let state = CheckpointState(
             iteration: iteration,
