@@ -25,6 +25,11 @@ final class TrainedRun: @unchecked Sendable {
 
     private init() throws {
         folder = try TemporaryFolder()
+        // What is shared lives until the process ends, and nobody lets go of it then.
+        atexit {
+            guard let path = try? TrainedRun.shared.get().folder.path else { return }
+            try? FileManager.default.removeItem(atPath: path)
+        }
         try Self.text.write(toFile: folder("text.txt"), atomically: true, encoding: .utf8)
         let program = Program(in: folder)
         preparation = try program.run("prepare", "--input", "text.txt", "--name", "mine")
