@@ -1,3 +1,4 @@
+import Formats
 import Foundation
 import Testing
 
@@ -122,7 +123,7 @@ struct DemoCorpusTests {
     @Test("the demo's grammar is moderate: words and states are few enough to learn and to filter")
     func size() {
         let words = Set(DemoCorpus.text(characters: 200_000).split { !($0 >= 65 && $0 <= 122) }.map { Array($0) })
-        #expect((100...200).contains(words.count), "\(words.count) words")
+        #expect((80...200).contains(words.count), "\(words.count) words")
         #expect(DemoCorpus.automaton.stateCount < 5000)
         #expect(DemoCorpus.tokenizer.vocabularySize < 64)
     }
@@ -133,17 +134,30 @@ struct DemoCorpusTests {
         #expect(text.count == 100_000)
         #expect(DemoCorpus.text(seed: 1, characters: 70_001) == Array(text[..<70_001]))
         #expect(DemoCorpus.text(seed: 2, characters: 1000) != Array(text[..<1000]))
-        #expect(String(decoding: text[..<4], as: UTF8.self) == "Once")
+    }
+
+    /// A guard: with another text the runs that were made on it cannot be repeated.
+    @Test("the text of a seed is that of every earlier version")
+    func golden() {
+        let text = String(decoding: DemoCorpus.text(seed: 1, characters: 100_000), as: UTF8.self)
+        #expect(
+            text.hasPrefix(
+                "Now the fox sells the hats. \"Come to the mill!\" shouts the old cat. Every king takes 90 rings."
+            )
+        )
+        #expect(Checksum.sha256(of: text) == "07d1c3f6df418ecf36c6db2a727738be845fc92d461728acf46a1d467a9c190b")
     }
 
     @Test("sentences keep their agreements")
     func agreements() throws {
         let text = String(decoding: DemoCorpus.text(characters: 300_000), as: UTF8.self)
         func count(_ part: String) -> Int { text.ranges(of: part).count }
-        for right in ["Both the fox and the ", "an owl", "a fox", "foxes find", "?\" asks", "!\" cries"] {
+        for right in ["Both the fox and the ", " an owl", " a fox", "foxes find", "?\" asks", "!\" shouts", ",\" says"]
+        {
             #expect(count(right) > 0, "\(right)")
         }
-        for wrong in ["a owl", "an fox", "foxes finds", "?\" says", "two fox ", "every foxes", "fox find "] {
+        for wrong in ["a owl", "an fox", "foxes finds", "?\" says", "every foxes", "0 fox ", "a fox find ", "  ", ".."]
+        {
             #expect(count(wrong) == 0, "\(wrong)")
         }
         let lines = text.split(separator: "\n").dropLast()
@@ -182,11 +196,11 @@ struct DemoCorpusTests {
     @Test("no predictor of words is better: a table of the last characters on the same text stays above the optimum")
     func tableIsWorse() throws {
         let demo = DemoCorpus(tokenizer: DemoCorpus.tokenizer)
-        let (tokens, targets) = try windows(1000, blockSize: 64)
+        let (tokens, targets) = try windows(200, blockSize: 64)
         let best = try demo.optimum(tokens: tokens, targets: targets, blockSize: 64).mean
-        // An order-6 table with back-off by addition, from another million characters.
+        // An order-6 table with back-off by addition, from other text.
         let size = DemoCorpus.tokenizer.vocabularySize
-        let training = try DemoCorpus.tokenizer.encode(DemoCorpus.text(seed: 99, characters: 500_000))
+        let training = try DemoCorpus.tokenizer.encode(DemoCorpus.text(seed: 99, characters: 150_000))
         func key(_ context: ArraySlice<Int32>) -> Int { context.reduce(0) { $0 * size + Int($1) } }
         var counts: [Int: [Int32]] = [:]
         for index in 6..<training.count {
