@@ -30,7 +30,13 @@ enum UTF8Scanner {
     static func invalid(_ source: String, at offset: Int, in bytes: UnsafeRawBufferPointer) -> UserError {
         let byte = "0x" + String(bytes[offset], radix: 16, uppercase: true)
         let isUTF16 = bytes.count >= 2 && [[0xFF, 0xFE], [0xFE, 0xFF]].contains([bytes[0], bytes[1]])
-        let mend = isUTF16 ? "it looks like UTF-16: convert it with iconv -f UTF-16 -t UTF-8" : "convert it with iconv"
-        return UserError(.data, "\(source) is not UTF-8: byte \(offset) is \(byte); \(mend), or use --tokenizer=byte")
+        let guess = isUTF16 ? "UTF-16" : "LATIN1"
+        return UserError(
+            .data,
+            """
+            \(source) is not UTF-8: byte \(offset) is \(byte); convert it (iconv -f \(guess) -t UTF-8, if that is what it \
+            is), or use --tokenizer=byte
+            """
+        )
     }
 }
