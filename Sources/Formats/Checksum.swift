@@ -1,5 +1,13 @@
 import Crypto
 
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
+
 /// SHA-256 as 64 lowercase hexadecimal digits.
 public enum Checksum {
     public static func sha256(of bytes: UnsafeRawBufferPointer) -> String {
@@ -13,10 +21,25 @@ public enum Checksum {
         return text.withUTF8 { sha256(of: UnsafeRawBufferPointer($0)) }
     }
 
+    /// Reads the file piece by piece: a mapping would count as memory of the process, as much as the file is long.
+    ///
     /// - Throws: `UserError(.inputOutput)` when the file cannot be read.
     public static func sha256(ofFile path: String) throws -> String {
-        let file = try MappedFile(path: path)
-        return withExtendedLifetime(file) { sha256(of: file.bytes) }
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw FileSystem.failure("cannot open", path, errno) }
+        defer { close(descriptor) }
+        let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 64)
+        defer { piece.deallocate() }
+        var hash = SHA256()
+        while true {
+            let count = read(descriptor, piece.baseAddress, piece.count)
+            if count < 0 {
+                if errno == EINTR { continue }
+                throw FileSystem.failure("cannot read", path, errno)
+            }
+            guard count > 0 else { return hexadecimal(hash.finalize()) }
+            hash.update(bufferPointer: UnsafeRawBufferPointer(rebasing: piece[..<count]))
+        }
     }
 
     private static func hexadecimal(_ digest: SHA256.Digest) -> String {
