@@ -32,7 +32,7 @@ as_root() {
     elif have sudo; then
         sudo "$@"
     else
-        fail "installing needs root: run \`$*\` as root, then this script with --no-install"
+        fail "installing needs root and there is no sudo: install $(missing_packages | paste -sd ' ' -) as root, then run this again"
     fi
 }
 
@@ -75,7 +75,7 @@ install_libraries() {
         note "missing, and not installed as asked: ${packages[*]}"
     elif have apt-get; then
         note "installing with apt: ${packages[*]}"
-        as_root apt-get update -qq
+        as_root apt-get update -qq || note "apt-get update failed; going on with the package lists that are here"
         as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}" >&2
     elif have brew; then
         note "installing with brew: ${packages[*]}"
