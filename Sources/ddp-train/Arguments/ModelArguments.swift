@@ -62,7 +62,7 @@ struct TrainedModel {
 
     init(huggingFaceFolder folder: String, pool: WorkerPool) throws {
         let source = try HuggingFaceModel(folder: folder)
-        model = GPT(configuration: source.configuration, pool: pool)
+        model = GPT(configuration: source.configuration, pool: pool, forTraining: false)
         try source.load(into: model)
         self.folder = folder
         state = nil

@@ -73,7 +73,9 @@ struct Train: ConfiguredCommand {
 
     private func initialWeights(_ initFrom: String, for dataset: Dataset) throws -> InitialWeights? {
         guard initFrom != "scratch", initFrom != "resume" else { return nil }
-        let source = try HuggingFaceModel(folder: ModelFolder.locate(initFrom))
+        let folder = try ModelFolder.locate(initFrom)
+        if Checkpoint.isCheckpoint(folder) { try Checkpoint(folder: folder).verify() }
+        let source = try HuggingFaceModel(folder: folder)
         try dataset.checkTokenizer(against: TrainedModel.tokenizer(in: source.folder), of: source.folder)
         return InitialWeights(source: source.folder, configuration: source.configuration) { try source.load(into: $0) }
     }
