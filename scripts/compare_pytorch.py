@@ -99,7 +99,7 @@ def main():
     options = dict(
         max_iters=iterations, lr_decay_iters=iterations, warmup_iters=iterations // 10, learning_rate=1e-3, min_lr=1e-4,
         weight_decay=0.1, beta1=0.9, beta2=0.99, grad_clip=1.0, batch_size=shape["batch_size"],
-        gradient_accumulation_steps=shape["gradient_accumulation_steps"],
+        gradient_accumulation_steps=shape["gradient_accumulation_steps"], block_size=shape["block_size"],
     )
     torch.manual_seed(1337)
     if arguments.threads:
@@ -123,7 +123,7 @@ def main():
         ours, our_seconds = run_ddp_train(
             arguments.program, work / "weights", work / "data", work / "out", options | {"threads": arguments.threads}
         )
-        theirs, their_seconds = run_pytorch(model, data, options | {"block_size": shape["block_size"]})
+        theirs, their_seconds = run_pytorch(model, data, options)
 
     if len(ours) != len(theirs):
         sys.exit(f"ddp-train made {len(ours)} iterations, PyTorch {len(theirs)}")

@@ -31,7 +31,8 @@ extension ResolvedConfiguration {
                 "\(name)=\(wanted) (\(origin(of: name))), but \(weights.source) has \(name)=\(present): leave the option out"
             )
         }
-        let blockSize = min(asked.blockSize, given.blockSize)
+        // Only a block size that was asked for crops the model; a preset's does not.
+        let blockSize = isExplicit("block_size") ? min(asked.blockSize, given.blockSize) : given.blockSize
         choose("from \(weights.source)", ModelShape.options.filter { !isExplicit($0) }) {
             $0.take(given)
             $0.blockSize = blockSize
