@@ -21,7 +21,7 @@ require_swift
 plants() {
     cat << 'PLANTS'
 linear-dx           | Sources/Transformer/Linear.swift | s/weight, .transposed, into: dx)/weight, .transposed, into: dx, scale: 1.01)/
-linear-dW           | Sources/Transformer/Linear.swift | s/columns(columns), keep: 1/columns(columns), scale: 1.01, keep: 1/
+linear-dW           | Sources/Transformer/Linear.swift | s/into: gradient.weight.columns(columns),/& scale: 1.01,/
 linear-db           | Sources/CVectorKernels/vector_kernels.inc | s/LOAD(sums) + sum/LOAD(sums) + 1.01f * sum/
 layernorm-dx        | Sources/CVectorKernels/vector_kernels.inc | s/LOAD(skip) + (LOAD/LOAD(skip) + 1.01f * (LOAD/
 layernorm-dx-final  | Sources/CVectorKernels/vector_kernels.inc | s/STORE(dx, (LOAD(dy)/STORE(dx, 1.01f * (LOAD(dy)/
@@ -45,7 +45,7 @@ attention-dropped-p | Sources/CVectorKernels/vector_kernels.inc | s/STORE(probab
 loss-probabilities  | Sources/CVectorKernels/vector_kernels.inc | s/(LOAD(logits) - subtract) \* scale/(LOAD(logits) - subtract) * scale * 1.01f/
 loss-target         | Sources/CVectorKernels/vector_kernels.inc | s/first_column\] -= scale/first_column] -= 1.01f * scale/
 head-dx             | Sources/Transformer/OutputHead.swift | s/weight, .plain, into: dx.rows(rows))/weight, .plain, into: dx.rows(rows), scale: 1.01)/
-head-dwte           | Sources/Transformer/OutputHead.swift | s/into: gradient.rows(columns), keep: 1/into: gradient.rows(columns), scale: 1.01, keep: 1/
+head-dwte           | Sources/Transformer/OutputHead.swift | s/into: gradient.rows(columns),/& scale: 1.01,/
 embedding-dwte      | Sources/Transformer/Embedding.swift | s/token\[column\] += source/token[column] += 1.01 * source/
 embedding-dwpe      | Sources/Transformer/Embedding.swift | s/position\[column\] += source/position[column] += 1.01 * source/
 adamw-first         | Sources/CVectorKernels/vector_kernels.inc | s/(gradient - first) \* rest1/(gradient - first) * rest1 * 1.01f/
