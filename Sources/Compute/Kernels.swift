@@ -1,8 +1,14 @@
 import CVectorKernels
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
 /// The vector loops of the instruction set chosen for this process (see CVectorKernels.h for what each one computes).
 public enum Kernels {
-    /// The table in use. A wrong DDP_TRAIN_ISA is reported by `unsupportedRequest`; the best table is used meanwhile.
+    /// The table in use; the plain one where DDP_TRAIN_ISA asks for what is not there (see `requestProblem`).
     /// Function pointers that are set once and never change, hence safe to share.
     nonisolated(unsafe) public static let table: dt_kernels =
         (dt_kernels_get() ?? dt_kernels_named("plain")!).pointee
@@ -10,11 +16,14 @@ public enum Kernels {
     /// `avx512`, `avx2`, `neon` or `plain`.
     public static var instructionSet: String { String(cString: table.isa) }
 
-    /// The fastest instruction set that this processor has, whatever DDP_TRAIN_ISA says.
-    static var bestInstructionSet: String {
-        ["avx512", "avx2"].first { (name: String) in dt_kernels_named(name) != nil } ?? "plain"
+    /// The instruction sets that this build and processor have, the fastest first.
+    public static var available: [String] {
+        ["avx512", "avx2", "plain"].filter { (name: String) in dt_kernels_named(name) != nil }
     }
 
-    /// Whether DDP_TRAIN_ISA names an instruction set that this build or processor lacks.
-    public static var unsupportedRequest: Bool { dt_kernels_get() == nil }
+    /// What is wrong with DDP_TRAIN_ISA and what it may be; nil when nothing is.
+    public static var requestProblem: String? {
+        guard dt_kernels_get() == nil, let request = getenv("DDP_TRAIN_ISA") else { return nil }
+        return "DDP_TRAIN_ISA=\(String(cString: request)): this processor has \(available.joined(separator: ", "))"
+    }
 }

@@ -17,7 +17,7 @@
                 "Prescott", "Core2", "Penryn", "Dunnington", "Nehalem", "Katmai", "Coppermine", "Northwood", "Banias",
             ]
             let better: String? =
-                switch Kernels.bestInstructionSet {
+                switch Kernels.available.first {
                 case "avx512": "SkylakeX"
                 case "avx2": "Haswell"
                 default: nil

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Compute
 import Formats
 
 #if canImport(Glibc)
@@ -40,6 +41,7 @@ struct DDPTrain: ParsableCommand {
         do {
             let normalized = try ArgumentNormalizer(OptionTable(of: self)).normalize(arguments)
             var command = try parseAsRoot(normalized)
+            if let problem = Kernels.requestProblem { throw UserError(.usage, problem) }
             try command.run()
             return 0
         } catch let code as ExitCode {

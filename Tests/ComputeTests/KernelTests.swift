@@ -5,9 +5,7 @@ import Testing
 @testable import Compute
 
 /// Every instruction set that this build and processor have.
-private let instructionSets: [String] = ["avx512", "avx2", "plain"].filter { (name: String) in
-    dt_kernels_named(name) != nil
-}
+private let instructionSets = Kernels.available
 
 private func kernels(_ name: String) -> dt_kernels { dt_kernels_named(name)!.pointee }
 

@@ -30,6 +30,13 @@ import Testing
         #expect(result.output.isEmpty, "\(arguments): \(result)", sourceLocation: sourceLocation)
     }
 
+    @Test("An instruction set that the processor lacks is refused with those it has")
+    func instructionSet() throws {
+        var program = program
+        program.environment["DDP_TRAIN_ISA"] = "sse9"
+        try expectError(["config"], code: 64, "DDP_TRAIN_ISA=sse9: this processor has ", in: program)
+    }
+
     @Test("Text that cannot be prepared leaves no data set behind")
     func text() throws {
         try Data().write(to: URL(fileURLWithPath: folder("empty.txt")))
