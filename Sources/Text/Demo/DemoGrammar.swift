@@ -9,10 +9,11 @@
 /// | a quotation's opening and closing mark, and what kind of sentence stands between | 10 to 40 |
 /// | a name and the `he` or `she` of the second clause; both with and, either with or, neither with nor | 10 to 50 |
 ///
-/// Its size is chosen for the smallest preset: after 2000 iterations of 12 windows of 64 characters the loss is within 5 %
-/// of the optimum. Twice as many words, irregular verbs or a tense that a whole paragraph keeps made that 9 to 13 %. Half
-/// of what is missing lies in the first 16 characters of a window, where it is not clear yet what the text is about.
-/// Numbers keep the optimum from being close to zero: they cannot be predicted, and are learned at once.
+/// Its size is chosen for the smallest preset, so that its loss after 2000 iterations of 12 windows of 64 characters is
+/// within 5 % of the optimum: 3.7 to 4.2 % with three seeds, on the whole validation split (1.6 % after 5000 iterations).
+/// Twice as many words, with a tense that a whole paragraph keeps, made it 13 %. Half of what is missing lies in the first
+/// 16 characters of a window, where it is not clear yet what the text is about. Numbers keep the optimum up: nobody can
+/// predict them, and a model soon knows that.
 extension Grammar {
     static let demo = Grammar(
         start: "paragraph",
@@ -64,10 +65,9 @@ enum DemoWords {
 
     static let transitive = [
         Word("finds", "find"), Word("hides", "hide"), Word("takes", "take"), Word("sells", "sell"),
-        Word("paints", "paint"),
     ]
     static let intransitive = [
-        Word("sings", "sing"), Word("naps", "nap"), Word("waits", "wait"), Word("laughs", "laugh"), Word("runs", "run"),
+        Word("sings", "sing"), Word("naps", "nap"), Word("waits", "wait"), Word("laughs", "laugh"),
     ]
 }
 
@@ -115,13 +115,9 @@ enum DemoSentences {
             "Where is" + definite(DemoWords.things, .singular, DemoWords.thingAdjectives),
             "Where are" + definite(DemoWords.things, .plural, DemoWords.thingAdjectives),
         ])
-        let call = Pattern.oneOf([
-            "Come to the " + .oneOf(DemoWords.places), "Look at the " + .oneOf(DemoWords.things.map(\.plural)),
-        ])
-        let statement = Pattern.oneOf([
-            "The " + .oneOf(DemoWords.places) + " is " + .oneOf(["far away", "quiet"]),
-            "I have " + count + " " + described(.oneOf(DemoWords.things.map(\.plural)), DemoWords.thingAdjectives),
-        ])
+        let call: Pattern = "Come to the " + .oneOf(DemoWords.places)
+        let statement =
+            "I have " + count + " " + described(.oneOf(DemoWords.things.map(\.plural)), DemoWords.thingAdjectives)
         let speech = Pattern.oneOf([
             question + "?\" asks",
             call + "!\" shouts",
@@ -134,11 +130,12 @@ enum DemoSentences {
         return "\"" + speech + speaker + "."
     }()
 
-    /// Neither the fox nor the mouse sings behind the mill.
+    /// Neither the fox nor Otto sings behind the mill.
     private static let pair: Pattern = {
+        let being = " the " + Pattern.oneOf(DemoWords.beings.map(\.singular))
+        let name = Pattern.oneOf((DemoWords.women + DemoWords.men).map { .text(" " + $0) })
         func pair(_ first: String, _ second: String, _ number: Number) -> Pattern {
-            let one = " the " + Pattern.oneOf(DemoWords.beings.map(\.singular))
-            return .text(first) + one + .text(" " + second) + one + verb(DemoWords.intransitive, number)
+            .text(first) + being + .text(" " + second) + name + verb(DemoWords.intransitive, number)
         }
         return .oneOf([
             pair("Both", "and", .plural), pair("Either", "or", .singular), pair("Neither", "nor", .singular),
@@ -159,9 +156,12 @@ enum DemoSentences {
         nounPhrase(DemoWords.beings, DemoWords.beingAdjectives, number, isFirst: isFirst)
     }
 
-    private static let thing = eachNumber {
-        nounPhrase(DemoWords.things, DemoWords.thingAdjectives, $0, isFirst: false)
-    }
+    private static let thing: Pattern = {
+        func things(_ number: Number) -> Pattern {
+            nounPhrase(DemoWords.things, DemoWords.thingAdjectives, number, isFirst: false)
+        }
+        return .choice([(2, things(.singular)), (3, things(.plural))])
+    }()
 
     private static func nounPhrase(
         _ words: [Word],
@@ -200,13 +200,13 @@ enum DemoSentences {
         let digit = Pattern.oneOf((0...9).map { .text(String($0)) })
         let first = Pattern.oneOf((1...9).map { .text(String($0)) })
         return .choice([
-            (1, .oneOf((2...9).map { .text(String($0)) })), (2, first + digit), (2, first + digit + digit),
+            (1, .oneOf((2...9).map { .text(String($0)) })), (2, first + digit), (3, first + digit + digit),
         ])
     }()
 
     private static let place = " " + Pattern.oneOf(["near", "behind"]) + " the " + .oneOf(DemoWords.places)
 
     private static let end: Pattern = .choice([
-        (4, "."), (2, place + "."), (2, " on day " + count + "."),
+        (3, "."), (2, place + "."), (3, " on day " + count + "."),
     ])
 }
