@@ -129,6 +129,21 @@ struct DataPreparationTests {
         #expect(try FileSystem.names(inFolder: folder("data")) == ["mine"])
     }
 
+    @Test("a text that lies in the data set's folder is not lost by overwriting it")
+    func foreignFiles() throws {
+        try FileSystem.createFolder(folder("data/mine"))
+        var request = request([try write("some text to prepare", to: "data/mine/input.txt")])
+        request.overwrite = true
+        let error = try #require(throws: UserError.self) { try DataPreparation.run(request) }
+        #expect(error.kind == .usage)
+        #expect(error.message.contains("such as input.txt"))
+        #expect(try FileSystem.names(inFolder: folder("data/mine")) == ["input.txt"])
+        _ = try write("a file", to: "data/other")
+        request.name = "other"
+        #expect(throws: UserError.self) { try DataPreparation.run(request) }
+        #expect(try FileSystem.read(folder("data/other")) == Array("a file".utf8))
+    }
+
     @Test("a data set whose tokens were cut short, or whose tokenizer was changed, does not open")
     func damaged() throws {
         let path = try write("some text to prepare", to: "a.txt")

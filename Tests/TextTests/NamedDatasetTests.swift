@@ -187,6 +187,11 @@ struct NamedDatasetTests {
         let again = try find(wrong)
         #expect(again.name == "demo")
         #expect(again.prepared == nil)
+        // As in a checkout of nanoGPT: the folder is there, the data set is not.
+        try FileSystem.createFolder(folder("data/shakespeare_char"))
+        try AtomicFile.write("import os", to: folder("data/shakespeare_char/prepare.py"))
+        #expect(try find(file).name == "demo")
+        try FileSystem.remove(folder("data/shakespeare_char"))
         let found = try find(file)
         #expect(found.name == "shakespeare_char")
         #expect(found.prepared != nil)

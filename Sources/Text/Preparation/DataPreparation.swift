@@ -121,9 +121,7 @@ public struct DataPreparation {
     func run() throws -> PreparationResult {
         try Dataset.checkName(request.name)
         let path = request.dataFolder + "/" + request.name
-        guard request.overwrite || FileSystem.kind(of: path) == nil else {
-            throw UserError(.usage, "\(path) exists already: choose another --name, or replace it with --overwrite")
-        }
+        try checkPlace(path)
         let source = try source()
         let plan = try plan(source)
         let total = source.byteCount
@@ -161,6 +159,28 @@ public struct DataPreparation {
             trainTokens: train.tokens,
             validationTokens: validation.tokens
         )
+    }
+
+    /// Whether the data set may be written there: nothing that is there may be lost but an old data set.
+    private func checkPlace(_ path: String) throws {
+        guard let kind = FileSystem.kind(of: path) else { return }
+        guard request.overwrite else {
+            throw UserError(.usage, "\(path) exists already: choose another --name, or replace it with --overwrite")
+        }
+        guard kind == .folder else {
+            throw UserError(.usage, "\(path) is no data set but a file: choose another --name, or move it away")
+        }
+        let ours = [DatasetDescription.fileName, TokenizerFile.name, NanoGPTMeta.fileName, ".DS_Store"]
+        if let other = try FileSystem.names(inFolder: path).first(where: { !ours.contains($0) && !$0.hasSuffix(".bin") }
+        ) {
+            throw UserError(
+                .usage,
+                """
+                \(path) has other files than a data set's, such as \(other): choose another --name or --data_dir, or move \
+                them away
+                """
+            )
+        }
     }
 
     private func source() throws -> TextSource {

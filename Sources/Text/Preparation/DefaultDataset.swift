@@ -32,8 +32,11 @@ public enum DefaultDataset {
         dataFolder: String,
         preparation: (NamedDataset) -> DataPreparation
     ) throws -> Choice {
+        // A folder alone is not enough: a checkout of nanoGPT has one with its preparing script.
         func isThere(_ dataset: NamedDataset) -> Bool {
-            FileSystem.kind(of: dataFolder + "/" + dataset.rawValue) == .folder
+            [DatasetDescription.fileName, "train.bin"].contains {
+                FileSystem.kind(of: "\(dataFolder)/\(dataset.rawValue)/\($0)") != nil
+            }
         }
         let shakespeare = NamedDataset.shakespeareChar.rawValue
         if isThere(.shakespeareChar) { return Choice(name: shakespeare, explanation: "", prepared: nil) }
