@@ -1,21 +1,25 @@
 /// How fast this machine multiplies single-precision matrices: the limit that a training step is compared with.
 public enum MachinePeak {
-    /// Floating-point operations a second of all workers together, each on a product of its own, (768, 768) by (768, 768):
-    /// the best of `repetitions` rounds, since other load only ever slows a round down.
-    public static func measure(pool: WorkerPool, repetitions: Int = 5) -> Double {
-        let size = 768
-        let operations = 2 * Double(size * size * size) * Double(pool.threadCount)
-        let memory = FloatBuffer(count: 3 * size * size * pool.threadCount)
+    /// Floating-point operations a second of all workers together on products of (512, 512) by (512, 512): the best of
+    /// `rounds`, since other load only ever slows a round down. About a sixth of a second.
+    ///
+    /// A round has several products for each worker and follows the last at once: a worker that has slept may first find
+    /// itself on the caller's core, and takes some milliseconds to be moved (half of the runs measured one core of two).
+    public static func measure(pool: WorkerPool, rounds: Int = 16) -> Double {
+        let size = 512
+        let products = 6 * pool.threadCount
+        let operations = 2 * Double(size * size * size) * Double(products)
+        let memory = FloatBuffer(count: (2 + pool.threadCount) * size * size)
         for index in 0..<memory.count { memory.base[index] = Float(index & 15) / 16 }
         let elements = memory.base
+        func matrix(_ index: Int) -> MatrixView {
+            MatrixView(elements + index * size * size, rows: size, columns: size)
+        }
         var best = 0.0
-        for _ in 0..<repetitions + 1 {
+        for _ in 0..<rounds {
             let elapsed = ContinuousClock().measure {
-                pool.run(pool.threadCount) { task, _ in
-                    let matrices = (0..<3).map {
-                        MatrixView(elements + (3 * task + $0) * size * size, rows: size, columns: size)
-                    }
-                    MatrixProduct.multiply(matrices[0], .plain, matrices[1], .plain, into: matrices[2])
+                pool.run(products) { _, worker in
+                    MatrixProduct.multiply(matrix(0), .plain, matrix(1), .plain, into: matrix(2 + worker))
                 }
             }
             best = max(best, operations / (elapsed / .seconds(1)))
