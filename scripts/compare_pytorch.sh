@@ -36,9 +36,8 @@ if ! has_pytorch "$python"; then
         [ "$install" = yes ] || fail "python3 has no torch, numpy and safetensors, and nothing is to be installed"
         note "installing PyTorch into $venv"
         python3 -m venv "$venv"
-        # PyTorch's own index has a build without CUDA, which is far smaller.
-        "$python" -m pip install --quiet torch --index-url https://download.pytorch.org/whl/cpu \
-            || "$python" -m pip install --quiet torch
+        # The build without CUDA is far smaller; not every index has it.
+        "$python" -m pip install --quiet 'torch==2.13.0+cpu' || "$python" -m pip install --quiet 'torch==2.13.0'
         "$python" -m pip install --quiet numpy safetensors
     fi
 fi
