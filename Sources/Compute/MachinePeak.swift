@@ -3,8 +3,9 @@ public enum MachinePeak {
     /// Floating-point operations a second of all workers together on products of (512, 512) by (512, 512): the best of
     /// `rounds`, since other load only ever slows a round down. About a sixth of a second.
     ///
-    /// A round has several products for each worker and follows the last at once: a worker that has slept may first find
-    /// itself on the caller's core, and takes some milliseconds to be moved (half of the runs measured one core of two).
+    /// A round has several products for each worker and follows the last at once. With one product each, ten starts on two
+    /// cores gave 133 to 176 GFLOP/s where this gave 218 to 309; presumably a worker that has slept first shares the
+    /// caller's core, and takes some milliseconds to be moved.
     public static func measure(pool: WorkerPool, rounds: Int = 16) -> Double {
         let size = 512
         let products = 6 * pool.threadCount
