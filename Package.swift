@@ -44,10 +44,15 @@ let package = Package(
             swiftSettings: optimizedSwift
         ),
         .target(name: "Interchange", dependencies: ["Transformer", "Text", "Formats"]),
+        .target(
+            name: "Performance",
+            dependencies: ["Training", "Transformer", "Text", "Compute", "Formats"],
+            swiftSettings: optimizedSwift
+        ),
         .executableTarget(
             name: "ddp-train",
             dependencies: [
-                "Training", "Interchange", "Transformer", "Text", "Compute", "Formats",
+                "Performance", "Training", "Interchange", "Transformer", "Text", "Compute", "Formats",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]
         ),
@@ -67,6 +72,10 @@ let package = Package(
         .testTarget(
             name: "InterchangeTests",
             dependencies: ["Interchange", "Transformer", "Text", "Formats", "Compute", "TestSupport"]
+        ),
+        .testTarget(
+            name: "PerformanceTests",
+            dependencies: ["Performance", "Training", "Transformer", "Text", "Compute", "Formats", "TestSupport"]
         ),
         .testTarget(
             name: "EndToEndTests",

@@ -1,0 +1,1 @@
+// Benchmarks and plans: how fast training is, and what it will take.
