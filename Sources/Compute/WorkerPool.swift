@@ -154,11 +154,16 @@ public final class WorkerPool: @unchecked Sendable {
             }
         }
         let start = Unmanaged.passRetained(Start(pool: self, worker: worker)).toOpaque()
+        var attributes = pthread_attr_t()
+        pthread_attr_init(&attributes)
+        defer { pthread_attr_destroy(&attributes) }
+        // A matrix product packs on the stack; some systems give a thread no more than its size.
+        pthread_attr_setstacksize(&attributes, 4 << 20)
         #if canImport(Darwin)
             var thread: pthread_t?
             let failure = pthread_create(
                 &thread,
-                nil,
+                &attributes,
                 { argument in
                     let start = Unmanaged<Start>.fromOpaque(argument).takeRetainedValue()
                     start.pool.work(as: start.worker)
@@ -172,7 +177,7 @@ public final class WorkerPool: @unchecked Sendable {
             var thread = pthread_t()
             let failure = pthread_create(
                 &thread,
-                nil,
+                &attributes,
                 { argument in
                     let start = Unmanaged<Start>.fromOpaque(argument!).takeRetainedValue()
                     start.pool.work(as: start.worker)

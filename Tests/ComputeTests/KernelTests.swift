@@ -189,7 +189,12 @@ struct KernelTests {
         kernels(isa).softmax_statistics(&maxima, &sums, logits, rows, count, count)
         let lse = (0..<rows).map { maxima[$0] + log(sums[$0]) }
         var gradient = logits
-        kernels(isa).cross_entropy_backward(&gradient, lse, targets, 0.5, rows, count, count, 0)
+        kernels(isa).cross_entropy_backward(&gradient, count, logits, lse, targets, 0.5, rows, count, count, 0)
+        var inOneGo = logits
+        var losses = [Float](repeating: 0, count: rows)
+        kernels(isa).cross_entropy(&losses, &inOneGo, targets, 0.5, rows, count)
+        #expect(zip(inOneGo, gradient).allSatisfy { abs($0 - $1) < 1e-7 })
+        #expect((0..<rows).allSatisfy { abs(losses[$0] - (lse[$0] - logits[$0 * count + Int(targets[$0])])) < 1e-5 })
         for row in 0..<rows {
             let part = logits[row * count..<(row + 1) * count].map(Double.init)
             let total = part.reduce(0) { $0 + exp($1) }

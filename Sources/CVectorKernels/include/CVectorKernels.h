@@ -72,9 +72,11 @@ typedef struct {
     // Cross-entropy over a tile of vocabulary columns.
     /// maximum[r] and sum[r] = sum of exp(x - maximum) over the tile's columns
     void (*softmax_statistics)(float *maximum, float *sum, const float *logits, size_t rows, size_t n, size_t leading);
-    /// logits become (softmax - one_hot(target)) * scale, for columns first_column ..< first_column + n
-    void (*cross_entropy_backward)(float *logits, const float *lse, const int32_t *targets, float scale, size_t rows,
-                                   size_t n, size_t leading, size_t first_column);
+    /// gradient = (softmax - one_hot(target)) * scale, for columns first_column ..< first_column + n
+    void (*cross_entropy_backward)(float *gradient, size_t lead, const float *logits, const float *lse, const int32_t *targets,
+                                   float scale, size_t rows, size_t n, size_t leading, size_t first_column);
+    /// All of it for whole rows: loss[r] = lse - logits[target]; logits become their gradient unless scale is 0.
+    void (*cross_entropy)(float *loss, float *logits, const int32_t *targets, float scale, size_t rows, size_t n);
 
     /// y[i] = exp(x[i]); relative error below 2e-7 for -87.3 <= x <= 88.3, 0 below. For tests and generation.
     void (*exponential)(float *y, const float *x, size_t count);
@@ -86,6 +88,21 @@ typedef struct {
                   float decay, float bias1, float bias2, float gradient_scale);
     /// Sum of squares in double precision.
     double (*sum_squares)(const float *x, size_t count);
+
+    // Matrix products. An element is one sum over the depth in order: its bits depend on its row of a, its column of b and
+    // the (packed) depth alone, not on what else is computed in the same call. Up to 1 MiB of stack.
+    /// c (m, n) = scale * op(a) op(b) + keep * c; `lead`: the distance between rows.
+    void (*matrix_product)(const float *a, size_t lead_a, bool transposed_a, const float *b, size_t lead_b, bool transposed_b,
+                           float *c, size_t lead_c, size_t m, size_t n, size_t depth, float scale, float keep);
+    /// Columns of b a panel; a packed b (depth, columns) takes depth * (columns rounded up to whole panels) floats.
+    size_t panel_columns;
+    /// Packs panels first ..< last of op(b), (depth, columns), for any number of products; `packed` is the whole's memory.
+    void (*pack_panels)(float *packed, const float *b, size_t lead, bool transposed, size_t depth, size_t columns,
+                        size_t first, size_t last);
+    /// The same product with a packed b, of which the first `depth` rows and n columns are used.
+    void (*packed_product)(const float *a, size_t lead_a, bool transposed_a, const float *packed, size_t packed_depth,
+                           size_t packed_columns, float *c, size_t lead_c, size_t m, size_t n, size_t depth, float scale,
+                           float keep);
 } dt_kernels;
 
 /// The table for this processor, or the one that DDP_TRAIN_ISA names; NULL when that name is unknown or not supported here.
