@@ -22,11 +22,41 @@ struct CausalSelfAttention {
     let projection: Linear
     let headCount: Int
 
-    /// Query rows a block: scores of 64 rows by 1024 keys are 256 KiB, which stays in a core's second-level cache.
-    static let queryBlock = 64
+    /// Query rows a block: scores of 48 rows by 1024 keys are 200 KiB, which stays in a core's second-level cache, and with
+    /// few rows little is computed above the diagonal. BLAS gives rows the same bits in blocks that are multiples of 16.
+    static let queryBlock = 48
+
+    /// The distance between rows of scores: never a power of two, so that a column's elements do not share a cache set.
+    private static func scoreStride(_ length: Int) -> Int { (length + 15) / 16 * 16 + 16 }
 
     /// Floats of scratch that one worker needs for sequences of this length.
-    static func scratchCount(sequenceLength: Int) -> Int { 2 * queryBlock * sequenceLength + queryBlock }
+    static func scratchCount(sequenceLength: Int, headSize: Int) -> Int {
+        2 * queryBlock * scoreStride(sequenceLength) + 2 * queryBlock
+            + 2 * PackedMatrix.count(depth: headSize, columns: sequenceLength)
+            + PackedMatrix.count(depth: sequenceLength, columns: headSize) + 48
+    }
+
+    /// One worker's scratch: two matrices of scores, a float a query row, and memory for the packed factors of one head.
+    private struct Scratch {
+        let scores, gradients: UnsafeMutablePointer<Float>
+        let delta: UnsafeMutablePointer<Float>
+        let keys, values, others: UnsafeMutablePointer<Float>
+        let stride: Int
+
+        init(_ memory: UnsafeMutablePointer<Float>, length: Int, headSize: Int) {
+            stride = scoreStride(length)
+            scores = memory
+            gradients = scores + queryBlock * stride
+            delta = gradients + queryBlock * stride
+            keys = delta + 2 * queryBlock
+            values = keys + (PackedMatrix.count(depth: headSize, columns: length) + 15) / 16 * 16
+            others = values + (PackedMatrix.count(depth: headSize, columns: length) + 15) / 16 * 16
+        }
+
+        func block(_ memory: UnsafeMutablePointer<Float>, _ rows: Range<Int>) -> MatrixView {
+            MatrixView(memory, rows: rows.count, columns: rows.upperBound, stride: stride)
+        }
+    }
 
     /// One head of one sequence: views of its columns.
     struct Head {
@@ -47,30 +77,27 @@ struct CausalSelfAttention {
         var scale: Float { 1 / Float(size).squareRoot() }
     }
 
-    /// The scores `q kᵀ / sqrt(D)` of query rows `rows` against the keys that the last of them sees.
-    private func scores(_ head: Head, _ rows: Range<Int>, into scratch: UnsafeMutablePointer<Float>) -> MatrixView {
-        let scores = MatrixView(scratch, rows: rows.count, columns: rows.upperBound)
-        MatrixProduct.multiply(
-            head.q.rows(rows),
-            .plain,
-            head.k.rows(0..<rows.upperBound),
-            .transposed,
-            into: scores,
-            scale: head.scale
-        )
-        return scores
-    }
-
-    /// y (T, D, this head's columns) and lse (T) of one head.
+    /// y (T, D, this head's columns) and lse (T) of one head, or of the share of its query rows that is `part` of `parts`.
     func forward(
         _ head: Head,
+        part: Int = 0,
+        of parts: Int = 1,
         into y: MatrixView,
         logSumExp: UnsafeMutablePointer<Float>,
         mask: dt_dropout?,
-        scratch: UnsafeMutablePointer<Float>
+        scratch memory: UnsafeMutablePointer<Float>
     ) {
-        for rows in tiles(of: head.length, size: Self.queryBlock) {
-            let p = scores(head, rows, into: scratch)
+        let scratch = Scratch(memory, length: head.length, headSize: head.size)
+        let keys = PackedMatrix(head.k, .transposed, in: scratch.keys)
+        let values = PackedMatrix(head.v, .plain, in: scratch.others)
+        keys.pack()
+        values.pack()
+        let blocks = tiles(of: head.length, size: Self.queryBlock)
+        for index in stride(from: part, to: blocks.count, by: parts) {
+            let rows = blocks[index]
+            let p = scratch.block(scratch.scores, rows)
+            let q = head.q.rows(rows)
+            MatrixProduct.multiply(q, .plain, keys, into: p, scale: head.scale, part: .attentionProducts)
             withMask(mask) { mask in
                 Kernels.table.causal_softmax(
                     p.base,
@@ -84,7 +111,7 @@ struct CausalSelfAttention {
                     head.length
                 )
             }
-            MatrixProduct.multiply(p, .plain, head.v.rows(0..<rows.upperBound), .plain, into: y.rows(rows))
+            MatrixProduct.multiply(p, .plain, values, into: y.rows(rows), part: .attentionProducts)
         }
     }
 
@@ -96,14 +123,29 @@ struct CausalSelfAttention {
         logSumExp: UnsafePointer<Float>,
         mask: dt_dropout?,
         into gradient: Head,
-        scratch: UnsafeMutablePointer<Float>
+        scratch memory: UnsafeMutablePointer<Float>
     ) {
-        let delta = scratch + 2 * Self.queryBlock * head.length
+        let scratch = Scratch(memory, length: head.length, headSize: head.size)
+        let keysTransposed = PackedMatrix(head.k, .transposed, in: scratch.keys)
+        let valuesTransposed = PackedMatrix(head.v, .transposed, in: scratch.values)
+        let keys = PackedMatrix(head.k, .plain, in: scratch.others)
+        for matrix in [keysTransposed, valuesTransposed, keys] { matrix.pack() }
+        func multiply(
+            _ a: MatrixView,
+            _ orientation: Orientation = .plain,
+            _ b: MatrixView,
+            into c: MatrixView,
+            keep: Float
+        ) {
+            MatrixProduct.multiply(a, orientation, b, .plain, into: c, keep: keep, part: .attentionProducts)
+        }
         // From the last block, which reaches every key and so initializes dk and dv, to the first.
         for rows in tiles(of: head.length, size: Self.queryBlock).reversed() {
-            let keys = 0..<rows.upperBound
+            let seen = 0..<rows.upperBound
             let keep: Float = rows.upperBound == head.length ? 0 : 1
-            let p = scores(head, rows, into: scratch)
+            let (q, yRows, dyRows) = (head.q.rows(rows), y.rows(rows), dy.rows(rows))
+            let p = scratch.block(scratch.scores, rows)
+            MatrixProduct.multiply(q, .plain, keysTransposed, into: p, scale: head.scale, part: .attentionProducts)
             Kernels.table.causal_probabilities(
                 p.base,
                 logSumExp + rows.lowerBound,
@@ -112,16 +154,22 @@ struct CausalSelfAttention {
                 p.columns,
                 p.stride
             )
-            let dyRows = dy.rows(rows)
-            let ds = MatrixView(scratch + Self.queryBlock * head.length, rows: p.rows, columns: p.columns)
-            MatrixProduct.multiply(dyRows, .plain, head.v.rows(keys), .transposed, into: ds)
-            let yRows = y.rows(rows)
-            Kernels.table.dot_rows(delta, dyRows.base, dyRows.stride, yRows.base, yRows.stride, rows.count, head.size)
+            let ds = scratch.block(scratch.gradients, rows)
+            MatrixProduct.multiply(dyRows, .plain, valuesTransposed, into: ds, part: .attentionProducts)
+            Kernels.table.dot_rows(
+                scratch.delta,
+                dyRows.base,
+                dyRows.stride,
+                yRows.base,
+                yRows.stride,
+                rows.count,
+                head.size
+            )
             withMask(mask) { mask in
                 Kernels.table.causal_softmax_backward(
                     ds.base,
                     p.base,
-                    delta,
+                    scratch.delta,
                     head.scale,
                     p.rows,
                     rows.lowerBound + 1,
@@ -132,9 +180,9 @@ struct CausalSelfAttention {
                     head.length
                 )
             }
-            MatrixProduct.multiply(p, .transposed, dyRows, .plain, into: gradient.v.rows(keys), keep: keep)
-            MatrixProduct.multiply(ds, .plain, head.k.rows(keys), .plain, into: gradient.q.rows(rows))
-            MatrixProduct.multiply(ds, .transposed, head.q.rows(rows), .plain, into: gradient.k.rows(keys), keep: keep)
+            multiply(p, .transposed, dyRows, into: gradient.v.rows(seen), keep: keep)
+            MatrixProduct.multiply(ds, .plain, keys, into: gradient.q.rows(rows), part: .attentionProducts)
+            multiply(ds, .transposed, q, into: gradient.k.rows(seen), keep: keep)
         }
     }
 
@@ -143,9 +191,18 @@ struct CausalSelfAttention {
         let length = head.length
         return [Float](unsafeUninitializedCapacity: length * length) { weights, count in
             weights.initialize(repeating: 0)
-            let scratch = FloatBuffer(count: Self.queryBlock * length)
+            let all = MatrixView(weights.baseAddress!, rows: length, columns: length)
             for rows in tiles(of: length, size: Self.queryBlock) {
-                let p = scores(head, rows, into: scratch.base)
+                let seen = 0..<rows.upperBound
+                let p = all.rows(rows).columns(seen)
+                MatrixProduct.multiply(
+                    head.q.rows(rows),
+                    .plain,
+                    head.k.rows(seen),
+                    .transposed,
+                    into: p,
+                    scale: head.scale
+                )
                 Kernels.table.causal_probabilities(
                     p.base,
                     logSumExp + rows.lowerBound,
@@ -154,10 +211,6 @@ struct CausalSelfAttention {
                     p.columns,
                     p.stride
                 )
-                for row in 0..<p.rows {
-                    let target = weights.baseAddress! + (rows.lowerBound + row) * length
-                    target.update(from: p.base + row * p.stride, count: p.columns)
-                }
             }
             count = length * length
         }

@@ -26,16 +26,35 @@ struct BlockState {
     }
 }
 
-/// Scratch of the forward pass, shared by all layers.
+/// Where the weights of one layer are packed for the products of a phase: memory shared by all layers and both passes.
+struct PackedWeights {
+    let attention: UnsafeMutablePointer<Float>
+    let projection: UnsafeMutablePointer<Float>
+    let fullyConnected: UnsafeMutablePointer<Float>
+    let mlpProjection: UnsafeMutablePointer<Float>
+}
+
+/// Scratch of the forward pass for one tile of rows: each worker has its own, which stays in its core's cache.
 struct ForwardScratch {
-    let normalized: MatrixView  // (R, C)
-    let activated: MatrixView  // (R, 4C)
-    let output: MatrixView  // (R, C)
+    let weights: PackedWeights
+    let normalized: MatrixView  // (tile, C)
+    let activated: MatrixView  // (tile, 4C)
+    let output: MatrixView  // (tile, C)
+
+    func first(_ rows: Int) -> ForwardScratch {
+        ForwardScratch(
+            weights: weights,
+            normalized: normalized.rows(0..<rows),
+            activated: activated.rows(0..<rows),
+            output: output.rows(0..<rows)
+        )
+    }
 }
 
 /// Scratch of the backward pass, shared by all layers. The gradient of q, k and v exists twice: a layer's is still read
 /// for the gradient of its weights while the layer below writes its own.
 struct BackwardScratch {
+    let weights: PackedWeights
     let dOutput: MatrixView  // (R, C)
     let dMaskedMLP: MatrixView  // (R, C)
     let activated: MatrixView  // (R, 4C)
@@ -54,6 +73,7 @@ struct BackwardScratch {
     func first(_ rows: Int) -> BackwardScratch {
         func part(_ matrix: MatrixView) -> MatrixView { matrix.rows(0..<rows) }
         return BackwardScratch(
+            weights: weights,
             dOutput: part(dOutput),
             dMaskedMLP: part(dMaskedMLP),
             activated: part(activated),
@@ -79,7 +99,8 @@ final class ChunkBuffers {
     let finalInput: MatrixView  // (R, C)
     let finalStatistics: LayerNorm.Statistics
     let finalNormalized: MatrixView  // (R, C)
-    let forwardScratch: ForwardScratch
+    let weights: PackedWeights
+    let forwardScratch: [ForwardScratch]  // one a worker
     let backwardScratch: BackwardScratch?
     let headScratch: UnsafeMutablePointer<Float>
     let attentionScratch: [UnsafeMutablePointer<Float>]  // one a worker
@@ -98,6 +119,7 @@ final class ChunkBuffers {
         finalInput = parts.finalInput
         finalStatistics = parts.finalStatistics
         finalNormalized = parts.finalNormalized
+        weights = parts.weights
         forwardScratch = parts.forwardScratch
         backwardScratch = parts.backwardScratch
         headScratch = parts.headScratch
@@ -129,7 +151,8 @@ final class ChunkBuffers {
 
     private typealias Parts = (
         blocks: [BlockState], finalInput: MatrixView, finalStatistics: LayerNorm.Statistics,
-        finalNormalized: MatrixView, forwardScratch: ForwardScratch, backwardScratch: BackwardScratch?,
+        finalNormalized: MatrixView, weights: PackedWeights, forwardScratch: [ForwardScratch],
+        backwardScratch: BackwardScratch?,
         headScratch: UnsafeMutablePointer<Float>, attentionScratch: [UnsafeMutablePointer<Float>]
     )
 
@@ -160,21 +183,35 @@ final class ChunkBuffers {
         let finalInput = keepsForBackward ? carver.matrix(1) : blocks[0].input
         let finalStatistics = carver.statistics()
         let finalNormalized = carver.matrix(1)
-        let forwardScratch = ForwardScratch(
-            normalized: carver.matrix(1),
-            activated: carver.matrix(4),
-            output: carver.matrix(1)
+        let width = configuration.embeddingSize
+        func packed(_ rows: Int, _ columns: Int) -> UnsafeMutablePointer<Float> {
+            carver.take(Linear.packedCount(rows: rows, columns: columns))
+        }
+        let weights = PackedWeights(
+            attention: packed(width, 3 * width),
+            projection: packed(width, width),
+            fullyConnected: packed(width, 4 * width),
+            mlpProjection: packed(4 * width, width)
         )
+        let tile = largestRowTile(of: rows, workers: workers)
+        let forwardScratch = (0..<workers).map { _ in
+            ForwardScratch(
+                weights: weights,
+                normalized: carver.matrix(1, rows: tile),
+                activated: carver.matrix(4, rows: tile),
+                output: carver.matrix(1, rows: tile)
+            )
+        }
         var backwardScratch: BackwardScratch?
         if keepsForBackward {
-            // Forward's scratch is free again by then.
             backwardScratch = BackwardScratch(
+                weights: weights,
                 dOutput: carver.matrix(1),
                 dMaskedMLP: carver.matrix(1),
-                activated: forwardScratch.activated,
+                activated: carver.matrix(4),
                 dHidden: carver.matrix(4),
-                normalized2: forwardScratch.normalized,
-                dNormalized2: forwardScratch.output,
+                normalized2: carver.matrix(1),
+                dNormalized2: carver.matrix(1),
                 dMiddle: carver.matrix(1),
                 dMaskedAttention: carver.matrix(1),
                 dAttended: carver.matrix(1),
@@ -183,13 +220,18 @@ final class ChunkBuffers {
                 dNormalized1: carver.matrix(1)
             )
         }
-        let head = OutputHead.scratchCount(rows: rows, vocabularySize: configuration.vocabularySize)
+        let head = OutputHead.scratchCount(
+            rows: rows,
+            vocabularySize: configuration.vocabularySize,
+            width: width,
+            workers: workers
+        )
         let headScratch = carver.take(head)
-        let attention = CausalSelfAttention.scratchCount(sequenceLength: length)
+        let attention = CausalSelfAttention.scratchCount(sequenceLength: length, headSize: configuration.headSize)
         let attentionScratch = (0..<workers).map { _ in carver.take(attention) }
         return (
-            blocks, finalInput, finalStatistics, finalNormalized, forwardScratch, backwardScratch, headScratch,
-            attentionScratch
+            blocks, finalInput, finalStatistics, finalNormalized, weights, forwardScratch, backwardScratch,
+            headScratch, attentionScratch
         )
     }
 
@@ -213,8 +255,9 @@ final class ChunkBuffers {
             return base + count
         }
 
-        mutating func matrix(_ widths: Int) -> MatrixView {
-            MatrixView(take(rows * widths * width), rows: rows, columns: widths * width)
+        mutating func matrix(_ widths: Int, rows: Int? = nil) -> MatrixView {
+            let rows = rows ?? self.rows
+            return MatrixView(take(rows * widths * width), rows: rows, columns: widths * width)
         }
 
         mutating func statistics() -> LayerNorm.Statistics {

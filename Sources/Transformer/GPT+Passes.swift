@@ -5,12 +5,14 @@ extension GPT {
     /// Embedding, blocks and final LayerNorm. Phases alternate between tiles of rows and heads of sequences.
     func forward(_ chunk: Chunk, _ dropout: Dropout?, afterAttention: (Int, Chunk) -> Void = { _, _ in }) {
         let buffers = chunk.buffers
-        let scratch = buffers.forwardScratch
-        let rowTiles = tiles(of: chunk.rows, size: rowTileSize(rows: chunk.rows))
+        let rowTiles = rowTiles(of: chunk.rows, workers: pool.threadCount)
         let states = chunk.blocks
+        let weights = buffers.weights
 
-        pool.run(rowTiles.count) { task, _ in
+        pool.run(blocks[0].packingTasksToAttention(.plain, weights))
+        pool.run(rowTiles.count) { task, worker in
             let rows = rowTiles[task]
+            let scratch = buffers.forwardScratch[worker].first(rows.count)
             embedding.forward(
                 chunk.tokens,
                 firstRow: rows.lowerBound,
@@ -21,14 +23,16 @@ extension GPT {
             blocks[0].forwardToAttention(rows, states[0], scratch)
         }
         for (layer, block) in blocks.enumerated() {
-            pool.run(chunk.sequences * configuration.headCount) { task, worker in
-                forwardHead(chunk, layer: layer, task: task, worker: worker, dropout)
-            }
-            afterAttention(layer, chunk)
             let isLast = layer + 1 == blocks.count
+            var tasks = forwardHeadTasks(chunk, layer: layer, dropout)
+            tasks += block.packingTasksFromAttention(.plain, weights)
+            if !isLast { tasks += blocks[layer + 1].packingTasksToAttention(.plain, weights) }
+            pool.run(tasks)
+            afterAttention(layer, chunk)
             let output = isLast ? buffers.finalInput : states[layer + 1].input
-            pool.run(rowTiles.count) { task, _ in
+            pool.run(rowTiles.count) { task, worker in
                 let rows = rowTiles[task]
+                let scratch = buffers.forwardScratch[worker].first(rows.count)
                 block.forwardFromAttention(rows, states[layer], scratch, dropout, length: chunk.length, into: output)
                 if isLast {
                     finalLayerNorm.forward(
@@ -50,13 +54,14 @@ extension GPT {
     func backward(_ chunk: Chunk, _ dropout: Dropout?, gradientScale: Float) -> Double {
         let buffers = chunk.buffers
         let scratch = buffers.backwardScratch!.first(chunk.rows)
-        let rowTiles = tiles(of: chunk.rows, size: rowTileSize(rows: chunk.rows))
+        let weights = scratch.weights
+        let rowTiles = rowTiles(of: chunk.rows, workers: pool.threadCount)
         let states = chunk.blocks
         let last = blocks.count - 1
         let finalInput = buffers.finalInput.rows(0..<chunk.rows)
         let dNormalized = scratch.dNormalized1
 
-        let loss = head.loss(
+        let (loss, headTasks) = head.loss(
             buffers.finalNormalized.rows(0..<chunk.rows),
             targets: chunk.targets,
             gradientScale: gradientScale,
@@ -64,6 +69,7 @@ extension GPT {
             scratch: buffers.headScratch,
             pool: pool
         )
+        pool.run(blocks[last].packingTasksFromAttention(.transposed, weights))
         pool.run(rowTiles.count) { task, _ in
             let rows = rowTiles[task]
             finalLayerNorm.backwardInput(
@@ -75,15 +81,22 @@ extension GPT {
             )
             blocks[last].backwardToAttention(rows, states[last], scratch, dropout, length: chunk.length)
         }
-        var waiting = finalLayerNorm.parameterTasks(dNormalized, x: finalInput, buffers.finalStatistics)
+        var waiting = headTasks + finalLayerNorm.parameterTasks(dNormalized, x: finalInput, buffers.finalStatistics)
         for layer in blocks.indices.reversed() {
             let block = blocks[layer]
-            waiting += block.parameterTasksAboveAttention(states[layer], scratch, masked: dropout != nil)
+            waiting += block.parameterTasksAboveAttention(
+                states[layer],
+                scratch,
+                masked: dropout != nil,
+                workers: pool.threadCount
+            )
             for task in 0..<chunk.sequences * configuration.headCount {
                 waiting.append { worker in
                     self.backwardHead(chunk, scratch, layer: layer, task: task, worker: worker, dropout)
                 }
             }
+            waiting += block.packingTasksToAttention(.transposed, weights)
+            if layer > 0 { waiting += blocks[layer - 1].packingTasksFromAttention(.transposed, weights) }
             pool.run(waiting)
             pool.run(rowTiles.count) { task, _ in
                 let rows = rowTiles[task]
@@ -111,24 +124,37 @@ extension GPT {
                     }
                 }
             }
-            waiting = block.parameterTasksBelowAttention(states[layer], scratch)
+            waiting = block.parameterTasksBelowAttention(states[layer], scratch, workers: pool.threadCount)
         }
         waiting += embedding.parameterTasks(chunk.tokens, scratch.dOutput, length: chunk.length)
         pool.run(waiting)
         return loss
     }
 
-    private func forwardHead(_ chunk: Chunk, layer: Int, task: Int, worker: Int, _ dropout: Dropout?) {
-        let place = HeadPlace(task: task, headCount: configuration.headCount, length: chunk.length)
+    /// A task a head of a sequence, and more where that would leave workers idle.
+    private func forwardHeadTasks(_ chunk: Chunk, layer: Int, _ dropout: Dropout?) -> [PhaseTask] {
         let state = chunk.blocks[layer]
-        let head = CausalSelfAttention.Head(state.qkv.rows(place.rows), index: place.head, of: configuration.headCount)
-        blocks[layer].attention.forward(
-            head,
-            into: state.attended.rows(place.rows).columns(place.columns(size: head.size)),
-            logSumExp: state.logSumExp + task * chunk.length,
-            mask: dropout?.at(.attentionWeights(layer: layer), sequence: place.sequence),
-            scratch: chunk.buffers.attentionScratch[worker]
-        )
+        let heads = chunk.sequences * configuration.headCount
+        let parts = MatrixProduct.library == .own ? max(1, min(8, 2 * pool.threadCount / heads)) : 1
+        return (0..<heads * parts).map { task in
+            { [self] worker in
+                let place = HeadPlace(task: task / parts, headCount: configuration.headCount, length: chunk.length)
+                let head = CausalSelfAttention.Head(
+                    state.qkv.rows(place.rows),
+                    index: place.head,
+                    of: configuration.headCount
+                )
+                blocks[layer].attention.forward(
+                    head,
+                    part: task % parts,
+                    of: parts,
+                    into: state.attended.rows(place.rows).columns(place.columns(size: head.size)),
+                    logSumExp: state.logSumExp + task / parts * chunk.length,
+                    mask: dropout?.at(.attentionWeights(layer: layer), sequence: place.sequence),
+                    scratch: chunk.buffers.attentionScratch[worker]
+                )
+            }
+        }
     }
 
     private func backwardHead(

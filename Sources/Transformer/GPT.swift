@@ -90,7 +90,7 @@ public final class GPT {
         sumOverChunks(tokens, targets, sequenceLength, training: false) { chunk in
             forward(chunk, nil)
             let normalized = chunk.buffers.finalNormalized.rows(0..<chunk.rows)
-            let loss = head.loss(
+            let (loss, _) = head.loss(
                 normalized,
                 targets: chunk.targets,
                 gradientScale: 0,

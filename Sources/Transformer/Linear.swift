@@ -17,41 +17,74 @@ struct Linear {
         let bias: UnsafeMutablePointer<Float>?
     }
 
-    /// y = x W, and the bias unless the next operation adds it.
-    func forward(_ x: MatrixView, into y: MatrixView, addingBias: Bool = true) {
-        MatrixProduct.multiply(x, .plain, weight, .plain, into: y)
+    /// Floats of memory to pack W in, either way round.
+    static func packedCount(rows: Int, columns: Int) -> Int {
+        max(PackedMatrix.count(depth: rows, columns: columns), PackedMatrix.count(depth: columns, columns: rows))
+    }
+
+    /// The tasks that pack W for `forward` (plain) or for `backwardInput` (transposed).
+    func packingTasks(_ orientation: Orientation, in memory: UnsafeMutablePointer<Float>) -> [PhaseTask] {
+        let packed = PackedMatrix(weight, orientation, in: memory)
+        return packed.pieces.map { piece in { _ in packed.pack(piece) } }
+    }
+
+    /// y = x W, and the bias unless the next operation adds it; `packed`: where W has been packed.
+    func forward(
+        _ x: MatrixView,
+        packed: UnsafeMutablePointer<Float>,
+        into y: MatrixView,
+        addingBias: Bool = true
+    ) {
+        MatrixProduct.multiply(x, .plain, PackedMatrix(weight, .plain, in: packed), into: y, part: .linearForward)
         if addingBias, let bias { Kernels.table.add_bias(y.base, bias, y.rows, y.columns) }
     }
 
     /// dx = dy Wᵀ
-    func backwardInput(_ dy: MatrixView, into dx: MatrixView) {
-        MatrixProduct.multiply(dy, .plain, weight, .transposed, into: dx)
+    func backwardInput(_ dy: MatrixView, packed: UnsafeMutablePointer<Float>, into dx: MatrixView) {
+        let transposed = PackedMatrix(weight, .transposed, in: packed)
+        MatrixProduct.multiply(dy, .plain, transposed, into: dx, part: .linearInputGradient)
     }
 
     /// The tasks that add this chunk's part to the gradients of W and b; x (R, in), dy (R, out).
-    func parameterTasks(_ x: MatrixView, _ dy: MatrixView) -> [PhaseTask] {
+    func parameterTasks(_ x: MatrixView, _ dy: MatrixView, workers: Int) -> [PhaseTask] {
         guard let gradient else { preconditionFailure("a model without gradients has no backward pass") }
-        return columnTiles().map { columns in
-            { _ in
-                MatrixProduct.multiply(
-                    x,
-                    .transposed,
-                    dy.columns(columns),
-                    .plain,
-                    into: gradient.weight.columns(columns),
-                    keep: 1
-                )
-                if let bias = gradient.bias {
-                    Kernels.table.column_sums(bias, dy.base, dy.rows, dy.stride, columns.lowerBound, columns.upperBound)
+        let (rowTiles, columnTiles) = gradientTiles(workers: workers)
+        return columnTiles.flatMap { columns in
+            rowTiles.map { rows in
+                { _ in
+                    MatrixProduct.multiply(
+                        x.columns(rows),
+                        .transposed,
+                        dy.columns(columns),
+                        .plain,
+                        into: gradient.weight.rows(rows).columns(columns),
+                        keep: 1,
+                        part: .linearWeightGradient
+                    )
+                    if rows.lowerBound == 0, let bias = gradient.bias {
+                        Kernels.table.column_sums(
+                            bias,
+                            dy.base,
+                            dy.rows,
+                            dy.stride,
+                            columns.lowerBound,
+                            columns.upperBound
+                        )
+                    }
                 }
             }
         }
     }
 
-    /// Tiles of at least 256 columns, and more where W has few rows: OpenBLAS packs x again for each tile.
-    private func columnTiles() -> [Range<Int>] {
-        let width = max(256, (131_072 / weight.rows) / 64 * 64)
-        return tiles(of: weight.columns, size: width)
+    /// Tiles of W's gradient. Large ones pack x and dy less often; with many workers they are smaller. BLAS gets tiles
+    /// that do not depend on the workers: at least 256 columns, and more where W has few rows.
+    private func gradientTiles(workers: Int) -> (rows: [Range<Int>], columns: [Range<Int>]) {
+        guard MatrixProduct.library == .own else {
+            let width = max(256, (131_072 / weight.rows) / 64 * 64)
+            return ([0..<weight.rows], tiles(of: weight.columns, size: width))
+        }
+        let (height, width) = workers <= 4 ? (384, 512) : workers <= 12 ? (192, 256) : (96, 128)
+        return (evenTiles(of: weight.rows, atMost: height), evenTiles(of: weight.columns, atMost: width))
     }
 }
 
@@ -68,4 +101,29 @@ extension WorkerPool {
 /// `0..<count` cut into ranges of `size`, the last one shorter if need be.
 func tiles(of count: Int, size: Int) -> [Range<Int>] {
     stride(from: 0, to: count, by: size).map { $0..<min($0 + size, count) }
+}
+
+/// `0..<count` cut into as few ranges of at most `size` as can be, as even as can be in whole multiples of 16.
+func evenTiles(of count: Int, atMost size: Int) -> [Range<Int>] {
+    let pieces = (count + size - 1) / size
+    guard pieces > 1 else { return [0..<count] }
+    return tiles(of: count, size: ((count + pieces - 1) / pieces + 15) / 16 * 16)
+}
+
+/// The tiles of a phase that works row by row: some for each worker, of about 128 rows, so that packed weights that come from
+/// the third-level cache are worth their way. BLAS gives a row the same bits only in tiles that are multiples of 16, and they
+/// must not depend on the workers: four tasks for a small chunk, at most 256 rows each.
+func rowTiles(of rows: Int, workers: Int) -> [Range<Int>] {
+    tiles(of: rows, size: rowTileSize(rows: rows, workers: workers))
+}
+
+private func rowTileSize(rows: Int, workers: Int) -> Int {
+    guard MatrixProduct.library == .own else { return min(256, max(16, ((rows + 3) / 4 + 15) / 16 * 16)) }
+    let count = workers * max(1, (rows + 64 * workers) / (128 * workers))
+    return max(1, (rows + count - 1) / count)
+}
+
+/// The largest tile of a phase over up to `rows` rows: fewer rows may make larger tiles, when each worker has but one.
+func largestRowTile(of rows: Int, workers: Int) -> Int {
+    (1...max(1, rows)).reduce(1) { max($0, rowTileSize(rows: $1, workers: workers)) }
 }

@@ -11,10 +11,16 @@ struct MLP {
 
     /// x (rows, C) to y (rows, C), without the projection's bias: the residual connection adds it.
     /// `hidden` (rows, 4C) receives h for backward, `activated` (rows, 4C) is scratch.
-    func forward(_ x: MatrixView, hidden: MatrixView, activated: MatrixView, into y: MatrixView) {
-        fullyConnected.forward(x, into: hidden)
+    func forward(
+        _ x: MatrixView,
+        _ weights: PackedWeights,
+        hidden: MatrixView,
+        activated: MatrixView,
+        into y: MatrixView
+    ) {
+        fullyConnected.forward(x, packed: weights.fullyConnected, into: hidden)
         activate(hidden, into: activated)
-        projection.forward(activated, into: y, addingBias: false)
+        projection.forward(activated, packed: weights.mlpProjection, into: y, addingBias: false)
     }
 
     /// y = f(h), element by element; y may be h.
@@ -30,18 +36,19 @@ struct MLP {
     /// From dy (rows, C): `dHidden = (dy W_projᵀ) * f'(h)`, `activated = f(h)`, `dx = dHidden W_fcᵀ`.
     func backward(
         _ dy: MatrixView,
+        _ weights: PackedWeights,
         hidden: MatrixView,
         activated: MatrixView,
         dHidden: MatrixView,
         into dx: MatrixView
     ) {
-        projection.backwardInput(dy, into: dHidden)
+        projection.backwardInput(dy, packed: weights.mlpProjection, into: dHidden)
         let count = hidden.rows * hidden.columns
         switch activation {
         case .gelu: Kernels.table.gelu_backward(dHidden.base, activated.base, hidden.base, count)
         case .gelu_tanh: Kernels.table.gelu_tanh_backward(dHidden.base, activated.base, hidden.base, count)
         case .relu: Kernels.table.relu_backward(dHidden.base, activated.base, hidden.base, count)
         }
-        fullyConnected.backwardInput(dHidden, into: dx)
+        fullyConnected.backwardInput(dHidden, packed: weights.fullyConnected, into: dx)
     }
 }

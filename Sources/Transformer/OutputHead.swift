@@ -1,49 +1,40 @@
+import CVectorKernels
 import Compute
 
 /// The head and the loss: `logits = x wteᵀ` (the head's weights are the token embedding), loss = cross-entropy in nats.
 ///
-/// A vocabulary of 50,304 makes the logits the largest tensor of all, so they never exist whole: rows pass in blocks, and
-/// within a block the vocabulary is cut into tiles that workers share. With p = softmax(logits):
+/// With p = softmax(logits):
 ///
 /// ```
 /// loss = lse(logits) - logits[target]      dlogits = (p - one_hot(target)) * scale
 /// dx = dlogits wte                         dwte += dlogitsᵀ x
 /// ```
+/// Logits of a small vocabulary fit memory for a whole chunk: each row goes all the way by itself. A vocabulary of 50,304
+/// makes them the largest tensor of all, so there they exist for a block of rows at a time, and workers share the vocabulary.
 struct OutputHead {
     let weight: MatrixView  // (V, C)
     let gradient: MatrixView?
 
     /// At most 64 MiB of logits at a time.
     static let blockElements = 1 << 24
-    private static let vocabularyTile = 4096
 
-    private var vocabularySize: Int { weight.rows }
+    var vocabularySize: Int { weight.rows }
+    private var width: Int { weight.columns }
 
-    /// Rows a block for a chunk of `rows`: as many as fit, evenly, in multiples of 16.
-    static func blockRows(rows: Int, vocabularySize: Int) -> Int {
-        let most = mostRows(vocabularySize: vocabularySize)
-        let blocks = (rows + most - 1) / most
-        return ((rows + blocks - 1) / blocks + 15) / 16 * 16
-    }
-
-    private static func mostRows(vocabularySize: Int) -> Int {
-        max(16, blockElements / vocabularySize / 16 * 16)
-    }
-
-    /// Floats of scratch for a chunk of up to `rows`: logits of one block and two statistics for each row and tile.
-    static func scratchCount(rows: Int, vocabularySize: Int) -> Int {
-        let block = min(rows, mostRows(vocabularySize: vocabularySize))
-        let tileCount = (vocabularySize + vocabularyTile - 1) / vocabularyTile
-        return block * (vocabularySize + 2 * tileCount + 1)
+    /// Floats of scratch for a chunk of up to `rows`.
+    static func scratchCount(rows: Int, vocabularySize: Int, width: Int, workers: Int) -> Int {
+        rows * vocabularySize <= blockElements
+            ? RowScratch.count(rows: rows, vocabularySize: vocabularySize, width: width)
+            : BlockScratch.count(rows: rows, vocabularySize: vocabularySize, width: width, workers: workers)
     }
 
     /// logits (rows, V) = x wteᵀ
     func logits(_ x: MatrixView, into logits: MatrixView) {
-        MatrixProduct.multiply(x, .plain, weight, .transposed, into: logits)
+        MatrixProduct.multiply(x, .plain, weight, .transposed, into: logits, part: .headProducts)
     }
 
-    /// The sum over all rows of the loss. x (R, C). With `dx` (R, C), also writes `gradientScale` times its gradient there
-    /// and adds that of the weights.
+    /// The sum over all rows of the loss. x (R, C). With `dx` (R, C), also writes `gradientScale` times its gradient there;
+    /// that of the weights is added by the tasks returned, which use the scratch, and x, until they are done.
     func loss(
         _ x: MatrixView,
         targets: UnsafePointer<Int32>,
@@ -51,104 +42,264 @@ struct OutputHead {
         dx: MatrixView?,
         scratch: UnsafeMutablePointer<Float>,
         pool: WorkerPool
-    ) -> Double {
+    ) -> (loss: Double, parameterTasks: [PhaseTask]) {
+        if x.rows * vocabularySize <= Self.blockElements {
+            let scratch = RowScratch(scratch, rows: x.rows, vocabularySize: vocabularySize, width: width)
+            let loss = lossByRows(x, targets, gradientScale, dx, scratch, pool)
+            return (loss, dx == nil ? [] : parameterTasks(scratch.logits, x))
+        }
+        let most = BlockScratch.mostRows(vocabularySize: vocabularySize)
         var sum = 0.0
-        for rows in tiles(of: x.rows, size: Self.blockRows(rows: x.rows, vocabularySize: vocabularySize)) {
+        for rows in evenTiles(of: x.rows, atMost: most) {
+            let block = BlockScratch(
+                scratch,
+                rows: rows.count,
+                vocabularySize: vocabularySize,
+                width: width,
+                workers: pool.threadCount
+            )
             sum += lossOfBlock(
                 x.rows(rows),
-                targets: targets + rows.lowerBound,
-                gradientScale: gradientScale,
-                dx: dx?.rows(rows),
-                scratch: scratch,
-                pool: pool
+                targets + rows.lowerBound,
+                gradientScale,
+                dx?.rows(rows),
+                block,
+                pool
             )
         }
-        return sum
+        return (sum, [])
+    }
+
+    // MARK: A vocabulary whose logits fit
+
+    /// Scratch for all logits of a chunk.
+    private struct RowScratch {
+        let logits: MatrixView  // (R, V); after the loss, their gradient
+        let losses: UnsafeMutablePointer<Float>  // (R)
+        let packedTransposed: UnsafeMutablePointer<Float>
+        let packed: UnsafeMutablePointer<Float>
+
+        init(_ memory: UnsafeMutablePointer<Float>, rows: Int, vocabularySize: Int, width: Int) {
+            packedTransposed = memory
+            packed = packedTransposed + PackedMatrix.count(depth: width, columns: vocabularySize)
+            let base = packed + PackedMatrix.count(depth: vocabularySize, columns: width)
+            logits = MatrixView(base, rows: rows, columns: vocabularySize)
+            losses = base + rows * vocabularySize
+        }
+
+        static func count(rows: Int, vocabularySize: Int, width: Int) -> Int {
+            PackedMatrix.count(depth: width, columns: vocabularySize)
+                + PackedMatrix.count(depth: vocabularySize, columns: width) + rows * (vocabularySize + 1)
+        }
+    }
+
+    private func lossByRows(
+        _ x: MatrixView,
+        _ targets: UnsafePointer<Int32>,
+        _ gradientScale: Float,
+        _ dx: MatrixView?,
+        _ scratch: RowScratch,
+        _ pool: WorkerPool
+    ) -> Double {
+        let transposed = PackedMatrix(weight, .transposed, in: scratch.packedTransposed)
+        let plain = PackedMatrix(weight, .plain, in: scratch.packed)
+        var packing: [PhaseTask] = transposed.pieces.map { piece in { _ in transposed.pack(piece) } }
+        if dx != nil { packing += plain.pieces.map { piece in { _ in plain.pack(piece) } } }
+        pool.run(packing)
+        let rowTiles = rowTiles(of: x.rows, workers: pool.threadCount)
+        pool.run(rowTiles.count) { task, _ in
+            let rows = rowTiles[task]
+            let logits = scratch.logits.rows(rows)
+            MatrixProduct.multiply(x.rows(rows), .plain, transposed, into: logits, part: .headProducts)
+            Kernels.table.cross_entropy(
+                scratch.losses + rows.lowerBound,
+                logits.base,
+                targets + rows.lowerBound,
+                dx == nil ? 0 : gradientScale,
+                logits.rows,
+                logits.columns
+            )
+            if let dx {
+                MatrixProduct.multiply(logits, .plain, plain, into: dx.rows(rows), part: .headProducts)
+            }
+        }
+        return (0..<x.rows).reduce(0) { $0 + Double(scratch.losses[$1]) }
+    }
+
+    /// dwte += dlogitsᵀ x, in tiles of the vocabulary and of columns.
+    private func parameterTasks(_ dlogits: MatrixView, _ x: MatrixView) -> [PhaseTask] {
+        guard let gradient else { preconditionFailure("a model without gradients has no backward pass") }
+        return evenTiles(of: vocabularySize, atMost: 384).flatMap { ids in
+            tiles(of: width, size: 256).map { columns in
+                { _ in
+                    MatrixProduct.multiply(
+                        dlogits.columns(ids),
+                        .transposed,
+                        x.columns(columns),
+                        .plain,
+                        into: gradient.rows(ids).columns(columns),
+                        keep: 1,
+                        part: .headProducts
+                    )
+                }
+            }
+        }
+    }
+
+    // MARK: A vocabulary whose logits are made block by block
+
+    /// Scratch for a block of rows.
+    private struct BlockScratch {
+        let logits: MatrixView  // (block, V)
+        let maxima, sums: UnsafeMutablePointer<Float>  // (tiles, block)
+        let lse: UnsafeMutablePointer<Float>  // (block)
+        let tiles: [MatrixView]  // one a worker: (block, tile)
+        let partial: [MatrixView]  // one a group of tiles: (block, C)
+
+        /// Entries of the vocabulary a tile: the gradient of so many logits of a block stays in the second-level cache.
+        static let tile = 512
+        /// Groups of tiles that add up gradients of x by themselves. Fixed, as they decide the order of a sum; enough for
+        /// 32 workers.
+        private static let groups = 32
+
+        static func mostRows(vocabularySize: Int) -> Int { max(16, blockElements / vocabularySize / 16 * 16) }
+
+        static func tileCount(_ vocabularySize: Int) -> Int { (vocabularySize + tile - 1) / tile }
+
+        static func groupCount(_ vocabularySize: Int) -> Int { min(groups, tileCount(vocabularySize)) }
+
+        /// Not a power of two, so that a column's elements do not share a cache set.
+        private static let tileStride = tile + 16
+
+        init(_ memory: UnsafeMutablePointer<Float>, rows: Int, vocabularySize: Int, width: Int, workers: Int) {
+            logits = MatrixView(memory, rows: rows, columns: vocabularySize)
+            let tileCount = Self.tileCount(vocabularySize)
+            maxima = memory + rows * vocabularySize
+            sums = maxima + tileCount * rows
+            lse = sums + tileCount * rows
+            let tileMemory = lse + rows
+            tiles = (0..<workers).map {
+                MatrixView(
+                    tileMemory + $0 * rows * Self.tileStride,
+                    rows: rows,
+                    columns: Self.tile,
+                    stride: Self.tileStride
+                )
+            }
+            let partialMemory = tileMemory + workers * rows * Self.tileStride
+            partial = (0..<Self.groupCount(vocabularySize)).map {
+                MatrixView(partialMemory + $0 * rows * width, rows: rows, columns: width)
+            }
+        }
+
+        static func count(rows: Int, vocabularySize: Int, width: Int, workers: Int) -> Int {
+            let block = min(rows, mostRows(vocabularySize: vocabularySize))
+            return block
+                * (vocabularySize + 2 * tileCount(vocabularySize) + 1 + workers * tileStride
+                    + groupCount(vocabularySize) * width)
+        }
     }
 
     private func lossOfBlock(
         _ x: MatrixView,
-        targets: UnsafePointer<Int32>,
-        gradientScale: Float,
-        dx: MatrixView?,
-        scratch: UnsafeMutablePointer<Float>,
-        pool: WorkerPool
+        _ targets: UnsafePointer<Int32>,
+        _ gradientScale: Float,
+        _ dx: MatrixView?,
+        _ scratch: BlockScratch,
+        _ pool: WorkerPool
     ) -> Double {
-        let rowTiles = tiles(of: x.rows, size: rowTileSize(rows: x.rows))
-        let vocabularyTiles = tiles(of: vocabularySize, size: Self.vocabularyTile)
-        let logits = MatrixView(scratch, rows: x.rows, columns: vocabularySize)
-        let maxima = scratch + x.rows * vocabularySize  // (tiles, rows)
-        let sums = maxima + x.rows * vocabularyTiles.count  // (tiles, rows)
-        let lse = sums + x.rows * vocabularyTiles.count  // (rows)
-
-        pool.run(rowTiles.count * vocabularyTiles.count) { task, _ in
-            let rows = rowTiles[task % rowTiles.count]
-            let tile = task / rowTiles.count
-            let columns = vocabularyTiles[tile]
-            let part = logits.rows(rows).columns(columns)
-            MatrixProduct.multiply(x.rows(rows), .plain, weight.rows(columns), .transposed, into: part)
-            let offset = tile * x.rows + rows.lowerBound
+        let vocabularyTiles = tiles(of: vocabularySize, size: BlockScratch.tile)
+        pool.run(vocabularyTiles.count) { task, _ in
+            let ids = vocabularyTiles[task]
+            let part = scratch.logits.columns(ids)
+            MatrixProduct.multiply(x, .plain, weight.rows(ids), .transposed, into: part, part: .headProducts)
+            let offset = task * x.rows
             Kernels.table.softmax_statistics(
-                maxima + offset,
-                sums + offset,
+                scratch.maxima + offset,
+                scratch.sums + offset,
                 part.base,
                 part.rows,
                 part.columns,
                 part.stride
             )
         }
-
-        var loss = 0.0
-        for row in 0..<x.rows {
-            var largest = maxima[row]
-            for tile in vocabularyTiles.indices { largest = max(largest, maxima[tile * x.rows + row]) }
-            var total: Float = 0
-            for tile in vocabularyTiles.indices {
-                let index = tile * x.rows + row
-                total += sums[index] * exponential(maxima[index] - largest)
-            }
-            lse[row] = largest + logarithm(total)
-            loss += Double(lse[row]) - Double(logits[row, Int(targets[row])])
-        }
+        let loss = combineStatistics(scratch, targets, tileCount: vocabularyTiles.count)
         guard let dx, let gradient else { return loss }
 
-        pool.run(rowTiles.count * vocabularyTiles.count) { task, _ in
-            let rows = rowTiles[task % rowTiles.count]
-            let columns = vocabularyTiles[task / rowTiles.count]
-            let part = logits.rows(rows).columns(columns)
-            Kernels.table.cross_entropy_backward(
-                part.base,
-                lse + rows.lowerBound,
-                targets + rows.lowerBound,
-                gradientScale,
-                part.rows,
-                part.columns,
-                part.stride,
-                columns.lowerBound
-            )
-        }
-        pool.run(vocabularyTiles.count + rowTiles.count) { task, _ in
-            if task < vocabularyTiles.count {
-                let columns = vocabularyTiles[task]
+        let groups = scratch.partial.count
+        pool.run(groups) { group, worker in
+            for (index, tile) in stride(from: group, to: vocabularyTiles.count, by: groups).enumerated() {
+                let ids = vocabularyTiles[tile]
+                let dlogits = scratch.tiles[worker].columns(0..<ids.count)
+                Kernels.table.cross_entropy_backward(
+                    dlogits.base,
+                    dlogits.stride,
+                    scratch.logits.base + ids.lowerBound,
+                    scratch.lse,
+                    targets,
+                    gradientScale,
+                    dlogits.rows,
+                    dlogits.columns,
+                    scratch.logits.stride,
+                    ids.lowerBound
+                )
                 MatrixProduct.multiply(
-                    logits.columns(columns),
+                    dlogits,
                     .transposed,
                     x,
                     .plain,
-                    into: gradient.rows(columns),
-                    keep: 1
+                    into: gradient.rows(ids),
+                    keep: 1,
+                    part: .headProducts
                 )
-            } else {
-                let rows = rowTiles[task - vocabularyTiles.count]
-                MatrixProduct.multiply(logits.rows(rows), .plain, weight, .plain, into: dx.rows(rows))
+                MatrixProduct.multiply(
+                    dlogits,
+                    .plain,
+                    weight.rows(ids),
+                    .plain,
+                    into: scratch.partial[group],
+                    keep: index == 0 ? 0 : 1,
+                    part: .headProducts
+                )
+            }
+        }
+        let rowTiles = tiles(of: x.rows, size: 16)
+        pool.run(rowTiles.count) { task, _ in
+            let rows = rowTiles[task]
+            let sum = dx.rows(rows)
+            sum.base.update(from: scratch.partial[0].rows(rows).base, count: sum.rows * width)
+            for part in scratch.partial.dropFirst() {
+                Kernels.table.residual_forward(
+                    sum.base,
+                    sum.base,
+                    part.rows(rows).base,
+                    nil,
+                    sum.rows,
+                    width,
+                    nil,
+                    0,
+                    1
+                )
             }
         }
         return loss
     }
-}
 
-/// Rows a task for phases that work row by row: four tasks for a small chunk, at most 256 rows, multiples of 16 so that
-/// BLAS gives a row the same bits whatever tile it is in.
-func rowTileSize(rows: Int) -> Int {
-    min(256, max(16, ((rows + 3) / 4 + 15) / 16 * 16))
+    /// lse of each row from the statistics of its tiles, and the sum of losses.
+    private func combineStatistics(_ scratch: BlockScratch, _ targets: UnsafePointer<Int32>, tileCount: Int) -> Double {
+        let rows = scratch.logits.rows
+        var loss = 0.0
+        for row in 0..<rows {
+            var largest = scratch.maxima[row]
+            for tile in 1..<max(1, tileCount) { largest = max(largest, scratch.maxima[tile * rows + row]) }
+            var total: Float = 0
+            for tile in 0..<tileCount {
+                let index = tile * rows + row
+                total += scratch.sums[index] * exponential(scratch.maxima[index] - largest)
+            }
+            scratch.lse[row] = largest + logarithm(total)
+            loss += Double(scratch.lse[row]) - Double(scratch.logits[row, Int(targets[row])])
+        }
+        return loss
+    }
 }

@@ -11,13 +11,25 @@ struct TransformerBlock {
     let ln2: LayerNorm
     let mlp: MLP
 
-    // MARK: Forward, for a tile of rows
+    // MARK: Packing of weights, to be done before the row phases that use them
+
+    func packingTasksToAttention(_ orientation: Orientation, _ weights: PackedWeights) -> [PhaseTask] {
+        attention.attention.packingTasks(orientation, in: weights.attention)
+    }
+
+    func packingTasksFromAttention(_ orientation: Orientation, _ weights: PackedWeights) -> [PhaseTask] {
+        attention.projection.packingTasks(orientation, in: weights.projection)
+            + mlp.fullyConnected.packingTasks(orientation, in: weights.fullyConnected)
+            + mlp.projection.packingTasks(orientation, in: weights.mlpProjection)
+    }
+
+    // MARK: Forward, for a tile of rows; the scratch is the tile's
 
     /// ln_1 and the projection to q, k and v.
     func forwardToAttention(_ rows: Range<Int>, _ state: BlockState, _ scratch: ForwardScratch) {
-        let normalized = scratch.normalized.rows(rows)
+        let normalized = scratch.normalized
         ln1.forward(state.input.rows(rows), into: normalized, state.ln1.from(row: rows.lowerBound))
-        attention.attention.forward(normalized, into: state.qkv.rows(rows))
+        attention.attention.forward(normalized, packed: scratch.weights.attention, into: state.qkv.rows(rows))
     }
 
     /// From the heads' outputs to the block's output, (rows, C).
@@ -29,9 +41,14 @@ struct TransformerBlock {
         length: Int,
         into output: MatrixView
     ) {
-        let normalized = scratch.normalized.rows(rows)
+        let normalized = scratch.normalized
         let middle = state.middle.rows(rows)
-        attention.projection.forward(state.attended.rows(rows), into: normalized, addingBias: false)
+        attention.projection.forward(
+            state.attended.rows(rows),
+            packed: scratch.weights.projection,
+            into: normalized,
+            addingBias: false
+        )
         withMask(dropout?.at(.attentionOutput(layer: layer), sequence: 0)) { mask in
             Kernels.table.residual_forward(
                 middle.base,
@@ -49,15 +66,16 @@ struct TransformerBlock {
         let out = output.rows(rows)
         mlp.forward(
             normalized,
+            scratch.weights,
             hidden: state.hidden.rows(rows),
-            activated: scratch.activated.rows(rows),
-            into: scratch.output.rows(rows)
+            activated: scratch.activated,
+            into: scratch.output
         )
         withMask(dropout?.at(.mlpOutput(layer: layer), sequence: 0)) { mask in
             Kernels.table.residual_forward(
                 out.base,
                 middle.base,
-                scratch.output.rows(rows).base,
+                scratch.output.base,
                 mlp.projection.bias,
                 rows.count,
                 out.columns,
@@ -98,6 +116,7 @@ struct TransformerBlock {
         let dNormalized = scratch.dNormalized2.rows(rows)
         mlp.backward(
             dMLP,
+            scratch.weights,
             hidden: state.hidden.rows(rows),
             activated: scratch.activated.rows(rows),
             dHidden: scratch.dHidden.rows(rows),
@@ -109,7 +128,11 @@ struct TransformerBlock {
         ln2.backwardInput(dNormalized, x: middle, statistics, skip: dOutput, into: dMiddle)
         ln2.forward(middle, into: scratch.normalized2.rows(rows), statistics)
         let dProjected = masked(dMiddle, into: scratch.dMaskedAttention.rows(rows), .attentionOutput(layer: layer))
-        attention.projection.backwardInput(dProjected, into: scratch.dAttended.rows(rows))
+        attention.projection.backwardInput(
+            dProjected,
+            packed: scratch.weights.projection,
+            into: scratch.dAttended.rows(rows)
+        )
     }
 
     /// From the gradient of q, k and v to that of the block's input, which becomes `scratch.dOutput` of the block below.
@@ -117,7 +140,11 @@ struct TransformerBlock {
         let input = state.input.rows(rows)
         let statistics = state.ln1.from(row: rows.lowerBound)
         let dNormalized = scratch.dNormalized1.rows(rows)
-        attention.attention.backwardInput(scratch.dQKV(layer).rows(rows), into: dNormalized)
+        attention.attention.backwardInput(
+            scratch.dQKV(layer).rows(rows),
+            packed: scratch.weights.attention,
+            into: dNormalized
+        )
         ln1.backwardInput(
             dNormalized,
             x: input,
@@ -131,18 +158,23 @@ struct TransformerBlock {
     // MARK: Gradients of the parameters, summed over the rows of the chunk
 
     /// Everything above attention; may run once `backwardToAttention` has finished every row.
-    func parameterTasksAboveAttention(_ state: BlockState, _ scratch: BackwardScratch, masked: Bool) -> [PhaseTask] {
+    func parameterTasksAboveAttention(
+        _ state: BlockState,
+        _ scratch: BackwardScratch,
+        masked: Bool,
+        workers: Int
+    ) -> [PhaseTask] {
         let dMLP = masked ? scratch.dMaskedMLP : scratch.dOutput
         let dProjected = masked ? scratch.dMaskedAttention : scratch.dMiddle
-        return mlp.projection.parameterTasks(scratch.activated, dMLP)
-            + mlp.fullyConnected.parameterTasks(scratch.normalized2, scratch.dHidden)
-            + attention.projection.parameterTasks(state.attended, dProjected)
+        return mlp.projection.parameterTasks(scratch.activated, dMLP, workers: workers)
+            + mlp.fullyConnected.parameterTasks(scratch.normalized2, scratch.dHidden, workers: workers)
+            + attention.projection.parameterTasks(state.attended, dProjected, workers: workers)
             + ln2.parameterTasks(scratch.dNormalized2, x: state.middle, state.ln2)
     }
 
     /// The rest; may run once `backwardFromAttention` has finished every row.
-    func parameterTasksBelowAttention(_ state: BlockState, _ scratch: BackwardScratch) -> [PhaseTask] {
-        attention.attention.parameterTasks(scratch.normalized1, scratch.dQKV(layer))
+    func parameterTasksBelowAttention(_ state: BlockState, _ scratch: BackwardScratch, workers: Int) -> [PhaseTask] {
+        attention.attention.parameterTasks(scratch.normalized1, scratch.dQKV(layer), workers: workers)
             + ln1.parameterTasks(scratch.dNormalized1, x: state.input, state.ln1)
     }
 }

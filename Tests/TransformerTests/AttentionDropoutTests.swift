@@ -24,7 +24,9 @@ struct AttentionDropoutTests {
         let y = FloatBuffer(count: length * size)
         let logSumExp = FloatBuffer(count: length)
         let gradient = FloatBuffer(count: length * 3 * width)
-        let scratch = FloatBuffer(count: CausalSelfAttention.scratchCount(sequenceLength: length))
+        let scratch = FloatBuffer(
+            count: CausalSelfAttention.scratchCount(sequenceLength: length, headSize: width / headCount)
+        )
 
         let layers = testModel(
             GPTConfiguration(
