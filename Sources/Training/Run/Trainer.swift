@@ -141,7 +141,8 @@ public final class Trainer {
             dataset: dataset,
             memory: memory,
             threads: threads,
-            peak: peak ?? MachinePeak.measure(pool: pool),
+            // Short: a run is to begin within moments. `bench` and `plan` measure longer.
+            peak: peak ?? MachinePeak.measure(pool: pool, rounds: 5),
             steps: values.evalOnly ? 0 : max(0, values.maxIters - iteration),
             evaluations: values.evalOnly ? 1 : Self.evaluationCount(after: iteration, values),
             tokensPerEvaluation: evaluation.tokenCount
@@ -155,7 +156,7 @@ public final class Trainer {
     }
 
     /// Evaluations from an iteration to the end, the one at the iteration itself included.
-    static func evaluationCount(after iteration: Int, _ values: TrainingConfiguration) -> Int {
+    public static func evaluationCount(after iteration: Int, _ values: TrainingConfiguration) -> Int {
         guard iteration <= values.maxIters else { return 0 }
         let multiples =
             values.maxIters / values.evalInterval - (iteration + values.evalInterval - 1) / values.evalInterval + 1
