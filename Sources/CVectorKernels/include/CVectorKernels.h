@@ -104,3 +104,5 @@ void dt_pause(void);
 #ifdef __cplusplus
 }
 #endif
+
+#include "dt_profile.h"
