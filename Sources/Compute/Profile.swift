@@ -80,7 +80,6 @@ public final class Profile {
         defer {
             let end = dt_profile_now()
             caller.pointee.add(end - caller.pointee.mark, to: .other)
-            caller.pointee.part = -1
             attach(false)
             Self.change(by: -1)
             recordings.append(Recording(start: start, end: end))
@@ -96,13 +95,15 @@ public final class Profile {
         }
     }
 
-    /// Gives each worker's thread its recorder, or takes it away. Every task waits until all have begun, so that no thread
-    /// takes two of them.
+    /// Gives each worker's thread its recorder, or takes it away; the caller's own is the first to go and the last to come,
+    /// so that it records nothing of this. Every task waits until all have begun, so that no thread takes two of them.
     private func attach(_ attaches: Bool) {
+        let base = recorders.baseAddress!
+        if !attaches { dt_profile_attach(nil) }
         let arrived = Atomic<Int>(0)
         pool.run(pool.threadCount) { _, worker in
-            recorders[worker].part = -1
-            dt_profile_attach(attaches ? recorders.baseAddress! + worker : nil)
+            base[worker].part = -1
+            if worker > 0 { dt_profile_attach(attaches ? base + worker : nil) }
             arrived.add(1, ordering: .sequentiallyConsistent)
             var waited = 0
             while arrived.load(ordering: .sequentiallyConsistent) < pool.threadCount {
@@ -111,6 +112,7 @@ public final class Profile {
                 if waited < 1000 { dt_pause() } else { sched_yield() }
             }
         }
+        if attaches { dt_profile_attach(base) }
     }
 }
 

@@ -10,13 +10,18 @@ import Transformer
 #endif
 
 /// Whether a run fits this machine's memory, said before anything is allocated.
-struct MemoryCheck {
+public struct MemoryCheck {
     let estimate: GPT.MemoryEstimate
     /// Bytes that can be had, nil where the system does not say.
     let available: Int?
 
     /// - Throws: `UserError(.usage)` with the estimate and the largest batch that fits, when this one does not.
-    init(configuration: GPTConfiguration, batchSize: Int, threads: Int, available: Int? = Self.availableBytes) throws {
+    public init(
+        configuration: GPTConfiguration,
+        batchSize: Int,
+        threads: Int,
+        available: Int? = Self.availableBytes
+    ) throws {
         func estimate(_ batchSize: Int) -> GPT.MemoryEstimate {
             GPT.memoryEstimate(
                 configuration: configuration,
@@ -55,7 +60,7 @@ struct MemoryCheck {
         """
     }
 
-    static func text(bytes: Int) -> String {
+    public static func text(bytes: Int) -> String {
         switch bytes {
         case ..<10_000_000: "\(Numbers.fixed(Double(bytes) / 1e6, 1)) MB"
         case ..<1_000_000_000: "\(Numbers.fixed(Double(bytes) / 1e6, 0)) MB"
@@ -64,7 +69,7 @@ struct MemoryCheck {
     }
 
     /// What a process may still take: the system's own estimate, and no more than a container's limit leaves.
-    static var availableBytes: Int? {
+    public static var availableBytes: Int? {
         #if os(Linux)
             var bounds: [Int] = []
             if let line = KernelFile.lines("/proc/meminfo").first(where: { $0.hasPrefix("MemAvailable:") }),

@@ -41,7 +41,7 @@ private enum ConfigurationHelp {
         case .integer: "n"
         case .number: "x"
         case .boolean: ConfigurationOption.booleanValueName
-        case .text: key.name.hasSuffix("_dir") ? "folder" : "text"
+        case .text: key.name.hasSuffix("_dir") ? "folder" : key.name == "profile" ? "file" : "text"
         case .choice(let choices): choices.joined(separator: "|")
         }
     }
@@ -49,6 +49,7 @@ private enum ConfigurationHelp {
     /// The built-in default, and the value of the preset that runs when nothing is said.
     private static func defaults(of key: ConfigurationKey) -> String {
         let builtIn = key.defaultArgument
+        guard !builtIn.isEmpty else { return "(default: none)" }
         let usual = key.argument(in: baby)
         return builtIn == usual ? "(default: \(builtIn))" : "(default: \(builtIn); preset baby: \(usual))"
     }
@@ -57,7 +58,7 @@ private enum ConfigurationHelp {
         switch key.kind {
         case .boolean: .list(["true", "false"])
         case .choice(let choices): .list(choices)
-        case .text: key.name.hasSuffix("_dir") ? .directory : nil
+        case .text: key.name.hasSuffix("_dir") ? .directory : key.name == "profile" ? .file() : nil
         case .integer, .number: nil
         }
     }
@@ -148,6 +149,7 @@ struct MachineOptions: ParsableArguments {
     @Option("backend") var backend: ConfigurationOption?
     @Option("device") var device: ConfigurationOption?
     @Option("dtype") var dtype: ConfigurationOption?
+    @Option("profile") var profile: ConfigurationOption?
 }
 
 struct CompatibilityOptions: ParsableArguments {
