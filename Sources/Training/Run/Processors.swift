@@ -40,8 +40,8 @@ public enum Processors {
 }
 
 /// Files that the kernel makes up: they have no size, so they are read to their end and not mapped.
-enum KernelFile {
-    static func lines(_ path: String) -> [Substring] {
+public enum KernelFile {
+    public static func lines(_ path: String) -> [Substring] {
         guard let file = fopen(path, "r") else { return [] }
         defer { fclose(file) }
         var bytes = [UInt8](repeating: 0, count: 1 << 16)

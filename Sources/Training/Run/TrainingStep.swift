@@ -36,7 +36,7 @@ public final class TrainingStep {
     }
 
     /// Sequences of a step over all micro-batches.
-    var sequences: Int { sampler.sequencesPerStep }
+    public var sequences: Int { sampler.sequencesPerStep }
 
     /// - Parameter progress: told how many sequences of the step are done.
     /// - Throws: `NonFinite` before anything is changed when loss or gradient are not finite;
