@@ -27,7 +27,8 @@ struct DDPTrain: ParsableCommand {
             """,
         version: "0.1.0",
         subcommands: [
-            Train.self, Prepare.self, Sample.self, Eval.self, Export.self, Config.self, Plan.self, Doctor.self,
+            Train.self, Prepare.self, Sample.self, Eval.self, Export.self, Bench.self, Config.self, Plan.self,
+            Doctor.self,
         ],
         defaultSubcommand: Train.self
     )

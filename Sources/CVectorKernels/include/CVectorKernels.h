@@ -106,3 +106,5 @@ void dt_pause(void);
 #ifdef __cplusplus
 }
 #endif
+
+#include "dt_profile.h"

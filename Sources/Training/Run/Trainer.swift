@@ -29,6 +29,7 @@ public final class Trainer {
 
     let dataset: Dataset
     let step: TrainingStep
+    let trace: StepTrace?
     let evaluation: Evaluation
     /// Nil when only an evaluation is wanted, which writes nothing.
     let folder: RunFolder?
@@ -99,6 +100,7 @@ public final class Trainer {
             batchCount: values.evalIters,
             seed: values.seed
         )
+        trace = try StepTrace(values, from: resumed?.state.iteration ?? 0)
         if !resumes && writes { folder = try RunFolder(newRunIn: outDir, overwrite: values.overwrite) }
 
         let pool = WorkerPool(threadCount: threads)
