@@ -29,4 +29,25 @@ struct PieceMeasurementTests {
         }
         #expect(pieces != whole)
     }
+
+    @Test("Measuring takes less memory than the model, and no more for a longer block or more layers")
+    func memory() {
+        let gpt2 = GPTConfiguration(
+            layerCount: 12,
+            headCount: 12,
+            embeddingSize: 768,
+            blockSize: 1024,
+            vocabularySize: 50304
+        )
+        func bytes(_ change: (inout GPTConfiguration) -> Void = { _ in }) -> Int {
+            var configuration = gpt2
+            change(&configuration)
+            let pool = WorkerPool(threadCount: 1)
+            return PieceMeasurement(configuration: configuration, sequences: 1, pool: pool, peak: 2e11).bytes
+        }
+        let whole = GPT.memoryEstimate(configuration: gpt2, batchSize: 1, sequenceLength: 1024, threads: 1).total
+        #expect(bytes() < whole / 2 + whole / 10, "\(bytes()) of \(whole)")
+        #expect(bytes { $0.layerCount = 48 } == bytes())
+        #expect(bytes { $0.blockSize = 1 << 16 } < 2 * bytes())
+    }
 }

@@ -27,7 +27,8 @@ public struct RunPlan: Sendable {
     /// - Parameters:
     ///   - bandwidth: of each rank's network link; needed for several ranks.
     ///   - iteration: where a resumed run goes on.
-    /// - Throws: `UserError(.usage)` for more ranks than sequences in a step.
+    /// - Throws: `UserError(.usage)` for more ranks than sequences in a step, and for a model of which not even the pieces
+    ///   to be measured fit this machine.
     public init(
         values: TrainingConfiguration,
         data: PlannedData,
@@ -44,12 +45,16 @@ public struct RunPlan: Sendable {
         copyBandwidth = CopyBandwidth.measure(pool: pool)
         let perRank = (values.gradientAccumulationSteps * values.batchSize + ranks - 1) / ranks
         let microBatch = min(values.batchSize, perRank)
-        let costs = PieceMeasurement(
+        refusal = Self.refusal(model, batchSize: microBatch, threads: threads, available: available)
+        let measurement = PieceMeasurement(
             configuration: model,
             sequences: GPT.sequencesPerChunk(batch: microBatch, length: model.blockSize),
             pool: pool,
             peak: peak
-        ).costs()
+        )
+        // One layer alone may be too large.
+        if let refusal, let available, measurement.bytes > available { throw UserError(.usage, refusal) }
+        let costs = measurement.costs()
         storage = StorageSpeed.measure(folder: values.outDir)
         time = TimePlan(
             values: values,
@@ -69,12 +74,6 @@ public struct RunPlan: Sendable {
             samples: data.samples,
             program: ProcessMemory.resident
         )
-        do {
-            _ = try MemoryCheck(configuration: model, batchSize: microBatch, threads: threads, available: available)
-            refusal = nil
-        } catch let error as UserError {
-            refusal = error.message
-        }
         self.values = values
         self.model = model
         self.data = data
@@ -83,6 +82,16 @@ public struct RunPlan: Sendable {
         self.threads = threads
         self.available = available
         self.peak = peak
+    }
+
+    /// Why training would be refused for want of memory; nil when it would not.
+    private static func refusal(_ model: GPTConfiguration, batchSize: Int, threads: Int, available: Int?) -> String? {
+        do {
+            _ = try MemoryCheck(configuration: model, batchSize: batchSize, threads: threads, available: available)
+            return nil
+        } catch {
+            return (error as? UserError)?.message ?? "\(error)"
+        }
     }
 
     private static func ring(values: TrainingConfiguration, ranks: Int, bandwidth: Bandwidth?) throws -> Ring? {
