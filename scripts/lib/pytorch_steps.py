@@ -51,7 +51,6 @@ def main():
     parser.add_argument("shape", type=json.loads, help="n_layer and so on, as JSON")
     parser.add_argument("--form", choices=["eager", "compile"], required=True)
     parser.add_argument("--steps", type=int, default=0)
-    parser.add_argument("--warmup", type=int, default=2, help="at least 1")
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument(
         "--optimizer", choices=OPTIMIZERS, help="form of AdamW; without one, prints which is faster here, and ends"
@@ -93,10 +92,13 @@ def main():
         print(json.dumps(dict(optimizer=faster_optimizer(make))))
         return
     optimizer = make(arguments.optimizer)
-    for _ in range(arguments.warmup):
+    step(optimizer)  # compiles
+    warm_up, begin = 0, time.perf_counter()
+    while warm_up < 2 or time.perf_counter() - begin < 1:
         start = time.perf_counter()
         step(optimizer)
         last = time.perf_counter() - start
+        warm_up += 1
     steps = arguments.steps or min(200, max(5, int(10 / last)))
     seconds = []
     for _ in range(steps):
