@@ -9,21 +9,27 @@ import CVectorKernels
 /// The vector loops of the instruction set chosen for this process (see CVectorKernels.h for what each one computes).
 public enum Kernels {
     /// The table in use; the plain one where DDP_TRAIN_ISA asks for what is not there (see `requestProblem`).
-    ///
+    @inlinable
+    public static var table: dt_kernels {
+        @inline(__always) get { current.pointee }
+    }
+
     /// Function pointers that never change, but that a `Profile` exchanges them for ones that record themselves and do the
-    /// same. A thread that reads an entry meanwhile finds the one or the other, hence it is safe to share.
-    nonisolated(unsafe) public internal(set) static var table = plainTable
+    /// same: a thread that reads an entry meanwhile finds the one or the other, hence safe to share. In memory of their own,
+    /// as Swift would guard every access to a variable.
+    @usableFromInline
+    nonisolated(unsafe) static let current: UnsafeMutablePointer<dt_kernels> = {
+        let current = UnsafeMutablePointer<dt_kernels>.allocate(capacity: 1)
+        current.initialize(to: chosen.pointee)
+        return current
+    }()
 
-    /// The table without recording.
-    nonisolated(unsafe) private static let plainTable: dt_kernels =
-        (dt_kernels_get() ?? dt_kernels_named("plain")!).pointee
+    nonisolated(unsafe) private static let chosen: UnsafePointer<dt_kernels> =
+        dt_kernels_get() ?? dt_kernels_named("plain")!
 
-    /// The same loops, recording the time they take.
-    nonisolated(unsafe) private static let recordingTable: dt_kernels =
-        withUnsafePointer(to: plainTable) { dt_kernels_recording($0) }
-
+    /// Exchanges the vector loops for ones that record the time they take, or back.
     static func record(_ isRecording: Bool) {
-        table = isRecording ? recordingTable : plainTable
+        current.pointee = isRecording ? dt_kernels_recording(chosen) : chosen.pointee
     }
 
     /// `avx512`, `avx2`, `neon` or `plain`.
