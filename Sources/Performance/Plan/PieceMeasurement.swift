@@ -38,17 +38,18 @@ struct PieceMeasurement {
 
     /// Bytes that measuring takes: less than the model, unless that is shallow.
     var bytes: Int {
-        let shapes = isWhole ? [(configuration, sequences)] : pieces.all
-        return shapes.reduce(0) { sum, shape in
-            let (configuration, sequences) = shape
-            return sum
-                + GPT.memoryEstimate(
-                    configuration: configuration,
-                    batchSize: sequences,
-                    sequenceLength: configuration.blockSize,
-                    threads: pool.threadCount
-                ).total
+        func estimate(_ piece: Pieces.Piece) -> GPT.MemoryEstimate {
+            GPT.memoryEstimate(
+                configuration: piece.configuration,
+                batchSize: piece.sequences,
+                sequenceLength: piece.configuration.blockSize,
+                threads: pool.threadCount
+            )
         }
+        guard !isWhole else { return estimate((configuration, sequences)).total }
+        // Moments are touched only where the update is timed.
+        let pieces = pieces
+        return pieces.all.map { estimate($0) }.reduce(estimate(pieces.two).moments) { $0 + $1.total - $1.moments }
     }
 
     private func guess(_ configuration: GPTConfiguration, sequences: Int) -> Double {
