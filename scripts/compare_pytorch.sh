@@ -24,22 +24,8 @@ for argument in "$@"; do
     esac
 done
 
-has_pytorch() { "$1" -c 'import torch, numpy, safetensors' 2> /dev/null; }
-
 require_swift
 install_libraries "$install"
-python=python3
-if ! has_pytorch "$python"; then
-    venv="$(cache_folder)/pytorch"
-    python="$venv/bin/python"
-    if ! has_pytorch "$python"; then
-        [ "$install" = yes ] || fail "python3 has no torch, numpy and safetensors, and nothing is to be installed"
-        note "installing PyTorch into $venv"
-        python3 -m venv "$venv"
-        # The build without CUDA is far smaller; not every index has it.
-        "$python" -m pip install --quiet 'torch==2.13.0+cpu' || "$python" -m pip install --quiet 'torch==2.13.0'
-        "$python" -m pip install --quiet numpy safetensors
-    fi
-fi
+require_pytorch "$install" safetensors
 build_release
 "$python" scripts/compare_pytorch.py "$ddp_train" ${arguments[@]+"${arguments[@]}"}

@@ -9,9 +9,28 @@ import CVectorKernels
 /// The vector loops of the instruction set chosen for this process (see CVectorKernels.h for what each one computes).
 public enum Kernels {
     /// The table in use; the plain one where DDP_TRAIN_ISA asks for what is not there (see `requestProblem`).
-    /// Function pointers that are set once and never change, hence safe to share.
-    nonisolated(unsafe) public static let table: dt_kernels =
-        (dt_kernels_get() ?? dt_kernels_named("plain")!).pointee
+    @inlinable
+    public static var table: dt_kernels {
+        @inline(__always) get { current.pointee }
+    }
+
+    /// Function pointers that never change, but that a `Profile` exchanges them for ones that record themselves and do the
+    /// same: a thread that reads an entry meanwhile finds the one or the other, hence safe to share. In memory of their own,
+    /// as Swift would guard every access to a variable.
+    @usableFromInline
+    nonisolated(unsafe) static let current: UnsafeMutablePointer<dt_kernels> = {
+        let current = UnsafeMutablePointer<dt_kernels>.allocate(capacity: 1)
+        current.initialize(to: chosen.pointee)
+        return current
+    }()
+
+    nonisolated(unsafe) private static let chosen: UnsafePointer<dt_kernels> =
+        dt_kernels_get() ?? dt_kernels_named("plain")!
+
+    /// Exchanges the vector loops for ones that record the time they take, or back.
+    static func record(_ isRecording: Bool) {
+        current.pointee = isRecording ? dt_kernels_recording(chosen) : chosen.pointee
+    }
 
     /// `avx512`, `avx2`, `neon` or `plain`.
     public static var instructionSet: String { String(cString: table.isa) }

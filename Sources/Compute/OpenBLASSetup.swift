@@ -4,15 +4,21 @@
 
     /// Brings OpenBLAS into the state that the worker pool needs.
     enum OpenBLASSetup {
-        static let once: Void = {
-            mendKernelChoice()
+        static let once: Void = { _ = mendedKernel }()
+
+        /// The kernel that was chosen wrongly, if one was.
+        static let mendedKernel: String? = {
+            let mended = mendKernelChoice()
             openblas_set_num_threads(1)
+            return mended
         }()
 
         /// Until version 0.3.25 OpenBLAS takes an Intel processor that it does not know by number for one of 2004 ("Prescott",
         /// OpenBLAS issue 4267), and runs at a quarter of its speed or less. Where the vector kernels know better, it is made to
         /// choose again. A choice by the user (OPENBLAS_CORETYPE) stands; a library without these entry points is left alone.
-        private static func mendKernelChoice() {
+        ///
+        /// - Returns: the kernel that was replaced.
+        private static func mendKernelChoice() -> String? {
             let ancient: Set = [
                 "Prescott", "Core2", "Penryn", "Dunnington", "Nehalem", "Katmai", "Coppermine", "Northwood", "Banias",
             ]
@@ -22,14 +28,15 @@
                 case "avx2": "Haswell"
                 default: nil
                 }
-            guard getenv("OPENBLAS_CORETYPE") == nil, let better,
-                ancient.contains(String(cString: openblas_get_corename())),
+            let chosen = String(cString: openblas_get_corename())
+            guard getenv("OPENBLAS_CORETYPE") == nil, let better, ancient.contains(chosen),
                 let quit = dlsym(nil, "gotoblas_dynamic_quit"), let start = dlsym(nil, "gotoblas_dynamic_init")
-            else { return }
+            else { return nil }
             typealias EntryPoint = @convention(c) () -> Void
             setenv("OPENBLAS_CORETYPE", better, 1)
             unsafeBitCast(quit, to: EntryPoint.self)()
             unsafeBitCast(start, to: EntryPoint.self)()
+            return chosen
         }
     }
 #endif

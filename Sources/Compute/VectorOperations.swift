@@ -93,7 +93,9 @@ public enum VectorOperations {
         guard let base = values.baseAddress else { return }
         pool.run((values.count + piece - 1) / piece) { task, _ in
             let start = task * piece
-            (base + start).update(repeating: 0, count: min(piece, values.count - start))
+            Profile.measure(.gradientZeroing) {
+                (base + start).update(repeating: 0, count: min(piece, values.count - start))
+            }
         }
     }
 }

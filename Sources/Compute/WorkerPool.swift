@@ -64,7 +64,7 @@ public final class WorkerPool: @unchecked Sendable {
         let mode = dt_flush_denormals()
         defer { dt_restore_denormals(mode) }
         guard threadCount > 1, taskCount > 1 else {
-            for task in 0..<taskCount { body(task, 0) }
+            for task in 0..<taskCount { Profile.measure(.other) { body(task, 0) } }
             return
         }
         precondition(taskCount < 1 << 32)
@@ -75,10 +75,12 @@ public final class WorkerPool: @unchecked Sendable {
             ticket.store(phase << 32 | UInt64(taskCount), ordering: .sequentiallyConsistent)
             if sleepers.load(ordering: .sequentiallyConsistent) > 0 { wakeSleepers() }
             takeTasks(as: 0)
-            var waited = 0
-            while unfinished.load(ordering: .acquiring) > 0 {
-                waited += 1
-                if waited < Self.spins { dt_pause() } else { sched_yield() }
+            Profile.measure(.idle) {
+                var waited = 0
+                while unfinished.load(ordering: .acquiring) > 0 {
+                    waited += 1
+                    if waited < Self.spins { dt_pause() } else { sched_yield() }
+                }
             }
             job = nil
         }
@@ -105,7 +107,7 @@ public final class WorkerPool: @unchecked Sendable {
     @inline(never)
     private func perform(remaining: Int, as worker: Int) {
         let job = job!
-        job.body(job.taskCount - remaining, worker)
+        Profile.measure(.other) { job.body(job.taskCount - remaining, worker) }
     }
 
     private func work(as worker: Int) {

@@ -22,10 +22,12 @@ struct Embedding {
         mask: dt_dropout?
     ) {
         let width = x.columns
-        for row in 0..<x.rows {
-            let token = tokens.base + Int(ids[firstRow + row]) * width
-            let position = positions.base + (firstPosition + (firstRow + row) % length) * width
-            Kernels.table.residual_forward(x.base + row * width, token, position, nil, 1, width, nil, 0, 1)
+        Profile.measure(.embedding) {
+            for row in 0..<x.rows {
+                let token = tokens.base + Int(ids[firstRow + row]) * width
+                let position = positions.base + (firstPosition + (firstRow + row) % length) * width
+                Kernels.table.residual_forward(x.base + row * width, token, position, nil, 1, width, nil, 0, 1)
+            }
         }
         guard mask != nil else { return }
         withMask(mask) { mask in
@@ -39,14 +41,16 @@ struct Embedding {
         guard let gradient else { preconditionFailure("a model without gradients has no backward pass") }
         return tiles(of: dx.columns, size: 64).map { columns in
             { _ in
-                let width = dx.columns
-                for row in 0..<dx.rows {
-                    let source = dx.base + row * width
-                    let token = gradient.tokens.base + Int(ids[row]) * width
-                    let position = gradient.positions.base + (row % length) * width
-                    for column in columns {
-                        token[column] += source[column]
-                        position[column] += source[column]
+                Profile.measure(.embedding) {
+                    let width = dx.columns
+                    for row in 0..<dx.rows {
+                        let source = dx.base + row * width
+                        let token = gradient.tokens.base + Int(ids[row]) * width
+                        let position = gradient.positions.base + (row % length) * width
+                        for column in columns {
+                            token[column] += source[column]
+                            position[column] += source[column]
+                        }
                     }
                 }
             }

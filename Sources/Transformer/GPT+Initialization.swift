@@ -27,11 +27,12 @@ extension GPT {
         let piece = 65536
         pool.run((count + piece - 1) / piece) { task, _ in
             let range = task * piece..<min(count, (task + 1) * piece)
-            for index in stride(from: range.lowerBound, to: range.upperBound, by: 2) {
-                let pair = random.normalPair(UInt32(index / 2))
-                values[index] = Float(pair.0 * deviation)
-                if index + 1 < range.upperBound { values[index + 1] = Float(pair.1 * deviation) }
-            }
+            random.fillNormal(
+                values + range.lowerBound,
+                count: range.count,
+                first: range.lowerBound,
+                deviation: deviation
+            )
         }
     }
 }

@@ -7,10 +7,12 @@ extension GPT {
         public let gradients: Int
         /// AdamW's two moments, which the trainer allocates.
         public let moments: Int
-        /// Activations of a chunk, scratch and a block of logits.
+        /// Activations of a chunk and scratch.
         public let activations: Int
+        /// A block of logits with its statistics.
+        public let logits: Int
 
-        public var total: Int { parameters + gradients + moments + activations }
+        public var total: Int { parameters + gradients + moments + activations + logits }
     }
 
     /// The memory that training with this configuration takes, before anything is allocated.
@@ -23,7 +25,7 @@ extension GPT {
     ) -> MemoryEstimate {
         let parameters = ParameterLayout(configuration).count * 4
         let rows = chunkSequences(batch: batchSize, length: sequenceLength) * sequenceLength
-        let activations =
+        let buffers =
             4
             * ChunkBuffers.count(
                 configuration: configuration,
@@ -32,11 +34,18 @@ extension GPT {
                 workers: threads,
                 keepsForBackward: training
             )
+        let logits = 4 * OutputHead.scratchCount(rows: rows, vocabularySize: configuration.vocabularySize)
         return MemoryEstimate(
             parameters: parameters,
             gradients: training ? parameters : 0,
             moments: training ? 2 * parameters : 0,
-            activations: activations
+            activations: buffers - logits,
+            logits: logits
         )
+    }
+
+    /// How many sequences of `length` tokens pass through the model at once, of a micro-batch of `batch`.
+    public static func sequencesPerChunk(batch: Int, length: Int) -> Int {
+        chunkSequences(batch: batch, length: length)
     }
 }

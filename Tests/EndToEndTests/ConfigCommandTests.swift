@@ -22,7 +22,7 @@ import Training
             text.split(separator: "\n").filter { !$0.hasPrefix("#") }.map { $0.prefix { $0 != "#" } }
         }
         #expect(assignments(first.output) == assignments(second.output))
-        #expect(assignments(first.output).count == ConfigurationKey.all.count - 1)
+        #expect(assignments(first.output).count == ConfigurationKey.all.count { !$0.onlyOnCommandLine })
         #expect(second.output.contains("# config.toml, line"))
     }
 

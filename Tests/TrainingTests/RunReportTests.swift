@@ -97,23 +97,44 @@ struct RunReportTests {
         #expect(notes == ["second 60", "second 120"])
     }
 
-    @Test("A batch that does not fit is refused with the estimate and the largest that does")
+    @Test("What does not fit is refused with the estimate and the largest batch and block that do")
     func memory() throws {
-        let model = try preset("gpt2").model(vocabularySize: 50304)
-        func check(_ batchSize: Int, _ available: Int) throws -> MemoryCheck {
-            var small = model
-            small.blockSize = 64
-            return try MemoryCheck(configuration: small, batchSize: batchSize, threads: 2, available: available)
+        var model = try preset("gpt2").model(vocabularySize: 50304)
+        model.blockSize = 64
+        func need(_ batchSize: Int, block: Int = 64) -> Int {
+            var shape = model
+            shape.blockSize = block
+            return MemoryPlan(configuration: shape, batchSize: batchSize, threads: 2).stillNeeded
         }
-        let four = try check(4, .max).estimate.total
-        _ = try check(4, four)
-        let error = #expect(throws: UserError.self) { try check(12, four) }
-        #expect(error?.kind == .usage)
-        #expect(error?.message.hasSuffix("the largest batch_size that fits is 4") == true, "\(error?.message ?? "")")
-        let none = #expect(throws: UserError.self) { try check(4, 1_000_000) }
-        #expect(none?.message.contains("not even batch_size=1 fits") == true)
+        func refusal(_ batchSize: Int, _ available: Int) throws -> String {
+            let error = #expect(throws: UserError.self) {
+                try MemoryCheck(configuration: model, batchSize: batchSize, threads: 2, available: available)
+            }
+            #expect(error?.kind == .usage)
+            return try #require(error).message
+        }
+        _ = try MemoryCheck(configuration: model, batchSize: 4, threads: 2, available: need(4))
+        _ = try MemoryCheck(configuration: model, batchSize: 4, threads: 2, available: nil)
+        let message = try refusal(12, need(4))
+        #expect(message.contains("--batch_size=4, or --block_size="), "\(message)")
+        let block = try #require(Int(message.split(separator: "=").last!))
+        #expect(need(12, block: block) <= need(4) && need(12, block: block + 1) > need(4), "block_size=\(block)")
+        // Nothing but a shorter block helps a batch of one.
+        let one = try refusal(1, need(1, block: 32))
+        #expect(one.hasSuffix("the largest that fit are --block_size=32"), "\(one)")
+        #expect(try refusal(4, 1_000_000).contains("not even batch_size=1 and block_size=1 fit"))
         #expect(try #require(MemoryCheck.availableBytes) > 1 << 26)
         #expect(Processors.available >= 1)
+    }
+
+    @Test("GPT-2 medium is planned to train within 8 GB")
+    func medium() throws {
+        let values = try preset("gpt2-medium")
+        let model = values.model(vocabularySize: 50304)
+        #expect(abs(Double(ParameterLayout(model).count) / 355e6 - 1) < 0.01)
+        let plan = MemoryPlan(configuration: model, batchSize: values.batchSize, threads: 2)
+        #expect(plan.total < 8_000_000_000, "\(plan)")
+        #expect(plan.total > 4 * 4 * ParameterLayout(model).count)
     }
 
     @Test("An excerpt of a sample stands on one line")

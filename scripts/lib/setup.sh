@@ -106,3 +106,26 @@ cache_folder() {
         echo "${XDG_CACHE_HOME:-$HOME/.cache}/ddp-train"
     fi
 }
+
+# require_pytorch yes|no [PACKAGE…]: sets `python` to one that has torch, numpy and the Python packages named: the one on the
+# PATH, else one in a virtual environment in the cache folder (about 1 GB), where they are then installed if that is wanted.
+require_pytorch() {
+    local install="$1" venv missing
+    shift
+    has_modules() {
+        "$1" -c 'import importlib.util, sys; sys.exit(any(importlib.util.find_spec(m) is None for m in sys.argv[1:]))' \
+            torch numpy "${@:2}" 2> /dev/null
+    }
+    python=python3
+    has_modules "$python" "$@" && return
+    venv="$(cache_folder)/pytorch"
+    python="$venv/bin/python"
+    has_modules "$python" "$@" && return
+    missing="torch, numpy${*:+, $*}"
+    [ "$install" = yes ] || fail "python3 does not have all of $missing, and nothing is to be installed"
+    note "installing $missing into $venv"
+    python3 -m venv "$venv"
+    # The build without CUDA is far smaller; not every index has it.
+    "$python" -m pip install --quiet 'torch==2.13.0+cpu' || "$python" -m pip install --quiet 'torch==2.13.0'
+    "$python" -m pip install --quiet numpy "$@"
+}

@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "NormalNumbers.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -121,3 +123,5 @@ void dt_pause(void);
 #ifdef __cplusplus
 }
 #endif
+
+#include "dt_profile.h"

@@ -166,6 +166,16 @@ extension ConfigurationKey {
             remark: { ["bfloat16", "float16", "float64"].contains($0) ? "computes in float32 only" : nil },
             "Number format of parameters and activations"
         ),
+        .text(
+            "profile",
+            .machine,
+            \.profile,
+            mayBeEmpty: true,
+            onlyOnCommandLine: true,
+            "Write a trace of \(StepTrace.stepCount) steps after the first \(StepTrace.warmUp), at most "
+                + "\(Numbers.grouped(StepTrace.eventCount)) events, to this file, for chrome://tracing or Perfetto; "
+                + "only on the command line"
+        ),
     ]
 
     private static let compatibility: [ConfigurationKey] = [

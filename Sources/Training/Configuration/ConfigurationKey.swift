@@ -182,6 +182,7 @@ extension ConfigurationKey {
         _ group: Group,
         _ path: Path<String>,
         mayBeEmpty: Bool = false,
+        onlyOnCommandLine: Bool = false,
         _ help: String
     ) -> Self {
         let allowed = mayBeEmpty ? "text" : "text that is not empty"
@@ -191,7 +192,7 @@ extension ConfigurationKey {
             kind: .text,
             help: help,
             allowed: allowed,
-            onlyOnCommandLine: false,
+            onlyOnCommandLine: onlyOnCommandLine,
             read: { text, configuration throws(ConfigurationRefusal) in
                 guard mayBeEmpty || !text.isEmpty else { throw ConfigurationRefusal("must be \(allowed)") }
                 configuration[keyPath: path] = text

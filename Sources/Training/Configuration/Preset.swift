@@ -1,6 +1,8 @@
 /// A named set of values that stands between the built-in defaults and the configuration files.
 public enum Preset: String, Sendable, CaseIterable {
-    case baby, char, tiny, small, medium, large, gpt2, none
+    case baby, char, tiny, small, medium, large, gpt2
+    case gpt2Medium = "gpt2-medium"
+    case none
 
     /// One line for help.
     public var summary: String {
@@ -12,6 +14,7 @@ public enum Preset: String, Sendable, CaseIterable {
         case .medium: "about 30M"
         case .large: "about 124M"
         case .gpt2: "nanoGPT's GPT-2"
+        case .gpt2Medium: "355M"
         case .none: "nanoGPT's defaults"
         }
     }
@@ -45,6 +48,14 @@ public enum Preset: String, Sendable, CaseIterable {
             [("dataset", "\"openwebtext\"")]
         case .gpt2:
             [("dataset", "\"openwebtext\""), ("eval_interval", "1000"), ("log_interval", "10")]
+        case .gpt2Medium:
+            // GPT-2 medium (Radford et al., 2019) with the learning rate of GPT-3's model of that size (Brown et al., 2020,
+            // table 2.1), as nanoGPT takes that of the small one.
+            [
+                ("dataset", "\"openwebtext\""), ("n_layer", "24"), ("n_head", "16"), ("n_embd", "1024"),
+                ("batch_size", "4"), ("gradient_accumulation_steps", "120"), ("learning_rate", "3e-4"),
+                ("min_lr", "3e-5"), ("eval_interval", "1000"), ("log_interval", "10"),
+            ]
         case .char:
             Self.shakespeareCharacters
         case .baby:

@@ -78,6 +78,8 @@ public struct TrainingConfiguration: Equatable, Sendable {
     public var backend = Backend.auto
     public var device = Device.auto
     public var dtype = DataType.float32
+    /// Path of a trace of the first steps; empty for none.
+    public var profile = ""
 
     // Accepted so that nanoGPT's configurations read
     public var compile = false

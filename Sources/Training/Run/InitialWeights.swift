@@ -21,7 +21,7 @@ extension ResolvedConfiguration {
     /// Takes the shape of weights that are there, as nanoGPT does; a smaller block size crops theirs.
     ///
     /// - Throws: `UserError(.usage)` when the user asked for another shape.
-    mutating func adopt(_ weights: InitialWeights) throws {
+    public mutating func adopt(_ weights: InitialWeights) throws {
         let given = weights.configuration
         let asked = values.model(vocabularySize: given.vocabularySize)
         for (name, wanted, present) in ModelShape.differences(asked, given) where isExplicit(name) {

@@ -10,52 +10,76 @@ import Transformer
 #endif
 
 /// Whether a run fits this machine's memory, said before anything is allocated.
-struct MemoryCheck {
+public struct MemoryCheck {
     let estimate: GPT.MemoryEstimate
     /// Bytes that can be had, nil where the system does not say.
     let available: Int?
 
-    /// - Throws: `UserError(.usage)` with the estimate and the largest batch that fits, when this one does not.
-    init(configuration: GPTConfiguration, batchSize: Int, threads: Int, available: Int? = Self.availableBytes) throws {
-        func estimate(_ batchSize: Int) -> GPT.MemoryEstimate {
-            GPT.memoryEstimate(
-                configuration: configuration,
-                batchSize: batchSize,
-                sequenceLength: configuration.blockSize,
-                threads: threads
-            )
+    /// - Throws: `UserError(.usage)` with the estimate and the largest batch and block that fit, when this one does not.
+    public init(
+        configuration: GPTConfiguration,
+        batchSize: Int,
+        threads: Int,
+        available: Int? = Self.availableBytes
+    ) throws {
+        func plan(_ batchSize: Int, _ blockSize: Int) -> MemoryPlan {
+            var shape = configuration
+            shape.blockSize = blockSize
+            return MemoryPlan(configuration: shape, batchSize: batchSize, threads: threads)
         }
-        self.estimate = estimate(batchSize)
+        let blockSize = configuration.blockSize
+        let asked = plan(batchSize, blockSize)
+        self.estimate = asked.model
         self.available = available
-        guard let available, self.estimate.total > available else { return }
+        guard let available, asked.stillNeeded > available else { return }
         let need =
             "n_layer=\(configuration.layerCount), n_embd=\(configuration.embeddingSize), "
-            + "block_size=\(configuration.blockSize) and batch_size=\(batchSize) take \(Self.text(self.estimate)), "
+            + "block_size=\(blockSize) and batch_size=\(batchSize) take \(Self.text(self.estimate)), "
             + "but \(Self.text(bytes: available)) are free"
-        // The estimate grows with the batch, or not at all past one chunk.
-        var (fits, tooLarge) = (0, batchSize)
-        while tooLarge - fits > 1 {
-            let middle = (fits + tooLarge) / 2
-            if estimate(middle).total <= available { fits = middle } else { tooLarge = middle }
+        func fits(_ batchSize: Int, _ blockSize: Int) -> Bool {
+            plan(batchSize, blockSize).stillNeeded <= available
         }
-        guard fits > 0 else {
+        let batch = Self.descending(from: batchSize - 1).first { fits($0, blockSize) }
+        let block = Self.descending(from: blockSize - 1).first { fits(batchSize, $0) }
+        var mends: [String] = []
+        if let batch { mends.append("--batch_size=\(batch)") }
+        if let block { mends.append("--block_size=\(block)") }
+        if mends.isEmpty, batchSize > 1, let block = Self.descending(from: blockSize - 1).first(where: { fits(1, $0) })
+        {
+            mends.append("--batch_size=1 with --block_size=\(block)")
+        }
+        guard !mends.isEmpty else {
             throw UserError(
                 .usage,
-                "\(need): not even batch_size=1 fits, so choose a smaller model, such as --preset=small"
+                "\(need): not even batch_size=1 and block_size=1 fit, so choose a smaller model, such as --preset=small"
             )
         }
-        throw UserError(.usage, "\(need): the largest batch_size that fits is \(fits)")
+        throw UserError(.usage, "\(need): the largest that fit are \(mends.joined(separator: ", or "))")
+    }
+
+    /// Sizes to try, the largest first: every one below 64, then multiples of 16, of 256, and so on, so that there are never
+    /// many. Memory does not simply grow with either size, as a micro-batch is cut evenly into chunks.
+    private static func descending(from largest: Int) -> some Sequence<Int> {
+        sequence(state: largest) { size -> Int? in
+            guard size > 0 else { return nil }
+            var step = 1
+            while size >= 64 * step { step *= 16 }
+            // Multiples of the step only, so that what is named is a round number.
+            let rounded = size / step * step
+            size = rounded - 1
+            return rounded
+        }
     }
 
     static func text(_ estimate: GPT.MemoryEstimate) -> String {
         """
         \(text(bytes: estimate.total)) (parameters \(text(bytes: estimate.parameters)), gradients \
         \(text(bytes: estimate.gradients)), moments \(text(bytes: estimate.moments)), activations \
-        \(text(bytes: estimate.activations)))
+        \(text(bytes: estimate.activations)), logits \(text(bytes: estimate.logits)))
         """
     }
 
-    static func text(bytes: Int) -> String {
+    public static func text(bytes: Int) -> String {
         switch bytes {
         case ..<10_000_000: "\(Numbers.fixed(Double(bytes) / 1e6, 1)) MB"
         case ..<1_000_000_000: "\(Numbers.fixed(Double(bytes) / 1e6, 0)) MB"
@@ -64,7 +88,7 @@ struct MemoryCheck {
     }
 
     /// What a process may still take: the system's own estimate, and no more than a container's limit leaves.
-    static var availableBytes: Int? {
+    public static var availableBytes: Int? {
         #if os(Linux)
             var bounds: [Int] = []
             if let line = KernelFile.lines("/proc/meminfo").first(where: { $0.hasPrefix("MemAvailable:") }),

@@ -7,9 +7,9 @@
 #endif
 
 /// Numbers as people read them.
-enum Numbers {
+public enum Numbers {
     /// With so many digits after the point.
-    static func fixed(_ value: Double, _ digits: Int) -> String {
+    public static func fixed(_ value: Double, _ digits: Int) -> String {
         guard value.isFinite else { return notFinite(value) }
         var scale = 1.0
         for _ in 0..<digits { scale *= 10 }
@@ -23,7 +23,7 @@ enum Numbers {
     }
 
     /// With four significant digits: `0.0009901`, `1.5e+12`.
-    static func short(_ value: Double) -> String {
+    public static func short(_ value: Double) -> String {
         guard value.isFinite, value != 0 else { return value == 0 ? "0" : notFinite(value) }
         let exponent = Int(floor(log10(abs(value))))
         guard -6..<7 ~= exponent else {
@@ -38,7 +38,7 @@ enum Numbers {
     private static func notFinite(_ value: Double) -> String { value.isNaN ? "nan" : value < 0 ? "-inf" : "inf" }
 
     /// With commas: `1,003,854`.
-    static func grouped(_ value: Int) -> String {
+    public static func grouped(_ value: Int) -> String {
         var text = ""
         for (index, digit) in String(abs(value)).enumerated() {
             if index > 0, (String(abs(value)).count - index) % 3 == 0 { text += "," }

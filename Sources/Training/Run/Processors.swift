@@ -19,8 +19,8 @@ public enum Processors {
     }
 
     #if os(Linux)
-        /// `Cpus_allowed_list` holds ranges such as `0-3,8`.
-        private static var allowed: Int? {
+        /// Cores by affinity; nil where the system does not say. `Cpus_allowed_list` holds ranges such as `0-3,8`.
+        public static var allowed: Int? {
             guard let line = KernelFile.lines("/proc/self/status").first(where: { $0.hasPrefix("Cpus_allowed_list:") }),
                 let list = line.split(whereSeparator: { $0 == "\t" || $0 == " " }).last
             else { return nil }
@@ -29,8 +29,8 @@ public enum Processors {
             return counts.isEmpty ? nil : counts.reduce(0, +)
         }
 
-        /// `cpu.max` holds microseconds a period and the period, or `max` and the period.
-        private static var quota: Int? {
+        /// Cores that a container's quota grants, rounded up; nil without one. `cpu.max` holds microseconds a period and the period, or `max` and the period.
+        public static var quota: Int? {
             guard let words = KernelFile.lines("/sys/fs/cgroup/cpu.max").first?.split(separator: " "), words.count == 2,
                 let time = Int(words[0]), let period = Int(words[1]), period > 0
             else { return nil }
@@ -40,8 +40,8 @@ public enum Processors {
 }
 
 /// Files that the kernel makes up: they have no size, so they are read to their end and not mapped.
-enum KernelFile {
-    static func lines(_ path: String) -> [Substring] {
+public enum KernelFile {
+    public static func lines(_ path: String) -> [Substring] {
         guard let file = fopen(path, "r") else { return [] }
         defer { fclose(file) }
         var bytes = [UInt8](repeating: 0, count: 1 << 16)

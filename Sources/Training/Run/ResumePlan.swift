@@ -64,6 +64,7 @@ struct ResumePlan {
     /// Options that change nothing about what is computed.
     private static let withoutEffect: Set = [
         "init_from", "out_dir", "data_dir", "threads", "log_interval", "keep_checkpoints", "overwrite", "preset",
+        "profile",
     ]
 }
 

@@ -1,5 +1,5 @@
 /// Measures steps and evaluations, and says from them how long the rest of a run takes.
-struct RunClock {
+public struct RunClock {
     /// Total and number of the steps measured; the first of a process is left out, since it touches everything for the first time.
     private var stepSeconds = 0.0
     private var steps = 0
@@ -42,7 +42,7 @@ struct RunClock {
     }
 
     /// `45 s`, `12 min 5 s`, `3 h 20 min`, `4 days 7 h`, `214 days`.
-    static func text(seconds: Double) -> String {
+    public static func text(seconds: Double) -> String {
         guard seconds < 1e12 else { return "more than 30,000 years" }
         let whole = Int(seconds.rounded(.up))
         let (minutes, hours, days) = (whole / 60, whole / 3600, whole / 86400)

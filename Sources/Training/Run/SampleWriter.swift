@@ -11,7 +11,7 @@ final class SampleWriter: TrainingObserver {
     private let stop: StopRequest
     private let output: RunOutput
 
-    private static let length = 300
+    static let length = 300
     private static let excerptLength = 72
 
     /// - Parameter stop: ends a sample that is being written, which is lost.

@@ -13,7 +13,15 @@ extension Trainer {
             return try evaluate() == nil ? .stopped : .finished
         }
         if iteration > 0 { output.line("resumed at iteration \(iteration)") }
-        let outcome = try loop()
+        let outcome: Outcome
+        do {
+            outcome = try loop()
+        } catch {
+            // What was recorded may show what went wrong; that is what the user has to hear of.
+            writeTrace(atEnd: true)
+            throw error
+        }
+        writeTrace(atEnd: true)
         switch outcome {
         case .stopped: output.line("stopped at iteration \(iteration); go on with --init_from=resume")
         case .finished:
@@ -47,9 +55,10 @@ extension Trainer {
         let start = ContinuousClock.now
         let result: TrainingStep.Result
         do {
-            result = try step.update(iteration) { sequences in
-                output.progress(stepProgress(sequences))
+            let update = { [self] in
+                try step.update(iteration) { sequences in output.progress(stepProgress(sequences)) }
             }
+            result = try trace?.around(iteration, pool: model.pool, update) ?? update()
         } catch let error as TrainingStep.NonFinite {
             throw notFinite(error)
         }
@@ -71,6 +80,16 @@ extension Trainer {
         iteration += 1
         for observer in observers { observer.stepDone(report) }
         lastLoss = result.loss
+        writeTrace(atEnd: false)
+    }
+
+    /// A run does not end for the want of its trace.
+    private func writeTrace(atEnd: Bool) {
+        do {
+            if let line = try trace?.write(atEnd: atEnd) { output.line(line) }
+        } catch {
+            output.note("warning: the profile was not written: \(error)")
+        }
     }
 
     private func notFinite(_ error: TrainingStep.NonFinite) -> UserError {

@@ -29,6 +29,7 @@ public final class Trainer {
 
     let dataset: Dataset
     let step: TrainingStep
+    let trace: StepTrace?
     let evaluation: Evaluation
     /// Nil when only an evaluation is wanted, which writes nothing.
     let folder: RunFolder?
@@ -99,6 +100,7 @@ public final class Trainer {
             batchCount: values.evalIters,
             seed: values.seed
         )
+        trace = try StepTrace(values, from: resumed?.state.iteration ?? 0)
         if !resumes && writes { folder = try RunFolder(newRunIn: outDir, overwrite: values.overwrite) }
 
         let pool = WorkerPool(threadCount: threads)
@@ -141,7 +143,8 @@ public final class Trainer {
             dataset: dataset,
             memory: memory,
             threads: threads,
-            peak: peak ?? MachinePeak.measure(pool: pool),
+            // Short: a run is to begin within moments. `bench` and `plan` measure longer.
+            peak: peak ?? MachinePeak.measure(pool: pool, rounds: 5),
             steps: values.evalOnly ? 0 : max(0, values.maxIters - iteration),
             evaluations: values.evalOnly ? 1 : Self.evaluationCount(after: iteration, values),
             tokensPerEvaluation: evaluation.tokenCount
@@ -155,7 +158,7 @@ public final class Trainer {
     }
 
     /// Evaluations from an iteration to the end, the one at the iteration itself included.
-    static func evaluationCount(after iteration: Int, _ values: TrainingConfiguration) -> Int {
+    public static func evaluationCount(after iteration: Int, _ values: TrainingConfiguration) -> Int {
         guard iteration <= values.maxIters else { return 0 }
         let multiples =
             values.maxIters / values.evalInterval - (iteration + values.evalInterval - 1) / values.evalInterval + 1

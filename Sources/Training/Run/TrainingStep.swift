@@ -7,14 +7,14 @@ import Transformer
 ///
 /// The sequences of a step are numbered over all its micro-batches. Which micro-batch a sequence falls into changes neither
 /// its text nor its dropout, and the loss is the mean over all tokens of all of them.
-final class TrainingStep {
-    struct Result {
-        let loss: Double
-        let gradientNorm: Double
-        let learningRate: Double
+public final class TrainingStep {
+    public struct Result {
+        public let loss: Double
+        public let gradientNorm: Double
+        public let learningRate: Double
     }
 
-    let model: GPT
+    public let model: GPT
     let optimizer: AdamW
     private let sampler: BatchSampler
     private let schedule: LearningRateSchedule
@@ -25,7 +25,7 @@ final class TrainingStep {
     private var tokens: [Int32] = []
     private var targets: [Int32] = []
 
-    init(model: GPT, optimizer: AdamW, sampler: BatchSampler, configuration: TrainingConfiguration) {
+    public init(model: GPT, optimizer: AdamW, sampler: BatchSampler, configuration: TrainingConfiguration) {
         self.model = model
         self.optimizer = optimizer
         self.sampler = sampler
@@ -36,12 +36,12 @@ final class TrainingStep {
     }
 
     /// Sequences of a step over all micro-batches.
-    var sequences: Int { sampler.sequencesPerStep }
+    public var sequences: Int { sampler.sequencesPerStep }
 
     /// - Parameter progress: told how many sequences of the step are done.
-    /// - Throws: `UserError(.other)` before anything is changed when loss or gradient are not finite;
+    /// - Throws: `NonFinite` before anything is changed when loss or gradient are not finite;
     ///   `UserError(.data)` when the data hold an id beyond the vocabulary.
-    func update(_ iteration: Int, progress: (Int) -> Void) throws -> Result {
+    public func update(_ iteration: Int, progress: (Int) -> Void = { _ in }) throws -> Result {
         let learningRate = schedule.rate(at: iteration)
         let loss = try accumulate(iteration, progress: progress)
         let norm = GradientNorm.measure(model.gradients, pool: model.pool)
@@ -84,11 +84,11 @@ final class TrainingStep {
     }
 
     /// A loss or gradient that no update can follow.
-    struct NonFinite: Error {
-        let iteration: Int
-        let loss: Double
-        let learningRate: Double
-        let gradientNorm: Double
+    public struct NonFinite: Error {
+        public let iteration: Int
+        public let loss: Double
+        public let learningRate: Double
+        public let gradientNorm: Double
     }
 }
 
@@ -105,7 +105,7 @@ extension LearningRateSchedule {
 }
 
 extension AdamW.Options {
-    init(_ configuration: TrainingConfiguration) {
+    public init(_ configuration: TrainingConfiguration) {
         self.init(
             beta1: configuration.beta1,
             beta2: configuration.beta2,

@@ -13,9 +13,18 @@ struct ConfigurationOption {
 extension Option where Value == ConfigurationOption? {
     /// An option for a key of the registry, which gives it its help and default.
     init(_ key: String) {
+        self.init(key, help: ConfigurationHelp.help[key]!)
+    }
+
+    /// The same where the default is another.
+    init(_ key: String, default text: String) {
+        self.init(key, help: ConfigurationHelp.help(of: ConfigurationKey.named(key)!, default: "(default: \(text))"))
+    }
+
+    private init(_ key: String, help: ArgumentHelp) {
         self.init(
             name: .customLong(key),
-            help: ConfigurationHelp.help[key]!,
+            help: help,
             completion: ConfigurationHelp.completion[key],
             transform: { ConfigurationOption(name: key, value: $0) }
         )
@@ -25,10 +34,12 @@ extension Option where Value == ConfigurationOption? {
 /// Help of every key. Made once: the parser makes its commands, and with them their options, again and again.
 private enum ConfigurationHelp {
     static let help = Dictionary(
-        uniqueKeysWithValues: ConfigurationKey.all.map { key in
-            (key.name, ArgumentHelp("\(key.help). \(defaults(of: key))", valueName: valueName(of: key)))
-        }
+        uniqueKeysWithValues: ConfigurationKey.all.map { key in (key.name, help(of: key, default: defaults(of: key))) }
     )
+
+    static func help(of key: ConfigurationKey, default text: String) -> ArgumentHelp {
+        ArgumentHelp("\(key.help). \(text)", valueName: valueName(of: key))
+    }
 
     static let completion = Dictionary(
         uniqueKeysWithValues: ConfigurationKey.all.compactMap { key in completion(of: key).map { (key.name, $0) } }
@@ -41,7 +52,7 @@ private enum ConfigurationHelp {
         case .integer: "n"
         case .number: "x"
         case .boolean: ConfigurationOption.booleanValueName
-        case .text: key.name.hasSuffix("_dir") ? "folder" : "text"
+        case .text: key.name.hasSuffix("_dir") ? "folder" : key.name == "profile" ? "file" : "text"
         case .choice(let choices): choices.joined(separator: "|")
         }
     }
@@ -49,6 +60,7 @@ private enum ConfigurationHelp {
     /// The built-in default, and the value of the preset that runs when nothing is said.
     private static func defaults(of key: ConfigurationKey) -> String {
         let builtIn = key.defaultArgument
+        guard !builtIn.isEmpty else { return "(default: none)" }
         let usual = key.argument(in: baby)
         return builtIn == usual ? "(default: \(builtIn))" : "(default: \(builtIn); preset baby: \(usual))"
     }
@@ -57,7 +69,7 @@ private enum ConfigurationHelp {
         switch key.kind {
         case .boolean: .list(["true", "false"])
         case .choice(let choices): .list(choices)
-        case .text: key.name.hasSuffix("_dir") ? .directory : nil
+        case .text: key.name.hasSuffix("_dir") ? .directory : key.name == "profile" ? .file() : nil
         case .integer, .number: nil
         }
     }
@@ -80,10 +92,16 @@ extension ConfiguredCommand {
     /// What was given, in the order of the registry.
     var sources: ConfigurationSources {
         let groups: [any ParsableArguments] = [general, model, optimization, evaluation, machine, compatibility]
-        // Each group's stored properties are its options, and each knows its key.
-        let options = groups.flatMap { Mirror(reflecting: $0).children }
-            .compactMap { ($0.value as? Option<ConfigurationOption?>)?.wrappedValue }
-        return ConfigurationSources(files: files.paths, options: options.map { ($0.name, $0.value) })
+        return ConfigurationSources(files: files.paths, options: groups.flatMap(\.givenOptions))
+    }
+}
+
+extension ParsableArguments {
+    /// The configuration keys among this group's options that were given, in their order.
+    var givenOptions: [(name: String, value: String)] {
+        // The stored properties are the options, and each knows its key.
+        Mirror(reflecting: self).children.compactMap { ($0.value as? Option<ConfigurationOption?>)?.wrappedValue }
+            .map { ($0.name, $0.value) }
     }
 }
 
@@ -148,6 +166,7 @@ struct MachineOptions: ParsableArguments {
     @Option("backend") var backend: ConfigurationOption?
     @Option("device") var device: ConfigurationOption?
     @Option("dtype") var dtype: ConfigurationOption?
+    @Option("profile") var profile: ConfigurationOption?
 }
 
 struct CompatibilityOptions: ParsableArguments {

@@ -1,7 +1,7 @@
 """GPT-2 in PyTorch as nanoGPT trains it: what the Swift program has to compute.
 
-Written for this project's goldens and for scripts/compare_pytorch.sh. Parameters go in and out under Hugging Face's names,
-linear weights (in, out), as the Swift side keeps them.
+Written for this project's goldens, for scripts/compare_pytorch.sh and scripts/compare_speed.sh. Parameters go in and out
+under Hugging Face's names, linear weights (in, out), as the Swift side keeps them.
 """
 
 import math
@@ -21,12 +21,20 @@ class Config:
     vocab_size: int
     bias: bool
     activation: str  # gelu, gelu_tanh or relu
+    dropout: float = 0.0
+
+
+def dropout(config):
+    """Nothing at all where nothing is dropped, so that it takes no time either."""
+    return nn.Dropout(config.dropout) if config.dropout else nn.Identity()
 
 
 class Attention(nn.Module):
     def __init__(self, config):
         super().__init__()
         self.n_head = config.n_head
+        self.p = config.dropout
+        self.dropout = dropout(config)
         self.c_attn = nn.Linear(config.n_embd, 3 * config.n_embd, bias=config.bias)
         self.c_proj = nn.Linear(config.n_embd, config.n_embd, bias=config.bias)
 
@@ -35,8 +43,8 @@ class Attention(nn.Module):
         q, k, v = (
             part.view(B, T, self.n_head, C // self.n_head).transpose(1, 2) for part in self.c_attn(x).split(C, dim=2)
         )
-        y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
-        return self.c_proj(y.transpose(1, 2).reshape(B, T, C))
+        y = F.scaled_dot_product_attention(q, k, v, is_causal=True, dropout_p=self.p if self.training else 0.0)
+        return self.dropout(self.c_proj(y.transpose(1, 2).reshape(B, T, C)))
 
 
 class MLP(nn.Module):
@@ -49,9 +57,10 @@ class MLP(nn.Module):
             "gelu_tanh": lambda x: F.gelu(x, approximate="tanh"),
             "relu": F.relu,
         }[config.activation]
+        self.dropout = dropout(config)
 
     def forward(self, x):
-        return self.c_proj(self.activation(self.c_fc(x)))
+        return self.dropout(self.c_proj(self.activation(self.c_fc(x))))
 
 
 class Block(nn.Module):
@@ -75,6 +84,7 @@ class GPT(nn.Module):
             {
                 "wte": nn.Embedding(config.vocab_size, config.n_embd),
                 "wpe": nn.Embedding(config.block_size, config.n_embd),
+                "drop": dropout(config),
                 "h": nn.ModuleList(Block(config) for _ in range(config.n_layer)),
                 "ln_f": nn.LayerNorm(config.n_embd, bias=config.bias),
             }
@@ -83,7 +93,7 @@ class GPT(nn.Module):
     def forward(self, tokens, targets=None):
         """Logits (B, T, V), and the mean loss in nats if there are targets."""
         t = self.transformer
-        x = t.wte(tokens) + t.wpe(torch.arange(tokens.shape[1]))
+        x = t.drop(t.wte(tokens) + t.wpe(torch.arange(tokens.shape[1])))
         for block in t.h:
             x = block(x)
         logits = t.ln_f(x) @ t.wte.weight.T
@@ -98,13 +108,13 @@ class GPT(nn.Module):
         """Parameters (or what `of` finds of each, such as its gradient) in Hugging Face's layout."""
         return {name: _swapped(name, of(value)).contiguous() for name, value in self.named_parameters()}
 
-    def optimizer(self, learning_rate, weight_decay, betas):
-        """AdamW that decays tensors of two or more dimensions."""
+    def optimizer(self, learning_rate, weight_decay, betas, **form):
+        """AdamW that decays tensors of two or more dimensions; `form` may say `fused` or `foreach`."""
         groups = [
             {"params": [p for p in self.parameters() if p.dim() >= 2], "weight_decay": weight_decay},
             {"params": [p for p in self.parameters() if p.dim() < 2], "weight_decay": 0.0},
         ]
-        return torch.optim.AdamW(groups, lr=learning_rate, betas=betas)
+        return torch.optim.AdamW(groups, lr=learning_rate, betas=betas, **form)
 
 
 def _swapped(name, value):

@@ -1,0 +1,95 @@
+import Compute
+import Formats
+import Training
+
+extension AttentionBenchmark {
+    /// One object for programs.
+    public func json(_ comparisons: [Comparison]) -> JSONValue {
+        .object([
+            .init("n_head", .integer(headCount)),
+            .init("head_size", .integer(headSize)),
+            .init("threads", .integer(threads)),
+            .init("isa", .string(Kernels.instructionSet)),
+            .init("blas", .string(MatrixProduct.libraryDescription)),
+            .init("attention", .array(comparisons.map(\.json))),
+        ])
+    }
+
+    /// Lines for people.
+    public func lines(_ comparisons: [Comparison]) -> [String] {
+        var lines = [
+            """
+            attention of one sequence, \(headCount) heads of \(headSize), \(threads) threads, \
+            \(Kernels.instructionSet), \(MatrixProduct.libraryDescription)
+            """,
+            "medians in ms; memory besides inputs and outputs; largest difference from the plain form's results",
+            "",
+            TextTable.line([
+                ("", 6), ("tiled", 20), ("", 11), ("plain, whole (T, T)", 21), ("", 11), ("times", 9),
+                ("difference", 18),
+            ]),
+            TextTable.line([
+                ("block", 6), ("forward", 10), ("backward", 10), ("memory", 11), ("forward", 11), ("backward", 10),
+                ("memory", 11), ("as fast", 9), ("output", 9), ("gradient", 10),
+            ]),
+        ]
+        for comparison in comparisons {
+            func time(_ spread: Spread?) -> String { spread.map { Numbers.fixed($0.median * 1000, 3) } ?? "-" }
+            func memory(_ bytes: Int?) -> String { bytes.map { MemoryCheck.text(bytes: $0) } ?? "too much" }
+            lines.append(
+                TextTable.line([
+                    (String(comparison.length), 6),
+                    (time(comparison.tiled.forward), 10), (time(comparison.tiled.backward), 10),
+                    (memory(comparison.tiled.bytes), 11),
+                    (time(comparison.plain?.forward), 11), (time(comparison.plain?.backward), 10),
+                    (memory(comparison.plain?.bytes), 11),
+                    (comparison.timesAsFast.map { Numbers.fixed($0, 2) } ?? "-", 9),
+                    (comparison.outputDifference.map(Numbers.exponent) ?? "-", 9),
+                    (comparison.gradientDifference.map(Numbers.exponent) ?? "-", 10),
+                ])
+            )
+        }
+        return lines
+    }
+}
+
+extension AttentionBenchmark.Form {
+    /// Forward and backward, medians, in seconds.
+    public var seconds: Double { forward.median + backward.median }
+
+    fileprivate var json: JSONValue {
+        .object([
+            .init("forward", .object(forward.jsonMembers)), .init("backward", .object(backward.jsonMembers)),
+            .init("bytes", .integer(bytes)),
+        ])
+    }
+}
+
+extension AttentionBenchmark.Comparison {
+    /// The plain form's time over the tiled one's.
+    public var timesAsFast: Double? { plain.map { $0.seconds / tiled.seconds } }
+
+    fileprivate var json: JSONValue {
+        func number(_ value: Double?) -> JSONValue { value.flatMap { $0.isFinite ? .number($0) : nil } ?? .null }
+        return .object([
+            .init("block_size", .integer(length)),
+            .init("tiled", tiled.json),
+            .init("plain", plain?.json ?? .null),
+            .init("times_as_fast", number(timesAsFast)),
+            .init("largest_output_difference", number(outputDifference)),
+            .init("largest_gradient_difference", number(gradientDifference)),
+        ])
+    }
+}
+
+extension Numbers {
+    /// As `1.2e-6`.
+    fileprivate static func exponent(_ value: Double) -> String {
+        guard value > 0, value.isFinite else { return value == 0 ? "0" : "\(value)" }
+        var (mantissa, exponent) = (value, 0)
+        while mantissa < 0.995e0 || mantissa >= 9.95 {
+            (mantissa, exponent) = mantissa < 1 ? (mantissa * 10, exponent - 1) : (mantissa / 10, exponent + 1)
+        }
+        return "\(fixed(mantissa, 1))e\(exponent)"
+    }
+}

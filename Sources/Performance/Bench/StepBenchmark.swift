@@ -1,0 +1,114 @@
+import Compute
+import Formats
+import Text
+import Training
+import Transformer
+
+/// Measures whole training steps of a shape: forward, backward, clipping and AdamW, by the trainer's own code, on random
+/// tokens.
+///
+/// Three things are measured one after the other in one process, so that none disturbs another: the steps; between them,
+/// before and after, the machine's peak in matrix products; and then some more steps with their time by part.
+public struct StepBenchmark: Sendable {
+    public let shape: BenchShape
+    /// Steps before the measurement, which touch memory for the first time.
+    public let warmUp: Int
+    /// Steps to measure; nil for as many as take about ten seconds, at least 5 and at most 200.
+    public let steps: Int?
+
+    public init(shape: BenchShape, warmUp: Int = 2, steps: Int? = nil) {
+        self.shape = shape
+        self.warmUp = warmUp
+        self.steps = steps
+    }
+
+    /// - Parameter progress: told what is going on, often.
+    /// - Throws: `UserError(.usage)` when the shape does not fit this machine's memory.
+    public func run(progress: (String) -> Void = { _ in }) throws -> StepMeasurement {
+        let batch = shape.training.batchSize
+        _ = try MemoryCheck(configuration: shape.model, batchSize: batch, threads: shape.threads)
+        let pool = WorkerPool(threadCount: shape.threads)
+        let step = try trainingStep(pool: pool)
+        var iteration = 0
+        func makeStep(_ what: @autoclosure () -> String) throws -> Double {
+            let start = ContinuousClock.now
+            do {
+                _ = try step.update(iteration) { done in progress("\(what()), \(done) of \(step.sequences) sequences") }
+            } catch let error as TrainingStep.NonFinite {
+                throw UserError(
+                    .other,
+                    "step \(error.iteration) of random tokens: loss \(error.loss), gradient norm \(error.gradientNorm)"
+                )
+            }
+            iteration += 1
+            return (ContinuousClock.now - start) / .seconds(1)
+        }
+
+        progress("measuring the machine's matrix products")
+        var peak = MachinePeak.measure(pool: pool)
+        var last = 0.0
+        for index in 0..<warmUp { last = try makeStep("warm-up step \(index + 1) of \(warmUp)") }
+        let count = steps ?? Self.count(lasting: 10, each: warmUp > 0 ? last : 0, in: 5...200)
+        var seconds: [Double] = []
+        for index in 0..<count {
+            if index > 0, index == count / 2 { peak = max(peak, MachinePeak.measure(pool: pool)) }
+            seconds.append(try makeStep("step \(index + 1) of \(count), \(Self.milliseconds(seconds.last))"))
+        }
+        peak = max(peak, MachinePeak.measure(pool: pool))
+        let peakMemory = PeakMemory.bytes
+
+        let profile = Profile(pool: pool)
+        let profiled = Self.count(lasting: 2, each: Spread(seconds).median, in: 1...20)
+        for index in 0..<profiled {
+            _ = try profile.record { try makeStep("time by part: step \(index + 1) of \(profiled)") }
+        }
+        return StepMeasurement(
+            shape: shape,
+            warmUp: warmUp,
+            seconds: seconds,
+            peak: peak,
+            peakMemory: peakMemory,
+            profile: PartTimes(profile)
+        )
+    }
+
+    private func trainingStep(pool: WorkerPool) throws -> TrainingStep {
+        let model = GPT(configuration: shape.model, pool: pool)
+        let seed = UInt64(shape.training.seed)
+        model.initializeParameters(seed: seed)
+        let sequences = shape.training.batchSize * shape.training.gradientAccumulationSteps
+        return TrainingStep(
+            model: model,
+            optimizer: AdamW(layout: model.layout, options: AdamW.Options(shape.training)),
+            sampler: try BatchSampler(
+                sequence: Self.randomTokens(
+                    below: shape.model.vocabularySize,
+                    blockSize: shape.model.blockSize,
+                    seed: seed
+                ),
+                blockSize: shape.model.blockSize,
+                sequencesPerStep: sequences,
+                order: .random,
+                seed: seed
+            ),
+            configuration: shape.training
+        )
+    }
+
+    /// A quarter of a million of them, more where one window is longer.
+    private static func randomTokens(below vocabularySize: Int, blockSize: Int, seed: UInt64) throws -> TokenSequence {
+        let random = CounterRandom(seed: seed, stream: .corpus)
+        let tokens = (0..<max(1 << 18, 2 * blockSize)).map { index in
+            Int32(random.integer(UInt32(index), below: vocabularySize))
+        }
+        return try TokenSequence(tokens: tokens, vocabularySize: vocabularySize, source: "random tokens")
+    }
+
+    private static func count(lasting seconds: Double, each: Double, in range: ClosedRange<Int>) -> Int {
+        each > 0 ? min(range.upperBound, max(range.lowerBound, Int(min(seconds / each, 1e6)))) : range.lowerBound
+    }
+
+    private static func milliseconds(_ seconds: Double?) -> String {
+        seconds.map { "\(Numbers.fixed($0 * 1000, 1)) ms each" } ?? "no time yet"
+    }
+}

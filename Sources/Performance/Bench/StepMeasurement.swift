@@ -1,0 +1,50 @@
+import Compute
+import Training
+import Transformer
+
+/// What was measured of whole training steps.
+public struct StepMeasurement: Sendable {
+    public let shape: BenchShape
+    public let warmUp: Int
+    /// Of each measured step.
+    public let seconds: [Double]
+    /// Floating-point operations a second of this machine's matrix products, in the same run.
+    public let peak: Double
+    /// In bytes; nil where the system does not say.
+    public let peakMemory: Int?
+    public let profile: PartTimes
+
+    public var spread: Spread { Spread(seconds) }
+
+    /// By the median step.
+    public var tokensPerSecond: Double { Double(shape.training.tokensPerIteration) / spread.median }
+
+    /// Floating-point operations a second by nanoGPT's count (see `GPTConfiguration.operationsPerToken`).
+    public var countedOperations: Double { tokensPerSecond * shape.model.operationsPerToken }
+
+    public var shareOfPeak: Double { countedOperations / peak }
+}
+
+/// The workers' time by part.
+public struct PartTimes: Sendable {
+    public let steps: Int
+    public let workers: Int
+    /// Of a step.
+    public let wallSeconds: Double
+    /// Of a step, summed over the workers; what takes most comes first, and what never happened is left out.
+    public let seconds: [(part: Part, seconds: Double)]
+
+    /// - Parameter profile: with at least one recording, each of them a step.
+    public init(_ profile: Profile) {
+        let count = Double(profile.recordings.count)
+        steps = profile.recordings.count
+        workers = profile.workerCount
+        wallSeconds = profile.wallSeconds / count
+        seconds = profile.seconds.filter { $0.value > 0 }
+            .map { ($0.key, $0.value / count) }
+            .sorted { ($0.1, $1.0.rawValue) > ($1.1, $0.0.rawValue) }
+    }
+
+    /// Of all workers' time.
+    public func share(_ seconds: Double) -> Double { seconds / (wallSeconds * Double(workers)) }
+}

@@ -1,0 +1,80 @@
+import Formats
+
+/// One thing that a build or a machine has or lacks.
+public struct Finding: Equatable, Sendable {
+    public enum State: String, Sendable {
+        case fine
+        /// Not there, and not needed for everything; `advice` says for what and how to have it.
+        case missing
+        /// Training cannot work, or not as it should, before this is mended.
+        case broken
+    }
+
+    /// The member of the JSON object.
+    public var key: String
+    public var title: String
+    /// For people.
+    public var text: String
+    /// For programs.
+    public var value: JSONValue
+    public var state: State
+    public var advice: String?
+
+    public init(
+        _ key: String,
+        _ title: String,
+        _ text: String,
+        _ value: JSONValue? = nil,
+        state: State = .fine,
+        advice: String? = nil
+    ) {
+        self.key = key
+        self.title = title
+        self.text = text
+        self.value = value ?? .string(text)
+        self.state = state
+        self.advice = advice
+    }
+}
+
+/// What `ddp-train doctor` found.
+public struct DoctorReport: Equatable, Sendable {
+    public var findings: [Finding]
+
+    public init(_ findings: [Finding]) {
+        self.findings = findings
+    }
+
+    /// Whether nothing that is needed is broken.
+    public var isFine: Bool { !findings.contains { $0.state == .broken } }
+
+    /// A line for each finding, with advice under those that lack something.
+    public var text: String {
+        let width = findings.map(\.title.count).max() ?? 0
+        var text = ""
+        for finding in findings {
+            let title = finding.title + String(repeating: " ", count: width - finding.title.count)
+            text += "\(title)  \(finding.text)\n"
+            if let advice = finding.advice {
+                let mark = finding.state == .broken ? "broken: " : ""
+                text += "\(String(repeating: " ", count: width))  -> \(mark)\(advice)\n"
+            }
+        }
+        return text
+    }
+
+    /// One object: a member a finding, then `problems` (what, state and advice of those that are not fine) and `ok`.
+    public var json: JSONValue {
+        let problems = findings.filter { $0.state != .fine }.map { finding in
+            JSONValue.object([
+                .init("what", .string(finding.key)), .init("state", .string(finding.state.rawValue)),
+                .init("advice", finding.advice.map { .string($0) } ?? .null),
+            ])
+        }
+        return .object(
+            findings.map { .init($0.key, $0.value) } + [
+                .init("problems", .array(problems)), .init("ok", .bool(isFine)),
+            ]
+        )
+    }
+}

@@ -1,0 +1,56 @@
+import Formats
+
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
+
+/// How fast a checkpoint is saved: written, flushed to disk, and read again for its hash.
+public enum StorageSpeed {
+    private static let size = 1 << 24
+
+    /// Bytes a second into the folder, or the nearest one above it that is there, by a file of 16 MB that is removed again.
+    ///
+    /// - Returns: nil where nothing can be written.
+    public static func measure(folder: String) -> Double? {
+        let path = nearestFolder(to: folder) + "/.ddp-train-plan-\(getpid())"
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { return nil }
+        defer { unlink(path) }
+        let bytes = [UInt8](repeating: 1, count: size)
+        let start = ContinuousClock.now
+        var done = 0
+        while done < size {
+            let count = bytes.withUnsafeBytes { write(descriptor, $0.baseAddress! + done, size - done) }
+            guard count > 0 else {
+                close(descriptor)
+                return nil
+            }
+            done += count
+        }
+        let flushed = fsync(descriptor) == 0
+        close(descriptor)
+        guard flushed, (try? Checksum.sha256(ofFile: path)) != nil else { return nil }
+        return Double(size) / ((.now - start) / .seconds(1))
+    }
+
+    /// The path itself, or the first above it that is a folder; `.` for a relative path without one.
+    public static func nearestFolder(to path: String) -> String {
+        var path = path[...]
+        while !path.isEmpty {
+            if FileSystem.kind(of: String(path)) == .folder { return String(path) }
+            guard let slash = path.lastIndex(of: "/") else { return "." }
+            if slash == path.startIndex { return "/" }
+            path = path[..<slash]
+        }
+        return "."
+    }
+}

@@ -1,0 +1,48 @@
+import Formats
+
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
+
+/// Programs and folders around this process.
+public enum Surroundings {
+    /// The first program of this name in the folders of `path`, which are separated by colons.
+    public static func program(_ name: String, path: String? = getenv("PATH").map { String(cString: $0) }) -> String? {
+        for folder in (path ?? "").split(separator: ":") {
+            let candidate = "\(folder)/\(name)"
+            if FileSystem.kind(of: candidate) == .file, access(candidate, X_OK) == 0 { return candidate }
+        }
+        return nil
+    }
+
+    /// Bytes that a user may still write at a path, or at the nearest folder above it; nil where the system does not say.
+    public static func freeBytes(at path: String) -> Int? {
+        var information = statvfs()
+        guard statvfs(StorageSpeed.nearestFolder(to: path), &information) == 0 else { return nil }
+        return Int(information.f_bavail) * Int(information.f_frsize)
+    }
+
+    /// Whether a file can be made there, or a folder where there is none yet.
+    public static func isWritable(_ path: String) -> Bool {
+        access(StorageSpeed.nearestFolder(to: path), W_OK | X_OK) == 0
+    }
+
+    /// The command that installs a package: by the manager that is there. Nil where none is known.
+    ///
+    /// - Parameter packages: its name by the manager's program (`apt-get`, `dnf`, `brew`).
+    public static func installation(
+        _ packages: [String: String],
+        isPresent: (String) -> Bool = { program($0) != nil }
+    ) -> String? {
+        for (manager, command) in [
+            ("apt-get", "sudo apt-get install"), ("dnf", "sudo dnf install"), ("brew", "brew install"),
+        ] {
+            if let package = packages[manager], isPresent(manager) { return "\(command) \(package)" }
+        }
+        return nil
+    }
+}

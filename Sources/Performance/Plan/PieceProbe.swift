@@ -1,0 +1,83 @@
+import Compute
+import Training
+import Transformer
+
+/// A small model with everything that trains it, of which pieces are timed.
+final class PieceProbe {
+    private let model: GPT
+    private let optimizer: AdamW
+    private let generator: Generator
+    private let tokens: [Int32]
+    private let targets: [Int32]
+    private var updates = 0
+
+    /// Tokens of a sample that is timed: enough that the prompt's first pass does not count for much.
+    private static let sampleTokens = 12
+
+    /// - Parameter sequences: in a chunk, each of the configuration's block size.
+    init(_ configuration: GPTConfiguration, sequences: Int, pool: WorkerPool) {
+        model = GPT(configuration: configuration, pool: pool)
+        model.initializeParameters(seed: 1)
+        optimizer = AdamW(layout: model.layout, options: AdamW.Options())
+        generator = Generator(model: model)
+        let random = CounterRandom(seed: 1, stream: .trainingBatches)
+        let count = sequences * configuration.blockSize
+        let ids = (0...count).map { Int32(random.integer(UInt32($0), below: configuration.vocabularySize)) }
+        tokens = Array(ids.dropLast())
+        targets = Array(ids.dropFirst())
+    }
+
+    var parameterCount: Int { model.layout.count }
+
+    func trainingSeconds() -> Double {
+        seconds {
+            _ = model.forwardBackward(
+                tokens: tokens,
+                targets: targets,
+                sequenceLength: model.configuration.blockSize,
+                gradientScale: 1 / Float(tokens.count),
+                dropout: DropoutKey(seed: 1, step: updates, firstSequence: 0)
+            )
+        }
+    }
+
+    func forwardSeconds() -> Double {
+        seconds { _ = model.loss(tokens: tokens, targets: targets, sequenceLength: model.configuration.blockSize) }
+    }
+
+    func updateSeconds() -> Double {
+        updates += 1
+        return seconds {
+            model.zeroGradients()
+            let norm = GradientNorm.measure(model.gradients, pool: model.pool)
+            optimizer.step(
+                updates,
+                parameters: model.parameters,
+                gradients: model.gradients,
+                learningRate: 1e-5,
+                gradientScale: GradientNorm.clippingScale(norm: norm, maximum: 1),
+                pool: model.pool
+            )
+        }
+    }
+
+    /// Of one token.
+    func samplingSeconds() -> Double {
+        var drawn = 0
+        let options = SamplingOptions(
+            maxNewTokens: Self.sampleTokens,
+            allowedVocabulary: model.configuration.vocabularySize
+        )
+        let elapsed = seconds {
+            generator.generate(prompt: [0], options: options) { _ in
+                drawn += 1
+                return true
+            }
+        }
+        return elapsed / Double(max(drawn, 1))
+    }
+
+    private func seconds(_ body: () -> Void) -> Double {
+        ContinuousClock().measure(body) / .seconds(1)
+    }
+}

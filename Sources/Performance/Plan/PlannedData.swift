@@ -1,0 +1,62 @@
+import Formats
+import Text
+import Training
+
+/// What a plan must know of the data, whether or not they are there yet.
+public struct PlannedData: Equatable, Sendable {
+    public var vocabularySize: Int
+    /// Where the vocabulary's size comes from, for the output.
+    public var vocabularyOrigin: String
+    /// Bytes of the token files of both splits; nil when the data set is not there.
+    public var bytes: Int?
+    /// Whether evaluations will write a sample, which takes a tokenizer.
+    public var samples: Bool
+
+    public init(vocabularySize: Int, vocabularyOrigin: String, bytes: Int?, samples: Bool) {
+        self.vocabularySize = vocabularySize
+        self.vocabularyOrigin = vocabularyOrigin
+        self.bytes = bytes
+        self.samples = samples
+    }
+
+    /// From the data set that the configuration names, if it is there; else what its preset is meant for.
+    ///
+    /// - Parameter vocabularySize: what the user says, which goes first.
+    /// - Throws: `UserError(.data)` when the data set is there and damaged.
+    public init(configuration: TrainingConfiguration, vocabularySize: Int? = nil) throws {
+        let path = configuration.dataDir + "/" + configuration.dataset
+        if FileSystem.kind(of: path) == .folder {
+            let dataset = try Dataset.open(folder: configuration.dataDir, name: configuration.dataset)
+            self.init(
+                vocabularySize: vocabularySize ?? dataset.vocabularySize,
+                vocabularyOrigin: vocabularySize == nil ? "data set \(configuration.dataset)" : "--vocab_size",
+                bytes: 2 * (dataset.train.count + dataset.validation.count),
+                samples: dataset.tokenizer != nil
+            )
+            return
+        }
+        let natural = configuration.preset.vocabularySize
+        self.init(
+            vocabularySize: vocabularySize ?? natural,
+            vocabularyOrigin: vocabularySize == nil
+                ? "preset \(configuration.preset.rawValue), as there is no data set \(configuration.dataset) in "
+                    + "\(configuration.dataDir)" : "--vocab_size",
+            bytes: nil,
+            samples: natural == Preset.characterVocabulary
+        )
+    }
+}
+
+extension Preset {
+    /// Of tiny shakespeare.
+    static let characterVocabulary = 65
+
+    /// The vocabulary that a preset's size is counted with: GPT-2's, padded as nanoGPT pads it, or the characters of tiny
+    /// shakespeare.
+    public var vocabularySize: Int {
+        switch self {
+        case .gpt2, .gpt2Medium, .large, .none: 50304
+        case .baby, .char, .tiny, .small, .medium: Self.characterVocabulary
+        }
+    }
+}

@@ -1,0 +1,38 @@
+import Transformer
+
+/// The cost of summing gradients over ranks by a ring, and how much of it hides behind the backward pass.
+///
+/// A ring sends `2 (n - 1) / n` of the gradient's bytes from each rank (Patarasuk and Yuan, "Bandwidth optimal all-reduce
+/// algorithms", 2009); latency is not counted. Assumed: gradients of layers travel while the last chunk's backward pass goes
+/// on, those of the embeddings only after it, since the head shares the token embedding and its gradient is complete last.
+public struct Ring: Equatable, Sendable {
+    public var ranks: Int
+    public var bandwidth: Bandwidth
+
+    public init(ranks: Int, bandwidth: Bandwidth) {
+        self.ranks = ranks
+        self.bandwidth = bandwidth
+    }
+
+    /// Seconds on the wire for so many bytes.
+    public func seconds(bytes: Int) -> Double {
+        2 * Double(ranks - 1) / Double(ranks) * Double(bytes) / bandwidth.bytesPerSecond
+    }
+
+    /// What a step spends on communication.
+    public struct Cost: Equatable, Sendable {
+        public var total: Double
+        /// Behind the backward pass.
+        public var hidden: Double
+        public var exposed: Double { total - hidden }
+    }
+
+    /// - Parameter backward: seconds of the last chunk's backward pass.
+    public func cost(configuration: GPTConfiguration, backward: Double) -> Cost {
+        let layout = ParameterLayout(configuration)
+        let embeddings = layout.tokenEmbedding.count + layout.positionEmbedding.count
+        let total = seconds(bytes: 4 * layout.count)
+        let layers = seconds(bytes: 4 * (layout.count - embeddings))
+        return Cost(total: total, hidden: min(layers, max(0, backward)))
+    }
+}

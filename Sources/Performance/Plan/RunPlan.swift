@@ -1,0 +1,125 @@
+import Compute
+import Formats
+import Training
+import Transformer
+
+/// What a configuration will take before it is run: memory of a rank, time of a step, an evaluation and the run.
+public struct RunPlan: Sendable {
+    public let values: TrainingConfiguration
+    public let model: GPTConfiguration
+    public let data: PlannedData
+    public let ranks: Int
+    public let bandwidth: Bandwidth?
+    public let threads: Int
+    public let memory: MemoryPlan
+    /// Bytes that are free on this machine, and why the configuration does not fit them; nil when it does.
+    public let available: Int?
+    public let refusal: String?
+    public let time: TimePlan
+    /// Operations a second of matrix products, and bytes a second of copying.
+    public let peak: Double
+    public let copyBandwidth: Double
+    /// Bytes a second of saving a checkpoint, nil where nothing can be written.
+    public let storage: Double?
+
+    /// Measures for a few seconds.
+    ///
+    /// - Parameters:
+    ///   - bandwidth: of each rank's network link; needed for several ranks.
+    ///   - iteration: where a resumed run goes on.
+    /// - Throws: `UserError(.usage)` for more ranks than sequences in a step, and for a model of which not even the pieces
+    ///   to be measured fit this machine.
+    public init(
+        values: TrainingConfiguration,
+        data: PlannedData,
+        ranks: Int = 1,
+        bandwidth: Bandwidth? = nil,
+        iteration: Int = 0
+    ) throws {
+        let ring = try Self.ring(values: values, ranks: ranks, bandwidth: bandwidth)
+        let model = values.model(vocabularySize: data.vocabularySize)
+        let threads = values.threads == 0 ? Processors.available : values.threads
+        let available = MemoryCheck.availableBytes
+        let pool = WorkerPool(threadCount: threads)
+        let peak = MachinePeak.measure(pool: pool)
+        copyBandwidth = CopyBandwidth.measure(pool: pool)
+        let perRank = (values.gradientAccumulationSteps * values.batchSize + ranks - 1) / ranks
+        let microBatch = min(values.batchSize, perRank)
+        refusal = Self.refusal(model, batchSize: microBatch, threads: threads, available: available)
+        let measurement = PieceMeasurement(
+            configuration: model,
+            sequences: GPT.sequencesPerChunk(batch: microBatch, length: model.blockSize),
+            pool: pool,
+            peak: peak
+        )
+        // One layer alone may be too large.
+        if let refusal, let available, measurement.bytes > available { throw UserError(.usage, refusal) }
+        let costs = measurement.costs()
+        storage = StorageSpeed.measure(folder: values.outDir)
+        time = TimePlan(
+            values: values,
+            model: model,
+            costs: costs,
+            ring: ring,
+            iteration: iteration,
+            samples: data.samples,
+            storage: storage
+        )
+        // What is resident after all this was measured is what the program takes without a model.
+        memory = MemoryPlan(
+            configuration: model,
+            batchSize: microBatch,
+            threads: threads,
+            data: data.bytes ?? 0,
+            samples: data.samples,
+            program: ProcessMemory.resident
+        )
+        self.values = values
+        self.model = model
+        self.data = data
+        self.ranks = ranks
+        self.bandwidth = bandwidth
+        self.threads = threads
+        self.available = available
+        self.peak = peak
+    }
+
+    /// Why training would be refused for want of memory; nil when it would not.
+    private static func refusal(_ model: GPTConfiguration, batchSize: Int, threads: Int, available: Int?) -> String? {
+        do {
+            _ = try MemoryCheck(configuration: model, batchSize: batchSize, threads: threads, available: available)
+            return nil
+        } catch {
+            return (error as? UserError)?.message ?? "\(error)"
+        }
+    }
+
+    private static func ring(values: TrainingConfiguration, ranks: Int, bandwidth: Bandwidth?) throws -> Ring? {
+        guard ranks > 1 else { return nil }
+        let sequences = values.gradientAccumulationSteps * values.batchSize
+        guard ranks <= sequences else {
+            throw UserError(
+                .usage,
+                """
+                ranks=\(ranks): a step has \(sequences) sequences (gradient_accumulation_steps x batch_size), so at most \
+                \(sequences) ranks have something to do
+                """
+            )
+        }
+        guard let bandwidth else {
+            throw UserError(
+                .usage,
+                "ranks=\(ranks): how fast is the network between them? Give --bandwidth in \(Bandwidth.forms)"
+            )
+        }
+        return Ring(ranks: ranks, bandwidth: bandwidth)
+    }
+
+    public var tokensPerSecond: Double { Double(values.tokensPerIteration) / time.step }
+
+    /// Share of a step's chunks that a rank with less to do than others waits.
+    var idleShare: Double {
+        let sequences = values.gradientAccumulationSteps * values.batchSize
+        return 1 - Double(sequences) / Double(ranks * time.sequencesPerRank)
+    }
+}

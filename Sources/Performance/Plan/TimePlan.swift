@@ -1,0 +1,76 @@
+import Training
+import Transformer
+
+/// How long steps, evaluations and a whole run take, from what their pieces cost.
+public struct TimePlan: Equatable, Sendable {
+    /// Sequences of a chunk, and of the rank that has the most of a step.
+    public let chunkSequences: Int
+    public let sequencesPerRank: Int
+    /// Forward and backward passes of a step.
+    public let passes: Double
+    public let update: Double
+    public let communication: Ring.Cost
+    /// One evaluation, without what follows it.
+    public let evaluation: Double
+    /// The sample after an evaluation, 0 without a tokenizer.
+    public let sample: Double
+    /// One checkpoint.
+    public let checkpoint: Double
+    public let steps: Int
+    public let evaluations: Int
+    /// Checkpoints at most: every evaluation may be the best so far.
+    public let checkpoints: Int
+
+    /// A forward pass is about a third of a whole one; what the last chunk's backward takes hides communication.
+    private static let backwardShare = 2.0 / 3
+
+    /// - Parameters:
+    ///   - ring: nil for one rank.
+    ///   - iteration: where a resumed run goes on.
+    ///   - storage: bytes a second of saving; nil counts nothing.
+    public init(
+        values: TrainingConfiguration,
+        model: GPTConfiguration,
+        costs: PieceCosts,
+        ring: Ring? = nil,
+        iteration: Int = 0,
+        samples: Bool = true,
+        storage: Double? = nil
+    ) {
+        let ranks = ring?.ranks ?? 1
+        func share(_ sequences: Int) -> Int { (sequences + ranks - 1) / ranks }
+        let perRank = share(values.gradientAccumulationSteps * values.batchSize)
+        let chunk = GPT.sequencesPerChunk(batch: min(values.batchSize, perRank), length: model.blockSize)
+        chunkSequences = chunk
+        sequencesPerRank = perRank
+        passes = Double(perRank) / Double(chunk) * costs.chunkTraining
+        update = costs.update
+        communication =
+            ring?.cost(configuration: model, backward: costs.chunkTraining * Self.backwardShare)
+            ?? Ring.Cost(total: 0, hidden: 0)
+        let evaluated = share(2 * values.evalIters * values.batchSize)
+        evaluation = Double(evaluated) / Double(chunk) * costs.chunkForward
+        sample = samples ? Double(MemoryPlan.sampleTokens) * costs.sampledToken : 0
+        checkpoint = storage.map { Double(3 * 4 * ParameterLayout(model).count) / $0 } ?? 0
+        steps = values.evalOnly ? 0 : max(0, values.maxIters - iteration)
+        evaluations = values.evalOnly ? 1 : Trainer.evaluationCount(after: iteration, values)
+        // None at iteration 0, or where a run goes on.
+        checkpoints = values.evalOnly ? 0 : max(0, evaluations - 1)
+    }
+
+    public var step: Double { passes + update + communication.exposed }
+
+    public var run: Double {
+        Double(steps) * step + Double(evaluations) * (evaluation + sample) + Double(checkpoints) * checkpoint
+    }
+
+    /// What is added to a run's length before it is asked of Slurm: a fifth of it, and five minutes.
+    public static let slurmMargin = "20 % and 5 minutes"
+
+    /// `HH:MM:SS` for `sbatch --time`, in whole minutes; hours may have more than two digits.
+    public var slurmTime: String {
+        let minutes = Int((run * 1.2 / 60).rounded(.up)) + 5
+        func two(_ value: Int) -> String { value < 10 ? "0\(value)" : "\(value)" }
+        return "\(two(minutes / 60)):\(two(minutes % 60)):00"
+    }
+}

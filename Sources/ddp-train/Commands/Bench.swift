@@ -1,0 +1,118 @@
+import ArgumentParser
+import Formats
+import Performance
+import Training
+
+extension BenchPreset: ExpressibleByArgument {}
+
+/// `ddp-train bench`: how fast this machine trains.
+struct Bench: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Measure whole training steps: speed, share of the machine's peak, memory, time by part.",
+        discussion: """
+            A step is forward, backward, clipping and AdamW on random tokens, by the code that trains. The machine's peak in \
+            matrix products is measured in the same run, between the steps; the time by part in steps of its own.
+
+              ddp-train bench --preset=gpt2 --steps=5
+              ddp-train bench --n_layer=8 --n_embd=512 --n_head=8 --json
+              ddp-train bench --attention --preset=gpt2
+            """
+    )
+
+    @Option(help: "The shape to start from; options below change it.")
+    var preset = BenchPreset.baby
+
+    @OptionGroup(title: "Shape") var shape: BenchShapeOptions
+    @OptionGroup(title: "Measurement") var measurement: BenchMeasurementOptions
+
+    func run() throws {
+        let options = shape.givenOptions + measurement.givenOptions
+        let vocabularySize = try shape.vocabularySize?.whole("vocab_size", atLeast: 1, atMost: 1 << 24)
+        let shape = try preset.shape(with: options, vocabularySize: vocabularySize)
+        let warmUp = try measurement.warmUp?.whole("warmup", atLeast: 0, atMost: 100_000)
+        let steps = try measurement.steps?.whole("steps", atLeast: 1, atMost: 1_000_000)
+        let output = RunOutput()
+        let (lines, json) =
+            measurement.attention
+            ? try attention(shape, warmUp: warmUp, steps: steps, output: output)
+            : try wholeSteps(shape, warmUp: warmUp, steps: steps, output: output)
+        output.clearProgress()
+        try Console.output((measurement.json ? json.text() : lines.joined(separator: "\n")) + "\n")
+    }
+
+    private func wholeSteps(
+        _ shape: BenchShape,
+        warmUp: Int?,
+        steps: Int?,
+        output: RunOutput
+    ) throws -> ([String], JSONValue) {
+        let benchmark = StepBenchmark(shape: shape, warmUp: warmUp ?? 2, steps: steps)
+        let result = try benchmark.run { output.progress($0) }
+        return (result.lines, result.json)
+    }
+
+    /// Only what shapes attention may be given.
+    private func attention(
+        _ shape: BenchShape,
+        warmUp: Int?,
+        steps: Int?,
+        output: RunOutput
+    ) throws -> ([String], JSONValue) {
+        let given = self.shape.givenOptions.map(\.name) + (self.shape.vocabularySize == nil ? [] : ["vocab_size"])
+        if let name = given.first(where: { !["n_head", "n_embd", "block_size"].contains($0) }) {
+            throw UserError(.usage, "--\(name) does nothing with --attention, which has n_head, n_embd and block_size")
+        }
+        let benchmark = AttentionBenchmark(
+            headCount: shape.model.headCount,
+            headSize: shape.model.headSize,
+            lengths: given.contains("block_size") ? [shape.model.blockSize] : AttentionBenchmark.usualLengths,
+            threads: shape.threads,
+            warmUp: warmUp ?? 1,
+            repetitions: steps
+        )
+        let comparisons = benchmark.run { output.progress($0) }
+        return (benchmark.lines(comparisons), benchmark.json(comparisons))
+    }
+}
+
+struct BenchShapeOptions: ParsableArguments {
+    @Option("n_layer", default: "the preset's") var layerCount: ConfigurationOption?
+    @Option("n_head", default: "the preset's") var headCount: ConfigurationOption?
+    @Option("n_embd", default: "the preset's") var embeddingSize: ConfigurationOption?
+    @Option("block_size", default: "the preset's; with --attention 64 to 4096") var blockSize: ConfigurationOption?
+    @Option("batch_size", default: "the preset's; 1 for gpt2 and gpt2-medium") var batchSize: ConfigurationOption?
+    @Option("gradient_accumulation_steps", default: "1") var gradientAccumulationSteps: ConfigurationOption?
+    @Option("dropout", default: "the preset's") var dropout: ConfigurationOption?
+    @Option("bias", default: "the preset's") var bias: ConfigurationOption?
+    @Option("activation", default: "the preset's") var activation: ConfigurationOption?
+
+    @Option(
+        name: .customLong("vocab_size"),
+        help: ArgumentHelp("Different tokens. (default: 65; 50304 for gpt2, gpt2-medium and large)", valueName: "n")
+    )
+    var vocabularySize: NumberText?
+}
+
+struct BenchMeasurementOptions: ParsableArguments {
+    @Option("threads") var threads: ConfigurationOption?
+
+    @Option(
+        help: ArgumentHelp(
+            "Steps to measure; with --attention, passes. (default: as many as take 10 s, 5 to 200)",
+            valueName: "n"
+        )
+    )
+    var steps: NumberText?
+
+    @Option(
+        name: .customLong("warmup"),
+        help: ArgumentHelp("Steps before those. (default: 2; with --attention 1)", valueName: "n")
+    )
+    var warmUp: NumberText?
+
+    @Flag(help: "Set the tiled attention beside a plain one, over block sizes, instead of measuring steps.")
+    var attention = false
+
+    @Flag(help: "Print one JSON object.")
+    var json = false
+}

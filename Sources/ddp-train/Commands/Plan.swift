@@ -1,0 +1,83 @@
+import ArgumentParser
+import Formats
+import Interchange
+import Performance
+import Text
+import Training
+
+/// `ddp-train plan`: what a run with these files and options will take.
+struct Plan: ConfiguredCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Memory and time that a configuration will take, before it is run.",
+        discussion: """
+            Measures for a few seconds: matrix products, copying, and layers of the model's own width. Takes the files and \
+            options of train; the data set need not be there. Memory is that of one rank.
+            """
+    )
+
+    @OptionGroup var files: ConfigurationFiles
+    @OptionGroup(title: "Job") var job: JobOptions
+    @OptionGroup(title: ConfigurationKey.Group.run.rawValue) var general: RunOptions
+    @OptionGroup(title: ConfigurationKey.Group.model.rawValue) var model: ModelOptions
+    @OptionGroup(title: ConfigurationKey.Group.optimization.rawValue) var optimization: OptimizationOptions
+    @OptionGroup(title: ConfigurationKey.Group.evaluation.rawValue) var evaluation: EvaluationOptions
+    @OptionGroup(title: ConfigurationKey.Group.machine.rawValue) var machine: MachineOptions
+    @OptionGroup(title: ConfigurationKey.Group.compatibility.rawValue) var compatibility: CompatibilityOptions
+
+    @Flag(help: "Print one JSON object.")
+    var json = false
+
+    struct JobOptions: ParsableArguments {
+        @Option(help: ArgumentHelp("Ranks, each on a machine like this one.", valueName: "n"))
+        var ranks: NumberText = 1
+
+        @Option(help: ArgumentHelp("Speed of each rank's network: \(Bandwidth.forms).", valueName: "speed"))
+        var bandwidth: String?
+
+        @Option(
+            name: .customLong("vocab_size"),
+            help: ArgumentHelp(
+                "Different tokens. (default: those of the data set, or what the preset is meant for)",
+                valueName: "n"
+            )
+        )
+        var vocabularySize: NumberText?
+    }
+
+    func run() throws {
+        var configuration = try sources.resolve(presetForDataset: Preset.suiting)
+        for notice in configuration.notices { Console.note(notice) }
+        let ranks = try job.ranks.whole("ranks", atLeast: 1, atMost: 1 << 20)
+        let bandwidth = try job.bandwidth.map { try Bandwidth(parsing: $0) }
+        var vocabularySize = try job.vocabularySize?.whole(
+            "vocab_size",
+            atLeast: 1,
+            atMost: TokenFile.largestVocabulary
+        )
+        if let weights = try weights(configuration.values.initFrom) {
+            try configuration.adopt(weights)
+            vocabularySize = vocabularySize ?? weights.configuration.vocabularySize
+        }
+        let plan = try RunPlan(
+            values: configuration.values,
+            data: PlannedData(configuration: configuration.values, vocabularySize: vocabularySize),
+            ranks: ranks,
+            bandwidth: bandwidth,
+            iteration: try resumedIteration(configuration.values)
+        )
+        if let refusal = plan.refusal { Console.note("it does not fit this machine: \(refusal)") }
+        try Console.output(json ? plan.json.text() + "\n" : plan.text)
+    }
+
+    /// Of weights that are started from, only the shape counts.
+    private func weights(_ initFrom: String) throws -> InitialWeights? {
+        guard initFrom != "scratch", initFrom != "resume" else { return nil }
+        let source = try HuggingFaceModel(folder: ModelFolder.locate(initFrom))
+        return InitialWeights(source: source.folder, configuration: source.configuration) { try source.load(into: $0) }
+    }
+
+    private func resumedIteration(_ values: TrainingConfiguration) throws -> Int {
+        guard values.initFrom == "resume" else { return 0 }
+        return try CheckpointStore(outputFolder: values.outDir).iterations().first ?? 0
+    }
+}

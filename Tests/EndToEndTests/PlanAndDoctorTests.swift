@@ -1,0 +1,65 @@
+import Formats
+import TestSupport
+import Testing
+
+@Suite struct PlanAndDoctorTests {
+    private let folder: TemporaryFolder
+    private let program: Program
+
+    init() throws {
+        folder = try TemporaryFolder()
+        program = Program(in: folder)
+    }
+
+    @Test("plan prints memory and time of a configuration without data, and leaves nothing behind")
+    func plan() throws {
+        let options = ["--n_layer=2", "--n_embd=32", "--n_head=2", "--vocab_size=100"]
+        let result = try program.start(["plan", "--ranks=3", "--bandwidth=1Gbit", "--json"] + options).wait()
+        #expect(result.exitCode == 0, "\(result)")
+        #expect(result.outputLines.count == 1)
+        let object = try JSONValue(parsing: Array(result.output.utf8))
+        #expect(object["vocabulary_size"]?.integerValue == 100)
+        #expect(object["vocabulary_from"]?.stringValue == "--vocab_size")
+        #expect(object["ranks"]?.integerValue == 3)
+        #expect(object["sequences_per_rank"]?.integerValue == 4)
+        let text = try program.start(["plan"] + options).wait()
+        #expect(text.output.contains("vocabulary 100 (--vocab_size)"))
+        #expect(text.output.contains("\nSlurm: --time=00:"))
+        #expect(try FileSystem.names(inFolder: folder.path).isEmpty)
+    }
+
+    @Test(
+        "plan refuses what it cannot plan",
+        arguments: [
+            (["plan", "--ranks=2"], "ranks=2: how fast is the network"),
+            (["plan", "--ranks=2", "--bandwidth=quick"], "bandwidth=quick: must be above 0"),
+            (["plan", "--ranks=0"], "ranks=0: must be a whole number of at least 1"),
+            (["plan", "--ranks=13", "--bandwidth=1"], "ranks=13: a step has 12 sequences"),
+            (["plan", "--vocab_size=0"], "vocab_size=0: must be a whole number of at least 1"),
+            (["plan", "--n_head=3"], "n_embd=128"),
+        ]
+    )
+    func planRefuses(arguments: [String], message: String) throws {
+        let result = try program.start(arguments).wait()
+        #expect(result.exitCode == 64)
+        #expect(result.output.isEmpty)
+        #expect(result.errors.hasPrefix("ddp-train: error: \(message)"), "\(result)")
+    }
+
+    @Test("doctor says what there is, and ends with 1 when something needed is broken")
+    func doctor() throws {
+        let result = try program.run("doctor", "--json", "--threads=1")
+        #expect(result.exitCode == 0, "\(result)")
+        #expect(result.outputLines.count == 1)
+        let object = try JSONValue(parsing: Array(result.output.utf8))
+        #expect(object["ok"] == .bool(true))
+        #expect(object["version"]?.stringValue?.isEmpty == false)
+        #expect(object["cache"]?["path"]?.stringValue == folder("cache"))
+        try FileSystem.createFolder(folder("a"))
+        try AtomicFile.write("", to: folder("a/file"))
+        let broken = try program.run("doctor", "--threads=1", "--out_dir=a/file")
+        #expect(broken.exitCode == 1)
+        #expect(broken.output.contains("broken: nothing can be written there: choose another folder with --out_dir"))
+        #expect(broken.errors.isEmpty)
+    }
+}

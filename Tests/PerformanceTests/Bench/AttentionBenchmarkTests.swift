@@ -1,0 +1,43 @@
+import Formats
+import Testing
+
+@testable import Performance
+
+@Suite("Tiled attention beside the plain one")
+struct AttentionBenchmarkTests {
+    /// Results are sums of at most 150 products of numbers below 1 whose weights add up to 1 (outputs) or to about ln 150
+    /// (gradients of keys and values), and each weight is right to some 1e-6: scores are sums of 8 products, and exp is
+    /// right to 2e-7. A wrong scale, mask or row would make a difference of 1e-2 and more.
+    private static let tolerance = 1e-5
+
+    @Test("Outputs and gradients agree, for lengths that are and are not whole tiles", arguments: [1, 64, 100, 150])
+    func difference(length: Int) throws {
+        let benchmark = AttentionBenchmark(headCount: 3, headSize: 8, lengths: [length], threads: 2, repetitions: 1)
+        let comparison = try #require(benchmark.run().first)
+        let output = try #require(comparison.outputDifference)
+        let gradient = try #require(comparison.gradientDifference)
+        #expect(output < Self.tolerance)
+        #expect(gradient < Self.tolerance)
+        // They are computed in different ways: no difference at all would be that of a result with itself.
+        if length > 64 { #expect(output > 0 && gradient > 0) }
+        let plain = try #require(comparison.plain)
+        #expect(plain.bytes == 4 * (3 + 2) * length * length)
+        #expect(comparison.tiled.seconds > 0 && plain.seconds > 0)
+    }
+
+    @Test("Memory of the tiled form grows with the length, not with its square")
+    func memory() {
+        let benchmark = AttentionBenchmark(headCount: 2, headSize: 4, lengths: [128, 512], threads: 1, repetitions: 1)
+        let bytes = benchmark.run().map { Double($0.tiled.bytes) }
+        #expect(bytes[1] / bytes[0] < 4.01)
+    }
+
+    @Test("The table has a line for each length, and the object as many entries")
+    func report() throws {
+        let benchmark = AttentionBenchmark(headCount: 1, headSize: 4, lengths: [8, 16], threads: 1, repetitions: 2)
+        let comparisons = benchmark.run()
+        #expect(benchmark.lines(comparisons).suffix(2).map { $0.prefix(6) } == ["     8", "    16"])
+        let json = try JSONValue(parsing: Array(benchmark.json(comparisons).text().utf8))
+        #expect(json["attention"]?.arrayValue?.map { $0["block_size"] } == [.integer(8), .integer(16)])
+    }
+}

@@ -1,0 +1,99 @@
+import Foundation
+import Formats
+import TestSupport
+import Testing
+
+@testable import Performance
+
+@Suite("What a build and a machine have")
+struct DoctorTests {
+    private func examine(dataDir: String = "data", outDir: String) -> DoctorReport {
+        Doctor(version: "1.2.3", dataDir: dataDir, outDir: outDir, threads: 1).examine()
+    }
+
+    @Test("Every finding has its member of the JSON object, in order")
+    func keys() throws {
+        let folder = try TemporaryFolder()
+        let report = examine(outDir: folder("out"))
+        let members = try JSONValue(parsing: Array(report.json.text().utf8))
+        guard case .object(let list) = members else { throw CocoaError(.coderInvalidValue) }
+        #expect(
+            list.map(\.name) == [
+                "version", "build_mode", "blas", "products_right", "vector_instructions", "cores",
+                "memory_available_bytes", "threads", "gemm_peak_gflops", "copy_gigabytes_per_second", "mpi",
+                "network_interfaces", "curl", "python", "data_dir", "out_dir", "cache", "problems", "ok",
+            ]
+        )
+        #expect(members["version"]?.stringValue == "1.2.3")
+        #expect(members["products_right"] == .bool(true))
+        #expect(members["mpi"]?["linked"] == .bool(false))
+        #expect(members["blas"]?["library"]?.stringValue?.isEmpty == false)
+        #expect(report.isFine, "\(report.text)")
+        #expect(report.text.split(separator: "\n").count >= report.findings.count)
+    }
+
+    @Test("A folder that runs cannot write to is broken, other folders are only missing")
+    func folders() throws {
+        let folder = try TemporaryFolder()
+        try Data().write(to: URL(fileURLWithPath: folder("file")))
+        let report = examine(dataDir: folder("file"), outDir: folder("file"))
+        func finding(_ key: String) throws -> Finding { try #require(report.findings.first { $0.key == key }) }
+        #expect(try finding("out_dir").state == .broken)
+        #expect(try finding("out_dir").advice?.contains("--out_dir") == true)
+        #expect(try finding("data_dir").state == .missing)
+        #expect(!report.isFine)
+        #expect(report.text.contains("-> broken: nothing can be written there"))
+        #expect(report.json["ok"] == .bool(false))
+        #expect(report.json["problems"]?.arrayValue?.contains { $0["what"]?.stringValue == "out_dir" } == true)
+    }
+
+    @Test("Only what is broken makes a report bad")
+    func states() {
+        let fine = Finding("a", "A", "1")
+        let missing = Finding("b", "B", "2", state: .missing, advice: "get b")
+        #expect(DoctorReport([fine, missing]).isFine)
+        #expect(DoctorReport([fine, missing]).text == "A  1\nB  2\n   -> get b\n")
+        #expect(!DoctorReport([fine, Finding("c", "C", "3", state: .broken, advice: "mend")]).isFine)
+    }
+
+    @Test("A program is found where the PATH says, if it can be run")
+    func programs() throws {
+        let folder = try TemporaryFolder()
+        for name in ["a", "b"] { try FileSystem.createFolder(folder(name)) }
+        try Data().write(to: URL(fileURLWithPath: folder("a/tool")))
+        try Data().write(to: URL(fileURLWithPath: folder("b/tool")))
+        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: folder("b/tool"))
+        #expect(Surroundings.program("tool", path: "\(folder("a")):\(folder("b"))") == folder("b/tool"))
+        #expect(Surroundings.program("tool", path: folder("a")) == nil)
+        #expect(Surroundings.program("tool", path: nil) == nil)
+        #expect(Surroundings.program("a", path: folder.path) == nil, "a folder is no program")
+    }
+
+    @Test("What installs a package depends on the manager that is there")
+    func installation() {
+        let packages = ["apt-get": "libx-dev", "brew": "x"]
+        #expect(Surroundings.installation(packages) { $0 == "apt-get" } == "sudo apt-get install libx-dev")
+        #expect(Surroundings.installation(packages) { $0 == "brew" } == "brew install x")
+        #expect(Surroundings.installation(packages) { $0 == "dnf" } == nil)
+    }
+
+    @Test("The nearest folder of a path is the first that is there")
+    func nearestFolder() throws {
+        let folder = try TemporaryFolder()
+        #expect(StorageSpeed.nearestFolder(to: folder("x/y/z")) == folder.path)
+        #expect(StorageSpeed.nearestFolder(to: "no/such") == ".")
+        #expect(StorageSpeed.nearestFolder(to: "/no/such") == "/")
+        #expect(try #require(Surroundings.freeBytes(at: folder("x"))) > 0)
+        #expect(try #require(StorageSpeed.measure(folder: folder("x"))) > 0)
+        #expect(try FileSystem.names(inFolder: folder.path).isEmpty)
+    }
+
+    @Test("Loopback is among the interfaces, with an address")
+    func interfaces() throws {
+        let all = NetworkInterface.all()
+        #expect(all.allSatisfy { !$0.addresses.isEmpty && !$0.name.isEmpty })
+        #expect(
+            all.filter(\.isLoopback).allSatisfy { $0.addresses.contains("127.0.0.1") || $0.addresses.contains("::1") }
+        )
+    }
+}
