@@ -86,6 +86,15 @@ typedef struct {
                   float decay, float bias1, float bias2, float gradient_scale);
     /// Sum of squares in double precision.
     double (*sum_squares)(const float *x, size_t count);
+
+    // Generation: a few rows x (rows, k), where reading the weights is the cost. Bits depend neither on the number of rows nor on
+    // how columns are shared among workers.
+    /// y (rows, n) = x w + bias; w (k, n)
+    void (*few_rows_product)(float *y, size_t lead_y, const float *x, size_t lead_x, const float *w, size_t lead_w,
+                             const float *bias, size_t rows, size_t k, size_t n);
+    /// y (rows, n) = scale * x wᵀ; w (n, k)
+    void (*few_rows_dots)(float *y, size_t lead_y, const float *x, size_t lead_x, const float *w, size_t lead_w, float scale,
+                          size_t rows, size_t k, size_t n);
 } dt_kernels;
 
 /// The table for this processor, or the one that DDP_TRAIN_ISA names; NULL when that name is unknown or not supported here.
