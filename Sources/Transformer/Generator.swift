@@ -9,6 +9,9 @@ import Compute
 /// The prompt passes in one go. When the block size is reached, the window starts anew with its last half: nanoGPT would
 /// recompute the whole window for every further token.
 public final class Generator {
+    /// Samples that can be generated at once.
+    public static let mostSamples = FewRows.most
+
     private let model: GPT
     private var pass: GenerationPass?
     /// Positions that the cache holds.
@@ -33,7 +36,7 @@ public final class Generator {
     }
 
     /// The same for several samples at once, which costs little more than one: a token's cost is to read the weights. Each
-    /// sample has the tokens that it has alone, up to `FewRows.most` of them.
+    /// sample has the tokens that it has alone, up to `mostSamples` of them.
     ///
     /// - Parameter onToken: gets the sample's number and its next token; false ends that sample.
     public func generate(
@@ -43,7 +46,7 @@ public final class Generator {
         onToken: (_ sample: Int, _ token: Int32) -> Bool
     ) {
         precondition(!prompt.isEmpty, "a prompt of no token")
-        precondition(!samples.isEmpty && samples.count <= FewRows.most, "\(samples.count) samples at once")
+        precondition(!samples.isEmpty && samples.count <= Self.mostSamples, "\(samples.count) samples at once")
         guard options.maxNewTokens > 0 else { return }
         let blockSize = model.configuration.blockSize
         let samplers = samples.map { TokenSampler(options: options, sample: $0) }
@@ -101,7 +104,7 @@ public final class Generator {
                 sequences: 1,
                 capacity: model.configuration.blockSize
             )
-        return tiles(of: count, size: min(FewRows.most, max(1, (1 << 30) / bytes)))
+        return tiles(of: count, size: min(mostSamples, max(1, (1 << 30) / bytes)))
     }
 
     /// Forgets everything seen so far.

@@ -26,7 +26,7 @@ struct DDPTrain: ParsableCommand {
             75 stopped by a signal after saving (go on with --init_from=resume); 1 anything else.
             """,
         version: "0.1.0",
-        subcommands: [Train.self, Prepare.self, Sample.self, Eval.self, Export.self, Config.self],
+        subcommands: [Train.self, Prepare.self, Sample.self, Eval.self, Export.self, Config.self, BenchGenerate.self],
         defaultSubcommand: Train.self
     )
 
