@@ -13,6 +13,8 @@ final class GenerationPass {
     private let workerScratch: FloatBuffer
     private let logitsMemory: FloatBuffer
 
+    /// New tokens of one sequence whose attention is one task.
+    private static let queryBlock = 64
     private static let rowTile = 128
     private static let columnTile = 256
 
@@ -29,7 +31,7 @@ final class GenerationPass {
     }
 
     private static func scratchCount(capacity: Int) -> Int {
-        CausalSelfAttention.queryBlock * (capacity + 1)
+        queryBlock * (capacity + 1)
     }
 
     /// Passes new tokens at positions from `position`: any number of one sequence, or one of each of several. Returns these
@@ -165,7 +167,7 @@ final class GenerationPass {
     /// Stores the new keys and values, then lets each head of the new rows attend to all positions up to its own.
     private func attend(_ layer: Int, _ step: Step, _ state: State) {
         let headCount = model.configuration.headCount
-        let queries = tiles(of: step.length, size: CausalSelfAttention.queryBlock)
+        let queries = tiles(of: step.length, size: Self.queryBlock)
         let heads = step.sequences.count * headCount
         if queries.count > 1 {
             model.pool.run(heads) { task, _ in store(layer, task % headCount, step, task / headCount, state) }

@@ -38,6 +38,12 @@ typedef struct {
                                   const float *rstd, size_t rows, size_t n, size_t first, size_t last);
 
     // Activations. Forward: y = f(x). Backward: dx holds dy on entry and dy * f'(x) on return; y = f(x) is made again.
+    // Largest errors over all finite floats, measured on every 17th (KernelAccuracyTests asserts a little more):
+    //                          f / max(1, |x|)   f relative               f'
+    //   gelu                   1.03e-7           7.6e-7 for x > -5.5      2.0e-7
+    //   gelu_tanh              1.5e-7            1.2e-5 for x > -9        2.0e-6, |x| < 1.8e19
+    // Below those x only the absolute error is small: gelu's is 1.2e-9, where f itself is below 1.1e-7; gelu_tanh rounds the argument
+    // of exp, up to 87. NaN stays NaN, f(inf) = inf; as in PyTorch, f(-inf) of gelu and gelu_tanh's f' beyond 1.8e19 are NaN.
     void (*gelu_forward)(float *y, const float *x, size_t count);
     void (*gelu_backward)(float *dx, float *y, const float *x, size_t count);
     void (*gelu_tanh_forward)(float *y, const float *x, size_t count);
@@ -76,7 +82,7 @@ typedef struct {
     void (*cross_entropy_backward)(float *logits, const float *lse, const int32_t *targets, float scale, size_t rows,
                                    size_t n, size_t leading, size_t first_column);
 
-    /// y[i] = exp(x[i]); relative error below 2e-7 for -87.3 <= x <= 88.3, 0 below. For tests and generation.
+    /// y[i] = exp(x[i]); relative error at most 9.1e-8 for -87.33 <= x <= 88.37; 0 below, exp(88.37) = 2.4e38 above; NaN stays NaN.
     void (*exponential)(float *y, const float *x, size_t count);
 
     // Where replicas must agree: the same bits from every instruction set (no contraction, 16 fixed lanes).
