@@ -138,7 +138,7 @@ final class GenerationPass {
     ) {
         let weight = linear.weight
         guard x.rows > FewRows.most else {
-            let pieces = FewRows.pieces(of: y.columns, bytesEach: 4 * weight.rows, threads: model.pool.threadCount)
+            let pieces = FewRows.pieces(of: y.columns, model.pool.threadCount, bytesEach: 4 * weight.rows)
             model.pool.run(pieces.count) { task, _ in
                 let columns = pieces[task]
                 let part = y.columns(columns)
@@ -240,7 +240,7 @@ final class GenerationPass {
     /// logits (rows, V) = x wteᵀ
     private func head(_ x: MatrixView, into logits: MatrixView) {
         let weight = model.head.weight
-        let pieces = FewRows.pieces(of: weight.rows, bytesEach: 4 * weight.columns, threads: model.pool.threadCount)
+        let pieces = FewRows.pieces(of: weight.rows, 4 * model.pool.threadCount, bytesEach: 4 * weight.columns)
         model.pool.run(pieces.count) { task, _ in
             FewRows.multiplyTransposed(x, weight.rows(pieces[task]), into: logits.columns(pieces[task]))
         }
