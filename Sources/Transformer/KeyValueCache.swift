@@ -1,30 +1,53 @@
 import Compute
 
-/// The keys and values of the positions seen so far, layer by layer, so that a new token costs one row instead of T.
+/// The keys and values of the positions seen so far, so that a new token costs one row instead of T.
+///
+/// In memory by layer, keys or values, sequence, head, position: what a head reads for a token lies in one piece.
 final class KeyValueCache {
+    let sequences: Int
+    /// Positions there is room for.
     let capacity: Int
-    /// Positions filled.
-    private(set) var length = 0
-    private let width: Int
+    private let headCount: Int
+    private let headSize: Int
+    private let layerCount: Int
     private let memory: FloatBuffer
 
-    init(configuration: GPTConfiguration) {
-        capacity = configuration.blockSize
-        width = configuration.embeddingSize
-        memory = FloatBuffer(count: configuration.layerCount * 2 * capacity * width)
+    init(configuration: GPTConfiguration, sequences: Int, capacity: Int) {
+        self.sequences = sequences
+        self.capacity = capacity
+        headCount = configuration.headCount
+        headSize = configuration.headSize
+        layerCount = configuration.layerCount
+        memory = FloatBuffer(
+            count: Self.count(configuration: configuration, sequences: sequences, capacity: capacity)
+        )
     }
 
-    func keys(layer: Int) -> MatrixView { matrix(2 * layer) }  // (capacity, C)
-    func values(layer: Int) -> MatrixView { matrix(2 * layer + 1) }  // (capacity, C)
-
-    func advance(by positions: Int) {
-        length += positions
-        precondition(length <= capacity)
+    /// Floats that a cache takes.
+    static func count(configuration: GPTConfiguration, sequences: Int, capacity: Int) -> Int {
+        configuration.layerCount * 2 * sequences * capacity * configuration.embeddingSize
     }
 
-    func clear() { length = 0 }
+    /// The keys of one head, (capacity, D).
+    func keys(layer: Int, sequence: Int, head: Int) -> MatrixView { matrix(2 * layer, sequence, head) }
 
-    private func matrix(_ index: Int) -> MatrixView {
-        MatrixView(memory.base + index * capacity * width, rows: capacity, columns: width)
+    /// The values of one head, (capacity, D).
+    func values(layer: Int, sequence: Int, head: Int) -> MatrixView { matrix(2 * layer + 1, sequence, head) }
+
+    /// Gives every sequence the first one's keys and values of positions `0..<length`.
+    func spreadFirstSequence(length: Int) {
+        for index in 0..<2 * layerCount {
+            for head in 0..<headCount {
+                let source = matrix(index, 0, head)
+                for sequence in 1..<max(sequences, 1) {
+                    matrix(index, sequence, head).base.update(from: source.base, count: length * headSize)
+                }
+            }
+        }
+    }
+
+    private func matrix(_ index: Int, _ sequence: Int, _ head: Int) -> MatrixView {
+        let place = (index * sequences + sequence) * headCount + head
+        return MatrixView(memory.base + place * capacity * headSize, rows: capacity, columns: headSize)
     }
 }

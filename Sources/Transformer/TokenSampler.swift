@@ -46,13 +46,7 @@ struct TokenSampler {
         if options.temperature == 0 || options.topK == 1 {
             return Int32((0..<count).reduce(0) { logits[$1] > logits[$0] ? $1 : $0 })
         }
-        var candidates = Array(0..<count)
-        let isLimited = (options.topK ?? count) < count || (options.topP ?? 1) < 1
-        if isLimited {
-            candidates.sort { logits[$0] != logits[$1] ? logits[$0] > logits[$1] : $0 < $1 }
-        }
-        if let topK = options.topK { candidates.removeLast(max(0, count - topK)) }
-
+        var candidates = candidates(logits, count: count)
         let largest = Double(candidates.reduce(-Float.infinity) { max($0, logits[$1]) })
         var weights = candidates.map { realExponential((Double(logits[$0]) - largest) / options.temperature) }
         var total = weights.reduce(0, +)
@@ -74,5 +68,13 @@ struct TokenSampler {
             if remaining < 0 { return Int32(candidate) }
         }
         return Int32(candidates[candidates.count - 1])
+    }
+    /// The ids among which is drawn: the `topK` likeliest in their order; all of them in order of likelihood if `topP` asks
+    /// for it, else by id.
+    private func candidates(_ logits: UnsafeBufferPointer<Float>, count: Int) -> [Int] {
+        if let topK = options.topK, topK < count {
+            return LikeliestTokens.first(topK, of: logits[..<count])
+        }
+        return (options.topP ?? 1) < 1 ? LikeliestTokens.first(count, of: logits[..<count]) : Array(0..<count)
     }
 }

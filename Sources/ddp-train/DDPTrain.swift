@@ -28,7 +28,7 @@ struct DDPTrain: ParsableCommand {
         version: "0.1.0",
         subcommands: [
             Train.self, Prepare.self, Sample.self, Eval.self, Export.self, Bench.self, Config.self, Plan.self,
-            Doctor.self,
+            Doctor.self, BenchGenerate.self,
         ],
         defaultSubcommand: Train.self
     )

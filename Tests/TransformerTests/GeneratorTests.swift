@@ -132,4 +132,79 @@ struct GeneratorTests {
             for (drawn, exact) in zip(share(options), expected) { #expect(abs(drawn - exact) < 0.02) }
         }
     }
+
+    @Test("any number of threads gives the same bits", arguments: [1, 5, 24, 90])
+    func threads(prompt: Int) {
+        // Wide enough that phases are cut, long enough that a prompt is.
+        let configuration = GPTConfiguration(
+            layerCount: 2,
+            headCount: 3,
+            embeddingSize: 240,
+            blockSize: 100,
+            vocabularySize: 1031
+        )
+        func bits(_ threads: Int) -> [UInt32] {
+            let model = testModel(configuration, threads: threads, deviation: 0.02)
+            let generator = Generator(model: model)
+            var logits = generator.append(testTokens(prompt, below: 1031))
+            var bits: [UInt32] = []
+            for token: Int32 in [3, 700, 41] {
+                bits += logits.map(\.bitPattern)
+                logits = generator.append([token])
+            }
+            return bits
+        }
+        let one = bits(1)
+        #expect(bits(2) == one)
+        #expect(bits(3) == one)
+    }
+
+    @Test("a long prompt's last logits are those of the whole sequence, with and without earlier positions")
+    func longPrompt() {
+        let configuration = GPTConfiguration(
+            layerCount: 3,
+            headCount: 2,
+            embeddingSize: 32,
+            blockSize: 200,
+            vocabularySize: 61,
+            bias: true
+        )
+        let model = testModel(configuration)
+        let tokens = testTokens(200, below: 61)
+        let whole = model.logits(tokens: tokens)
+        for first in [200, 150, 3] {
+            let generator = Generator(model: model)
+            var logits = generator.append(Array(tokens[..<first]))
+            if first < 200 { logits = generator.append(Array(tokens[first...])) }
+            for (cached, direct) in zip(logits, whole.suffix(61)) { #expect(abs(cached - direct) < 1e-3) }
+        }
+    }
+
+    @Test("samples made at once are those made alone, past the block size and the end of some too")
+    func samplesAtOnce() {
+        let model = testModel(configuration)
+        var options = SamplingOptions(temperature: 1, topK: 20, seed: 5, maxNewTokens: 50, allowedVocabulary: 29)
+        options.stopToken = generate(model, [4, 9], options, sample: 3)[30]
+        var together = [[Int32]](repeating: [], count: 5)
+        Generator(model: model).generate(prompt: [4, 9], options: options, samples: 2..<7) { sample, token in
+            together[sample - 2].append(token)
+            return true
+        }
+        for sample in 2..<7 {
+            #expect(together[sample - 2] == generate(model, [4, 9], options, sample: sample), "sample \(sample)")
+        }
+        #expect(Set(together.map(\.count)).count > 1, "none ended early")
+    }
+
+    @Test("the likeliest tokens are those of a sort, ties by the smaller id", arguments: [1, 2, 7, 200, 999, 1000])
+    func likeliest(count: Int) {
+        let random = CounterRandom(seed: 2, stream: .test)
+        // Few values, so that many are equal; both zeros, which are equal too.
+        var logits = (0..<1000).map { Float(random.integer(UInt32($0), below: 41) - 20) / 4 }
+        logits[500] = -0.0
+        let sorted = logits.indices.sorted { logits[$0] != logits[$1] ? logits[$0] > logits[$1] : $0 < $1 }
+        logits.withUnsafeBufferPointer {
+            #expect(LikeliestTokens.first(count, of: $0[...]) == Array(sorted.prefix(count)))
+        }
+    }
 }

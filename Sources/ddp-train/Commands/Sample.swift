@@ -65,13 +65,13 @@ struct Sample: ParsableCommand {
         let (prompt, echo) = try prompt(tokenizer)
 
         let generator = Generator(model: source.model)
-        for sample in 0..<sampleCount {
-            if sample > 0 { try Console.output("---------------\n") }
-            try Console.output(echo)
+        for samples in Generator.groups(of: sampleCount, model: source.model) {
+            var writer = SampleStream(tokenizer: tokenizer, first: samples.lowerBound, count: samples.count, echo: echo)
+            try writer.begin()
             var failure: (any Error)?
-            generator.generate(prompt: prompt, options: options, sample: sample) { token in
+            generator.generate(prompt: prompt, options: options, samples: samples) { sample, token in
                 do {
-                    try Console.output(tokenizer.decode([token]))
+                    try writer.add(token, to: sample)
                     return true
                 } catch {
                     failure = error
@@ -79,7 +79,7 @@ struct Sample: ParsableCommand {
                 }
             }
             if let failure { throw failure }
-            try Console.output("\n")
+            try writer.end()
         }
     }
 
@@ -113,5 +113,36 @@ struct Sample: ParsableCommand {
         } catch let error as UserError {
             throw UserError(error.kind, "--start: \(error.message)")
         }
+    }
+}
+
+/// Samples that grow side by side, written one after the other: the first as it grows, the others when it is their turn.
+private struct SampleStream {
+    private let tokenizer: any Tokenizer
+    private let first: Int
+    private let echo: [UInt8]
+    /// What each sample but the first has so far.
+    private var waiting: [[UInt8]]
+
+    init(tokenizer: any Tokenizer, first: Int, count: Int, echo: [UInt8]) {
+        self.tokenizer = tokenizer
+        self.first = first
+        self.echo = echo
+        waiting = Array(repeating: [], count: count - 1)
+    }
+
+    func begin() throws {
+        if first > 0 { try Console.output("---------------\n") }
+        try Console.output(echo)
+    }
+
+    mutating func add(_ token: Int32, to sample: Int) throws {
+        let text = tokenizer.decode([token])
+        if sample == first { try Console.output(text) } else { waiting[sample - first - 1] += text }
+    }
+
+    func end() throws {
+        try Console.output("\n")
+        for text in waiting { try Console.output(Array("---------------\n".utf8) + echo + text + Array("\n".utf8)) }
     }
 }

@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# Generates text with Hugging Face's transformers and with ddp-train, alternately, from the same random weights on the same
+# threads; checks that both make the same tokens and prints tokens per second pair by pair. Exit code 1 where tokens differ
+# by more than rounding.
+#
+#   scripts/compare_generation.sh [--no-install] [--shape gpt2|gpt2-medium|small] [--prompt_tokens N]
+#                                 [--max_new_tokens N] [--pairs N] [--threads 2,1]
+#
+# Python is the one on the PATH if it has torch and transformers, else one in a virtual environment in the cache folder
+# (DDP_TRAIN_CACHE), where they are then installed: about 1 GB. The weights go to the cache folder too: 0.5 GB for gpt2.
+set -euo pipefail
+# shellcheck source=scripts/lib/setup.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib/setup.sh"
+
+install=yes
+arguments=()
+for argument in "$@"; do
+    case "$argument" in
+        -h | --help)
+            print_help "scripts/compare_generation.sh"
+            exit 0
+            ;;
+        --no-install) install=no ;;
+        *) arguments+=("$argument") ;;
+    esac
+done
+
+has_transformers() { "$1" -c 'import torch, transformers' 2> /dev/null; }
+
+require_swift
+install_libraries "$install"
+python=python3
+if ! has_transformers "$python"; then
+    venv="$(cache_folder)/pytorch"
+    python="$venv/bin/python"
+    if ! has_transformers "$python"; then
+        [ "$install" = yes ] || fail "python3 has no torch and transformers, and nothing is to be installed"
+        note "installing PyTorch and transformers into $venv"
+        python3 -m venv "$venv"
+        # The build without CUDA is far smaller; not every index has it.
+        "$python" -m pip install --quiet 'torch==2.13.0+cpu' || "$python" -m pip install --quiet 'torch==2.13.0'
+        "$python" -m pip install --quiet numpy safetensors transformers
+    fi
+fi
+build_release
+"$python" scripts/compare_generation.py "$ddp_train" "$(cache_folder)" ${arguments[@]+"${arguments[@]}"}
