@@ -101,9 +101,12 @@ RECORDED(softmax_statistics, DT_PART_LOSS,
          (float *maximum, float *sum, const float *logits, size_t rows, size_t n, size_t leading),
          (maximum, sum, logits, rows, n, leading))
 RECORDED(cross_entropy_backward, DT_PART_LOSS,
-         (float *logits, const float *lse, const int32_t *targets, float scale, size_t rows, size_t n, size_t leading,
-          size_t first_column),
-         (logits, lse, targets, scale, rows, n, leading, first_column))
+         (float *gradient, size_t lead, const float *logits, const float *lse, const int32_t *targets, float scale,
+          size_t rows, size_t n, size_t leading, size_t first_column),
+         (gradient, lead, logits, lse, targets, scale, rows, n, leading, first_column))
+RECORDED(cross_entropy, DT_PART_LOSS,
+         (float *loss, float *logits, const int32_t *targets, float scale, size_t rows, size_t n),
+         (loss, logits, targets, scale, rows, n))
 
 RECORDED(adamw, DT_PART_OPTIMIZER,
          (float *p, const float *g, float *m, float *v, size_t count, float lr, float beta1, float beta2, float eps,
@@ -140,6 +143,7 @@ dt_kernels dt_kernels_recording(const dt_kernels *table) {
     EXCHANGE(dot_rows)
     EXCHANGE(softmax_statistics)
     EXCHANGE(cross_entropy_backward)
+    EXCHANGE(cross_entropy)
     EXCHANGE(adamw)
     EXCHANGE(sum_squares)
     return recording;

@@ -12,14 +12,15 @@ public final class AttentionProbe {
 
     /// - Parameters:
     ///   - headCount: H.
+    ///   - headSize: D.
     ///   - length: T, tokens of the sequence.
-    public init(headCount: Int, length: Int, pool: WorkerPool) {
+    public init(headCount: Int, headSize: Int, length: Int, pool: WorkerPool) {
         let none = MatrixView(UnsafeMutablePointer(bitPattern: 64)!, rows: 0, columns: 0)
         let linear = Linear(weight: none, bias: nil, gradient: nil)
         attention = CausalSelfAttention(attention: linear, projection: linear, headCount: headCount)
         self.pool = pool
         logSumExp = FloatBuffer(count: headCount * length)
-        scratchCount = CausalSelfAttention.scratchCount(sequenceLength: length)
+        scratchCount = CausalSelfAttention.scratchCount(sequenceLength: length, headSize: headSize)
         scratch = FloatBuffer(count: scratchCount * pool.threadCount)
     }
 

@@ -34,7 +34,14 @@ extension GPT {
                 workers: threads,
                 keepsForBackward: training
             )
-        let logits = 4 * OutputHead.scratchCount(rows: rows, vocabularySize: configuration.vocabularySize)
+        let logits =
+            4
+            * OutputHead.scratchCount(
+                rows: rows,
+                vocabularySize: configuration.vocabularySize,
+                width: configuration.embeddingSize,
+                workers: threads
+            )
         return MemoryEstimate(
             parameters: parameters,
             gradients: training ? parameters : 0,

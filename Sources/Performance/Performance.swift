@@ -1,1 +1,0 @@
-// Benchmarks and plans: how fast training is, and what it will take.
