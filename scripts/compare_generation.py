@@ -20,11 +20,15 @@ SHAPES = {
 
 
 def make_weights(shape, folder):
-    """A GPT-2 with random weights in transformers' own form, made once: greedy text from it is as good as any."""
+    """A GPT-2 with random weights in transformers' own form, made once."""
     if not os.path.exists(os.path.join(folder, "model.safetensors")):
         torch.manual_seed(1)
         config = GPT2Config(bos_token_id=0, eos_token_id=0, **SHAPES[shape])
-        GPT2LMHeadModel(config).save_pretrained(folder)
+        model = GPT2LMHeadModel(config)
+        with torch.no_grad():
+            # Else every token would be most like itself, and the text one word.
+            model.transformer.wpe.weight.mul_(10)
+        model.save_pretrained(folder)
     return GPT2LMHeadModel.from_pretrained(folder, dtype=torch.float32).eval()
 
 

@@ -46,12 +46,13 @@ enum FewRows {
         )
     }
 
-    /// `0..<count` cut into `pieces`, or fewer so that each has at least 64 KiB of weights; whole cache lines.
+    /// `0..<count` cut into `pieces`, or fewer so that each has at least 256 KiB of weights, some 10 microseconds of reading;
+    /// whole cache lines.
     ///
     /// Columns of W are cut into one piece a worker: the wider a piece, the better memory is read (a fifth faster at 2 KiB a row
     /// than at 0.6). Rows of Wᵀ lie in one piece anyway, and more pieces even out workers that are held up.
     static func pieces(of count: Int, _ pieces: Int, bytesEach: Int) -> [Range<Int>] {
-        let size = max((count + pieces - 1) / pieces, 65536 / bytesEach)
+        let size = max((count + pieces - 1) / pieces, 262_144 / bytesEach)
         return tiles(of: count, size: (size + 15) / 16 * 16)
     }
 }

@@ -8,7 +8,10 @@ import Transformer
 struct Sample: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Generate text with a trained model.",
-        discussion: "Samples go to standard output as they grow, with a line of dashes between two."
+        discussion: """
+            Samples go to standard output one after the other, with a line of dashes between two. Up to eight are made at once, \
+            which costs little more than one: the first is written as it grows, the others after it.
+            """
     )
 
     @OptionGroup(title: "Model") var source: ModelArguments
