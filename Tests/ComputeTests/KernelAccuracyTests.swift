@@ -132,7 +132,7 @@ struct KernelAccuracyTests {
         }
         expect("value, in units of max(1, |x|)", isa, below: 1.6e-7, values)
         expect("value, relative above -9", isa, below: 1.3e-5, relative)
-        expect("slope", isa, below: 2.1e-6, slope)
+        expect("slope", isa, below: 2.1e-7, slope)
     }
 
     @Test("what is not finite stays visible, and very negative numbers give zero", arguments: Kernels.available)

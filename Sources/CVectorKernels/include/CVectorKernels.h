@@ -43,7 +43,7 @@ typedef struct {
     // Largest errors over all finite floats, measured on every 17th (KernelAccuracyTests asserts a little more):
     //                          f / max(1, |x|)   f relative               f'
     //   gelu                   1.03e-7           7.6e-7 for x > -5.5      2.0e-7
-    //   gelu_tanh              1.5e-7            1.2e-5 for x > -9        2.0e-6, |x| < 1.8e19
+    //   gelu_tanh              1.5e-7            1.2e-5 for x > -9        2.0e-7, |x| < 1.8e19
     // Below those x only the absolute error is small: gelu's is 1.2e-9, where f itself is below 1.1e-7; gelu_tanh rounds the argument
     // of exp, up to 87. NaN stays NaN, f(inf) = inf; as in PyTorch, f(-inf) of gelu and gelu_tanh's f' beyond 1.8e19 are NaN.
     void (*gelu_forward)(float *y, const float *x, size_t count);
