@@ -22,16 +22,17 @@ struct CausalSelfAttention {
     let projection: Linear
     let headCount: Int
 
-    /// Query rows a block: scores of 48 rows by 1024 keys are 200 KiB, which stays in a core's second-level cache, and with
-    /// few rows little is computed above the diagonal. BLAS gives rows the same bits in blocks that are multiples of 16.
-    static let queryBlock = 48
+    /// Query rows a block. Scores of 64 rows by 1024 keys are 256 KiB, which stays in a core's second-level cache; short
+    /// sequences have smaller blocks, so that little is computed above the diagonal. BLAS gives rows the same bits in blocks
+    /// that are multiples of 16.
+    static func queryBlock(_ length: Int) -> Int { length <= 128 ? 32 : 64 }
 
     /// The distance between rows of scores: never a power of two, so that a column's elements do not share a cache set.
     private static func scoreStride(_ length: Int) -> Int { (length + 15) / 16 * 16 + 16 }
 
     /// Floats of scratch that one worker needs for sequences of this length.
     static func scratchCount(sequenceLength: Int, headSize: Int) -> Int {
-        2 * queryBlock * scoreStride(sequenceLength) + 2 * queryBlock
+        2 * queryBlock(sequenceLength) * (scoreStride(sequenceLength) + 1)
             + 2 * PackedMatrix.count(depth: headSize, columns: sequenceLength)
             + PackedMatrix.count(depth: sequenceLength, columns: headSize) + 48
     }
@@ -46,9 +47,10 @@ struct CausalSelfAttention {
         init(_ memory: UnsafeMutablePointer<Float>, length: Int, headSize: Int) {
             stride = scoreStride(length)
             scores = memory
-            gradients = scores + queryBlock * stride
-            delta = gradients + queryBlock * stride
-            keys = delta + 2 * queryBlock
+            let block = queryBlock(length)
+            gradients = scores + block * stride
+            delta = gradients + block * stride
+            keys = delta + 2 * block
             values = keys + (PackedMatrix.count(depth: headSize, columns: length) + 15) / 16 * 16
             others = values + (PackedMatrix.count(depth: headSize, columns: length) + 15) / 16 * 16
         }
@@ -92,7 +94,7 @@ struct CausalSelfAttention {
         let values = PackedMatrix(head.v, .plain, in: scratch.others)
         keys.pack()
         values.pack()
-        let blocks = tiles(of: head.length, size: Self.queryBlock)
+        let blocks = tiles(of: head.length, size: Self.queryBlock(head.length))
         for index in stride(from: part, to: blocks.count, by: parts) {
             let rows = blocks[index]
             let p = scratch.block(scratch.scores, rows)
@@ -140,7 +142,7 @@ struct CausalSelfAttention {
             MatrixProduct.multiply(a, orientation, b, .plain, into: c, keep: keep, part: .attentionProducts)
         }
         // From the last block, which reaches every key and so initializes dk and dv, to the first.
-        for rows in tiles(of: head.length, size: Self.queryBlock).reversed() {
+        for rows in tiles(of: head.length, size: Self.queryBlock(head.length)).reversed() {
             let seen = 0..<rows.upperBound
             let keep: Float = rows.upperBound == head.length ? 0 : 1
             let (q, yRows, dyRows) = (head.q.rows(rows), y.rows(rows), dy.rows(rows))
@@ -192,7 +194,7 @@ struct CausalSelfAttention {
         return [Float](unsafeUninitializedCapacity: length * length) { weights, count in
             weights.initialize(repeating: 0)
             let all = MatrixView(weights.baseAddress!, rows: length, columns: length)
-            for rows in tiles(of: length, size: Self.queryBlock) {
+            for rows in tiles(of: length, size: Self.queryBlock(length)) {
                 let seen = 0..<rows.upperBound
                 let p = all.rows(rows).columns(seen)
                 MatrixProduct.multiply(

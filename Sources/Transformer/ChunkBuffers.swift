@@ -10,6 +10,24 @@ struct BlockState {
     let middle: MatrixView  // (R, C), the residual stream after attention
     let ln2: LayerNorm.Statistics
     let hidden: MatrixView  // (R, 4C), before the activation
+    let weights: PackedWeights  // as forward multiplies by them
+    let transposedWeights: PackedWeights  // and backward
+
+    /// The same memory with other weights.
+    func with(_ weights: PackedWeights) -> BlockState {
+        BlockState(
+            input: input,
+            ln1: ln1,
+            qkv: qkv,
+            logSumExp: logSumExp,
+            attended: attended,
+            middle: middle,
+            ln2: ln2,
+            hidden: hidden,
+            weights: weights,
+            transposedWeights: weights
+        )
+    }
 
     /// The first `rows` rows: a chunk smaller than the buffers.
     func first(_ rows: Int) -> BlockState {
@@ -21,12 +39,15 @@ struct BlockState {
             attended: attended.rows(0..<rows),
             middle: middle.rows(0..<rows),
             ln2: ln2,
-            hidden: hidden.rows(0..<rows)
+            hidden: hidden.rows(0..<rows),
+            weights: weights,
+            transposedWeights: transposedWeights
         )
     }
 }
 
-/// Where the weights of one layer are packed for the products of a phase: memory shared by all layers and both passes.
+/// Where the weights of one layer are packed. For a micro-batch of one chunk, and for large models, all layers and both passes
+/// share the memory, and weights are packed shortly before they are used; else each has its own, packed once a micro-batch.
 struct PackedWeights {
     let attention: UnsafeMutablePointer<Float>
     let projection: UnsafeMutablePointer<Float>
@@ -36,14 +57,12 @@ struct PackedWeights {
 
 /// Scratch of the forward pass for one tile of rows: each worker has its own, which stays in its core's cache.
 struct ForwardScratch {
-    let weights: PackedWeights
     let normalized: MatrixView  // (tile, C)
     let activated: MatrixView  // (tile, 4C)
     let output: MatrixView  // (tile, C)
 
     func first(_ rows: Int) -> ForwardScratch {
         ForwardScratch(
-            weights: weights,
             normalized: normalized.rows(0..<rows),
             activated: activated.rows(0..<rows),
             output: output.rows(0..<rows)
@@ -54,7 +73,6 @@ struct ForwardScratch {
 /// Scratch of the backward pass, shared by all layers. The gradient of q, k and v exists twice: a layer's is still read
 /// for the gradient of its weights while the layer below writes its own.
 struct BackwardScratch {
-    let weights: PackedWeights
     let dOutput: MatrixView  // (R, C)
     let dMaskedMLP: MatrixView  // (R, C)
     let activated: MatrixView  // (R, 4C)
@@ -73,7 +91,6 @@ struct BackwardScratch {
     func first(_ rows: Int) -> BackwardScratch {
         func part(_ matrix: MatrixView) -> MatrixView { matrix.rows(0..<rows) }
         return BackwardScratch(
-            weights: weights,
             dOutput: part(dOutput),
             dMaskedMLP: part(dMaskedMLP),
             activated: part(activated),
@@ -92,80 +109,102 @@ struct BackwardScratch {
 
 /// The memory in which a chunk of sequences passes through the model.
 final class ChunkBuffers {
-    let rows: Int
-    let length: Int
-    let keepsForBackward: Bool
+    /// What decides how much memory there is.
+    struct Shape {
+        let configuration: GPTConfiguration
+        /// Tokens of a chunk, a whole number of sequences.
+        let rows: Int
+        /// Tokens of a sequence.
+        let length: Int
+        let workers: Int
+        /// Without it all layers share one block's memory.
+        let keepsForBackward: Bool
+        /// Whether each layer has memory for its packed weights.
+        let keepsPacked: Bool
+
+        /// Up to this many floats of packed weights are kept (128 MiB): 2 % of a step of `char`, which has 16 chunks.
+        private static let mostPacked = 1 << 25
+
+        /// - Parameter batch: sequences of a micro-batch, which pass in chunks.
+        init(configuration: GPTConfiguration, batch: Int, length: Int, workers: Int, keepsForBackward: Bool) {
+            let sequences = GPT.chunkSequences(batch: batch, length: length)
+            let packed = 2 * 12 * configuration.layerCount * configuration.embeddingSize * configuration.embeddingSize
+            self.configuration = configuration
+            rows = sequences * length
+            self.length = length
+            self.workers = workers
+            self.keepsForBackward = keepsForBackward
+            keepsPacked = MatrixProduct.library == .own && sequences < batch && packed <= Self.mostPacked
+        }
+
+        /// Whether buffers of this shape serve for passes of the other one too.
+        func serves(_ other: Shape) -> Bool {
+            rows >= other.rows && length >= other.length && (keepsForBackward || !other.keepsForBackward)
+                && (keepsPacked || !other.keepsPacked)
+        }
+    }
+
+    let shape: Shape
     let blocks: [BlockState]
     let finalInput: MatrixView  // (R, C)
     let finalStatistics: LayerNorm.Statistics
     let finalNormalized: MatrixView  // (R, C)
-    let weights: PackedWeights
     let forwardScratch: [ForwardScratch]  // one a worker
     let backwardScratch: BackwardScratch?
     let headScratch: UnsafeMutablePointer<Float>
     let attentionScratch: [UnsafeMutablePointer<Float>]  // one a worker
     private let memory: FloatBuffer
 
-    /// - Parameter keepsForBackward: without it all layers share one block's memory.
-    init(configuration: GPTConfiguration, rows: Int, length: Int, workers: Int, keepsForBackward: Bool) {
-        let plan = Self.plan(configuration, rows, length, workers, keepsForBackward)
-        memory = FloatBuffer(count: plan.count)
-        var carver = Carver(base: memory.base, rows: rows, width: configuration.embeddingSize)
-        let parts = Self.carve(&carver, configuration, length, workers, keepsForBackward)
-        self.rows = rows
-        self.length = length
-        self.keepsForBackward = keepsForBackward
+    init(_ shape: Shape) {
+        memory = FloatBuffer(count: Self.count(shape))
+        var carver = Carver(base: memory.base, rows: shape.rows, width: shape.configuration.embeddingSize)
+        let parts = Self.carve(&carver, shape)
+        self.shape = shape
         blocks = parts.blocks
         finalInput = parts.finalInput
         finalStatistics = parts.finalStatistics
         finalNormalized = parts.finalNormalized
-        weights = parts.weights
         forwardScratch = parts.forwardScratch
         backwardScratch = parts.backwardScratch
         headScratch = parts.headScratch
         attentionScratch = parts.attentionScratch
     }
 
-    /// Floats that `init` would allocate.
-    static func count(
-        configuration: GPTConfiguration,
-        rows: Int,
-        length: Int,
-        workers: Int,
-        keepsForBackward: Bool
-    ) -> Int {
-        plan(configuration, rows, length, workers, keepsForBackward).count
-    }
+    var keepsPacked: Bool { shape.keepsPacked }
 
-    private static func plan(
-        _ configuration: GPTConfiguration,
-        _ rows: Int,
-        _ length: Int,
-        _ workers: Int,
-        _ keepsForBackward: Bool
-    ) -> Carver {
-        var carver = Carver(base: nil, rows: rows, width: configuration.embeddingSize)
-        _ = carve(&carver, configuration, length, workers, keepsForBackward)
-        return carver
+    /// Floats that `init` would allocate.
+    static func count(_ shape: Shape) -> Int {
+        var carver = Carver(base: nil, rows: shape.rows, width: shape.configuration.embeddingSize)
+        _ = carve(&carver, shape)
+        return carver.count
     }
 
     private typealias Parts = (
         blocks: [BlockState], finalInput: MatrixView, finalStatistics: LayerNorm.Statistics,
-        finalNormalized: MatrixView, weights: PackedWeights, forwardScratch: [ForwardScratch],
+        finalNormalized: MatrixView, forwardScratch: [ForwardScratch],
         backwardScratch: BackwardScratch?,
         headScratch: UnsafeMutablePointer<Float>, attentionScratch: [UnsafeMutablePointer<Float>]
     )
 
-    private static func carve(
-        _ carver: inout Carver,
-        _ configuration: GPTConfiguration,
-        _ length: Int,
-        _ workers: Int,
-        _ keepsForBackward: Bool
-    ) -> Parts {
-        let rows = carver.rows
+    private static func carve(_ carver: inout Carver, _ shape: Shape) -> Parts {
+        let configuration = shape.configuration
+        let (rows, width) = (shape.rows, configuration.embeddingSize)
+        let (keepsForBackward, keepsPacked) = (shape.keepsForBackward, shape.keepsPacked)
+        func packedWeights(_ carver: inout Carver) -> PackedWeights {
+            func packed(_ rows: Int, _ columns: Int) -> UnsafeMutablePointer<Float> {
+                carver.take(Linear.packedCount(rows: rows, columns: columns))
+            }
+            return PackedWeights(
+                attention: packed(width, 3 * width),
+                projection: packed(width, width),
+                fullyConnected: packed(width, 4 * width),
+                mlpProjection: packed(4 * width, width)
+            )
+        }
+        let shared = keepsPacked ? nil : packedWeights(&carver)
         func block(_ carver: inout Carver) -> BlockState {
-            BlockState(
+            let weights = shared ?? packedWeights(&carver)
+            return BlockState(
                 input: carver.matrix(1),
                 ln1: carver.statistics(),
                 qkv: carver.matrix(3),
@@ -173,30 +212,22 @@ final class ChunkBuffers {
                 attended: carver.matrix(1),
                 middle: carver.matrix(1),
                 ln2: carver.statistics(),
-                hidden: carver.matrix(4)
+                hidden: carver.matrix(4),
+                weights: weights,
+                transposedWeights: keepsPacked && keepsForBackward ? packedWeights(&carver) : weights
             )
         }
         var blocks: [BlockState] = []
         for layer in 0..<configuration.layerCount {
-            blocks.append(layer == 0 || keepsForBackward ? block(&carver) : blocks[0])
+            let shares = layer > 0 && !keepsForBackward
+            blocks.append(shares ? blocks[0].with(shared ?? packedWeights(&carver)) : block(&carver))
         }
         let finalInput = keepsForBackward ? carver.matrix(1) : blocks[0].input
         let finalStatistics = carver.statistics()
         let finalNormalized = carver.matrix(1)
-        let width = configuration.embeddingSize
-        func packed(_ rows: Int, _ columns: Int) -> UnsafeMutablePointer<Float> {
-            carver.take(Linear.packedCount(rows: rows, columns: columns))
-        }
-        let weights = PackedWeights(
-            attention: packed(width, 3 * width),
-            projection: packed(width, width),
-            fullyConnected: packed(width, 4 * width),
-            mlpProjection: packed(4 * width, width)
-        )
-        let tile = largestRowTile(of: rows, workers: workers)
-        let forwardScratch = (0..<workers).map { _ in
+        let tile = largestRowTile(of: rows, workers: shape.workers)
+        let forwardScratch = (0..<shape.workers).map { _ in
             ForwardScratch(
-                weights: weights,
                 normalized: carver.matrix(1, rows: tile),
                 activated: carver.matrix(4, rows: tile),
                 output: carver.matrix(1, rows: tile)
@@ -205,7 +236,6 @@ final class ChunkBuffers {
         var backwardScratch: BackwardScratch?
         if keepsForBackward {
             backwardScratch = BackwardScratch(
-                weights: weights,
                 dOutput: carver.matrix(1),
                 dMaskedMLP: carver.matrix(1),
                 activated: carver.matrix(4),
@@ -224,13 +254,13 @@ final class ChunkBuffers {
             rows: rows,
             vocabularySize: configuration.vocabularySize,
             width: width,
-            workers: workers
+            workers: shape.workers
         )
         let headScratch = carver.take(head)
-        let attention = CausalSelfAttention.scratchCount(sequenceLength: length, headSize: configuration.headSize)
-        let attentionScratch = (0..<workers).map { _ in carver.take(attention) }
+        let attention = CausalSelfAttention.scratchCount(sequenceLength: shape.length, headSize: configuration.headSize)
+        let attentionScratch = (0..<shape.workers).map { _ in carver.take(attention) }
         return (
-            blocks, finalInput, finalStatistics, finalNormalized, weights, forwardScratch, backwardScratch,
+            blocks, finalInput, finalStatistics, finalNormalized, forwardScratch, backwardScratch,
             headScratch, attentionScratch
         )
     }

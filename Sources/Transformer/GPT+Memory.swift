@@ -24,20 +24,18 @@ extension GPT {
         training: Bool = true
     ) -> MemoryEstimate {
         let parameters = ParameterLayout(configuration).count * 4
-        let rows = chunkSequences(batch: batchSize, length: sequenceLength) * sequenceLength
-        let buffers =
-            4
-            * ChunkBuffers.count(
-                configuration: configuration,
-                rows: rows,
-                length: sequenceLength,
-                workers: threads,
-                keepsForBackward: training
-            )
+        let shape = ChunkBuffers.Shape(
+            configuration: configuration,
+            batch: batchSize,
+            length: sequenceLength,
+            workers: threads,
+            keepsForBackward: training
+        )
+        let buffers = 4 * ChunkBuffers.count(shape)
         let logits =
             4
             * OutputHead.scratchCount(
-                rows: rows,
+                rows: shape.rows,
                 vocabularySize: configuration.vocabularySize,
                 width: configuration.embeddingSize,
                 workers: threads

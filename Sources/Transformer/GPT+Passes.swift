@@ -7,9 +7,8 @@ extension GPT {
         let buffers = chunk.buffers
         let rowTiles = rowTiles(of: chunk.rows, workers: pool.threadCount)
         let states = chunk.blocks
-        let weights = buffers.weights
 
-        pool.run(blocks[0].packingTasksToAttention(.plain, weights))
+        if !buffers.keepsPacked { pool.run(blocks[0].packingTasksToAttention(.plain, states[0].weights)) }
         pool.run(rowTiles.count) { task, worker in
             let rows = rowTiles[task]
             let scratch = buffers.forwardScratch[worker].first(rows.count)
@@ -25,8 +24,14 @@ extension GPT {
         for (layer, block) in blocks.enumerated() {
             let isLast = layer + 1 == blocks.count
             var tasks = forwardHeadTasks(chunk, layer: layer, dropout)
-            tasks += block.packingTasksFromAttention(.plain, weights)
-            if !isLast { tasks += blocks[layer + 1].packingTasksToAttention(.plain, weights) }
+            if !buffers.keepsPacked {
+                tasks += block.packingTasksFromAttention(.plain, states[layer].weights)
+                if !isLast { tasks += blocks[layer + 1].packingTasksToAttention(.plain, states[layer + 1].weights) }
+            }
+            if isLast {
+                let training = buffers.shape.keepsForBackward
+                tasks += head.packingTasks(rows: chunk.rows, scratch: buffers.headScratch, training: training)
+            }
             pool.run(tasks)
             afterAttention(layer, chunk)
             let output = isLast ? buffers.finalInput : states[layer + 1].input
@@ -47,6 +52,20 @@ extension GPT {
         }
     }
 
+    /// Packs the weights of all layers, where each has memory for that.
+    func packWeights(_ buffers: ChunkBuffers) {
+        guard buffers.keepsPacked else { return }
+        var tasks: [PhaseTask] = []
+        for (block, state) in zip(blocks, buffers.blocks) {
+            tasks += block.packingTasksToAttention(.plain, state.weights)
+            tasks += block.packingTasksFromAttention(.plain, state.weights)
+            guard buffers.shape.keepsForBackward else { continue }
+            tasks += block.packingTasksToAttention(.transposed, state.transposedWeights)
+            tasks += block.packingTasksFromAttention(.transposed, state.transposedWeights)
+        }
+        pool.run(tasks)
+    }
+
     /// Loss of the chunk, and its gradient added to `gradients`, from the last layer to the first.
     ///
     /// Gradients of weights are sums over all rows: they wait until a row phase is over and then share a phase with the
@@ -54,7 +73,6 @@ extension GPT {
     func backward(_ chunk: Chunk, _ dropout: Dropout?, gradientScale: Float) -> Double {
         let buffers = chunk.buffers
         let scratch = buffers.backwardScratch!.first(chunk.rows)
-        let weights = scratch.weights
         let rowTiles = rowTiles(of: chunk.rows, workers: pool.threadCount)
         let states = chunk.blocks
         let last = blocks.count - 1
@@ -69,7 +87,9 @@ extension GPT {
             scratch: buffers.headScratch,
             pool: pool
         )
-        pool.run(blocks[last].packingTasksFromAttention(.transposed, weights))
+        if !buffers.keepsPacked {
+            pool.run(blocks[last].packingTasksFromAttention(.transposed, states[last].transposedWeights))
+        }
         pool.run(rowTiles.count) { task, _ in
             let rows = rowTiles[task]
             finalLayerNorm.backwardInput(
@@ -95,8 +115,13 @@ extension GPT {
                     self.backwardHead(chunk, scratch, layer: layer, task: task, worker: worker, dropout)
                 }
             }
-            waiting += block.packingTasksToAttention(.transposed, weights)
-            if layer > 0 { waiting += blocks[layer - 1].packingTasksFromAttention(.transposed, weights) }
+            if !buffers.keepsPacked {
+                waiting += block.packingTasksToAttention(.transposed, states[layer].transposedWeights)
+                if layer > 0 {
+                    let below = states[layer - 1].transposedWeights
+                    waiting += blocks[layer - 1].packingTasksFromAttention(.transposed, below)
+                }
+            }
             pool.run(waiting)
             pool.run(rowTiles.count) { task, _ in
                 let rows = rowTiles[task]

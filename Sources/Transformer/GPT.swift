@@ -195,7 +195,16 @@ public final class GPT {
         let batch = tokens.count / length
         guard batch > 0 else { return 0 }
         let sequences = Self.chunkSequences(batch: batch, length: length)
-        let buffers = chunkBuffers(rows: sequences * length, length: length, training: training)
+        let buffers = chunkBuffers(
+            ChunkBuffers.Shape(
+                configuration: configuration,
+                batch: batch,
+                length: length,
+                workers: pool.threadCount,
+                keepsForBackward: training
+            )
+        )
+        packWeights(buffers)
         var sum = 0.0
         tokens.withUnsafeBufferPointer { tokens in
             targets.withUnsafeBufferPointer { targets in
@@ -219,18 +228,10 @@ public final class GPT {
     }
 
     /// The buffers of the last pass if they serve, else new ones.
-    private func chunkBuffers(rows: Int, length: Int, training: Bool) -> ChunkBuffers {
-        if let buffers, buffers.rows >= rows, buffers.length >= length, buffers.keepsForBackward || !training {
-            return buffers
-        }
+    private func chunkBuffers(_ shape: ChunkBuffers.Shape) -> ChunkBuffers {
+        if let buffers, buffers.shape.serves(shape) { return buffers }
         buffers = nil
-        let new = ChunkBuffers(
-            configuration: configuration,
-            rows: rows,
-            length: length,
-            workers: pool.threadCount,
-            keepsForBackward: training
-        )
+        let new = ChunkBuffers(shape)
         buffers = new
         return new
     }

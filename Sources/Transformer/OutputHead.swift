@@ -33,7 +33,16 @@ struct OutputHead {
         MatrixProduct.multiply(x, .plain, weight, .transposed, into: logits, part: .headProducts)
     }
 
-    /// The sum over all rows of the loss. x (R, C). With `dx` (R, C), also writes `gradientScale` times its gradient there;
+    /// The tasks that pack the weights for the loss of a chunk of `rows`, to be done before it.
+    func packingTasks(rows: Int, scratch: UnsafeMutablePointer<Float>, training: Bool) -> [PhaseTask] {
+        guard rows * vocabularySize <= Self.blockElements else { return [] }
+        let scratch = RowScratch(scratch, rows: rows, vocabularySize: vocabularySize, width: width)
+        var matrices = [PackedMatrix(weight, .transposed, in: scratch.packedTransposed)]
+        if training { matrices.append(PackedMatrix(weight, .plain, in: scratch.packed)) }
+        return matrices.flatMap { matrix in matrix.pieces.map { piece in { _ in matrix.pack(piece) } } }
+    }
+
+    /// The sum over all rows of the loss, after `packingTasks`. x (R, C). With `dx` (R, C), also writes `gradientScale` times its gradient there;
     /// that of the weights is added by the tasks returned, which use the scratch, and x, until they are done.
     func loss(
         _ x: MatrixView,
@@ -103,9 +112,6 @@ struct OutputHead {
     ) -> Double {
         let transposed = PackedMatrix(weight, .transposed, in: scratch.packedTransposed)
         let plain = PackedMatrix(weight, .plain, in: scratch.packed)
-        var packing: [PhaseTask] = transposed.pieces.map { piece in { _ in transposed.pack(piece) } }
-        if dx != nil { packing += plain.pieces.map { piece in { _ in plain.pack(piece) } } }
-        pool.run(packing)
         let rowTiles = rowTiles(of: x.rows, workers: pool.threadCount)
         pool.run(rowTiles.count) { task, _ in
             let rows = rowTiles[task]

@@ -29,7 +29,7 @@ struct TransformerBlock {
     func forwardToAttention(_ rows: Range<Int>, _ state: BlockState, _ scratch: ForwardScratch) {
         let normalized = scratch.normalized
         ln1.forward(state.input.rows(rows), into: normalized, state.ln1.from(row: rows.lowerBound))
-        attention.attention.forward(normalized, packed: scratch.weights.attention, into: state.qkv.rows(rows))
+        attention.attention.forward(normalized, packed: state.weights.attention, into: state.qkv.rows(rows))
     }
 
     /// From the heads' outputs to the block's output, (rows, C).
@@ -45,7 +45,7 @@ struct TransformerBlock {
         let middle = state.middle.rows(rows)
         attention.projection.forward(
             state.attended.rows(rows),
-            packed: scratch.weights.projection,
+            packed: state.weights.projection,
             into: normalized,
             addingBias: false
         )
@@ -66,7 +66,7 @@ struct TransformerBlock {
         let out = output.rows(rows)
         mlp.forward(
             normalized,
-            scratch.weights,
+            state.weights,
             hidden: state.hidden.rows(rows),
             activated: scratch.activated,
             into: scratch.output
@@ -116,7 +116,7 @@ struct TransformerBlock {
         let dNormalized = scratch.dNormalized2.rows(rows)
         mlp.backward(
             dMLP,
-            scratch.weights,
+            state.transposedWeights,
             hidden: state.hidden.rows(rows),
             activated: scratch.activated.rows(rows),
             dHidden: scratch.dHidden.rows(rows),
@@ -130,7 +130,7 @@ struct TransformerBlock {
         let dProjected = masked(dMiddle, into: scratch.dMaskedAttention.rows(rows), .attentionOutput(layer: layer))
         attention.projection.backwardInput(
             dProjected,
-            packed: scratch.weights.projection,
+            packed: state.transposedWeights.projection,
             into: scratch.dAttended.rows(rows)
         )
     }
@@ -142,7 +142,7 @@ struct TransformerBlock {
         let dNormalized = scratch.dNormalized1.rows(rows)
         attention.attention.backwardInput(
             scratch.dQKV(layer).rows(rows),
-            packed: scratch.weights.attention,
+            packed: state.transposedWeights.attention,
             into: dNormalized
         )
         ln1.backwardInput(
