@@ -3,6 +3,7 @@
 import argparse
 import datetime
 import json
+import os
 import pathlib
 import platform
 import subprocess
@@ -95,6 +96,7 @@ def main():
     parser.add_argument("--out", default="scripts/results")
     options = parser.parse_args()
     start = time.time()
+    load = os.getloadavg()[0]
     cores = call(options.program, "doctor", {})["cores"]["usable"]
     results = {}
     for name, changes in sweeps().items():
@@ -112,19 +114,23 @@ def main():
     today = datetime.date.today().isoformat()
     machine = f"{processor()}, {cores} cores"
     seconds = time.time() - start
+    quick = " --quick" if options.quick else ""
     text = f"""# How cost grows
 
-Made by `scripts/scaling_table.sh` on {today} in {seconds:.0f} s with ddp-train {version} on {machine}. One size changes at a
-time, from {BASE["n_layer"]} layers of {BASE["n_embd"]}, block {BASE["block_size"]}, batch {BASE["batch_size"]}, vocabulary
-{BASE["vocab_size"]:,}, every core. GFLOP/s are counted by nanoGPT's formula: where they stay level, time is in step with the
-operations. Memory and time beside what `ddp-train plan` said. Threads beyond the cores show only that nothing breaks down.
+Made by `scripts/scaling_table.sh{quick}` on {today} in {seconds:.0f} s with ddp-train {version} on {machine}, where {load:.1f}
+other threads were at work when it began. One size changes at a time, from {BASE["n_layer"]} layers of {BASE["n_embd"]}, block
+{BASE["block_size"]}, batch {BASE["batch_size"]}, vocabulary {BASE["vocab_size"]:,}, every core.
+
+GFLOP/s are counted by nanoGPT's formula: where their share of the peak, measured in the same run, stays level, time is in
+step with the operations. Memory and time stand beside what `ddp-train plan` said; other load that comes or goes between the
+two shows in the time. Threads beyond the cores show only that nothing breaks down.
 """
     for name, rows in results.items():
         text += f"\n## {name}\n\n{table(name, rows)}\n"
     folder = pathlib.Path(options.out)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "scaling.md").write_text(text)
-    report = {"date": today, "machine": machine, "version": version, "seconds": round(seconds), "sweeps": results}
+    report = {"date": today, "machine": machine, "load": load, "version": version, "seconds": round(seconds), "sweeps": results}
     (folder / "scaling.json").write_text(json.dumps(report, indent=1) + "\n")
     print(text)
 

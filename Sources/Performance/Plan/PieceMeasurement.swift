@@ -52,6 +52,11 @@ struct PieceMeasurement {
         return pieces.all.map { estimate($0) }.reduce(estimate(pieces.two).moments) { $0 + $1.total - $1.moments }
     }
 
+    /// Operations a token, of attention only the half that is computed: counted ones take the other for done too.
+    private func causalOperations(_ shape: GPTConfiguration) -> Double {
+        shape.operationsPerToken - 6 * Double(shape.layerCount * shape.embeddingSize * shape.blockSize)
+    }
+
     private func guess(_ configuration: GPTConfiguration, sequences: Int) -> Double {
         Double(sequences * configuration.blockSize) * configuration.operationsPerToken / (0.6 * peak)
     }
@@ -123,8 +128,7 @@ struct PieceMeasurement {
         var twoInFull = pieces.two.configuration
         twoInFull.blockSize = configuration.blockSize
         let layerScale =
-            rows * twoInFull.operationsPerToken
-            / (rowCount(pieces.two) * pieces.two.configuration.operationsPerToken)
+            rows * causalOperations(twoInFull) / (rowCount(pieces.two) * causalOperations(pieces.two.configuration))
         let headScale = pieces.heads.map { rows / rowCount($0.whole) } ?? 1
         func seconds(_ timer: Int, layerScale: Double, headScale: Double) -> Double {
             let part = Array(times[timer * probes.count..<(timer + 1) * probes.count])
