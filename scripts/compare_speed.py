@@ -88,7 +88,8 @@ class Comparison:
         """Figures over all pairs; the form of PyTorch that ddp-train is compared with is the one with the faster median."""
 
         def median(runs, key):
-            return statistics.median(run[key] for run in runs)
+            value = statistics.median(run[key] for run in runs)
+            return int(value) if key.endswith("_bytes") else value
 
         forms = {form: [p["pytorch"][form] for p in pairs if form in p["pytorch"]] for form in pairs[0]["pytorch"]}
         # Of those that were in every pair: the others were far behind.
