@@ -20,8 +20,8 @@ require_swift
 # name | file | what sed does to it
 plants() {
     cat << 'PLANTS'
-linear-dx           | Sources/Transformer/Linear.swift | s/weight, .transposed, into: dx)/weight, .transposed, into: dx, scale: 1.01)/
-linear-dW           | Sources/Transformer/Linear.swift | s/into: gradient.weight.columns(columns),/& scale: 1.01,/
+linear-dx           | Sources/Transformer/Linear.swift | s/into: dx, part/into: dx, scale: 1.01, part/
+linear-dW           | Sources/Transformer/Linear.swift | s/into: gradient.weight.rows(rows).columns(columns),/& scale: 1.01,/
 linear-db           | Sources/CVectorKernels/vector_kernels.inc | s/LOAD(sums) + sum/LOAD(sums) + 1.01f * sum/
 layernorm-dx        | Sources/CVectorKernels/vector_kernels.inc | s/LOAD(skip) + (LOAD/LOAD(skip) + 1.01f * (LOAD/
 layernorm-dx-final  | Sources/CVectorKernels/vector_kernels.inc | s/STORE(dx, (LOAD(dy)/STORE(dx, 1.01f * (LOAD(dy)/
@@ -34,18 +34,20 @@ gelu                | Sources/CVectorKernels/vector_kernels.inc | s/LOAD(dx) \* 
 gelu-density        | Sources/CVectorKernels/vector_kernels.inc | s/(cumulative + in \* (e/(cumulative + 1.01f * in * (e/
 gelu-tanh           | Sources/CVectorKernels/vector_kernels.inc | s/LOAD(dx) \* slope/1.01f * LOAD(dx) * slope/
 relu                | Sources/CVectorKernels/vector_kernels.inc | s/choose_if(in > 0.0f, LOAD(dx)/choose_if(in > 0.0f, 1.01f * LOAD(dx)/
-attention-dv        | Sources/Transformer/CausalSelfAttention.swift | s/into: gradient.v.rows(keys), keep/into: gradient.v.rows(keys), scale: 1.01, keep/
-attention-dq        | Sources/Transformer/CausalSelfAttention.swift | s/into: gradient.q.rows(rows))/into: gradient.q.rows(rows), scale: 1.01)/
-attention-dk        | Sources/Transformer/CausalSelfAttention.swift | s/into: gradient.k.rows(keys), keep/into: gradient.k.rows(keys), scale: 1.01, keep/
-attention-dweights  | Sources/Transformer/CausalSelfAttention.swift | s/.transposed, into: ds)/.transposed, into: ds, scale: 1.01)/
+attention-dv        | Sources/Transformer/CausalSelfAttention.swift | s/ multiply(p, .transposed, dyRows, into: gradient.v.rows(seen)/ MatrixProduct.multiply(p, .transposed, dyRows, .plain, into: gradient.v.rows(seen), scale: 1.01/
+attention-dq        | Sources/Transformer/CausalSelfAttention.swift | s/into: gradient.q.rows(rows), part/into: gradient.q.rows(rows), scale: 1.01, part/
+attention-dk        | Sources/Transformer/CausalSelfAttention.swift | s/ multiply(ds, .transposed, q, into: gradient.k.rows(seen)/ MatrixProduct.multiply(ds, .transposed, q, .plain, into: gradient.k.rows(seen), scale: 1.01/
+attention-dweights  | Sources/Transformer/CausalSelfAttention.swift | s/into: ds, part/into: ds, scale: 1.01, part/
 attention-softmax   | Sources/CVectorKernels/vector_kernels.inc | s/LOAD(p) \* (LOAD(dp) - subtract)/1.01f * LOAD(p) * (LOAD(dp) - subtract)/
 attention-average   | Sources/CVectorKernels/vector_kernels.inc | s/(LOAD(dp) - subtract)/(LOAD(dp) - 1.01f * subtract)/
 attention-dropout   | Sources/CVectorKernels/vector_kernels.inc | s/q \* (LOAD(d) \* m - subtract)/1.01f * q * (LOAD(d) * m - subtract)/
 attention-dropped-p | Sources/CVectorKernels/vector_kernels.inc | s/STORE(probability, q \* m)/STORE(probability, 1.01f * q * m)/
 loss-probabilities  | Sources/CVectorKernels/vector_kernels.inc | s/(LOAD(logits) - subtract) \* scale/(LOAD(logits) - subtract) * scale * 1.01f/
 loss-target         | Sources/CVectorKernels/vector_kernels.inc | s/first_column\] -= scale/first_column] -= 1.01f * scale/
-head-dx             | Sources/Transformer/OutputHead.swift | s/weight, .plain, into: dx.rows(rows))/weight, .plain, into: dx.rows(rows), scale: 1.01)/
-head-dwte           | Sources/Transformer/OutputHead.swift | s/into: gradient.rows(columns),/& scale: 1.01,/
+head-dx             | Sources/Transformer/OutputHead.swift | s/into: dx.rows(rows), part/into: dx.rows(rows), scale: 1.01, part/
+head-dx-large       | Sources/Transformer/OutputHead.swift | s/into: scratch.partial\[group\],/& scale: 1.01,/
+head-dwte           | Sources/Transformer/OutputHead.swift | s/into: gradient.rows(ids).columns(columns),/& scale: 1.01,/
+head-dwte-large     | Sources/Transformer/OutputHead.swift | s/into: gradient.rows(ids),/& scale: 1.01,/
 embedding-dwte      | Sources/Transformer/Embedding.swift | s/token\[column\] += source/token[column] += 1.01 * source/
 embedding-dwpe      | Sources/Transformer/Embedding.swift | s/position\[column\] += source/position[column] += 1.01 * source/
 adamw-first         | Sources/CVectorKernels/vector_kernels.inc | s/(gradient - first) \* rest1/(gradient - first) * rest1 * 1.01f/

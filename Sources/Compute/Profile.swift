@@ -131,7 +131,8 @@ extension Profile {
         for worker in 0..<workerCount {
             for (part, seconds) in self.seconds(ofWorker: worker) where part != .idle { sums[part]! += seconds }
         }
-        sums[.idle] = wallSeconds * Double(workerCount) - sums.values.reduce(0, +)
+        // Sums of nanoseconds are exact, those of seconds are not: an idle time of nothing must not come out below it.
+        sums[.idle] = max(0, wallSeconds * Double(workerCount) - sums.values.reduce(0, +))
         return sums
     }
 

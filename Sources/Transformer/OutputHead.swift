@@ -15,15 +15,18 @@ struct OutputHead {
     let weight: MatrixView  // (V, C)
     let gradient: MatrixView?
 
-    /// At most 64 MiB of logits at a time.
-    static let blockElements = 1 << 24
+    /// The largest vocabulary whose logits are made whole: 16 MiB for a chunk of 1024 rows. It follows from the model alone, and
+    /// so does the order of every sum.
+    private static let smallVocabulary = 4096
+    /// Of a larger one, at most 64 MiB of logits at a time.
+    private static let blockElements = 1 << 24
 
     var vocabularySize: Int { weight.rows }
     private var width: Int { weight.columns }
 
     /// Floats of scratch for a chunk of up to `rows`.
     static func scratchCount(rows: Int, vocabularySize: Int, width: Int, workers: Int) -> Int {
-        rows * vocabularySize <= blockElements
+        vocabularySize <= smallVocabulary
             ? RowScratch.count(rows: rows, vocabularySize: vocabularySize, width: width)
             : BlockScratch.count(rows: rows, vocabularySize: vocabularySize, width: width, workers: workers)
     }
@@ -35,7 +38,7 @@ struct OutputHead {
 
     /// The tasks that pack the weights for the loss of a chunk of `rows`, to be done before it.
     func packingTasks(rows: Int, scratch: UnsafeMutablePointer<Float>, training: Bool) -> [PhaseTask] {
-        guard rows * vocabularySize <= Self.blockElements else { return [] }
+        guard vocabularySize <= Self.smallVocabulary else { return [] }
         let scratch = RowScratch(scratch, rows: rows, vocabularySize: vocabularySize, width: width)
         var matrices = [PackedMatrix(weight, .transposed, in: scratch.packedTransposed)]
         if training { matrices.append(PackedMatrix(weight, .plain, in: scratch.packed)) }
@@ -52,7 +55,7 @@ struct OutputHead {
         scratch: UnsafeMutablePointer<Float>,
         pool: WorkerPool
     ) -> (loss: Double, parameterTasks: [PhaseTask]) {
-        if x.rows * vocabularySize <= Self.blockElements {
+        if vocabularySize <= Self.smallVocabulary {
             let scratch = RowScratch(scratch, rows: x.rows, vocabularySize: vocabularySize, width: width)
             let loss = lossByRows(x, targets, gradientScale, dx, scratch, pool)
             return (loss, dx == nil ? [] : parameterTasks(scratch.logits, x))

@@ -59,6 +59,16 @@ struct Shape: CustomTestStringConvertible, Sendable {
             batch: 2,
             length: 16
         ),
+        Shape(
+            testDescription: "groups of several tiles of vocabulary, and two blocks of rows",
+            layers: 1,
+            heads: 1,
+            width: 4,
+            block: 100,
+            vocabulary: 17000,
+            batch: 10,
+            length: 100
+        ),
         Shape(testDescription: "vocabulary of one", vocabulary: 1, batch: 1, length: 3),
     ]
 }

@@ -26,7 +26,8 @@ struct StepBenchmarkTests {
         let seen = Set(result.profile.seconds.map(\.part))
         let expected: Set<Part> = [
             .attention, .activation, .layerNorm, .loss, .dropout, .residual, .bias, .embedding, .optimizer, .clipping,
-            .gradientZeroing, .other,
+            .gradientZeroing, .other, .linearForward, .linearInputGradient, .linearWeightGradient, .attentionProducts,
+            .headProducts,
         ]
         #expect(expected.isSubset(of: seen), "\(expected.subtracting(seen)) not seen")
         let total = result.profile.seconds.reduce(0) { $0 + $1.seconds }
