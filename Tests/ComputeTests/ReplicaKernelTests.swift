@@ -14,7 +14,8 @@ struct ReplicaKernelTests {
     private func values(_ count: Int, item: UInt32, special: Bool) -> [Float] {
         let random = CounterRandom(seed: 5, stream: .test, item: item)
         let kinds: [Float] = [
-            .leastNonzeroMagnitude, -.leastNonzeroMagnitude * 1000, .leastNormalMagnitude, 0, -0.0, .infinity, -.infinity,
+            .leastNonzeroMagnitude, -.leastNonzeroMagnitude * 1000, .leastNormalMagnitude, 0, -0.0, .infinity,
+            -.infinity,
             .greatestFiniteMagnitude, -3e38, 1e-30, 1e20,
         ]
         return (0..<count).map { index in
