@@ -30,9 +30,20 @@ public enum MatrixProduct {
         case blas
     }
 
+    /// What DDP_TRAIN_GEMM asks for; nil when it is not set, or empty.
+    private static var request: String? {
+        getenv("DDP_TRAIN_GEMM").map { String(cString: $0) }.flatMap { $0.isEmpty ? nil : $0 }
+    }
+
+    /// What is wrong with DDP_TRAIN_GEMM and what it may be; nil when nothing is.
+    public static var requestProblem: String? {
+        guard let request, Library(rawValue: request) == nil else { return nil }
+        return "DDP_TRAIN_GEMM=\(request): must be own or blas"
+    }
+
     /// What computes products; DDP_TRAIN_GEMM=own or blas forces one.
     public static let library: Library = {
-        if let forced = getenv("DDP_TRAIN_GEMM").flatMap({ Library(rawValue: String(cString: $0)) }) { return forced }
+        if let forced = request.flatMap({ Library(rawValue: $0) }) { return forced }
         return ["avx512", "avx2"].contains(Kernels.instructionSet) ? .own : .blas
     }()
 

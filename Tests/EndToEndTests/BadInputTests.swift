@@ -35,6 +35,9 @@ import Testing
         var program = program
         program.environment["DDP_TRAIN_ISA"] = "sse9"
         try expectError(["config"], code: 64, "DDP_TRAIN_ISA=sse9: this processor has ", in: program)
+        program.environment["DDP_TRAIN_ISA"] = nil
+        program.environment["DDP_TRAIN_GEMM"] = "mkl"
+        try expectError(["config"], code: 64, "DDP_TRAIN_GEMM=mkl: must be own or blas", in: program)
     }
 
     @Test("Text that cannot be prepared leaves no data set behind")

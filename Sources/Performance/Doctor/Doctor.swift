@@ -56,13 +56,15 @@ public struct Doctor {
         MatrixProduct.prepare()
         let library = MatrixProduct.libraryDescription
         let mended = BLASDescription.mendedKernel
-        let kernel = mended.map { "\(library) (mended: it had chosen \($0))" } ?? library
+        let blas = MatrixProduct.blasDescription + (mended.map { " (mended: it had chosen \($0))" } ?? "")
+        let kernel = MatrixProduct.library == .own ? "\(library); products of few rows: \(blas)" : blas
         return Finding(
             "blas",
             "matrix products",
             kernel,
             .object([
-                .init("library", .string(library)), .init("build", .string(BLASDescription.build)),
+                .init("library", .string(library)), .init("kernel", .string(MatrixProduct.blasDescription)),
+                .init("build", .string(BLASDescription.build)),
                 .init("mended_from", mended.map { .string($0) } ?? .null),
             ])
         )
