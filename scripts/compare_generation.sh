@@ -25,22 +25,8 @@ for argument in "$@"; do
     esac
 done
 
-has_transformers() { "$1" -c 'import torch, transformers' 2> /dev/null; }
-
 require_swift
 install_libraries "$install"
-python=python3
-if ! has_transformers "$python"; then
-    venv="$(cache_folder)/pytorch"
-    python="$venv/bin/python"
-    if ! has_transformers "$python"; then
-        [ "$install" = yes ] || fail "python3 has no torch and transformers, and nothing is to be installed"
-        note "installing PyTorch and transformers into $venv"
-        python3 -m venv "$venv"
-        # The build without CUDA is far smaller; not every index has it.
-        "$python" -m pip install --quiet 'torch==2.13.0+cpu' || "$python" -m pip install --quiet 'torch==2.13.0'
-        "$python" -m pip install --quiet numpy safetensors transformers
-    fi
-fi
+require_pytorch "$install" transformers safetensors
 build_release
 "$python" scripts/compare_generation.py "$ddp_train" "$(cache_folder)" ${arguments[@]+"${arguments[@]}"}
