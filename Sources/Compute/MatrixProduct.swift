@@ -69,7 +69,8 @@ public enum MatrixProduct {
         #endif
     }
 
-    /// Products of fewer rows than this go to BLAS: packing the other factor would cost more than the product.
+    /// Products of fewer rows than this go to BLAS: packing the other factor would cost more than the product. Not those with a
+    /// transposed a: they are tiles of a weight's gradient, of which the last may have few rows for some number of workers.
     private static let fewestRows = 8
 
     /// `c = scale * op(a) op(b) + keep * c`; op(a) is (m, k), op(b) is (k, n), c is (m, n).
@@ -91,7 +92,7 @@ public enum MatrixProduct {
         )
         guard m > 0, n > 0 else { return }
         Profile.measure(part) {
-            if library == .own, m >= fewestRows, k > 0 {
+            if library == .own, m >= fewestRows || orientationA == .transposed, k > 0 {
                 own(a, orientationA, b, orientationB, into: c, m, n, k, scale, keep)
             } else {
                 blas(a, orientationA, b, orientationB, into: c, m, n, k, scale, keep)
