@@ -89,7 +89,8 @@ def main():
 
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
-    folder = os.path.join(options.cache, f"random-{options.shape}")
+    # The number is that of the recipe: weights made by another one are not taken for these.
+    folder = os.path.join(options.cache, f"random-{options.shape}-2")
     model = make_weights(options.shape, folder)
     print(f"PyTorch {torch.__version__}, transformers {transformers.__version__}, {options.shape}, float32, "
           f"{options.max_new_tokens} tokens after a prompt of {options.prompt_tokens}, greedy, with cache")

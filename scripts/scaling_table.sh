@@ -10,13 +10,24 @@ set -euo pipefail
 # shellcheck source=scripts/lib/setup.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib/setup.sh"
 
-case "${1:-}" in
-    -h | --help)
-        print_help "scripts/scaling_table.sh"
-        exit 0
-        ;;
-esac
+arguments=()
+while [ $# -gt 0 ]; do
+    case "$1" in
+        -h | --help)
+            print_help "scripts/scaling_table.sh"
+            exit 0
+            ;;
+        --out=*) arguments+=(--out "$(user_path "${1#--out=}")") ;;
+        --out)
+            [ $# -gt 1 ] || fail "--out needs a folder"
+            arguments+=(--out "$(user_path "$2")")
+            shift
+            ;;
+        *) arguments+=("$1") ;;
+    esac
+    shift
+done
 have python3 || fail "this needs python3 (its standard library is enough)"
 require_swift
 build_release
-python3 scripts/scaling_table.py "$ddp_train" "$@"
+python3 scripts/scaling_table.py "$ddp_train" ${arguments[@]+"${arguments[@]}"}

@@ -37,7 +37,9 @@ public enum Kernels {
 
     /// The instruction sets that this build and processor have, the fastest first.
     public static var available: [String] {
-        ["avx512", "avx2", "plain"].filter { (name: String) in dt_kernels_named(name) != nil }
+        ["avx512", "avx2", "plain"].compactMap { (name: String) in
+            dt_kernels_named(name).map { String(cString: $0.pointee.isa) }
+        }
     }
 
     /// What is wrong with DDP_TRAIN_ISA and what it may be; nil when nothing is.

@@ -116,6 +116,8 @@ public enum MatrixProduct {
             k <= b.depth && n <= b.columns && c.rows == m,
             "(\(m), \(k)) times (\(b.depth), \(b.columns)) into (\(c.rows), \(n))"
         )
+        guard m > 0, n > 0 else { return }
+        precondition(k > 0, "a product of depth 0")
         guard library == .own else {
             return multiply(
                 a,

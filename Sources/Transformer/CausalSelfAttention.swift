@@ -89,12 +89,13 @@ struct CausalSelfAttention {
         mask: dt_dropout?,
         scratch memory: UnsafeMutablePointer<Float>
     ) {
+        let blocks = tiles(of: head.length, size: Self.queryBlock(head.length))
+        guard part < blocks.count else { return }
         let scratch = Scratch(memory, length: head.length, headSize: head.size)
         let keys = PackedMatrix(head.k, .transposed, in: scratch.keys)
         let values = PackedMatrix(head.v, .plain, in: scratch.others)
         keys.pack()
         values.pack()
-        let blocks = tiles(of: head.length, size: Self.queryBlock(head.length))
         for index in stride(from: part, to: blocks.count, by: parts) {
             let rows = blocks[index]
             let p = scratch.block(scratch.scores, rows)

@@ -9,8 +9,8 @@ import Compute
 /// logits = ln_f(x) wteᵀ                         (B, T, V)
 /// ```
 /// A micro-batch passes through in chunks of a few sequences, gradients adding up, so that activations stay in cache and
-/// memory does not grow with the batch. A chunk passes in phases, each cut into tasks of a size that depends on the shape
-/// alone: results have the same bits for any number of threads.
+/// memory does not grow with the batch. A chunk passes in phases, each cut into tasks. How many there are may follow the number of
+/// workers, but no element's sum depends on what else its task computes: results have the same bits for any number of threads.
 public final class GPT {
     public let configuration: GPTConfiguration
     public let layout: ParameterLayout
@@ -69,6 +69,7 @@ public final class GPT {
         progress: (Int) -> Void = { _ in }
     ) -> Double {
         precondition(gradients.count == layout.count, "a model without gradients has no backward pass")
+        precondition(gradientScale != 0, "a gradient times 0")
         return sumOverChunks(tokens, targets, sequenceLength, training: true) { chunk in
             var key = dropout
             key?.firstSequence += chunk.firstSequence

@@ -91,6 +91,7 @@ struct DoctorTests {
     @Test("Loopback is among the interfaces, with an address")
     func interfaces() throws {
         let all = NetworkInterface.all()
+        #expect(all.contains { $0.isLoopback })
         #expect(all.allSatisfy { !$0.addresses.isEmpty && !$0.name.isEmpty })
         #expect(
             all.filter(\.isLoopback).allSatisfy { $0.addresses.contains("127.0.0.1") || $0.addresses.contains("::1") }

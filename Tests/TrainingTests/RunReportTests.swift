@@ -119,6 +119,11 @@ struct RunReportTests {
         #expect(message.contains("--batch_size=4, or --block_size="), "\(message)")
         let block = try #require(Int(message.split(separator: "=").last!))
         #expect(need(12, block: block) <= need(4) && need(12, block: block + 1) > need(4), "block_size=\(block)")
+        // Also among sizes of which not every one is tried at first.
+        let many = try refusal(200, need(100))
+        let named = many.split(separator: "=").dropLast().last.flatMap { Int($0.prefix { $0.isNumber }) }
+        let largest = try #require(named, "\(many)")
+        #expect(need(largest) <= need(100) && need(largest + 1) > need(100), "batch_size=\(largest)")
         // Nothing but a shorter block helps a batch of one.
         let one = try refusal(1, need(1, block: 32))
         #expect(one.hasSuffix("the largest that fit are --block_size=32"), "\(one)")

@@ -66,6 +66,17 @@ struct StepTraceTests {
         #expect(fixture.lines.contains("profile of 4 steps: \(path)"))
     }
 
+    @Test("A trace may lie in the folder of a run that is not there yet")
+    func inRunFolder() throws {
+        let path = fixture.folder("new-run") + "/trace.json"
+        try fixture.run {
+            $0.outDir = fixture.folder("new-run")
+            $0.profile = path
+            $0.maxIters = 3
+        }
+        #expect(FileSystem.kind(of: path) == .file)
+    }
+
     @Test("A run that is stopped, or short, leaves what was recorded as a whole file")
     func stopped() throws {
         let stop = StopRequest()

@@ -171,21 +171,38 @@ struct GradientTests {
         #expect(abs(together - model.loss(tokens: tokens, targets: targets, sequenceLength: 11)) > 1e-3)
     }
 
-    // Weights of width 385 fall into tiles of which the last has 4 rows, with more than 12 workers.
-    @Test("1, 2, 3, 5 and 13 threads give the same bits", arguments: [(0, 48), (0.2, 48), (0, 385)] as [(Float, Int)])
-    func threads(dropout: Float, width: Int) {
-        var results: [([Float], Double)] = []
+    struct Threaded: CustomTestStringConvertible {
+        let testDescription: String
+        var dropout: Float = 0
+        var layers = 2
+        var heads = 3
+        var width = 48
+        var vocabulary = 77
+        var batch = 13
+
+        static let all = [
+            Threaded(testDescription: "two chunks, weights packed for both"),
+            Threaded(testDescription: "two chunks with dropout", dropout: 0.2),
+            Threaded(testDescription: "one sequence: weights packed from phase to phase, heads in parts", batch: 1),
+            Threaded(testDescription: "tiles of weights, the last one of 4 rows", layers: 1, heads: 5, width: 385),
+            Threaded(testDescription: "a large vocabulary, in groups of tiles", layers: 1, vocabulary: 17000, batch: 1),
+        ]
+    }
+
+    @Test("1, 2, 3, 5 and 13 threads give the same bits", arguments: Threaded.all)
+    func threads(shape: Threaded) {
+        var results: [([Float], [Double])] = []
         for threads in [1, 2, 3, 5, 13] {
             let configuration = GPTConfiguration(
-                layerCount: width == 48 ? 2 : 1,
-                headCount: width == 48 ? 3 : 5,
-                embeddingSize: width,
+                layerCount: shape.layers,
+                headCount: shape.heads,
+                embeddingSize: shape.width,
                 blockSize: 96,
-                vocabularySize: 77,
-                dropout: dropout
+                vocabularySize: shape.vocabulary,
+                dropout: shape.dropout
             )
             let model = testModel(configuration, threads: threads)
-            let tokens = testTokens(13 * 96, below: 77)
+            let tokens = testTokens(shape.batch * 96, below: shape.vocabulary)
             let loss = model.forwardBackward(
                 tokens: tokens,
                 targets: tokens.reversed(),
@@ -193,7 +210,8 @@ struct GradientTests {
                 gradientScale: 0.01,
                 dropout: DropoutKey(seed: 1, step: 1, firstSequence: 0)
             )
-            results.append((Array(model.gradients.elements), loss))
+            let evaluated = model.loss(tokens: tokens, targets: tokens.reversed(), sequenceLength: 96)
+            results.append((Array(model.gradients.elements), [loss, evaluated]))
         }
         for result in results {
             #expect(result.0 == results[0].0)

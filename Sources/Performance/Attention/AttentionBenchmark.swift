@@ -1,4 +1,5 @@
 import Compute
+import Formats
 import Training
 import Transformer
 
@@ -52,12 +53,29 @@ public struct AttentionBenchmark: Sendable {
     }
 
     /// - Parameter progress: told what is going on.
-    public func run(progress: (String) -> Void = { _ in }) -> [Comparison] {
+    ///
+    /// - Throws: `UserError(.usage)` when even the tiled form does not fit memory.
+    public func run(progress: (String) -> Void = { _ in }) throws -> [Comparison] {
         let pool = WorkerPool(threadCount: threads)
+        for length in lengths { try checkMemory(length) }
         return lengths.map { length in
             progress("attention over \(length) tokens")
             return compare(length, pool)
         }
+    }
+
+    /// Inputs, and two forms' results: 12 floats for each feature of each token. Counted in floating point, as lengths may be
+    /// such that bytes exceed an integer.
+    private func checkMemory(_ length: Int) throws {
+        let bytes = 4 * 12 * Double(length) * Double(headCount * headSize)
+        guard let available = MemoryCheck.availableBytes, bytes > Double(available) else { return }
+        throw UserError(
+            .usage,
+            """
+            block_size=\(length): attention over so many tokens takes \(Numbers.fixed(bytes / 1e9, 1)) GB, but \
+            \(MemoryCheck.text(bytes: available)) are free; choose a smaller --block_size
+            """
+        )
     }
 
     private func compare(_ length: Int, _ pool: WorkerPool) -> Comparison {
@@ -75,8 +93,8 @@ public struct AttentionBenchmark: Sendable {
             forward: { probe.forward(qkv: qkv, into: tiled.y) },
             backward: { probe.backward(qkv: qkv, y: tiled.y, dy: dy, into: tiled.gradient) }
         )
-        let plainBytes = PlainAttention.bytes(headCount: headCount, length: length, threads: threads)
-        guard plainBytes < MemoryCheck.availableBytes ?? .max else {
+        let plainSize = 4 * Double(headCount + threads) * Double(length) * Double(length)
+        guard plainSize < Double(MemoryCheck.availableBytes ?? .max) else {
             return Comparison(
                 length: length,
                 tiled: tiledForm,
@@ -85,6 +103,7 @@ public struct AttentionBenchmark: Sendable {
                 gradientDifference: nil
             )
         }
+        let plainBytes = PlainAttention.bytes(headCount: headCount, length: length, threads: threads)
         let attention = PlainAttention(headCount: headCount, length: length, pool: pool)
         let plainForm = measure(
             bytes: plainBytes,
@@ -101,14 +120,18 @@ public struct AttentionBenchmark: Sendable {
     }
 
     private func measure(bytes: Int, forward: () -> Void, backward: () -> Void) -> Form {
-        var first = 0.0
-        for _ in 0..<max(warmUp, 1) { first = Self.seconds(forward) + Self.seconds(backward) }
-        let count = repetitions ?? min(50, max(3, Int(0.5 / max(first, 1e-6))))
+        for _ in 0..<warmUp {
+            forward()
+            backward()
+        }
         var times: (forward: [Double], backward: [Double]) = ([], [])
-        for _ in 0..<count {
+        func pass() {
             times.forward.append(Self.seconds(forward))
             times.backward.append(Self.seconds(backward))
         }
+        pass()
+        let count = repetitions ?? min(50, max(3, Int(0.5 / max(times.forward[0] + times.backward[0], 1e-6))))
+        for _ in 1..<max(count, 1) { pass() }
         return Form(forward: Spread(times.forward), backward: Spread(times.backward), bytes: bytes)
     }
 
@@ -132,7 +155,7 @@ public struct AttentionBenchmark: Sendable {
     private func random(_ count: Int, item: UInt32) -> FloatBuffer {
         let buffer = FloatBuffer(count: count)
         let random = CounterRandom(seed: 1337, stream: .initialization, item: item)
-        for index in 0..<count { buffer.base[index] = Float(2 * random.uniform(UInt32(index)) - 1) }
+        for index in 0..<count { buffer.base[index] = Float(2 * random.uniform(UInt32(truncatingIfNeeded: index)) - 1) }
         return buffer
     }
 

@@ -39,13 +39,12 @@ public struct MemoryCheck {
         func fits(_ batchSize: Int, _ blockSize: Int) -> Bool {
             plan(batchSize, blockSize).stillNeeded <= available
         }
-        let batch = Self.descending(from: batchSize - 1).first { fits($0, blockSize) }
-        let block = Self.descending(from: blockSize - 1).first { fits(batchSize, $0) }
+        let batch = Self.largest(below: batchSize) { fits($0, blockSize) }
+        let block = Self.largest(below: blockSize) { fits(batchSize, $0) }
         var mends: [String] = []
         if let batch { mends.append("--batch_size=\(batch)") }
         if let block { mends.append("--block_size=\(block)") }
-        if mends.isEmpty, batchSize > 1, let block = Self.descending(from: blockSize - 1).first(where: { fits(1, $0) })
-        {
+        if mends.isEmpty, batchSize > 1, let block = Self.largest(below: blockSize, where: { fits(1, $0) }) {
             mends.append("--batch_size=1 with --block_size=\(block)")
         }
         guard !mends.isEmpty else {
@@ -57,6 +56,13 @@ public struct MemoryCheck {
         throw UserError(.usage, "\(need): the largest that fit are \(mends.joined(separator: ", or "))")
     }
 
+    /// From the first of the coarse sizes that fits, up as long as the next one does. Nil when none fits.
+    private static func largest(below size: Int, where fits: (Int) -> Bool) -> Int? {
+        guard var best = descending(from: size - 1).first(where: fits) else { return nil }
+        while best + 1 < size, fits(best + 1) { best += 1 }
+        return best
+    }
+
     /// Sizes to try, the largest first: every one below 64, then multiples of 16, of 256, and so on, so that there are never
     /// many. Memory does not simply grow with either size, as a micro-batch is cut evenly into chunks.
     private static func descending(from largest: Int) -> some Sequence<Int> {
@@ -64,7 +70,6 @@ public struct MemoryCheck {
             guard size > 0 else { return nil }
             var step = 1
             while size >= 64 * step { step *= 16 }
-            // Multiples of the step only, so that what is named is a round number.
             let rounded = size / step * step
             size = rounded - 1
             return rounded

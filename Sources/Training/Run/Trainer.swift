@@ -100,6 +100,11 @@ public final class Trainer {
             batchCount: values.evalIters,
             seed: values.seed
         )
+        // The run's own folder may not be there yet, and is where a trace may well lie; any other folder has to be there.
+        let traceFolder = FileSystem.folder(of: values.profile)
+        if !resumes && writes && !values.profile.isEmpty && traceFolder == outDir {
+            try FileSystem.createFolder(outDir)
+        }
         trace = try StepTrace(values, from: resumed?.state.iteration ?? 0)
         if !resumes && writes { folder = try RunFolder(newRunIn: outDir, overwrite: values.overwrite) }
 

@@ -70,7 +70,7 @@ struct Bench: ParsableCommand {
             warmUp: warmUp ?? 1,
             repetitions: steps
         )
-        let comparisons = benchmark.run { output.progress($0) }
+        let comparisons = try benchmark.run { output.progress($0) }
         return (benchmark.lines(comparisons), benchmark.json(comparisons))
     }
 }
@@ -98,7 +98,7 @@ struct BenchMeasurementOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Steps to measure; with --attention, passes. (default: as many as take 10 s, 5 to 200)",
+            "Steps to measure; with --attention, passes. (default: as many as take 10 s, 5 to 200; passes half a second, 3 to 50)",
             valueName: "n"
         )
     )

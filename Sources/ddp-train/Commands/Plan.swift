@@ -65,8 +65,8 @@ struct Plan: ConfiguredCommand {
             bandwidth: bandwidth,
             iteration: try resumedIteration(configuration.values)
         )
-        if let refusal = plan.refusal { Console.note("it does not fit this machine: \(refusal)") }
         try Console.output(json ? plan.json.text() + "\n" : plan.text)
+        if let refusal = plan.refusal { throw UserError(.usage, "it does not fit this machine: \(refusal)") }
     }
 
     /// Of weights that are started from, only the shape counts.

@@ -13,7 +13,7 @@ struct AttentionBenchmarkTests {
     @Test("Outputs and gradients agree, for lengths that are and are not whole tiles", arguments: [1, 64, 100, 150])
     func difference(length: Int) throws {
         let benchmark = AttentionBenchmark(headCount: 3, headSize: 8, lengths: [length], threads: 2, repetitions: 1)
-        let comparison = try #require(benchmark.run().first)
+        let comparison = try #require(try benchmark.run().first)
         let output = try #require(comparison.outputDifference)
         let gradient = try #require(comparison.gradientDifference)
         #expect(output < Self.tolerance)
@@ -26,18 +26,27 @@ struct AttentionBenchmarkTests {
     }
 
     @Test("Memory of the tiled form grows with the length, not with its square")
-    func memory() {
+    func memory() throws {
         let benchmark = AttentionBenchmark(headCount: 2, headSize: 4, lengths: [256, 1024], threads: 1, repetitions: 1)
-        let bytes = benchmark.run().map { Double($0.tiled.bytes) }
+        let bytes = try benchmark.run().map { Double($0.tiled.bytes) }
         #expect(bytes[1] / bytes[0] < 4.01)
     }
 
     @Test("The table has a line for each length, and the object as many entries")
     func report() throws {
         let benchmark = AttentionBenchmark(headCount: 1, headSize: 4, lengths: [8, 16], threads: 1, repetitions: 2)
-        let comparisons = benchmark.run()
+        let comparisons = try benchmark.run()
         #expect(benchmark.lines(comparisons).suffix(2).map { $0.prefix(6) } == ["     8", "    16"])
         let json = try JSONValue(parsing: Array(benchmark.json(comparisons).text().utf8))
         #expect(json["attention"]?.arrayValue?.map { $0["block_size"] } == [.integer(8), .integer(16)])
+    }
+
+    @Test("A length that does not fit memory is refused, however large")
+    func tooLong() {
+        for length in [1 << 40, 1 << 52] {
+            let benchmark = AttentionBenchmark(headCount: 2, headSize: 4, lengths: [length], threads: 1, repetitions: 1)
+            let error = #expect(throws: UserError.self) { try benchmark.run() }
+            #expect(error?.message.hasPrefix("block_size=\(length): attention over so many tokens takes ") == true)
+        }
     }
 }
