@@ -7,9 +7,9 @@ extension GPT {
         public let gradients: Int
         /// AdamW's two moments, which the trainer allocates.
         public let moments: Int
-        /// Activations of a chunk and scratch.
+        /// Activations of a chunk, scratch, and packed weights.
         public let activations: Int
-        /// A block of logits with its statistics.
+        /// Logits of a chunk or of a block of its rows, with what the head needs beside them: packed weights, or tiles and partial sums.
         public let logits: Int
 
         public var total: Int { parameters + gradients + moments + activations + logits }

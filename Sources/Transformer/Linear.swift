@@ -6,7 +6,7 @@ import Compute
 /// dx = dy Wᵀ        dW += xᵀ dy        db += sum over rows of dy
 /// ```
 /// The first is computed row by row with the rest of the backward pass; the other two sum over the rows of a whole chunk
-/// and are cut into tiles of columns, so that workers never share an output.
+/// and are cut into tiles of W's gradient, so that workers never share an output.
 struct Linear {
     let weight: MatrixView
     let bias: UnsafeMutablePointer<Float>?

@@ -1,7 +1,7 @@
-// The vector loops of the trainer: no state, no allocation, no input or output.
+// The vector loops of the trainer: no state, no allocation, no input or output (profile.c, which records them, apart).
 //
 // One source (vector_kernels.inc) is compiled for each instruction set; dt_kernels_get() returns the table for this processor,
-// or for the one named by the environment variable DDP_TRAIN_ISA (avx512, avx2, plain) so that a test can force it.
+// or for the one named by the environment variable DDP_TRAIN_ISA (avx512, avx2, neon, plain) so that a test can force it.
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>

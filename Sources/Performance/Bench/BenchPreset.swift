@@ -1,8 +1,8 @@
 import Training
 import Transformer
 
-/// The shapes that `bench` knows by name. Where a preset of training has that name, model, dropout and batch are its own,
-/// but a step is one micro-batch.
+/// The shapes that `bench` knows by name. Where a preset of training has that name, model, dropout and batch are its own (but
+/// for GPT-2, whose batch is 1), and a step is one micro-batch.
 public enum BenchPreset: String, CaseIterable, Sendable {
     case baby, char
     case charWithoutDropout = "char-nodropout"
