@@ -29,8 +29,7 @@ extension GPT {
                 if !isLast { tasks += blocks[layer + 1].packingTasksToAttention(.plain, states[layer + 1].weights) }
             }
             if isLast {
-                let training = buffers.shape.keepsForBackward
-                tasks += head.packingTasks(rows: chunk.rows, scratch: buffers.headScratch, training: training)
+                tasks += head.packingTasks(rows: chunk.rows, scratch: buffers.headScratch, training: chunk.training)
             }
             pool.run(tasks)
             afterAttention(layer, chunk)
@@ -52,14 +51,14 @@ extension GPT {
         }
     }
 
-    /// Packs the weights of all layers, where each has memory for that.
-    func packWeights(_ buffers: ChunkBuffers) {
+    /// Packs the weights of all layers, where each has memory for that; those of backward only for training.
+    func packWeights(_ buffers: ChunkBuffers, training: Bool) {
         guard buffers.keepsPacked else { return }
         var tasks: [PhaseTask] = []
         for (block, state) in zip(blocks, buffers.blocks) {
             tasks += block.packingTasksToAttention(.plain, state.weights)
             tasks += block.packingTasksFromAttention(.plain, state.weights)
-            guard buffers.shape.keepsForBackward else { continue }
+            guard training else { continue }
             tasks += block.packingTasksToAttention(.transposed, state.transposedWeights)
             tasks += block.packingTasksFromAttention(.transposed, state.transposedWeights)
         }

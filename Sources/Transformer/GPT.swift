@@ -168,6 +168,8 @@ public final class GPT {
         let firstSequence: Int
         let sequences: Int
         let length: Int
+        /// Whether a backward pass follows.
+        let training: Bool
         let blocks: [BlockState]
 
         var rows: Int { sequences * length }
@@ -205,7 +207,7 @@ public final class GPT {
                 keepsForBackward: training
             )
         )
-        packWeights(buffers)
+        packWeights(buffers, training: training)
         var sum = 0.0
         tokens.withUnsafeBufferPointer { tokens in
             targets.withUnsafeBufferPointer { targets in
@@ -219,6 +221,7 @@ public final class GPT {
                             firstSequence: range.lowerBound,
                             sequences: range.count,
                             length: length,
+                            training: training,
                             blocks: buffers.blocks.map { $0.first(range.count * length) }
                         )
                     )
