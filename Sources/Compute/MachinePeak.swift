@@ -21,11 +21,8 @@ public enum MachinePeak {
             let elapsed = ContinuousClock().measure {
                 pool.run(products) { _, worker in
                     let result = matrix(2 + worker)
-                    if round % 2 == 0 {
-                        MatrixProduct.multiply(matrix(0), .plain, matrix(1), .plain, into: result)
-                    } else {
-                        MatrixProduct.blas(matrix(0), .plain, matrix(1), .plain, into: result, size, size, size, 1, 0)
-                    }
+                    let library = round % 2 == 0 ? MatrixProduct.library : .blas
+                    MatrixProduct.multiply(matrix(0), .plain, matrix(1), .plain, into: result, by: library)
                 }
             }
             best = max(best, operations / (elapsed / .seconds(1)))

@@ -74,6 +74,7 @@ public enum MatrixProduct {
     private static let fewestRows = 8
 
     /// `c = scale * op(a) op(b) + keep * c`; op(a) is (m, k), op(b) is (k, n), c is (m, n).
+    /// - Parameter library: what computes it, if not what is the rule.
     public static func multiply(
         _ a: MatrixView,
         _ orientationA: Orientation = .plain,
@@ -82,7 +83,8 @@ public enum MatrixProduct {
         into c: MatrixView,
         scale: Float = 1,
         keep: Float = 0,
-        part: Part = .other
+        part: Part = .other,
+        by library: Library? = nil
     ) {
         let (m, k) = orientationA == .plain ? (a.rows, a.columns) : (a.columns, a.rows)
         let (inner, n) = orientationB == .plain ? (b.rows, b.columns) : (b.columns, b.rows)
@@ -91,27 +93,54 @@ public enum MatrixProduct {
             "(\(m), \(k)) times (\(inner), \(n)) into (\(c.rows), \(c.columns))"
         )
         guard m > 0, n > 0 else { return }
+        let rule: Library = m >= fewestRows || orientationA == .transposed ? self.library : .blas
         Profile.measure(part) {
-            if library == .own, m >= fewestRows || orientationA == .transposed, k > 0 {
-                own(a, orientationA, b, orientationB, into: c, m, n, k, scale, keep)
-            } else {
-                blas(a, orientationA, b, orientationB, into: c, m, n, k, scale, keep)
+            guard library ?? rule == .own, k > 0 else {
+                return cblas_sgemm(
+                    CblasRowMajor,
+                    orientationA == .plain ? CblasNoTrans : CblasTrans,
+                    orientationB == .plain ? CblasNoTrans : CblasTrans,
+                    .init(m),
+                    .init(n),
+                    .init(k),
+                    scale,
+                    a.base,
+                    .init(a.stride),
+                    b.base,
+                    .init(b.stride),
+                    keep,
+                    c.base,
+                    .init(c.stride)
+                )
             }
+            Kernels.table.matrix_product(
+                a.base,
+                a.stride,
+                orientationA == .transposed,
+                b.base,
+                b.stride,
+                orientationB == .transposed,
+                c.base,
+                c.stride,
+                m,
+                n,
+                k,
+                scale,
+                keep
+            )
         }
     }
 
-    /// The same with a packed b, of which c's columns and op(a)'s depth say how much is used, from its beginning.
+    /// The same with a packed b, of which c's columns and a's depth say how much is used, from its beginning.
     public static func multiply(
         _ a: MatrixView,
-        _ orientationA: Orientation = .plain,
         _ b: PackedMatrix,
         into c: MatrixView,
         scale: Float = 1,
         keep: Float = 0,
         part: Part = .other
     ) {
-        let (m, k) = orientationA == .plain ? (a.rows, a.columns) : (a.columns, a.rows)
-        let n = c.columns
+        let (m, k, n) = (a.rows, a.columns, c.columns)
         precondition(
             k <= b.depth && n <= b.columns && c.rows == m,
             "(\(m), \(k)) times (\(b.depth), \(b.columns)) into (\(c.rows), \(n))"
@@ -121,7 +150,7 @@ public enum MatrixProduct {
         guard library == .own else {
             return multiply(
                 a,
-                orientationA,
+                .plain,
                 b.used(depth: k, columns: n),
                 b.orientation,
                 into: c,
@@ -134,7 +163,6 @@ public enum MatrixProduct {
             Kernels.table.packed_product(
                 a.base,
                 a.stride,
-                orientationA == .transposed,
                 b.memory,
                 b.depth,
                 b.columns,
@@ -147,129 +175,5 @@ public enum MatrixProduct {
                 keep
             )
         }
-    }
-
-    private static func own(
-        _ a: MatrixView,
-        _ orientationA: Orientation,
-        _ b: MatrixView,
-        _ orientationB: Orientation,
-        into c: MatrixView,
-        _ m: Int,
-        _ n: Int,
-        _ k: Int,
-        _ scale: Float,
-        _ keep: Float
-    ) {
-        Kernels.table.matrix_product(
-            a.base,
-            a.stride,
-            orientationA == .transposed,
-            b.base,
-            b.stride,
-            orientationB == .transposed,
-            c.base,
-            c.stride,
-            m,
-            n,
-            k,
-            scale,
-            keep
-        )
-    }
-
-    static func blas(
-        _ a: MatrixView,
-        _ orientationA: Orientation,
-        _ b: MatrixView,
-        _ orientationB: Orientation,
-        into c: MatrixView,
-        _ m: Int,
-        _ n: Int,
-        _ k: Int,
-        _ scale: Float,
-        _ keep: Float
-    ) {
-        cblas_sgemm(
-            CblasRowMajor,
-            orientationA == .plain ? CblasNoTrans : CblasTrans,
-            orientationB == .plain ? CblasNoTrans : CblasTrans,
-            .init(m),
-            .init(n),
-            .init(k),
-            scale,
-            a.base,
-            .init(a.stride),
-            b.base,
-            .init(b.stride),
-            keep,
-            c.base,
-            .init(c.stride)
-        )
-    }
-}
-
-/// The right-hand factor op(b) of many products, (depth, columns), rearranged once into the order in which they read it.
-///
-/// ```
-/// let packed = PackedMatrix(weight, .transposed, in: memory)      // memory: at least packed.count floats
-/// for piece in packed.pieces { packed.pack(piece) }                // by any workers, before the first product
-/// MatrixProduct.multiply(x, packed, into: y)
-/// ```
-/// Where BLAS computes the products nothing is packed, and the matrix itself is multiplied.
-public struct PackedMatrix {
-    public let orientation: Orientation
-    let source: MatrixView
-    let memory: UnsafeMutablePointer<Float>
-
-    public init(_ source: MatrixView, _ orientation: Orientation, in memory: UnsafeMutablePointer<Float>) {
-        self.source = source
-        self.orientation = orientation
-        self.memory = memory
-    }
-
-    public var depth: Int { orientation == .plain ? source.rows : source.columns }
-    public var columns: Int { orientation == .plain ? source.columns : source.rows }
-
-    /// Floats of memory for a factor of this shape.
-    public static func count(depth: Int, columns: Int) -> Int {
-        guard MatrixProduct.library == .own else { return 0 }
-        let panel = Kernels.table.panel_columns
-        return depth * ((columns + panel - 1) / panel * panel)
-    }
-
-    /// Panels of one piece of work, about 64 Ki floats.
-    public var pieces: [Range<Int>] {
-        guard MatrixProduct.library == .own else { return [] }
-        let panel = Kernels.table.panel_columns
-        let panels = (columns + panel - 1) / panel
-        let size = max(1, 65536 / (depth * panel))
-        return stride(from: 0, to: panels, by: size).map { $0..<min($0 + size, panels) }
-    }
-
-    public func pack(_ panels: Range<Int>) {
-        Profile.measure(.packing) {
-            Kernels.table.pack_panels(
-                memory,
-                source.base,
-                source.stride,
-                orientation == .transposed,
-                depth,
-                columns,
-                panels.lowerBound,
-                panels.upperBound
-            )
-        }
-    }
-
-    /// All of it by the calling thread.
-    public func pack() {
-        for piece in pieces { pack(piece) }
-    }
-
-    /// The part of the source that is a factor of this depth with so many columns.
-    fileprivate func used(depth: Int, columns: Int) -> MatrixView {
-        orientation == .plain
-            ? source.rows(0..<depth).columns(0..<columns) : source.rows(0..<columns).columns(0..<depth)
     }
 }

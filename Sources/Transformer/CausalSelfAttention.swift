@@ -100,7 +100,7 @@ struct CausalSelfAttention {
             let rows = blocks[index]
             let p = scratch.block(scratch.scores, rows)
             let q = head.q.rows(rows)
-            MatrixProduct.multiply(q, .plain, keys, into: p, scale: head.scale, part: .attentionProducts)
+            MatrixProduct.multiply(q, keys, into: p, scale: head.scale, part: .attentionProducts)
             withMask(mask) { mask in
                 Kernels.table.causal_softmax(
                     p.base,
@@ -114,7 +114,7 @@ struct CausalSelfAttention {
                     head.length
                 )
             }
-            MatrixProduct.multiply(p, .plain, values, into: y.rows(rows), part: .attentionProducts)
+            MatrixProduct.multiply(p, values, into: y.rows(rows), part: .attentionProducts)
         }
     }
 
@@ -148,7 +148,7 @@ struct CausalSelfAttention {
             let keep: Float = rows.upperBound == head.length ? 0 : 1
             let (q, yRows, dyRows) = (head.q.rows(rows), y.rows(rows), dy.rows(rows))
             let p = scratch.block(scratch.scores, rows)
-            MatrixProduct.multiply(q, .plain, keysTransposed, into: p, scale: head.scale, part: .attentionProducts)
+            MatrixProduct.multiply(q, keysTransposed, into: p, scale: head.scale, part: .attentionProducts)
             Kernels.table.causal_probabilities(
                 p.base,
                 logSumExp + rows.lowerBound,
@@ -158,7 +158,7 @@ struct CausalSelfAttention {
                 p.stride
             )
             let ds = scratch.block(scratch.gradients, rows)
-            MatrixProduct.multiply(dyRows, .plain, valuesTransposed, into: ds, part: .attentionProducts)
+            MatrixProduct.multiply(dyRows, valuesTransposed, into: ds, part: .attentionProducts)
             Kernels.table.dot_rows(
                 scratch.delta,
                 dyRows.base,
@@ -184,7 +184,7 @@ struct CausalSelfAttention {
                 )
             }
             multiply(p, .transposed, dyRows, into: gradient.v.rows(seen), keep: keep)
-            MatrixProduct.multiply(ds, .plain, keys, into: gradient.q.rows(rows), part: .attentionProducts)
+            MatrixProduct.multiply(ds, keys, into: gradient.q.rows(rows), part: .attentionProducts)
             multiply(ds, .transposed, q, into: gradient.k.rows(seen), keep: keep)
         }
     }

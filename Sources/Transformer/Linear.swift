@@ -35,14 +35,14 @@ struct Linear {
         into y: MatrixView,
         addingBias: Bool = true
     ) {
-        MatrixProduct.multiply(x, .plain, PackedMatrix(weight, .plain, in: packed), into: y, part: .linearForward)
+        MatrixProduct.multiply(x, PackedMatrix(weight, .plain, in: packed), into: y, part: .linearForward)
         if addingBias, let bias { Kernels.table.add_bias(y.base, bias, y.rows, y.columns) }
     }
 
     /// dx = dy Wᵀ
     func backwardInput(_ dy: MatrixView, packed: UnsafeMutablePointer<Float>, into dx: MatrixView) {
         let transposed = PackedMatrix(weight, .transposed, in: packed)
-        MatrixProduct.multiply(dy, .plain, transposed, into: dx, part: .linearInputGradient)
+        MatrixProduct.multiply(dy, transposed, into: dx, part: .linearInputGradient)
     }
 
     /// The tasks that add this chunk's part to the gradients of W and b; x (R, in), dy (R, out).

@@ -119,7 +119,7 @@ struct OutputHead {
         pool.run(rowTiles.count) { task, _ in
             let rows = rowTiles[task]
             let logits = scratch.logits.rows(rows)
-            MatrixProduct.multiply(x.rows(rows), .plain, transposed, into: logits, part: .headProducts)
+            MatrixProduct.multiply(x.rows(rows), transposed, into: logits, part: .headProducts)
             Kernels.table.cross_entropy(
                 scratch.losses + rows.lowerBound,
                 logits.base,
@@ -129,7 +129,7 @@ struct OutputHead {
                 logits.columns
             )
             if let dx {
-                MatrixProduct.multiply(logits, .plain, plain, into: dx.rows(rows), part: .headProducts)
+                MatrixProduct.multiply(logits, plain, into: dx.rows(rows), part: .headProducts)
             }
         }
         return (0..<x.rows).reduce(0) { $0 + Double(scratch.losses[$1]) }

@@ -106,12 +106,12 @@ struct MatrixProductTests {
             var whole = [Float](repeating: 0, count: m * n)
             kernels.matrix_product(a.values, a.lead, false, b.values, b.lead, transposedB, &whole, n, m, n, depth, 1, 0)
             var product = [Float](repeating: 0, count: m * n)
-            kernels.packed_product(a.values, a.lead, false, packed, depth, n, &product, n, m, n, depth, 1, 0)
+            kernels.packed_product(a.values, a.lead, packed, depth, n, &product, n, m, n, depth, 1, 0)
             #expect(product == whole)
             // Part of the columns.
             let columns = (n + 1) / 2
             var part = [Float](repeating: 0, count: m * columns)
-            kernels.packed_product(a.values, a.lead, false, packed, depth, n, &part, columns, m, columns, depth, 1, 0)
+            kernels.packed_product(a.values, a.lead, packed, depth, n, &part, columns, m, columns, depth, 1, 0)
             #expect(
                 (0..<m).allSatisfy { row in
                     part[row * columns..<(row + 1) * columns].elementsEqual(whole[row * n..<row * n + columns])
@@ -119,7 +119,7 @@ struct MatrixProductTests {
             )
             // Part of the depth, as weighted values of a query that sees only the first keys.
             let seen = (depth + 1) / 2
-            kernels.packed_product(a.values, a.lead, false, packed, depth, n, &product, n, m, n, seen, 1, 0)
+            kernels.packed_product(a.values, a.lead, packed, depth, n, &product, n, m, n, seen, 1, 0)
             for row in 0..<m {
                 var sum = 0.0
                 for k in 0..<seen { sum += Double(a.element(row, k)) * Double(b.element(k, n - 1)) }

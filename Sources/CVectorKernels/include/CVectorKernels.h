@@ -108,9 +108,8 @@ typedef struct {
     void (*pack_panels)(float *packed, const float *b, size_t lead, bool transposed, size_t depth, size_t columns,
                         size_t first, size_t last);
     /// The same product with a packed b, of which the first `depth` rows and n columns are used.
-    void (*packed_product)(const float *a, size_t lead_a, bool transposed_a, const float *packed, size_t packed_depth,
-                           size_t packed_columns, float *c, size_t lead_c, size_t m, size_t n, size_t depth, float scale,
-                           float keep);
+    void (*packed_product)(const float *a, size_t lead_a, const float *packed, size_t packed_depth, size_t packed_columns,
+                           float *c, size_t lead_c, size_t m, size_t n, size_t depth, float scale, float keep);
 
     // Generation: a few rows x (rows, k), where reading the weights is the cost. Bits depend neither on the number of rows nor on
     // how columns are shared among workers.
