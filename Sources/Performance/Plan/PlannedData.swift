@@ -42,21 +42,7 @@ public struct PlannedData: Equatable, Sendable {
                 ? "preset \(configuration.preset.rawValue), as there is no data set \(configuration.dataset) in "
                     + "\(configuration.dataDir)" : "--vocab_size",
             bytes: nil,
-            samples: natural == Preset.characterVocabulary
+            samples: natural == Preset.characterVocabularySize
         )
-    }
-}
-
-extension Preset {
-    /// Of tiny shakespeare.
-    static let characterVocabulary = 65
-
-    /// The vocabulary that a preset's size is counted with: GPT-2's, padded as nanoGPT pads it, or the characters of tiny
-    /// shakespeare.
-    public var vocabularySize: Int {
-        switch self {
-        case .gpt2, .gpt2Medium, .large, .none: 50304
-        case .baby, .char, .tiny, .small, .medium: Self.characterVocabulary
-        }
     }
 }

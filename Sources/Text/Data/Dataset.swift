@@ -23,7 +23,7 @@ public struct Dataset: Sendable {
     public let notices: [String]
 
     /// nanoGPT's vocabulary where a data set says nothing: GPT-2's 50257, padded to a multiple of 64.
-    static let defaultVocabularySize = 50304
+    public static let defaultVocabularySize = 50304
 
     public func sequence(of split: Split) -> TokenSequence {
         switch split {

@@ -88,7 +88,13 @@ struct BenchShapeOptions: ParsableArguments {
 
     @Option(
         name: .customLong("vocab_size"),
-        help: ArgumentHelp("Different tokens. (default: 65; 50304 for gpt2, gpt2-medium and large)", valueName: "n")
+        help: ArgumentHelp(
+            """
+            Different tokens. (default: \(Preset.baby.vocabularySize); \(Preset.gpt2.vocabularySize) for gpt2, gpt2-medium and \
+            large)
+            """,
+            valueName: "n"
+        )
     )
     var vocabularySize: NumberText?
 }

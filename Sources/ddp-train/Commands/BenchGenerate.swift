@@ -100,9 +100,9 @@ struct BenchGenerate: ParsableCommand {
         }
         let threads = try threads.whole("threads", atLeast: 0, atMost: 1024)
         let pool = WorkerPool(threadCount: threads == 0 ? Processors.available : threads)
-        let values = (preset ?? .gpt2).values
+        let preset = preset ?? .gpt2
         let model = GPT(
-            configuration: values.model(vocabularySize: values.dataset == "openwebtext" ? 50304 : 65),
+            configuration: preset.values.model(vocabularySize: preset.vocabularySize),
             pool: pool,
             forTraining: false
         )
