@@ -47,5 +47,5 @@ public struct BenchShape: Sendable {
     public let model: GPTConfiguration
 
     /// Worker threads.
-    public var threads: Int { training.threads == 0 ? Processors.available : training.threads }
+    public var threads: Int { Processors.count(asked: training.threads) }
 }

@@ -38,7 +38,7 @@ public struct RunPlan: Sendable {
     ) throws {
         let ring = try Self.ring(values: values, ranks: ranks, bandwidth: bandwidth)
         let model = values.model(vocabularySize: data.vocabularySize)
-        let threads = values.threads == 0 ? Processors.available : values.threads
+        let threads = Processors.count(asked: values.threads)
         let available = MemoryCheck.availableBytes
         let pool = WorkerPool(threadCount: threads)
         let peak = MachinePeak.measure(pool: pool)

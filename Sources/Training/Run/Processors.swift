@@ -18,6 +18,9 @@ public enum Processors {
         #endif
     }
 
+    /// Worker threads for an option that takes 0 for every core.
+    public static func count(asked threads: Int) -> Int { threads == 0 ? available : threads }
+
     #if os(Linux)
         /// Cores by affinity; nil where the system does not say. `Cpus_allowed_list` holds ranges such as `0-3,8`.
         public static var allowed: Int? {
@@ -29,7 +32,8 @@ public enum Processors {
             return counts.isEmpty ? nil : counts.reduce(0, +)
         }
 
-        /// Cores that a container's quota grants, rounded up; nil without one. `cpu.max` holds microseconds a period and the period, or `max` and the period.
+        /// Cores that a container's quota grants, rounded up; nil without one. `cpu.max` holds microseconds a period and the
+        /// period, or `max` and the period.
         public static var quota: Int? {
             guard let words = KernelFile.lines("/sys/fs/cgroup/cpu.max").first?.split(separator: " "), words.count == 2,
                 let time = Int(words[0]), let period = Int(words[1]), period > 0

@@ -84,7 +84,7 @@ public final class Trainer {
         let dataset = try vocabularySize.map { try dataset.limited(toVocabulary: $0) } ?? dataset
         let shape = values.model(vocabularySize: vocabularySize ?? dataset.vocabularySize)
 
-        let threads = values.threads == 0 ? Processors.available : values.threads
+        let threads = Processors.count(asked: values.threads)
         let memory = try MemoryCheck(configuration: shape, batchSize: values.batchSize, threads: threads)
         let sampler = try BatchSampler(
             sequence: dataset.train,

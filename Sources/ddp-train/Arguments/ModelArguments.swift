@@ -33,7 +33,7 @@ struct ModelArguments: ParsableArguments {
     /// - Throws: `UserError` when there is none, or it is damaged.
     func load() throws -> TrainedModel {
         let threads = try threads.whole("threads", atLeast: 0, atMost: 1024)
-        let pool = WorkerPool(threadCount: threads == 0 ? Processors.available : threads)
+        let pool = WorkerPool(threadCount: Processors.count(asked: threads))
         // nanoGPT's "resume" is the run in out_dir.
         guard let path = initFrom, path != "resume" else {
             return try TrainedModel(checkpoint: CheckpointStore(outputFolder: outDir).open(which), pool: pool)

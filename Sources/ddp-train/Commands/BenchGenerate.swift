@@ -99,7 +99,7 @@ struct BenchGenerate: ParsableCommand {
             return try arguments.load().model
         }
         let threads = try threads.whole("threads", atLeast: 0, atMost: 1024)
-        let pool = WorkerPool(threadCount: threads == 0 ? Processors.available : threads)
+        let pool = WorkerPool(threadCount: Processors.count(asked: threads))
         let preset = preset ?? .gpt2
         let model = GPT(
             configuration: preset.values.model(vocabularySize: preset.vocabularySize),

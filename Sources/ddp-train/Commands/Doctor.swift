@@ -31,7 +31,7 @@ struct Doctor: ParsableCommand {
             version: DDPTrain.configuration.version,
             dataDir: dataDir,
             outDir: outDir,
-            threads: threads == 0 ? Processors.available : threads
+            threads: Processors.count(asked: threads)
         ).examine()
         try Console.output(json ? report.json.text() + "\n" : report.text)
         if !report.isFine { throw ExitCode(UserError.Kind.other.rawValue) }
