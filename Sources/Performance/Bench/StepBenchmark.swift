@@ -55,7 +55,7 @@ public struct StepBenchmark: Sendable {
             seconds.append(try makeStep("step \(index + 1) of \(count), \(Self.milliseconds(seconds.last))"))
         }
         peak = max(peak, MachinePeak.measure(pool: pool))
-        let peakMemory = PeakMemory.bytes
+        let peakMemory = ProcessMemory.peak
 
         let profile = Profile(pool: pool)
         let profiled = Self.count(lasting: 2, each: Spread(seconds).median, in: 1...20)

@@ -8,10 +8,10 @@ import Training
     import Glibc
 #endif
 
-/// The memory of this process.
-public enum ProcessMemory {
-    /// Bytes that are resident now, after what is free was given back; nil where the system does not say.
-    public static var resident: Int? {
+/// The memory of this process, in bytes; nil where the system does not say.
+enum ProcessMemory {
+    /// What is resident now, after what is free was given back.
+    static var resident: Int? {
         #if canImport(Glibc)
             // Not in Swift's module of the C library.
             if let trim = dlsym(nil, "malloc_trim") {
@@ -20,6 +20,16 @@ public enum ProcessMemory {
             }
         #endif
         return field("VmRSS:")
+    }
+
+    /// The most that has been resident. On Linux not `getrusage`'s, which counts what the process that started this one had.
+    static var peak: Int? {
+        #if canImport(Darwin)
+            var usage = rusage()
+            return getrusage(RUSAGE_SELF, &usage) == 0 ? Int(usage.ru_maxrss) : nil
+        #else
+            return field("VmHWM:")
+        #endif
     }
 
     private static func field(_ name: String) -> Int? {
