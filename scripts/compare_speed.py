@@ -12,6 +12,8 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "scripts/lib"))
+from machine import processor  # noqa: E402
 
 
 def shape(n_layer, n_head, n_embd, block_size, batch_size, vocab_size, dropout=0.0):
@@ -125,17 +127,8 @@ def compiler():
 
 
 def machine(bench):
-    processor = platform.processor() or platform.machine()
-    try:
-        for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                processor = line.split(":", 1)[1].strip()
-                break
-    except OSError:
-        name = subprocess.run(["sysctl", "-n", "machdep.cpu.brand_string"], stdout=subprocess.PIPE, text=True)
-        processor = name.stdout.strip() or processor
     return dict(
-        processor=processor, cores=cores(), isa=bench["isa"], blas=bench["blas"],
+        processor=processor(), cores=cores(), isa=bench["isa"], blas=bench["blas"],
         system=f"{platform.system()} {platform.machine()}",
     )
 

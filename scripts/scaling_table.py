@@ -5,10 +5,12 @@ import datetime
 import json
 import os
 import pathlib
-import platform
 import subprocess
 import sys
 import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent / "lib"))
+from machine import processor  # noqa: E402
 
 # From here one size at a time changes; rows of a step stay at 2048 where block or batch do not.
 BASE = {"n_layer": 4, "n_head": 6, "n_embd": 384, "block_size": 256, "batch_size": 8, "vocab_size": 1024, "threads": 0}
@@ -76,16 +78,6 @@ def table(name, rows):
         cells = [str(row[key]) for key in [name] + also] + [text(row) for _, text in COLUMNS]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
-
-
-def processor():
-    try:
-        for line in open("/proc/cpuinfo"):
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
 
 
 def main():
