@@ -126,16 +126,14 @@ public struct AttentionBenchmark: Sendable {
         }
         var times: (forward: [Double], backward: [Double]) = ([], [])
         func pass() {
-            times.forward.append(Self.seconds(forward))
-            times.backward.append(Self.seconds(backward))
+            times.forward.append(ContinuousClock.seconds(forward))
+            times.backward.append(ContinuousClock.seconds(backward))
         }
         pass()
         let count = repetitions ?? min(50, max(3, Int(0.5 / max(times.forward[0] + times.backward[0], 1e-6))))
         for _ in 1..<max(count, 1) { pass() }
         return Form(forward: Spread(times.forward), backward: Spread(times.backward), bytes: bytes)
     }
-
-    private static func seconds(_ body: () -> Void) -> Double { ContinuousClock().measure(body) / .seconds(1) }
 
     private final class Outcome {
         let output: FloatBuffer

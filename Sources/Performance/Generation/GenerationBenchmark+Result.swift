@@ -23,18 +23,18 @@ extension GenerationBenchmark {
         /// New tokens over the whole time, prompt included: what a call of transformers' `generate` is measured by. Median.
         public var tokensPerSecond: Double {
             let tokens = Double(benchmark.newTokens * benchmark.samples)
-            return median(zip(promptSeconds, decodeSeconds).map { tokens / ($0 + $1) })
+            return Spread(zip(promptSeconds, decodeSeconds).map { tokens / ($0 + $1) }).median
         }
 
         /// Tokens of the prompt over the time until the first token is there. Median.
         public var promptTokensPerSecond: Double {
-            median(promptSeconds.map { Double(benchmark.promptTokens) / $0 })
+            Spread(promptSeconds.map { Double(benchmark.promptTokens) / $0 }).median
         }
 
         /// Tokens after the first over their time. Median.
         public var decodeTokensPerSecond: Double {
             let tokens = Double((benchmark.newTokens - 1) * benchmark.samples)
-            return median(decodeSeconds.map { tokens / $0 })
+            return Spread(decodeSeconds.map { tokens / $0 }).median
         }
 
         /// Bytes of weights that a token needs to be read: all but the embeddings of other positions.
@@ -69,10 +69,4 @@ extension GenerationBenchmark {
             ])
         }
     }
-}
-
-/// The middle value, or the mean of the two in the middle.
-private func median(_ values: [Double]) -> Double {
-    let sorted = values.sorted()
-    return (sorted[(sorted.count - 1) / 2] + sorted[sorted.count / 2]) / 2
 }

@@ -78,14 +78,14 @@ public struct GenerationBenchmark: Sendable {
         let (parameters, results) = (model.parameters.base, sums.base)
         var best = 0.0
         for _ in 0..<rounds {
-            let elapsed = ContinuousClock().measure {
+            let seconds = ContinuousClock.seconds {
                 model.pool.run(tasks) { task, _ in
                     let first = parameters + task * piece
                     let count = min(piece, half - task * piece)
                     Kernels.table.dot_rows(results + task, first, count, first + half, count, 1, count)
                 }
             }
-            best = max(best, Double(2 * half * 4) / (elapsed / .seconds(1)))
+            best = max(best, Double(2 * half * 4) / seconds)
         }
         return best
     }

@@ -12,13 +12,13 @@ public enum CopyBandwidth {
         var best = 0.0
         for round in 0..<5 {
             let (from, to) = round % 2 == 0 ? (base, base + count) : (base + count, base)
-            let elapsed = ContinuousClock().measure {
+            let seconds = ContinuousClock.seconds {
                 pool.run(count / piece) { task, _ in
                     (to + task * piece).update(from: from + task * piece, count: piece)
                 }
             }
             // The first two touch their pages for the first time.
-            if round > 1 { best = max(best, Double(2 * 4 * count) / (elapsed / .seconds(1))) }
+            if round > 1 { best = max(best, Double(2 * 4 * count) / seconds) }
         }
         return best
     }

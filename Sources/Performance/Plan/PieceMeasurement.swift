@@ -157,8 +157,8 @@ struct PieceMeasurement {
             rounds.append(round())
         }
         return first.indices.map { index in
-            let times = rounds.map { $0[index] }.sorted()
-            return times.count < 3 ? min(first[index], times[0]) : times[times.count / 2]
+            let times = rounds.map { $0[index] }
+            return times.count < 3 ? Spread([first[index]] + times).minimum : Spread(times).median
         }
     }
 }

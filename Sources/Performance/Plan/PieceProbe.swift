@@ -30,7 +30,7 @@ final class PieceProbe {
     var parameterCount: Int { model.layout.count }
 
     func trainingSeconds() -> Double {
-        seconds {
+        ContinuousClock.seconds {
             _ = model.forwardBackward(
                 tokens: tokens,
                 targets: targets,
@@ -42,12 +42,14 @@ final class PieceProbe {
     }
 
     func forwardSeconds() -> Double {
-        seconds { _ = model.loss(tokens: tokens, targets: targets, sequenceLength: model.configuration.blockSize) }
+        ContinuousClock.seconds {
+            _ = model.loss(tokens: tokens, targets: targets, sequenceLength: model.configuration.blockSize)
+        }
     }
 
     func updateSeconds() -> Double {
         updates += 1
-        return seconds {
+        return ContinuousClock.seconds {
             model.zeroGradients()
             let norm = GradientNorm.measure(model.gradients, pool: model.pool)
             optimizer.step(
@@ -68,16 +70,12 @@ final class PieceProbe {
             maxNewTokens: Self.sampleTokens,
             allowedVocabulary: model.configuration.vocabularySize
         )
-        let elapsed = seconds {
+        let elapsed = ContinuousClock.seconds {
             generator.generate(prompt: [0], options: options) { _ in
                 drawn += 1
                 return true
             }
         }
         return elapsed / Double(max(drawn, 1))
-    }
-
-    private func seconds(_ body: () -> Void) -> Double {
-        ContinuousClock().measure(body) / .seconds(1)
     }
 }

@@ -1,6 +1,6 @@
 import Formats
 
-/// Median and spread of durations, in seconds.
+/// Median and spread of what was measured several times.
 public struct Spread: Equatable, Sendable {
     public let count: Int
     public let minimum, lowerQuartile, median, upperQuartile, maximum: Double
@@ -24,6 +24,7 @@ public struct Spread: Equatable, Sendable {
         maximum = sorted[sorted.count - 1]
     }
 
+    /// Of durations in seconds, as milliseconds.
     var jsonMembers: [JSONValue.Member] {
         [
             ("median_ms", median), ("min_ms", minimum), ("p25_ms", lowerQuartile), ("p75_ms", upperQuartile),
