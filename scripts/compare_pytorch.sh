@@ -11,18 +11,7 @@ set -euo pipefail
 # shellcheck source=scripts/lib/setup.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib/setup.sh"
 
-install=yes
-arguments=()
-for argument in "$@"; do
-    case "$argument" in
-        -h | --help)
-            print_help "scripts/compare_pytorch.sh"
-            exit 0
-            ;;
-        --no-install) install=no ;;
-        *) arguments+=("$argument") ;;
-    esac
-done
+read_arguments "$@"
 
 require_swift
 install_libraries "$install"

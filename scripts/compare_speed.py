@@ -196,7 +196,7 @@ def shape_names(text):
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="scripts/compare_speed.sh", description=__doc__)
+    parser = argparse.ArgumentParser(prog="scripts/compare_speed.sh", description=__doc__, allow_abbrev=False)
     parser.add_argument("program", help="path of ddp-train")
     parser.add_argument("--shape", type=shape_names, default=list(SHAPES))
     parser.add_argument("--pairs", type=positive, default=5)

@@ -20,25 +20,7 @@ set -euo pipefail
 # shellcheck source=scripts/lib/setup.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib/setup.sh"
 
-install=yes
-arguments=()
-while [ $# -gt 0 ]; do
-    case "$1" in
-        -h | --help)
-            print_help "scripts/compare_speed.sh"
-            exit 0
-            ;;
-        --no-install) install=no ;;
-        --output=*) arguments+=(--output "$(user_path "${1#--output=}")") ;;
-        --output)
-            [ $# -gt 1 ] || fail "--output needs a folder"
-            arguments+=(--output "$(user_path "$2")")
-            shift
-            ;;
-        *) arguments+=("$1") ;;
-    esac
-    shift
-done
+read_arguments "$@"
 
 require_swift
 install_libraries "$install"

@@ -81,11 +81,11 @@ def table(name, rows):
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="scaling_table.sh")
+    parser = argparse.ArgumentParser(prog="scripts/scaling_table.sh", allow_abbrev=False)
     parser.add_argument("program")
     parser.add_argument("--quick", action="store_true", help="the first and last of each sweep, one step each")
     parser.add_argument("--only", nargs="+", choices=sorted(sweeps()), metavar="SWEEP")
-    parser.add_argument("--out", default="scripts/results")
+    parser.add_argument("--output", default="scripts/results")
     options = parser.parse_args()
     start = time.time()
     load = os.getloadavg()[0]
@@ -119,7 +119,7 @@ two shows in the time. Threads beyond the cores show only that nothing breaks do
 """
     for name, rows in results.items():
         text += f"\n## {name}\n\n{table(name, rows)}\n"
-    folder = pathlib.Path(options.out)
+    folder = pathlib.Path(options.output)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "scaling.md").write_text(text)
     report = {"date": today, "machine": machine, "load": load, "version": version, "seconds": round(seconds), "sweeps": results}

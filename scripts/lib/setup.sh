@@ -25,6 +25,33 @@ user_path() {
 # Prints a script's own leading comment, without the line that starts it: its help.
 print_help() { awk 'NR == 1 { next } !/^#/ { exit } { sub(/^# ?/, ""); print }' "$1"; }
 
+# read_arguments "$@": what the scripts that measure have in common. Prints the help and ends where that is asked for; sets
+# `install` (no after --no-install, else yes) and `arguments`, all the others, with the folder after --output as a path from
+# where the user was.
+read_arguments() {
+    install=yes arguments=()
+    while [ $# -gt 0 ]; do
+        case "$1" in
+            -h | --help)
+                print_help "scripts/$(basename "$0")"
+                exit 0
+                ;;
+            --no-install)
+                # shellcheck disable=SC2034 # used by the scripts that source this
+                install=no
+                ;;
+            --output=*) arguments+=(--output "$(user_path "${1#--output=}")") ;;
+            --output)
+                [ $# -gt 1 ] || fail "--output needs a folder"
+                arguments+=(--output "$(user_path "$2")")
+                shift
+                ;;
+            *) arguments+=("$1") ;;
+        esac
+        shift
+    done
+}
+
 # Runs a command as root: with sudo only where it is needed.
 as_root() {
     if [ "$(id -u)" -eq 0 ]; then
