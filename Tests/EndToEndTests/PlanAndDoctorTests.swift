@@ -18,7 +18,7 @@ import Testing
         #expect(result.exitCode == 0, "\(result)")
         #expect(result.outputLines.count == 1)
         let object = try JSONValue(parsing: Array(result.output.utf8))
-        #expect(object["vocabulary_size"]?.integerValue == 100)
+        #expect(object["vocab_size"]?.integerValue == 100)
         #expect(object["vocabulary_from"]?.stringValue == "--vocab_size")
         #expect(object["ranks"]?.integerValue == 3)
         #expect(object["sequences_per_rank"]?.integerValue == 4)

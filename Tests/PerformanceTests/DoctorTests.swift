@@ -20,7 +20,7 @@ struct DoctorTests {
         #expect(
             list.map(\.name) == [
                 "version", "build_mode", "blas", "products_right", "vector_instructions", "cores",
-                "memory_available_bytes", "threads", "gemm_peak_gflops", "copy_gigabytes_per_second", "mpi",
+                "memory_available_bytes", "threads", "gemm_peak_gflops", "copy_bytes_per_second", "mpi",
                 "network_interfaces", "curl", "python", "data_dir", "out_dir", "cache", "problems", "ok",
             ]
         )

@@ -136,8 +136,8 @@ struct PlanTests {
         let plan = try RunPlan(values: values, data: data, ranks: 2, bandwidth: Bandwidth(parsing: "1"))
         let members = try JSONValue(parsing: Array(plan.json.text().utf8))
         for key in [
-            "preset", "n_layer", "n_head", "n_embd", "block_size", "batch_size", "vocabulary_size", "vocabulary_from",
-            "parameters", "ranks", "threads", "gemm_peak_gflops", "copy_gigabytes_per_second", "memory_bytes", "memory",
+            "preset", "n_layer", "n_head", "n_embd", "block_size", "batch_size", "vocab_size", "vocabulary_from",
+            "parameters", "ranks", "threads", "gemm_peak_gflops", "copy_bytes_per_second", "memory_bytes", "memory",
             "available_bytes", "fits", "chunk_sequences", "sequences_per_rank", "step_seconds", "pass_seconds",
             "update_seconds", "tokens_per_second", "evaluation_seconds", "sample_seconds", "checkpoint_seconds",
             "steps",

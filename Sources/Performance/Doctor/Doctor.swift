@@ -159,7 +159,7 @@ public struct Doctor {
     private var speed: [Finding] {
         let pool = WorkerPool(threadCount: threads)
         let peak = MachinePeak.measure(pool: pool) / 1e9
-        let copy = CopyBandwidth.measure(pool: pool) / 1e9
+        let copy = CopyBandwidth.measure(pool: pool)
         let with = "with \(threads) \(threads == 1 ? "thread" : "threads")"
         return [
             Finding("threads", "threads", "\(threads)", .integer(threads)),
@@ -170,9 +170,9 @@ public struct Doctor {
                 .number(peak)
             ),
             Finding(
-                "copy_gigabytes_per_second",
+                "copy_bytes_per_second",
                 "copy speed",
-                "\(Numbers.fixed(copy, 1)) GB/s \(with)",
+                "\(Numbers.fixed(copy / 1e9, 1)) GB/s \(with)",
                 .number(copy)
             ),
         ]

@@ -94,10 +94,10 @@ extension RunPlan {
             ("preset", .string(values.preset.rawValue)), ("n_layer", .integer(model.layerCount)),
             ("n_head", .integer(model.headCount)), ("n_embd", .integer(model.embeddingSize)),
             ("block_size", .integer(model.blockSize)), ("batch_size", .integer(values.batchSize)),
-            ("vocabulary_size", .integer(model.vocabularySize)), ("vocabulary_from", .string(data.vocabularyOrigin)),
+            ("vocab_size", .integer(model.vocabularySize)), ("vocabulary_from", .string(data.vocabularyOrigin)),
             ("parameters", .integer(ParameterLayout(model).count)), ("ranks", .integer(ranks)),
             ("threads", .integer(threads)), ("gemm_peak_gflops", .number(peak / 1e9)),
-            ("copy_gigabytes_per_second", .number(copyBandwidth / 1e9)),
+            ("copy_bytes_per_second", .number(copyBandwidth)),
             ("memory_bytes", .integer(memory.total)),
             (
                 "memory",
