@@ -18,12 +18,12 @@ public struct Bandwidth: Equatable, Sendable {
     ///
     /// - Throws: `UserError(.usage)` that names what may be written.
     public init(parsing text: String) throws {
-        let digits = text.prefix { $0.isNumber || ".+-_".contains($0) }
-        // An exponent such as the one of 1e9 has no unit after it.
         if let plain = ConfigurationLiteral.number(text), plain > 0, plain.isFinite {
             bytesPerSecond = plain * 1e9 / 8
             return
         }
+        // An exponent such as the one of 1e9 has no unit after it.
+        let digits = text.prefix { $0.isNumber || ".+-_".contains($0) }
         guard let number = ConfigurationLiteral.number(String(digits)), number > 0, number.isFinite,
             let unit = Self.unit(text.dropFirst(digits.count).filter { $0 != " " })
         else {
