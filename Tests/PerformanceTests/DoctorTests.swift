@@ -21,7 +21,7 @@ struct DoctorTests {
             list.map(\.name) == [
                 "version", "build_mode", "blas", "products_right", "vector_instructions", "cores",
                 "memory_available_bytes", "threads", "gemm_peak_gflops", "copy_bytes_per_second", "mpi",
-                "network_interfaces", "curl", "python", "data_dir", "out_dir", "cache", "problems", "ok",
+                "network_interfaces", "curl", "data_dir", "out_dir", "cache", "problems", "ok",
             ]
         )
         #expect(members["version"]?.stringValue == "1.2.3")

@@ -4,9 +4,7 @@ import Training
 
 extension Doctor {
     /// What several ranks and downloads need.
-    var job: [Finding] {
-        [mpi, interfaces, curl, Finding("python", "Python", "not needed", .string("not needed"))]
-    }
+    var job: [Finding] { [mpi, interfaces, curl] }
 
     private var mpi: Finding {
         let mpirun = Surroundings.program("mpirun")
