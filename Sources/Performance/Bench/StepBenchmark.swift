@@ -37,7 +37,10 @@ public struct StepBenchmark: Sendable {
             } catch let error as TrainingStep.NonFinite {
                 throw UserError(
                     .other,
-                    "step \(error.iteration) of random tokens: loss \(error.loss), gradient norm \(error.gradientNorm)"
+                    """
+                    step \(error.iteration + 1) of random tokens: loss \(error.loss), gradient norm \(error.gradientNorm); \
+                    check with `ddp-train doctor` that products are right here, or take fewer layers or less dropout
+                    """
                 )
             }
             iteration += 1

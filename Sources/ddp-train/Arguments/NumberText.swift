@@ -6,7 +6,7 @@ import Training
 ///
 /// The parser only keeps the text, so that errors about it have the voice of those about configurations.
 struct NumberText: ExpressibleByArgument, ExpressibleByIntegerLiteral, ExpressibleByFloatLiteral {
-    private let text: String
+    let text: String
 
     init(argument: String) { text = argument }
     init(integerLiteral value: Int) { text = String(value) }

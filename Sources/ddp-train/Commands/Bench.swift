@@ -58,14 +58,20 @@ struct Bench: ParsableCommand {
         steps: Int?,
         output: RunOutput
     ) throws -> ([String], JSONValue) {
-        let given = self.shape.givenOptions.map(\.name) + (self.shape.vocabularySize == nil ? [] : ["vocab_size"])
-        if let name = given.first(where: { !["n_head", "n_embd", "block_size"].contains($0) }) {
-            throw UserError(.usage, "--\(name) does nothing with --attention, which has n_head, n_embd and block_size")
+        let given = self.shape.givenOptions + (self.shape.vocabularySize.map { [("vocab_size", $0.text)] } ?? [])
+        if let option = given.first(where: { !["n_head", "n_embd", "block_size"].contains($0.name) }) {
+            throw UserError(
+                .usage,
+                """
+                \(option.name)=\(option.value): does nothing with --attention, which has n_head, n_embd and block_size; \
+                leave it out
+                """
+            )
         }
         let benchmark = AttentionBenchmark(
             headCount: shape.model.headCount,
             headSize: shape.model.headSize,
-            lengths: given.contains("block_size") ? [shape.model.blockSize] : AttentionBenchmark.usualLengths,
+            lengths: given.contains { $0.name == "block_size" } ? [shape.model.blockSize] : AttentionBenchmark.usualLengths,
             threads: shape.threads,
             warmUp: warmUp ?? 1,
             repetitions: steps

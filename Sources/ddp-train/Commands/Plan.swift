@@ -10,8 +10,9 @@ struct Plan: ConfiguredCommand {
     static let configuration = CommandConfiguration(
         abstract: "Memory and time that a configuration will take, before it is run.",
         discussion: """
-            Measures for a few seconds: matrix products, copying, and layers of the model's own width. Takes the files and \
-            options of train; the data set need not be there. Memory is that of one rank.
+            Measures for a few seconds: matrix products, copying, layers of the model's own width, and a save, for which it \
+            writes a file of 16 MB to out_dir, or to the nearest folder above it that is there, and removes it again. Takes the \
+            files and options of train; the data set need not be there. Memory is that of one rank.
             """
     )
 
