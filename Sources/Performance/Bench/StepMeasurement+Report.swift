@@ -48,8 +48,11 @@ extension StepMeasurement {
             """,
             "memory: \(memory) at most",
             "",
-        ] + profile.table
+        ] + profile.table + (shape.training.dropout > 0 ? [Self.dropoutNote] : [])
     }
+
+    private static let dropoutNote =
+        "dropout: masks drawn on their own; those of residuals and of softmax are in residual and attention"
 }
 
 extension BenchShape {

@@ -32,6 +32,7 @@ struct StepBenchmarkTests {
         #expect(expected.isSubset(of: seen), "\(expected.subtracting(seen)) not seen")
         let total = result.profile.seconds.reduce(0) { $0 + $1.seconds }
         #expect(abs(result.profile.share(total) - 1) < 1e-9)
+        #expect(result.lines.last?.hasPrefix("dropout: masks drawn on their own;") == true)
     }
 
     @Test("The object for programs has the names that scripts depend on; no value is missing or negative")
