@@ -34,7 +34,7 @@ let package = Package(
             ],
             swiftSettings: optimizedSwift
         ),
-        .target(name: "Transformer", dependencies: ["Compute"], swiftSettings: optimizedSwift),
+        .target(name: "Transformer", dependencies: ["Compute", "CVectorKernels"], swiftSettings: optimizedSwift),
         .target(name: "ReferenceGPT", swiftSettings: optimizedSwift),
         .target(name: "Formats", dependencies: [.product(name: "Crypto", package: "swift-crypto")]),
         .target(name: "Text", dependencies: ["Compute", "Formats"], swiftSettings: optimizedSwift),
@@ -43,7 +43,7 @@ let package = Package(
             dependencies: ["Transformer", "Text", "Compute", "Formats"],
             swiftSettings: optimizedSwift
         ),
-        .target(name: "Interchange", dependencies: ["Transformer", "Text", "Formats"]),
+        .target(name: "Interchange", dependencies: ["Transformer", "Text", "Compute", "Formats"]),
         .target(
             name: "Performance",
             dependencies: ["Training", "Transformer", "Text", "Compute", "Formats"],
@@ -57,11 +57,11 @@ let package = Package(
             ]
         ),
         .target(name: "TestSupport", dependencies: ["Formats"], path: "Tests/TestSupport"),
-        .testTarget(name: "ReferenceGPTTests", dependencies: ["ReferenceGPT", "TestSupport"]),
-        .testTarget(name: "ComputeTests", dependencies: ["Compute", "CVectorKernels", "TestSupport"]),
+        .testTarget(name: "ReferenceGPTTests", dependencies: ["ReferenceGPT"]),
+        .testTarget(name: "ComputeTests", dependencies: ["Compute", "CVectorKernels"]),
         .testTarget(
             name: "TransformerTests",
-            dependencies: ["Transformer", "Compute", "Formats", "ReferenceGPT", "TestSupport"]
+            dependencies: ["Transformer", "Compute", "ReferenceGPT", "TestSupport"]
         ),
         .testTarget(name: "FormatsTests", dependencies: ["Formats", "TestSupport"]),
         .testTarget(name: "TextTests", dependencies: ["Text", "Compute", "Formats", "TestSupport"]),
@@ -71,7 +71,7 @@ let package = Package(
         ),
         .testTarget(
             name: "InterchangeTests",
-            dependencies: ["Interchange", "Transformer", "Text", "Formats", "Compute", "TestSupport"]
+            dependencies: ["Interchange", "Transformer", "Formats", "Compute", "TestSupport"]
         ),
         .testTarget(
             name: "PerformanceTests",
