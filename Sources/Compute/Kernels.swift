@@ -1,4 +1,5 @@
 import CVectorKernels
+import Synchronization
 
 #if canImport(Glibc)
     import Glibc
@@ -11,25 +12,25 @@ public enum Kernels {
     /// The table in use; the plain one where DDP_TRAIN_ISA asks for what is not there (see `requestProblem`).
     @inlinable
     public static var table: dt_kernels {
-        @inline(__always) get { current.pointee }
+        @inline(__always) get { current.load(ordering: .relaxed).pointee }
     }
 
-    /// Function pointers that never change, but that a `Profile` exchanges them for ones that record themselves and do the
-    /// same: a thread that reads an entry meanwhile finds the one or the other, hence safe to share. In memory of their own,
-    /// as Swift would guard every access to a variable.
+    /// One of the two tables, which never change: both are there before anyone can ask for the one in use, so threads that
+    /// read it while a `Profile` exchanges it find the one or the other, and whole.
     @usableFromInline
-    nonisolated(unsafe) static let current: UnsafeMutablePointer<dt_kernels> = {
-        let current = UnsafeMutablePointer<dt_kernels>.allocate(capacity: 1)
-        current.initialize(to: chosen.pointee)
-        return current
-    }()
+    nonisolated(unsafe) static let current = Atomic(tables.real)
 
-    nonisolated(unsafe) private static let chosen: UnsafePointer<dt_kernels> =
-        dt_kernels_get() ?? dt_kernels_named("plain")!
+    nonisolated(unsafe) private static let tables:
+        (real: UnsafePointer<dt_kernels>, recording: UnsafePointer<dt_kernels>) = {
+            let real = dt_kernels_get() ?? dt_kernels_named("plain")!
+            let recording = UnsafeMutablePointer<dt_kernels>.allocate(capacity: 1)
+            recording.initialize(to: dt_kernels_recording(real))
+            return (real, UnsafePointer(recording))
+        }()
 
     /// Exchanges the vector loops for ones that record the time they take, or back.
     static func record(_ isRecording: Bool) {
-        current.pointee = isRecording ? dt_kernels_recording(chosen) : chosen.pointee
+        current.store(isRecording ? tables.recording : tables.real, ordering: .relaxed)
     }
 
     /// `avx512`, `avx2`, `neon` or `plain`.
