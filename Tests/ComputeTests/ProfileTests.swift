@@ -1,4 +1,5 @@
 import CVectorKernels
+import Foundation
 import Testing
 
 @testable import Compute
@@ -72,12 +73,20 @@ struct ProfileTests {
     @Test("Nothing is recorded outside of a recording, nor of another pool at the same time")
     func apart() {
         let pool = WorkerPool(threadCount: 2)
-        let other = WorkerPool(threadCount: 1)
+        let other = WorkerPool(threadCount: 2)
         let profile = Profile(pool: pool)
         work(pool)
-        profile.record { pool.run(1) { _, _ in } }
+        profile.record {
+            // Its caller is a worker too, so it needs a thread of its own.
+            let done = DispatchSemaphore(value: 0)
+            Thread.detachNewThread {
+                work(other)
+                done.signal()
+            }
+            pool.run(1) { _, _ in }
+            done.wait()
+        }
         work(pool)
-        work(other)
         #expect(profile.seconds[.activation] == 0)
         #expect(profile.seconds[.packing] == 0)
     }
