@@ -17,17 +17,50 @@ struct PieceMeasurementTests {
             vocabularySize: 2000
         )
         let pool = WorkerPool(threadCount: 1)
-        func costs(peak: Double) -> PieceCosts {
-            PieceMeasurement(configuration: configuration, sequences: 2, pool: pool, peak: peak).costs()
-        }
         // A machine said to be slow makes it measure in pieces, a fast one the whole.
-        let (pieces, whole) = (costs(peak: 1e6), costs(peak: 1e15))
-        for costs in [pieces, whole] {
+        for (peak, isWhole) in [(1e6, false), (1e15, true)] {
+            let measurement = PieceMeasurement(configuration: configuration, sequences: 2, pool: pool, peak: peak)
+            #expect(measurement.isWhole == isWhole)
+            let costs = measurement.costs()
             for seconds in [costs.chunkTraining, costs.chunkForward, costs.update, costs.sampledToken] {
                 #expect(seconds > 0 && seconds.isFinite, "\(costs)")
             }
+            // The backward pass is twice as much work as the forward pass; both are timed in every round.
+            #expect(costs.chunkTraining > 1.5 * costs.chunkForward, "\(costs)")
+            // A token of a sample is a row of the 256 of a chunk, if the slowest of all.
+            #expect(costs.sampledToken < costs.chunkForward, "\(costs)")
         }
-        #expect(pieces != whole)
+    }
+
+    @Test("The pieces of a model have its width and few layers, and the head's rows where the vocabulary is large")
+    func pieces() throws {
+        let configuration = GPTConfiguration(
+            layerCount: 6,
+            headCount: 4,
+            embeddingSize: 128,
+            blockSize: 512,
+            vocabularySize: 2000
+        )
+        func pieces(peak: Double, _ change: (inout GPTConfiguration) -> Void = { _ in }) -> PieceMeasurement.Pieces {
+            var configuration = configuration
+            change(&configuration)
+            let pool = WorkerPool(threadCount: 1)
+            return PieceMeasurement(configuration: configuration, sequences: 4, pool: pool, peak: peak).pieces
+        }
+        func text(_ piece: PieceMeasurement.Pieces.Piece) -> String {
+            let shape = piece.configuration
+            #expect(shape.embeddingSize == 128 && shape.headCount == 4)
+            return "\(shape.layerCount) layers, \(piece.sequences) x \(shape.blockSize), \(shape.vocabularySize)"
+        }
+        let fast = pieces(peak: 1e15)
+        #expect(text(fast.one) == "1 layers, 4 x 512, 64" && text(fast.two) == "2 layers, 4 x 512, 64")
+        let heads = try #require(fast.heads)
+        #expect(text(heads.whole) == "1 layers, 1 x 256, 2000" && text(heads.small) == "1 layers, 1 x 256, 64")
+        // Where two layers would take minutes, fewer sequences and then shorter ones, down to 128 tokens.
+        let slow = pieces(peak: 1e6)
+        #expect(text(slow.two) == "2 layers, 1 x 128, 64")
+        let small = pieces(peak: 1e15) { $0.vocabularySize = 1024 }
+        #expect(text(small.two) == "2 layers, 4 x 512, 1024" && small.heads == nil)
     }
 
     @Test("Measuring takes less memory than the model, and no more for a longer block or more layers")

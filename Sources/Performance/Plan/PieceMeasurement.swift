@@ -31,7 +31,8 @@ struct PieceMeasurement {
 
     func costs() -> PieceCosts { isWhole ? whole() : extrapolated() }
 
-    private var isWhole: Bool {
+    /// Whether the whole model is timed.
+    var isWhole: Bool {
         let guess = guess(configuration, sequences: sequences)
         return guess < Self.wholeChunkSeconds || (configuration.layerCount <= 2 && guess < Self.longestPiece)
     }
@@ -70,7 +71,7 @@ struct PieceMeasurement {
     }
 
     /// The models that are timed in place of a large one.
-    private struct Pieces {
+    struct Pieces {
         typealias Piece = (configuration: GPTConfiguration, sequences: Int)
 
         var one: Piece
@@ -81,7 +82,7 @@ struct PieceMeasurement {
         var all: [Piece] { [one, two] + (heads.map { [$0.whole, $0.small] } ?? []) }
     }
 
-    private var pieces: Pieces {
+    var pieces: Pieces {
         let splitsHead = configuration.vocabularySize > Self.largestPlainVocabulary
         let vocabulary = splitsHead ? Self.smallVocabulary : configuration.vocabularySize
         func piece(layers: Int, _ vocabulary: Int, _ length: Int, _ sequences: Int) -> Pieces.Piece {
