@@ -153,7 +153,7 @@ final class ChunkBuffers {
     let backwardScratch: BackwardScratch?
     let headScratch: UnsafeMutablePointer<Float>
     let attentionScratch: [UnsafeMutablePointer<Float>]  // one a worker
-    private let memory: FloatBuffer
+    let memory: FloatBuffer
 
     init(_ shape: Shape) {
         memory = FloatBuffer(count: Self.count(shape))

@@ -24,7 +24,7 @@ public final class GPT {
     let blocks: [TransformerBlock]
     let finalLayerNorm: LayerNorm
     let head: OutputHead
-    private var buffers: ChunkBuffers?
+    private(set) var buffers: ChunkBuffers?
 
     /// A model with all parameters zero; see `initializeParameters`.
     /// - Parameter forTraining: whether memory for gradients is wanted.

@@ -163,8 +163,43 @@ struct ModelTests {
         }
     }
 
-    @Test("the memory estimate is what is allocated")
-    func memory() {
+    @Test("the memory estimate is what is allocated, to the byte", arguments: [1, 7, 20], [1, 3])
+    func memory(batch: Int, threads: Int) throws {
+        for training in [true, false] {
+            let model = GPT(
+                configuration: configuration,
+                pool: WorkerPool(threadCount: threads),
+                forTraining: training
+            )
+            model.initializeParameters(seed: 1)
+            let tokens = testTokens(batch * 80, below: 23)
+            if training {
+                _ = model.forwardBackward(
+                    tokens: tokens,
+                    targets: tokens,
+                    sequenceLength: 80,
+                    gradientScale: 1,
+                    dropout: nil
+                )
+            } else {
+                _ = model.loss(tokens: tokens, targets: tokens, sequenceLength: 80)
+            }
+            let estimate = GPT.memoryEstimate(
+                configuration: configuration,
+                batchSize: batch,
+                sequenceLength: 80,
+                threads: threads,
+                training: training
+            )
+            let buffers = try #require(model.buffers)
+            #expect(estimate.parameters == 4 * model.parameters.count)
+            #expect(estimate.gradients == 4 * model.gradients.count)
+            #expect(estimate.activations + estimate.logits == 4 * buffers.memory.count)
+        }
+    }
+
+    @Test("the memory estimate has room for everything a chunk keeps, and not much more")
+    func memorySize() {
         let estimate = GPT.memoryEstimate(configuration: configuration, batchSize: 20, sequenceLength: 80, threads: 2)
         #expect(estimate.parameters == ParameterLayout(configuration).count * 4)
         #expect(estimate.moments == 2 * estimate.parameters && estimate.gradients == estimate.parameters)
