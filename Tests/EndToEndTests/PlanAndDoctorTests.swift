@@ -28,6 +28,30 @@ import Testing
         #expect(try FileSystem.names(inFolder: folder.path).isEmpty)
     }
 
+    #if os(Linux)
+        /// Of this model's 300 MB its parameters are 14 %, so are its gradients, activations 21 %, logits 11 % and the program
+        /// 11 %: what is forgotten is seen. Off by 2 % where it was tried, optimized or not.
+        @Test("What plan says of memory is within a tenth of what training takes at most")
+        func memory() throws {
+            let shape = [
+                "--n_layer=4", "--n_embd=384", "--block_size=256", "--batch_size=2", "--vocab_size=8192",
+            ]
+            let options = shape + ["--threads=2", "--gradient_accumulation_steps=1", "--json"]
+            func report(_ arguments: [String]) throws -> JSONValue {
+                let result = try program.start(arguments + options).wait()
+                try #require(result.exitCode == 0, "\(result)")
+                return try JSONValue(parsing: Array(result.output.utf8))
+            }
+            let plan = try report(["plan"])
+            let bench = try report(["bench", "--steps=1", "--warmup=1"])
+            // A benchmark writes no sample, and opens no data set.
+            let samples = try #require(plan["memory"]?["samples"]?.integerValue)
+            let planned = Double(try #require(plan["memory_bytes"]?.integerValue) - samples)
+            let taken = Double(try #require(bench["peak_rss_bytes"]?.integerValue))
+            #expect(abs(planned / taken - 1) < 0.1, "planned \(planned), taken \(taken): \(plan)")
+        }
+    #endif
+
     @Test(
         "plan refuses what it cannot plan",
         arguments: [
