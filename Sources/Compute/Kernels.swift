@@ -15,8 +15,8 @@ public enum Kernels {
         @inline(__always) get { current.load(ordering: .relaxed).pointee }
     }
 
-    /// One of the two tables, which never change: both are there before anyone can ask for the one in use, so threads that
-    /// read it while a `Profile` exchanges it find the one or the other, and whole.
+    /// One of the two tables, which never change: both are there before anyone can ask for the one in use, so threads
+    /// that read it while a `Profile` exchanges it find the one or the other, and whole.
     @usableFromInline
     nonisolated(unsafe) static let current = Atomic(tables.real)
 

@@ -67,7 +67,10 @@ import Testing
     @Test(
         "What bench cannot use is refused, in one line",
         arguments: [
-            (["--attention", "--n_layer=2"], "n_layer=2: does nothing with --attention, which has n_head, n_embd and block_size; leave it out"),
+            (
+                ["--attention", "--n_layer=2"],
+                "n_layer=2: does nothing with --attention, which has n_head, n_embd and block_size; leave it out"
+            ),
             (["--attention", "--vocab_size=9"], "vocab_size=9: does nothing with --attention"),
             (["--steps=0"], "steps=0: must be a whole number of at least 1"),
             (["--vocab_size=x"], "vocab_size=x: must be a whole number of at least 1"),

@@ -22,7 +22,8 @@ enum ProcessMemory {
         return field("VmRSS:")
     }
 
-    /// The most that has been resident. On Linux not `getrusage`'s, which counts what the process that started this one had.
+    /// The most that has been resident. On Linux not `getrusage`'s, which counts what the process that started this one
+    /// had.
     static var peak: Int? {
         #if canImport(Darwin)
             var usage = rusage()

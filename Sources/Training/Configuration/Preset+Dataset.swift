@@ -5,7 +5,8 @@ extension Preset {
     /// Characters of tiny shakespeare.
     public static let characterVocabularySize = 65
 
-    /// Different tokens of the data that this preset is meant for: those characters, or GPT-2's tokens as nanoGPT pads them.
+    /// Different tokens of the data that this preset is meant for: those characters, or GPT-2's tokens as nanoGPT pads
+    /// them.
     public var vocabularySize: Int {
         switch self {
         case .baby, .char, .tiny, .small, .medium: Self.characterVocabularySize

@@ -63,15 +63,16 @@ struct Bench: ParsableCommand {
             throw UserError(
                 .usage,
                 """
-                \(option.name)=\(option.value): does nothing with --attention, which has n_head, n_embd and block_size; \
-                leave it out
+                \(option.name)=\(option.value): does nothing with --attention, which has n_head, n_embd and \
+                block_size; leave it out
                 """
             )
         }
+        let sizes = given.map(\.name)
         let benchmark = AttentionBenchmark(
             headCount: shape.model.headCount,
             headSize: shape.model.headSize,
-            lengths: given.contains { $0.name == "block_size" } ? [shape.model.blockSize] : AttentionBenchmark.usualLengths,
+            lengths: sizes.contains("block_size") ? [shape.model.blockSize] : AttentionBenchmark.usualLengths,
             threads: shape.threads,
             warmUp: warmUp ?? 1,
             repetitions: steps
