@@ -36,6 +36,17 @@ let package = Package(
         ),
         .target(name: "Transformer", dependencies: ["Compute", "CVectorKernels"], swiftSettings: optimizedSwift),
         .target(name: "ReferenceGPT", swiftSettings: optimizedSwift),
+        .systemLibrary(
+            name: "CMPI",
+            pkgConfig: "ompi-c",
+            providers: [.apt(["libopenmpi-dev"]), .brew(["open-mpi"])]
+        ),
+        .target(name: "CMPIShim", dependencies: ["CMPI"]),
+        .target(
+            name: "Collectives",
+            dependencies: ["CMPIShim", "CVectorKernels", .product(name: "Crypto", package: "swift-crypto")],
+            swiftSettings: optimizedSwift
+        ),
         .target(name: "Formats", dependencies: [.product(name: "Crypto", package: "swift-crypto")]),
         .target(name: "Text", dependencies: ["Compute", "Formats"], swiftSettings: optimizedSwift),
         .target(
@@ -63,6 +74,7 @@ let package = Package(
             name: "TransformerTests",
             dependencies: ["Transformer", "Compute", "ReferenceGPT", "TestSupport"]
         ),
+        .testTarget(name: "CollectivesTests", dependencies: ["Collectives", "CVectorKernels"]),
         .testTarget(name: "FormatsTests", dependencies: ["Formats", "TestSupport"]),
         .testTarget(name: "TextTests", dependencies: ["Text", "Compute", "Formats", "TestSupport"]),
         .testTarget(
