@@ -74,7 +74,11 @@ let package = Package(
             name: "TransformerTests",
             dependencies: ["Transformer", "Compute", "ReferenceGPT", "TestSupport"]
         ),
-        .testTarget(name: "CollectivesTests", dependencies: ["Collectives", "CVectorKernels"]),
+        .testTarget(
+            name: "CollectivesTests",
+            dependencies: ["Collectives", "CVectorKernels"],
+            swiftSettings: optimizedSwift
+        ),
         .testTarget(name: "FormatsTests", dependencies: ["Formats", "TestSupport"]),
         .testTarget(name: "TextTests", dependencies: ["Text", "Compute", "Formats", "TestSupport"]),
         .testTarget(

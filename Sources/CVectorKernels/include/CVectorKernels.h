@@ -94,6 +94,8 @@ typedef struct {
     /// The gradient is multiplied by gradient_scale (clipping) on the way in. bias1, bias2: 1 - beta^step.
     void (*adamw)(float *p, const float *g, float *m, float *v, size_t count, float lr, float beta1, float beta2, float eps,
                   float decay, float bias1, float bias2, float gradient_scale);
+    /// y[i] += x[i]
+    void (*add)(float *y, const float *x, size_t count);
     /// Sum of squares in double precision.
     double (*sum_squares)(const float *x, size_t count);
 
@@ -130,6 +132,12 @@ const dt_kernels *dt_kernels_named(const char *isa);
 /// Makes this thread treat denormal numbers as zero (they cost a hundred times a normal one) and returns the old mode.
 uint64_t dt_flush_denormals(void);
 void dt_restore_denormals(uint64_t mode);
+
+/// CRC32C (RFC 3720) of the bytes that `crc` stands for, 0 for none, followed by these.
+uint32_t dt_crc32c(uint32_t crc, const void *data, size_t count);
+
+/// The same without the processor's instruction, for tests.
+uint32_t dt_crc32c_by_tables(uint32_t crc, const void *data, size_t count);
 
 /// A short wait inside a spinning loop.
 void dt_pause(void);

@@ -23,6 +23,8 @@ protocol RingTransport: AnyObject {
 
 /// Which message it is, so that ranks that are out of step are found and not summed.
 struct MessageLabel: Equatable, Sendable {
+    /// The iteration of the run.
+    var step: UInt32
     /// Number of the collective since the start.
     var operation: UInt32
     /// Number of the message in it.

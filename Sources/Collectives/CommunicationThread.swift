@@ -1,0 +1,90 @@
+import CVectorKernels
+
+/// The one thread that uses a transport: it carries out what it is given, in order, until something fails.
+///
+/// The transport is made and ended on it too, since MPI wants all its calls from the thread that initialized it.
+final class CommunicationThread: @unchecked Sendable {
+    typealias Job = (any RingTransport) throws -> Void
+
+    // Guarded by the monitor.
+    private let monitor = Monitor()
+    private var jobs: [Job] = []
+    private var unfinished = 0
+    private var isEnding = false
+    private var failure: (any Error)?
+
+    private var thread: SystemThread?
+
+    /// - Parameters:
+    ///   - makeTransport: called on the thread.
+    ///   - onFailure: called on the thread with the first error of a job; what it returns is thrown to who waits.
+    init(
+        _ makeTransport: @escaping @Sendable () throws -> any RingTransport,
+        onFailure: @escaping @Sendable (any Error) -> any Error
+    ) {
+        thread = SystemThread { [self] in
+            // As in the threads that compute: sums then have the same bits wherever they are made.
+            _ = dt_flush_denormals()
+            do {
+                try work(makeTransport())
+            } catch {
+                let failure = onFailure(error)
+                monitor.locked {
+                    self.failure = failure
+                    jobs.removeAll()
+                    unfinished = 0
+                    monitor.wake()
+                }
+            }
+        }
+    }
+
+    /// What is submitted after a failure is dropped; `wait` throws it.
+    func submit(_ job: @escaping Job) {
+        monitor.locked {
+            guard failure == nil else { return }
+            precondition(!isEnding, "a collective after the end")
+            jobs.append(job)
+            unfinished += 1
+            monitor.wake()
+        }
+    }
+
+    /// Waits until everything that was submitted is done.
+    func wait() throws {
+        try monitor.locked {
+            while unfinished > 0 { monitor.wait() }
+            if let failure { throw failure }
+        }
+    }
+
+    /// Ends the thread when everything is done.
+    func end() {
+        monitor.locked {
+            isEnding = true
+            monitor.wake()
+        }
+        thread?.join()
+        // It holds this object.
+        thread = nil
+    }
+
+    private func work(_ transport: any RingTransport) throws {
+        while let job = nextJob() {
+            try job(transport)
+            monitor.locked {
+                unfinished -= 1
+                monitor.wake()
+            }
+        }
+        transport.close()
+    }
+
+    /// Waits for one; nil at the end.
+    private func nextJob() -> Job? {
+        monitor.locked {
+            while jobs.isEmpty, !isEnding { monitor.wait() }
+            return jobs.isEmpty ? nil : jobs.removeFirst()
+        }
+    }
+}

@@ -1,0 +1,178 @@
+/// What the ranks of a job do together: sums, broadcasts, gathering, agreement. It knows bytes and floats, no models.
+///
+/// ```swift
+/// communicator.startAllReduce(gradients, range: bucket)   // goes on beside what the caller computes
+/// try communicator.wait()
+/// ```
+/// Every rank must call the same collectives in the same order; messages carry what they belong to, and ranks that are out of
+/// step are told so. All calls come from one thread. A collective of one rank does nothing.
+public final class Communicator {
+    public let rank: Int
+    /// All ranks, in order.
+    public let members: [Member]
+    public let board: ProgressBoard
+    /// The iteration that messages carry.
+    public var step = 0
+
+    private let thread: CommunicationThread?
+    private let allReduce: AllReduce
+    private let scratch: UnsafeMutablePointer<Float>
+    private var operations: UInt32 = 0
+
+    /// How floats are summed.
+    public enum AllReduce: String, Sendable, CaseIterable {
+        /// The segmented ring of this library: the same bits on every transport.
+        case ring
+        /// MPI's own.
+        case native
+    }
+
+    public var worldSize: Int { members.count }
+    /// Rank 0, which evaluates, saves and prints.
+    public var isMain: Bool { rank == 0 }
+
+    /// - Parameters:
+    ///   - makeTransport: called on the communication thread.
+    ///   - onFailure: called there with what a transport throws; returns what the caller is to be told.
+    init(
+        rank: Int,
+        members: [Member],
+        board: ProgressBoard = ProgressBoard(),
+        allReduce: AllReduce = .ring,
+        onFailure: (@Sendable (any Error) -> any Error)? = nil,
+        makeTransport: @escaping @Sendable () throws -> any RingTransport
+    ) {
+        self.rank = rank
+        self.members = members
+        self.board = board
+        self.allReduce = allReduce
+        scratch = .allocate(capacity: RingAllReduce.window * Stripes.length)
+        thread =
+            members.count == 1
+            ? nil
+            : CommunicationThread(makeTransport) { error in
+                onFailure?(error) ?? Self.failure(error, members: members)
+            }
+    }
+
+    /// A job of one rank.
+    public convenience init(single host: String = "") {
+        self.init(rank: 0, members: [Member(rank: 0, host: host)]) {
+            preconditionFailure("one rank needs no transport")
+        }
+    }
+
+    deinit {
+        thread?.end()
+        scratch.deallocate()
+    }
+
+    // MARK: Sums
+
+    /// Begins to sum `range` of a flat buffer over all ranks, in place. The floats must be left alone until `wait` returns.
+    ///
+    /// Sums have bits that depend on the number of ranks and on places in the flat buffer alone, not on how it is cut into
+    /// ranges, with `AllReduce.ring`.
+    public func startAllReduce(_ floats: UnsafeMutablePointer<Float>, range: Range<Int>) {
+        guard let thread, !range.isEmpty else { return }
+        let label = nextLabel()
+        thread.submit { [rank, worldSize, scratch, board, allReduce] transport in
+            if allReduce == .native, let native = transport as? any NativeAllReduce {
+                try native.sum(UnsafeMutableBufferPointer(start: floats + range.lowerBound, count: range.count))
+                return
+            }
+            try RingAllReduce(
+                floats,
+                range: range,
+                rank: rank,
+                worldSize: worldSize,
+                transport: transport,
+                scratch: scratch,
+                label: label
+            ).run(moved: board.moved)
+        }
+    }
+
+    /// Waits until everything that was begun is done.
+    ///
+    /// - Throws: `CollectiveError.failed`.
+    public func wait() throws {
+        guard let thread else { return }
+        let activity = board.activity
+        board.activity = .waiting
+        defer { board.activity = activity }
+        try thread.wait()
+    }
+
+    // MARK: Bytes
+
+    /// The bytes of rank `root` to every rank, in place.
+    public func broadcast(_ bytes: UnsafeMutableRawBufferPointer, from root: Int = 0) throws {
+        guard let thread, !bytes.isEmpty else { return }
+        let label = nextLabel()
+        thread.submit { [rank, worldSize, board] transport in
+            try ByteRing(transport: transport, rank: rank, worldSize: worldSize, label: label)
+                .broadcast(bytes, root: root, moved: board.moved)
+        }
+        try wait()
+    }
+
+    /// A message of rank `root`, of any length, to every rank.
+    public func broadcast(message: [UInt8], from root: Int = 0) throws -> [UInt8] {
+        var length = UInt64(message.count)
+        try withUnsafeMutableBytes(of: &length) { try broadcast($0, from: root) }
+        var message = rank == root ? message : [UInt8](repeating: 0, count: Int(length))
+        try message.withUnsafeMutableBytes { try broadcast($0, from: root) }
+        return message
+    }
+
+    /// Every rank's values, in the order of ranks: `count` of them from each.
+    public func allGather<Value: BitwiseCopyable>(_ values: [Value]) throws -> [[Value]] {
+        guard let thread, !values.isEmpty else { return members.map { _ in values } }
+        let label = nextLabel()
+        var all: [Value] = []
+        for _ in members { all += values }
+        try all.withUnsafeMutableBytes { bytes in
+            thread.submit { [rank, worldSize, board, blockSize = bytes.count / members.count] transport in
+                try ByteRing(transport: transport, rank: rank, worldSize: worldSize, label: label)
+                    .allGather(bytes, blockSize: blockSize, moved: board.moved)
+            }
+            try wait()
+        }
+        return members.indices.map { Array(all[$0 * values.count..<($0 + 1) * values.count]) }
+    }
+
+    /// Every rank's message, of any length.
+    public func allGather(message: [UInt8]) throws -> [[UInt8]] {
+        let lengths = try allGather([UInt64(message.count)]).map { Int($0[0]) }
+        let padded = message + [UInt8](repeating: 0, count: max(1, lengths.max()!) - message.count)
+        return zip(try allGather(padded), lengths).map { Array($0.prefix($1)) }
+    }
+
+    /// Returns when every rank has come here.
+    public func barrier() throws { _ = try allGather([UInt8(0)]) }
+
+    /// The largest of all ranks' values: how ranks agree to stop.
+    public func agree(onMaximum value: Int) throws -> Int { try allGather([value]).map { $0[0] }.max()! }
+
+    private func nextLabel() -> MessageLabel {
+        operations &+= 1
+        return MessageLabel(step: UInt32(truncatingIfNeeded: step), operation: operations, index: 0)
+    }
+
+    /// What a transport noticed, where nobody looks further into it.
+    private static func failure(_ error: any Error, members: [Member]) -> any Error {
+        switch error as? TransportError {
+        case .closed(let peer, let reason)?, .corrupt(let peer, let reason)?:
+            CollectiveError.failed(Failure(culprit: "\(members[peer])", reason: reason))
+        case .aborted?: CollectiveError.failed(Failure(culprit: "the job", reason: "aborted"))
+        case nil: error
+        }
+    }
+}
+
+/// A transport that can sum by itself.
+protocol NativeAllReduce: AnyObject {
+    /// Sums over all ranks, in place.
+    func sum(_ floats: UnsafeMutableBufferPointer<Float>) throws
+}

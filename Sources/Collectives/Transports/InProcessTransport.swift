@@ -1,0 +1,101 @@
+/// Ranks that are threads of one process, for tests: a message is copied from the sender's memory into the receiver's.
+final class InProcessTransport: RingTransport {
+    private let ring: Ring
+    private let rank: Int
+    private var reported = (sent: 0, received: 0)
+
+    private init(ring: Ring, rank: Int) {
+        self.ring = ring
+        self.rank = rank
+    }
+
+    /// The transports of all ranks of a job.
+    static func ring(worldSize: Int) -> [InProcessTransport] {
+        let ring = Ring(worldSize: worldSize)
+        return (0..<worldSize).map { InProcessTransport(ring: ring, rank: $0) }
+    }
+
+    func send(_ bytes: UnsafeRawBufferPointer, _ label: MessageLabel) throws {
+        try ring.monitor.locked {
+            ring.edges[rank].offered.append(Ring.Offer(bytes: bytes, label: label))
+            try ring.match(rank)
+        }
+    }
+
+    func receive(into bytes: UnsafeMutableRawBufferPointer, _ label: MessageLabel) throws {
+        let edge = ring.edge(into: rank)
+        try ring.monitor.locked {
+            ring.edges[edge].wanted.append(Ring.Request(bytes: bytes, label: label))
+            try ring.match(edge)
+        }
+    }
+
+    func advance() throws -> (sent: Int, received: Int) {
+        try ring.monitor.locked {
+            while true {
+                guard !ring.isAborted else { throw TransportError.aborted }
+                let sent = ring.edges[rank].done - reported.sent
+                let received = ring.edges[ring.edge(into: rank)].done - reported.received
+                reported.sent += sent
+                reported.received += received
+                if sent + received > 0 { return (sent, received) }
+                ring.monitor.wait()
+            }
+        }
+    }
+
+    func abort() {
+        ring.monitor.locked {
+            ring.isAborted = true
+            ring.monitor.wake()
+        }
+    }
+
+    func close() {}
+
+    /// What the ranks share; everything is guarded by the monitor.
+    private final class Ring: @unchecked Sendable {
+        struct Offer {
+            let bytes: UnsafeRawBufferPointer
+            let label: MessageLabel
+        }
+
+        struct Request {
+            let bytes: UnsafeMutableRawBufferPointer
+            let label: MessageLabel
+        }
+
+        /// From a rank to the next.
+        struct Edge {
+            var offered: [Offer] = []
+            var wanted: [Request] = []
+            var done = 0
+        }
+
+        let monitor = Monitor()
+        var edges: [Edge]
+        var isAborted = false
+
+        init(worldSize: Int) { edges = [Edge](repeating: Edge(), count: worldSize) }
+
+        func edge(into rank: Int) -> Int { (rank + edges.count - 1) % edges.count }
+
+        /// Copies what is both offered and wanted.
+        func match(_ edge: Int) throws {
+            while let offer = edges[edge].offered.first, let request = edges[edge].wanted.first {
+                guard offer.label == request.label, offer.bytes.count == request.bytes.count else {
+                    throw TransportError.corrupt(
+                        peer: edge,
+                        reason: "\(offer.label) of \(offer.bytes.count) bytes where \(request.label) of "
+                            + "\(request.bytes.count) was due"
+                    )
+                }
+                request.bytes.copyMemory(from: offer.bytes)
+                edges[edge].offered.removeFirst()
+                edges[edge].wanted.removeFirst()
+                edges[edge].done += 1
+                monitor.wake()
+            }
+        }
+    }
+}
