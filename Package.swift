@@ -51,7 +51,7 @@ let package = Package(
         .target(name: "Text", dependencies: ["Compute", "Formats"], swiftSettings: optimizedSwift),
         .target(
             name: "Training",
-            dependencies: ["Transformer", "Text", "Compute", "Formats"],
+            dependencies: ["Transformer", "Text", "Collectives", "Compute", "Formats"],
             swiftSettings: optimizedSwift
         ),
         .target(name: "Interchange", dependencies: ["Transformer", "Text", "Compute", "Formats"]),
@@ -63,11 +63,11 @@ let package = Package(
         .executableTarget(
             name: "ddp-train",
             dependencies: [
-                "Performance", "Training", "Interchange", "Transformer", "Text", "Compute", "Formats",
+                "Performance", "Training", "Interchange", "Transformer", "Text", "Collectives", "Compute", "Formats",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]
         ),
-        .target(name: "TestSupport", dependencies: ["Formats"], path: "Tests/TestSupport"),
+        .target(name: "TestSupport", dependencies: ["Collectives", "Formats"], path: "Tests/TestSupport"),
         .testTarget(name: "ReferenceGPTTests", dependencies: ["ReferenceGPT"]),
         .testTarget(name: "ComputeTests", dependencies: ["Compute", "CVectorKernels"]),
         .testTarget(
@@ -76,14 +76,14 @@ let package = Package(
         ),
         .testTarget(
             name: "CollectivesTests",
-            dependencies: ["Collectives", "CVectorKernels"],
+            dependencies: ["Collectives", "CVectorKernels", "TestSupport"],
             swiftSettings: optimizedSwift
         ),
         .testTarget(name: "FormatsTests", dependencies: ["Formats", "TestSupport"]),
         .testTarget(name: "TextTests", dependencies: ["Text", "Compute", "Formats", "TestSupport"]),
         .testTarget(
             name: "TrainingTests",
-            dependencies: ["Training", "Transformer", "Text", "Formats", "Compute", "TestSupport"]
+            dependencies: ["Training", "Transformer", "Text", "Collectives", "Formats", "Compute", "TestSupport"]
         ),
         .testTarget(
             name: "InterchangeTests",

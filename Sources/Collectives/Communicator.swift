@@ -69,6 +69,9 @@ public final class Communicator {
 
     // MARK: Sums
 
+    /// The largest number of floats up to `count` that gives all ranks the same share of a sum, but at least the smallest such.
+    public func bucketLength(atMost count: Int) -> Int { Stripes.bucketLength(atMost: count, worldSize: worldSize) }
+
     /// Begins to sum `range` of a flat buffer over all ranks, in place. The floats must be left alone until `wait` returns.
     ///
     /// Sums have bits that depend on the number of ranks and on places in the flat buffer alone, not on how it is cut into

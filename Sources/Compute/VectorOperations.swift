@@ -98,4 +98,18 @@ public enum VectorOperations {
             }
         }
     }
+
+    /// A CRC32C of the checksums of fixed pieces: the same with any number of threads.
+    public static func checksum(_ values: UnsafeBufferPointer<Float>, pool: WorkerPool) -> UInt32 {
+        guard let base = values.baseAddress else { return 0 }
+        var sums = [UInt32](repeating: 0, count: (values.count + piece - 1) / piece)
+        sums.withUnsafeMutableBufferPointer { sums in
+            pool.run(sums.count) { task, _ in
+                let start = task * piece
+                let count = min(piece, values.count - start)
+                sums[task] = dt_crc32c(0, base + start, count * MemoryLayout<Float>.stride)
+            }
+        }
+        return dt_crc32c(0, sums, sums.count * MemoryLayout<UInt32>.stride)
+    }
 }

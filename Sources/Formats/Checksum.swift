@@ -23,8 +23,9 @@ public enum Checksum {
 
     /// Reads the file piece by piece: a mapping would count as memory of the process, as much as the file is long.
     ///
+    /// - Parameter progress: called after each piece.
     /// - Throws: `UserError(.inputOutput)` when the file cannot be read.
-    public static func sha256(ofFile path: String) throws -> String {
+    public static func sha256(ofFile path: String, progress: () -> Void = {}) throws -> String {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw FileSystem.failure("cannot open", path, errno) }
         defer { close(descriptor) }
@@ -39,6 +40,7 @@ public enum Checksum {
             }
             guard count > 0 else { return hexadecimal(hash.finalize()) }
             hash.update(bufferPointer: UnsafeRawBufferPointer(rebasing: piece[..<count]))
+            progress()
         }
     }
 

@@ -7,15 +7,31 @@ public enum SafetensorsWriter {
     /// - Parameters:
     ///   - metadata: written under `__metadata__`, sorted by name; readers of PyTorch files expect `"format": "pt"`.
     ///   - tensors: names are distinct, and `values` has as many elements as `shape` says.
+    ///   - progress: called after each piece of at most some megabytes.
     /// - Throws: `UserError(.inputOutput)`.
-    public static func write(path: String, metadata: [String: String] = [:], tensors: [Tensor]) throws {
+    public static func write(
+        path: String,
+        metadata: [String: String] = [:],
+        tensors: [Tensor],
+        progress: () -> Void = {}
+    ) throws {
         let file = try AtomicFile(path: path)
         let header = header(metadata: metadata, tensors: tensors)
         try withUnsafeBytes(of: UInt64(header.utf8.count).littleEndian) { try file.append($0) }
         try file.append(header)
-        for tensor in tensors { try file.append(UnsafeRawBufferPointer(tensor.values)) }
+        for tensor in tensors {
+            var rest = UnsafeRawBufferPointer(tensor.values)
+            while !rest.isEmpty {
+                let piece = rest.prefix(pieceBytes)
+                try file.append(UnsafeRawBufferPointer(rebasing: piece))
+                rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(piece.count))
+                progress()
+            }
+        }
         try file.commit()
     }
+
+    private static let pieceBytes = 1 << 22
 
     private static func header(metadata: [String: String], tensors: [Tensor]) -> String {
         var members: [JSONValue.Member] = []

@@ -6,6 +6,8 @@ public struct UserError: Error, Equatable, CustomStringConvertible, Sendable {
         case usage = 64
         /// Bad data or a bad checkpoint.
         case data = 65
+        /// A peer was lost, or the network failed.
+        case network = 69
         /// Input or output failed.
         case inputOutput = 74
         /// Anything else.

@@ -69,7 +69,14 @@ extension GPT {
     ///
     /// Gradients of weights are sums over all rows: they wait until a row phase is over and then share a phase with the
     /// next heads, which evens out the load.
-    func backward(_ chunk: Chunk, _ dropout: Dropout?, gradientScale: Float) -> Double {
+    ///
+    /// - Parameter finished: called as the flat gradient is complete from an index on, which falls to 0.
+    func backward(
+        _ chunk: Chunk,
+        _ dropout: Dropout?,
+        gradientScale: Float,
+        finished: ((Int) -> Void)?
+    ) -> Double {
         let buffers = chunk.buffers
         let scratch = buffers.backwardScratch!.first(chunk.rows)
         let rowTiles = rowTiles(of: chunk.rows, workers: pool.threadCount)
@@ -122,6 +129,8 @@ extension GPT {
                 }
             }
             pool.run(waiting)
+            let isTop = layer + 1 == blocks.count
+            finished?((isTop ? layout.finalLayerNorm : layout.blocks[layer + 1].ln1).weight.lowerBound)
             pool.run(rowTiles.count) { task, _ in
                 let rows = rowTiles[task]
                 block.backwardFromAttention(rows, states[layer], scratch)
@@ -152,6 +161,7 @@ extension GPT {
         }
         waiting += embedding.parameterTasks(chunk.tokens, scratch.dOutput, length: chunk.length)
         pool.run(waiting)
+        finished?(0)
         return loss
     }
 

@@ -60,22 +60,32 @@ public final class GPT {
     ///   - sequenceLength: T, at most the block size.
     ///   - dropout: which masks to draw if the configuration drops anything; nil for none.
     ///   - progress: called after each chunk with the number of its sequences.
+    ///   - gradientFinished: called while the last chunk goes backward, with an index from which on nothing is added to
+    ///     `gradients` any more: so they can be sent while the rest is computed. The last call is with 0.
     public func forwardBackward(
         tokens: [Int32],
         targets: [Int32],
         sequenceLength: Int,
         gradientScale: Float,
         dropout: DropoutKey?,
-        progress: (Int) -> Void = { _ in }
+        progress: (Int) -> Void = { _ in },
+        gradientFinished: ((Int) -> Void)? = nil
     ) -> Double {
         precondition(gradients.count == layout.count, "a model without gradients has no backward pass")
         precondition(gradientScale != 0, "a gradient times 0")
+        let batch = tokens.count / sequenceLength
         return sumOverChunks(tokens, targets, sequenceLength, training: true) { chunk in
             var key = dropout
             key?.firstSequence += chunk.firstSequence
             let dropout = Dropout(probability: configuration.dropout, key: key)
             forward(chunk, dropout)
-            let loss = backward(chunk, dropout, gradientScale: gradientScale)
+            let isLast = chunk.firstSequence + chunk.sequences == batch
+            let loss = backward(
+                chunk,
+                dropout,
+                gradientScale: gradientScale,
+                finished: isLast ? gradientFinished : nil
+            )
             progress(chunk.sequences)
             return loss
         }

@@ -3,6 +3,7 @@ import Foundation
 import Testing
 
 @testable import Collectives
+@testable import TestSupport
 
 @Suite("All-reduce")
 struct AllReduceTests {

@@ -156,10 +156,14 @@ struct CheckpointTests {
         let model = model(seed: 1)
         let full = UserError(.inputOutput, "no space left")
         #expect(throws: full) {
-            try store.save(state(20), model: model, optimizer: optimizer(model, seed: 2), isBest: true, keepOlder: 0) {
-                _ in
-                throw full
-            }
+            try store.save(
+                state(20),
+                model: model,
+                optimizer: optimizer(model, seed: 2),
+                isBest: true,
+                keepOlder: 0,
+                writeTokenizer: { _ in throw full }
+            )
         }
         #expect(try FileSystem.names(inFolder: store.folder) == ["best", "latest", "step-00000010"])
         #expect(try store.open(.latest).state.iteration == 10)

@@ -79,8 +79,7 @@ import Testing
         ),
         ("dtype", "bfloat16", "computes in float32 only; must be float32"),
         (
-            "backend", "mpi",
-            "training on several processes comes with distributed training, which is not there yet; must be auto or none"
+            "backend", "nccl", "nccl belongs to PyTorch; must be auto, none, tcp or mpi"
         ),
     ]
 

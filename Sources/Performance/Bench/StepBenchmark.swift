@@ -33,7 +33,10 @@ public struct StepBenchmark: Sendable {
         func makeStep(_ what: @autoclosure () -> String) throws -> Double {
             let start = ContinuousClock.now
             do {
-                _ = try step.update(iteration) { done in progress("\(what()), \(done) of \(step.sequences) sequences") }
+                _ = try step.update(
+                    iteration,
+                    progress: { done in progress("\(what()), \(done) of \(step.sequences) sequences") }
+                )
             } catch let error as TrainingStep.NonFinite {
                 throw UserError(
                     .other,

@@ -97,17 +97,24 @@ public struct Checkpoint: Sendable {
         optimizer: AdamW,
         into folder: String,
         endOfText: Int32?,
-        writeTokenizer: ((_ folder: String) throws -> Void)?
+        writeTokenizer: ((_ folder: String) throws -> Void)?,
+        progress: () -> Void
     ) throws {
         let metadata = ["format": "pt"]
         try model.layout.withHuggingFaceTensors(of: model.parameters) { tensors in
-            try SafetensorsWriter.write(path: folder + "/" + modelFile, metadata: metadata, tensors: tensors)
+            try SafetensorsWriter.write(
+                path: folder + "/" + modelFile,
+                metadata: metadata,
+                tensors: tensors,
+                progress: progress
+            )
         }
         try SafetensorsWriter.write(
             path: folder + "/" + optimizerFile,
             metadata: metadata,
             tensors: model.layout.slices(of: optimizer.firstMoments, prefix: firstMomentPrefix)
-                + model.layout.slices(of: optimizer.secondMoments, prefix: secondMomentPrefix)
+                + model.layout.slices(of: optimizer.secondMoments, prefix: secondMomentPrefix),
+            progress: progress
         )
         try AtomicFile.write(state.model.huggingFaceDescription(endOfText: endOfText), to: folder + "/config.json")
         if let writeTokenizer {
@@ -116,7 +123,7 @@ public struct Checkpoint: Sendable {
         }
         var hashes: [String: String] = [:]
         for name in try FileSystem.names(inFolder: folder) {
-            hashes[name] = try Checksum.sha256(ofFile: folder + "/" + name)
+            hashes[name] = try Checksum.sha256(ofFile: folder + "/" + name, progress: progress)
         }
         try AtomicFile.write(state.json(files: hashes).text(pretty: true), to: folder + "/" + stateFile)
     }

@@ -79,6 +79,7 @@ public struct CheckpointStore: Sendable {
     /// - Parameters:
     ///   - keepOlder: how many to keep besides the latest and the best.
     ///   - endOfText: the token that ends a document, if there is one.
+    ///   - progress: called now and then while files are written.
     ///   - writeTokenizer: puts the tokenizer's files into the folder it is given.
     /// - Throws: `UserError(.inputOutput)`; whatever was saved before is untouched then.
     @discardableResult
@@ -89,6 +90,7 @@ public struct CheckpointStore: Sendable {
         isBest: Bool,
         keepOlder: Int,
         endOfText: Int32? = nil,
+        progress: () -> Void = {},
         writeTokenizer: ((_ folder: String) throws -> Void)? = nil
     ) throws -> Checkpoint {
         let name = Self.name(iteration: state.iteration)
@@ -99,7 +101,8 @@ public struct CheckpointStore: Sendable {
             optimizer: optimizer,
             into: target.temporaryPath,
             endOfText: endOfText,
-            writeTokenizer: writeTokenizer
+            writeTokenizer: writeTokenizer,
+            progress: progress
         )
         try target.commit(replacing: true)
         if isBest { try link(.best, to: name) }

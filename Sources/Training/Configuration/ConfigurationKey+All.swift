@@ -117,6 +117,7 @@ extension ConfigurationKey {
         ),
         .integer("eval_iters", .evaluation, \.evalIters, atLeast: 1, "Batches of each split in an evaluation"),
         .boolean("eval_only", .evaluation, \.evalOnly, "Evaluate once and end"),
+        .choice("eval_on", .evaluation, \.evalOn, "Ranks that compute the batches of an evaluation; same figures"),
         .integer("log_interval", .evaluation, \.logInterval, atLeast: 1, "Iterations from one log line to the next"),
         .boolean(
             "always_save_checkpoint",
@@ -141,13 +142,54 @@ extension ConfigurationKey {
             \.backend,
             remark: { value in
                 switch value {
-                case "mpi", "tcp":
-                    "training on several processes comes with distributed training, which is not there yet"
                 case "nccl", "gloo": "\(value) belongs to PyTorch"
                 default: nil
                 }
             },
-            "How ranks exchange gradients; so far there is one process"
+            "How ranks exchange gradients: auto is mpi under mpirun where it is built in, else tcp"
+        ),
+        .choice(
+            "allreduce",
+            .machine,
+            \.allReduce,
+            "How gradients are summed: the ring has the same bits over every transport, native is MPI_Allreduce"
+        ),
+        .integer(
+            "bucket_cap_mb",
+            .machine,
+            \.bucketMegabytes,
+            atLeast: 1,
+            atMost: 1 << 20,
+            "Most megabytes of gradient to sum at once while the backward pass goes on"
+        ),
+        .number(
+            "timeout",
+            .machine,
+            \.timeout,
+            "from 0.1 to 86400 seconds",
+            { $0 >= 0.1 && $0 <= 86400 },
+            "Seconds without progress or a sign of life after which a rank counts as lost"
+        ),
+        .text(
+            "interface",
+            .machine,
+            \.interface,
+            mayBeEmpty: true,
+            "Network interface between ranks, by name, address or network; unless given, the one that leads to rank 0"
+        ),
+        .text(
+            "hostfile",
+            .machine,
+            \.hostfile,
+            mayBeEmpty: true,
+            "File of the job's hosts, a line each, rank 0's first, where no launcher says who is who"
+        ),
+        .integer(
+            "check_interval",
+            .machine,
+            \.checkInterval,
+            atLeast: 0,
+            "Iterations from one comparison of the parameters of all ranks to the next; 0 for none"
         ),
         .choice(
             "device",

@@ -1,10 +1,21 @@
+import Collectives
 import Text
 import Transformer
 
 /// How the ranks of a job exchange gradients.
 public enum Backend: String, Sendable, CaseIterable {
+    /// MPI under its launcher where it is built in, else TCP in a job of several ranks, else nothing.
     case auto
+    /// One process, whatever the environment says.
     case none
+    case tcp
+    case mpi
+}
+
+/// Which ranks compute the batches of an evaluation.
+public enum EvaluationRanks: String, Sendable, CaseIterable {
+    case all
+    case rank0
 }
 
 /// Where a model is computed.
@@ -67,6 +78,7 @@ public struct TrainingConfiguration: Equatable, Sendable {
     public var evalInterval = 2000
     public var evalIters = 200
     public var evalOnly = false
+    public var evalOn = EvaluationRanks.all
     public var logInterval = 1
     public var alwaysSaveCheckpoint = true
     /// Older checkpoints that stay besides the best and the latest.
@@ -76,6 +88,16 @@ public struct TrainingConfiguration: Equatable, Sendable {
     /// Worker threads; 0 uses every core.
     public var threads = 0
     public var backend = Backend.auto
+    public var allReduce = Communicator.AllReduce.ring
+    /// Most megabytes of gradient that ranks sum at once while the backward pass goes on.
+    public var bucketMegabytes = 4
+    /// Seconds without a sign of life or progress after which a rank counts as lost.
+    public var timeout = 60.0
+    /// Name, address or network of the interface to use; empty for the one that leads to rank 0.
+    public var interface = ""
+    public var hostfile = ""
+    /// Iterations from one comparison of the ranks' parameters to the next; 0 for none.
+    public var checkInterval = 100
     public var device = Device.auto
     public var dtype = DataType.float32
     /// Path of a trace of the first steps; empty for none.

@@ -1,3 +1,4 @@
+import Collectives
 import Compute
 import Formats
 import Text
@@ -50,38 +51,52 @@ public final class Evaluation {
         splits.values.reduce(0) { $0 + batchCount * $1.sampler.sequencesPerStep * $1.sampler.blockSize }
     }
 
+    /// The batches of both splits are dealt to the ranks in turn, or to rank 0 alone; every rank returns the same figures, which
+    /// do not depend on the number of ranks.
+    ///
     /// - Parameters:
-    ///   - progress: told the share that is done.
-    ///   - isCancelled: asked before each batch.
+    ///   - progress: told the share of this rank's batches that is done.
+    ///   - isCancelled: asked before each batch; one rank that is cancelled cancels all.
     /// - Returns: nil when it was cancelled.
     public func losses(
         of model: GPT,
+        communicator: Communicator = Communicator(),
+        on ranks: EvaluationRanks = .all,
         progress: (Double) -> Void = { _ in },
         isCancelled: () -> Bool = { false }
     ) throws -> EvaluationLosses? {
-        var done = 0
-        let total = Double(2 * batchCount)
-        func loss(_ split: Dataset.Split) throws -> Double? {
-            let sampler = splits[split]!.sampler
-            var sum = 0.0
-            for batch in 0..<batchCount {
-                guard !isCancelled() else { return nil }
-                try fill(sampler, batch: batch)
-                var sequences = 0
-                sum += model.loss(tokens: tokens, targets: targets, sequenceLength: sampler.blockSize) { count in
-                    sequences += count
-                    progress((Double(done) + Double(sequences) / Double(sampler.sequencesPerStep)) / total)
-                }
-                done += 1
+        let turns = ranks == .all ? communicator.worldSize : 1
+        let batches = Dataset.Split.allCases.flatMap { split in (0..<batchCount).map { (split, $0) } }
+        let share =
+            communicator.rank < turns ? stride(from: communicator.rank, to: batches.count, by: turns).map { $0 } : []
+        // A rank's sums in the order of its batches, and at last whether it was cancelled.
+        var sums = [Double](repeating: 0, count: (batches.count + turns - 1) / turns + 1)
+        for (done, index) in share.enumerated() {
+            guard !isCancelled() else {
+                sums[sums.count - 1] = 1
+                break
             }
+            let (split, batch) = batches[index]
+            let sampler = splits[split]!.sampler
+            try fill(sampler, batch: batch)
+            var sequences = 0
+            sums[done] = model.loss(tokens: tokens, targets: targets, sequenceLength: sampler.blockSize) { count in
+                sequences += count
+                progress((Double(done) + Double(sequences) / Double(sampler.sequencesPerStep)) / Double(share.count))
+            }
+        }
+        let all = try communicator.allGather(sums)
+        guard all.allSatisfy({ $0.last == 0 }) else { return nil }
+        func mean(_ split: Dataset.Split) -> Double {
+            let sampler = splits[split]!.sampler
+            let sum = batches.indices.filter { batches[$0].0 == split }.reduce(0) { $0 + all[$1 % turns][$1 / turns] }
             return sum / Double(batchCount * sampler.sequencesPerStep * sampler.blockSize)
         }
-        guard let train = try loss(.train), let validation = try loss(.validation) else { return nil }
         return EvaluationLosses(
-            train: train,
-            validation: validation,
-            trainOptimum: try optimum(.train),
-            validationOptimum: try optimum(.validation)
+            train: mean(.train),
+            validation: mean(.validation),
+            trainOptimum: communicator.isMain ? try optimum(.train) : nil,
+            validationOptimum: communicator.isMain ? try optimum(.validation) : nil
         )
     }
 

@@ -22,15 +22,18 @@ public enum Processors {
     public static func count(asked threads: Int) -> Int { threads == 0 ? available : threads }
 
     #if os(Linux)
-        /// Cores by affinity; nil where the system does not say. `Cpus_allowed_list` holds ranges such as `0-3,8`.
-        public static var allowed: Int? {
+        /// Numbers of the cores by affinity; nil where the system does not say. `Cpus_allowed_list` holds ranges such as `0-3,8`.
+        public static var allowedCores: [Int]? {
             guard let line = KernelFile.lines("/proc/self/status").first(where: { $0.hasPrefix("Cpus_allowed_list:") }),
                 let list = line.split(whereSeparator: { $0 == "\t" || $0 == " " }).last
             else { return nil }
             let ranges = list.split(separator: ",").map { $0.split(separator: "-").compactMap { Int($0) } }
-            let counts = ranges.compactMap { range in range.last.map { $0 - range[0] + 1 } }
-            return counts.isEmpty ? nil : counts.reduce(0, +)
+            let cores = ranges.flatMap { range in range.last.map { Array(range[0]...max(range[0], $0)) } ?? [] }
+            return cores.isEmpty ? nil : cores
         }
+
+        /// How many cores by affinity.
+        public static var allowed: Int? { allowedCores?.count }
 
         /// Cores that a container's quota grants, rounded up; nil without one. `cpu.max` holds microseconds a period and the
         /// period, or `max` and the period.
@@ -40,6 +43,9 @@ public enum Processors {
             else { return nil }
             return max(1, (time + period - 1) / period)
         }
+    #else
+        public static var allowedCores: [Int]? { nil }
+        public static var quota: Int? { nil }
     #endif
 }
 

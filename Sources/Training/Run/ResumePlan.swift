@@ -64,7 +64,8 @@ struct ResumePlan {
     /// Options that change nothing about what is computed.
     private static let withoutEffect: Set = [
         "init_from", "out_dir", "data_dir", "threads", "log_interval", "keep_checkpoints", "overwrite", "preset",
-        "profile",
+        "profile", "backend", "allreduce", "bucket_cap_mb", "timeout", "interface", "hostfile", "check_interval",
+        "eval_on",
     ]
 }
 

@@ -1,3 +1,4 @@
+import Collectives
 import Compute
 import Text
 import Transformer
@@ -11,6 +12,8 @@ struct RunHeader {
     let threads: Int
     /// Floating-point operations a second of matrix products on this machine.
     let peak: Double
+    /// How the ranks share the work; nil for one rank.
+    let ranks: String?
     /// Updates and evaluations to be made, and the tokens of one evaluation.
     let steps: Int
     let evaluations: Int
@@ -45,7 +48,8 @@ struct RunHeader {
             machine: \(threads) \(threads == 1 ? "thread" : "threads"), \(Kernels.instructionSet), \
             \(Numbers.fixed(peak / 1e9, 0)) GFLOP/s in matrix products
             """,
-            "expected: \(RunClock.text(seconds: expectedSeconds))\(Self.advice(seconds: expectedSeconds, model: model))",
+        ] + (ranks.map { [$0] } ?? []) + [
+            "expected: \(RunClock.text(seconds: expectedSeconds))\(Self.advice(seconds: expectedSeconds, model: model))"
         ]
     }
 
@@ -62,6 +66,22 @@ struct RunHeader {
         guard seconds > 3 * 86400 else { return "" }
         let smaller = ParameterLayout(model).count > 15_000_000 ? Preset.small : .tiny
         return "; see --preset=\(smaller.rawValue), or lower --max_iters"
+    }
+
+    /// `ranks: 4 on 2 machines; 3 of 4 sequences …`
+    static func ranks(_ communicator: Communicator, sequences: Int) -> String? {
+        let count = communicator.worldSize
+        guard count > 1 else { return nil }
+        let machines = Set(communicator.members.map(\.host)).count
+        let shares = (0..<count).map { TrainingStep.share(of: sequences, rank: $0, worldSize: count).count }
+        let (fewest, most) = (shares.min()!, shares.max()!)
+        // While those with the most work on, the others wait.
+        let idle = 1 - Double(sequences) / Double(count * most)
+        let dealt =
+            fewest == most
+            ? "\(most) sequences of an iteration each"
+            : "\(fewest) or \(most) sequences of an iteration each, so \(Numbers.fixed(idle * 100, 1))% of their time is idle"
+        return "ranks: \(count) on \(machines) \(machines == 1 ? "machine" : "machines"), \(dealt)"
     }
 
     static func millions(_ count: Int) -> String { Numbers.fixed(Double(count) / 1e6, 2) + "M" }

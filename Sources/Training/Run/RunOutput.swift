@@ -35,6 +35,11 @@ public final class RunOutput {
             )
         }
 
+        /// That of a rank that does not print: notes only, which say whose they are.
+        public static func notes(ofRank rank: Int) -> Sink {
+            Sink(line: { _ in }, note: { write("rank \(rank): \($0)\n", to: STDERR_FILENO) })
+        }
+
         private static func write(_ text: String, to descriptor: Int32) {
             var bytes = Array(text.utf8)[...]
             while !bytes.isEmpty {
@@ -49,20 +54,26 @@ public final class RunOutput {
 
     /// Whether log lines would only repeat the progress line: both go to the same terminal.
     public let linesGoToTerminal: Bool
+    /// Called with every progress, shown or not.
+    var onProgress: () -> Void = {}
     private let sink: Sink
     private let now: () -> ContinuousClock.Instant
     private var lastOutput: ContinuousClock.Instant
+    private let saysProgress: Bool
     private var showsProgress = false
 
     private static let refresh = Duration.milliseconds(100)
     private static let longestSilence = Duration.seconds(60)
 
+    /// - Parameter saysProgress: whether progress becomes a note where there is no terminal.
     public init(
         _ sink: Sink = .standard,
         linesGoToTerminal: Bool = isatty(STDOUT_FILENO) == 1,
+        saysProgress: Bool = true,
         now: @escaping () -> ContinuousClock.Instant = { .now }
     ) {
         self.sink = sink
+        self.saysProgress = saysProgress
         self.linesGoToTerminal = linesGoToTerminal && sink.terminal != nil
         self.now = now
         lastOutput = now()
@@ -81,6 +92,7 @@ public final class RunOutput {
     }
 
     public func progress(_ text: @autoclosure () -> String) {
+        onProgress()
         let elapsed = now() - lastOutput
         if let terminal = sink.terminal {
             guard elapsed >= Self.refresh else { return }
@@ -88,7 +100,7 @@ public final class RunOutput {
             terminal("\r\(text())\u{1B}[K")
             showsProgress = true
             lastOutput = now()
-        } else if elapsed >= Self.longestSilence {
+        } else if saysProgress, elapsed >= Self.longestSilence {
             note(text())
         }
     }

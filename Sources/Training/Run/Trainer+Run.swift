@@ -1,3 +1,4 @@
+import Collectives
 import Formats
 import Text
 import Transformer
@@ -8,6 +9,8 @@ extension Trainer {
     /// - Throws: `UserError(.other)` when loss or gradient are no longer finite, with iteration, learning rate and gradient
     ///   norm; nothing was changed by that step then. `UserError(.inputOutput)` when the last save failed.
     public func run() throws -> Outcome {
+        communicator.board.activity = .computing
+        defer { communicator.board.activity = .preparing }
         for line in header.lines { output.line(line) }
         if values.evalOnly {
             return try evaluate() == nil ? .stopped : .finished
@@ -22,6 +25,7 @@ extension Trainer {
             throw error
         }
         writeTrace(atEnd: true)
+        try replicas.check(model, at: "the end")
         switch outcome {
         case .stopped: output.line("stopped at iteration \(iteration); go on with --init_from=resume")
         case .finished:
@@ -34,7 +38,7 @@ extension Trainer {
         var toldExpected = false
         while true {
             if isEvaluationDue, lastEvaluation?.iteration != iteration { try evaluateAndSave() }
-            guard !stop.isRequested else {
+            guard !isStopping else {
                 if lastSaved != iteration { try save(isBest: false, mustSucceed: true) }
                 return .stopped
             }
@@ -47,6 +51,9 @@ extension Trainer {
         }
     }
 
+    /// Alone, a wish to stop counts at once; among several ranks, when all have heard of it.
+    private var isStopping: Bool { stops || communicator.worldSize == 1 && stop.isRequested }
+
     private var isEvaluationDue: Bool { iteration % values.evalInterval == 0 || iteration >= values.maxIters }
 
     // MARK: Steps
@@ -56,12 +63,17 @@ extension Trainer {
         let result: TrainingStep.Result
         do {
             let update = { [self] in
-                try step.update(iteration) { sequences in output.progress(stepProgress(sequences)) }
+                try step.update(
+                    iteration,
+                    stopRequested: { stop.isRequested },
+                    progress: { sequences in output.progress(stepProgress(sequences)) }
+                )
             }
             result = try trace?.around(iteration, pool: model.pool, update) ?? update()
         } catch let error as TrainingStep.NonFinite {
-            throw notFinite(error)
+            throw communicator.common(notFinite(error))
         }
+        stops = stops || result.stops
         clock.stepTook(start.secondsAgo)
         let isLogged = iteration % values.logInterval == 0
         let seconds = clock.lapSeconds(restart: isLogged)
@@ -80,6 +92,9 @@ extension Trainer {
         iteration += 1
         for observer in observers { observer.stepDone(report) }
         lastLoss = result.loss
+        if values.checkInterval > 0, iteration % values.checkInterval == 0 {
+            try replicas.check(model, at: "iteration \(iteration)")
+        }
         writeTrace(atEnd: false)
     }
 
@@ -119,19 +134,26 @@ extension Trainer {
         let start = ContinuousClock.now
         let losses = try evaluation.losses(
             of: model,
+            communicator: communicator,
+            on: values.evalOn,
             progress: { share in
                 output.progress("step \(iteration): evaluating, \(Int(share * 100))%\(remaining(after: iteration))")
             },
             isCancelled: { stop.isRequested }
         )
-        guard let losses else { return nil }
+        guard let losses else {
+            stops = true
+            return nil
+        }
         guard losses.train.isFinite, losses.validation.isFinite else {
-            throw UserError(
-                .other,
-                """
-                step \(iteration): the loss is not finite (train \(Numbers.short(losses.train)), val \
-                \(Numbers.short(losses.validation))); \(lastCheckpoint)
-                """
+            throw communicator.common(
+                UserError(
+                    .other,
+                    """
+                    step \(iteration): the loss is not finite (train \(Numbers.short(losses.train)), val \
+                    \(Numbers.short(losses.validation))); \(lastCheckpoint)
+                    """
+                )
             )
         }
         clock.evaluationTook(start.secondsAgo)
@@ -175,7 +197,8 @@ extension Trainer {
             options: configuration.arguments(named: ConfigurationKey.all),
             dataset: dataset.name,
             datasetHash: dataset.fingerprint,
-            seed: values.seed
+            seed: values.seed,
+            worldSize: communicator.worldSize
         )
         do {
             let checkpoint = try folder.checkpoints.save(
@@ -185,6 +208,7 @@ extension Trainer {
                 isBest: isBest,
                 keepOlder: values.keepCheckpoints,
                 endOfText: dataset.tokenizer?.endOfText,
+                progress: communicator.board.worked,
                 writeTokenizer: dataset.tokenizer.map { tokenizer in { try TokenizerFile.save(tokenizer, folder: $0) } }
             )
             lastSaved = iteration

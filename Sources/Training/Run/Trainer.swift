@@ -1,3 +1,4 @@
+import Collectives
 import Compute
 import Formats
 import Text
@@ -37,6 +38,10 @@ public final class Trainer {
     let output: RunOutput
     let observers: [any TrainingObserver]
     let header: RunHeader
+    let communicator: Communicator
+    let replicas: Replicas
+    /// Whether the ranks have agreed to stop.
+    var stops = false
     var clock = RunClock()
     /// The iteration of the newest checkpoint.
     var lastSaved: Int?
@@ -52,10 +57,13 @@ public final class Trainer {
     /// Prepares a run: everything that can be refused is refused here, before anything long begins.
     ///
     /// - Parameters:
-    ///   - weights: what `init_from` names, unless that is `scratch` or `resume`.
-    ///   - observers: told of steps, evaluations and checkpoints after the run's own logs and metrics.
+    ///   - weights: what `init_from` names, unless that is `scratch` or `resume`; only rank 0's count.
+    ///   - observers: told of steps, evaluations and checkpoints after the run's own logs and metrics; of rank 0.
     ///   - peak: floating-point operations a second of this machine's matrix products; measured when nil.
-    /// - Throws: `UserError`.
+    ///   - communicator: the ranks that train together, each with a trainer of the same configuration. Rank 0 evaluates for
+    ///     all, saves and says what happens.
+    ///   - version: of the program, which ranks must have in common.
+    /// - Throws: `UserError`; `CollectiveError`.
     public init(
         configuration asked: ResolvedConfiguration,
         dataset: Dataset,
@@ -63,15 +71,21 @@ public final class Trainer {
         stop: StopRequest = StopRequest(),
         output: RunOutput = RunOutput(),
         observers: [any TrainingObserver] = [],
-        peak: Double? = nil
+        peak: Double? = nil,
+        communicator: Communicator = Communicator(),
+        version: String = ""
     ) throws {
+        output.onProgress = communicator.board.worked
+        try JobAgreement(asked, dataset: dataset, version: version).check(communicator)
+        let share = try ThreadShare(asked: asked.values.threads, communicator: communicator)
+        if let warning = share.warning { output.note(warning) }
         let resumes = asked.values.initFrom == "resume"
         let outDir = asked.values.outDir
-        let writes = !asked.values.evalOnly
+        let writes = !asked.values.evalOnly && communicator.isMain
         var configuration = asked
         var folder = resumes && writes ? try RunFolder(resumingIn: outDir) : nil
         var resumed: Checkpoint?
-        if resumes {
+        if resumes, communicator.isMain {
             let store = CheckpointStore(outputFolder: outDir)
             let plan = try ResumePlan(asked, store: store, dataset: dataset) { output.note($0) }
             configuration = plan.configuration
@@ -79,13 +93,37 @@ public final class Trainer {
         } else if let weights {
             try configuration.adopt(weights)
         }
+        let start = try StartingPoint(
+            configuration,
+            vocabularySize: resumed?.state.model.vocabularySize ?? weights?.configuration.vocabularySize
+                ?? dataset.vocabularySize,
+            resumed: resumed?.state,
+            dataset: dataset
+        ).shared(communicator)
+        start.adopt(into: &configuration)
         let values = configuration.values
-        let vocabularySize = resumed?.state.model.vocabularySize ?? weights?.configuration.vocabularySize
-        let dataset = try vocabularySize.map { try dataset.limited(toVocabulary: $0) } ?? dataset
-        let shape = values.model(vocabularySize: vocabularySize ?? dataset.vocabularySize)
+        let shape = start.state.model
+        let dataset = try dataset.limited(toVocabulary: shape.vocabularySize)
+        guard communicator.worldSize <= values.gradientAccumulationSteps * values.batchSize else {
+            throw communicator.common(
+                UserError(
+                    .usage,
+                    """
+                    \(communicator.worldSize) ranks are more than the \(values.gradientAccumulationSteps * values.batchSize) \
+                    sequences of an iteration (gradient_accumulation_steps=\(values.gradientAccumulationSteps) times \
+                    batch_size=\(values.batchSize)): start fewer ranks or raise either
+                    """
+                )
+            )
+        }
 
-        let threads = Processors.count(asked: values.threads)
-        let memory = try MemoryCheck(configuration: shape, batchSize: values.batchSize, threads: threads)
+        let threads = share.threads
+        let memory = try MemoryCheck(
+            configuration: shape,
+            batchSize: values.batchSize,
+            threads: threads,
+            available: MemoryCheck.availableBytes.map { $0 / share.localRanks }
+        )
         let sampler = try BatchSampler(
             sequence: dataset.train,
             blockSize: shape.blockSize,
@@ -105,7 +143,7 @@ public final class Trainer {
         if !resumes && writes && !values.profile.isEmpty && traceFolder == outDir {
             try FileSystem.createFolder(outDir)
         }
-        trace = try StepTrace(values, from: resumed?.state.iteration ?? 0)
+        trace = communicator.isMain ? try StepTrace(values, from: start.state.iteration) : nil
         if !resumes && writes { folder = try RunFolder(newRunIn: outDir, overwrite: values.overwrite) }
 
         let pool = WorkerPool(threadCount: threads)
@@ -115,18 +153,28 @@ public final class Trainer {
         let optimizer = AdamW(layout: model.layout, options: AdamW.Options(values))
         if let resumed {
             try resumed.loadMoments(into: optimizer, layout: model.layout)
-            iteration = resumed.state.iteration
-            lastSaved = iteration
-            bestValidationLoss = resumed.state.bestValidationLoss
-            lastEvaluation = resumed.state.validationLoss.map { (resumed.state.iteration, $0) }
         } else if let weights {
             try weights.load(model)
-        } else {
+        } else if communicator.isMain {
             model.initializeParameters(seed: UInt64(values.seed))
         }
-        step = TrainingStep(model: model, optimizer: optimizer, sampler: sampler, configuration: values)
+        replicas = Replicas(communicator: communicator)
+        if start.isResumed {
+            iteration = start.state.iteration
+            lastSaved = iteration
+            bestValidationLoss = start.state.bestValidationLoss
+            lastEvaluation = start.state.validationLoss.map { (start.state.iteration, $0) }
+        }
+        try replicas.spread(model, optimizer, moments: start.isResumed)
+        step = TrainingStep(
+            model: model,
+            optimizer: optimizer,
+            sampler: sampler,
+            configuration: values,
+            communicator: communicator
+        )
 
-        var own: [any TrainingObserver] = [RunConsole(output: output)]
+        var own: [any TrainingObserver] = communicator.isMain ? [RunConsole(output: output)] : []
         if let folder {
             try folder.writeConfiguration(configuration.toml)
             own.append(try MetricsFile(path: folder.metricsPath, resume: resumed?.state) { output.note($0) })
@@ -142,14 +190,16 @@ public final class Trainer {
                 )
             }
         }
+        // Short: a run is to begin within moments. `bench` and `plan` measure longer.
+        let ownPeak = peak ?? MachinePeak.measure(pool: pool, rounds: 5)
         header = RunHeader(
             configuration: values,
             model: shape,
             dataset: dataset,
             memory: memory,
             threads: threads,
-            // Short: a run is to begin within moments. `bench` and `plan` measure longer.
-            peak: peak ?? MachinePeak.measure(pool: pool, rounds: 5),
+            peak: try communicator.allGather([ownPeak]).reduce(0) { $0 + $1[0] },
+            ranks: RunHeader.ranks(communicator, sequences: sampler.sequencesPerStep),
             steps: values.evalOnly ? 0 : max(0, values.maxIters - iteration),
             evaluations: values.evalOnly ? 1 : Self.evaluationCount(after: iteration, values),
             tokensPerEvaluation: evaluation.tokenCount
@@ -159,7 +209,8 @@ public final class Trainer {
         self.folder = folder
         self.stop = stop
         self.output = output
-        self.observers = own + observers
+        self.observers = communicator.isMain ? own + observers : []
+        self.communicator = communicator
     }
 
     /// Evaluations from an iteration to the end, the one at the iteration itself included.

@@ -1,3 +1,4 @@
+import Collectives
 import Compute
 import Formats
 import Text
@@ -5,13 +6,16 @@ import Transformer
 
 /// One update of the parameters from the gradient of a whole step: accumulation, clipping, AdamW.
 ///
-/// The sequences of a step are numbered over all its micro-batches. Which micro-batch a sequence falls into changes neither
-/// its text nor its dropout, and the loss is the mean over all tokens of all of them.
+/// The sequences of a step are numbered over all its micro-batches and dealt to the ranks in order. Which rank and micro-batch
+/// a sequence falls into changes neither its text nor its dropout, and the loss is the mean over all tokens of all of them:
+/// any number of ranks trains on the same batch, with the same weight for each token.
 public final class TrainingStep {
     public struct Result {
         public let loss: Double
         public let gradientNorm: Double
         public let learningRate: Double
+        /// Whether a rank was asked to stop: every rank has the same answer.
+        public let stops: Bool
     }
 
     public let model: GPT
@@ -21,11 +25,22 @@ public final class TrainingStep {
     private let batchSize: Int
     private let gradientClip: Double
     private let seed: UInt64
+    private let communicator: Communicator
+    private let reducer: GradientReducer
+    /// This rank's share of a step's sequences.
+    private let share: Range<Int>
     /// Filled anew by each micro-batch; kept so that no step allocates.
     private var tokens: [Int32] = []
     private var targets: [Int32] = []
 
-    public init(model: GPT, optimizer: AdamW, sampler: BatchSampler, configuration: TrainingConfiguration) {
+    /// - Parameter communicator: of at most as many ranks as the step has sequences.
+    public init(
+        model: GPT,
+        optimizer: AdamW,
+        sampler: BatchSampler,
+        configuration: TrainingConfiguration,
+        communicator: Communicator = Communicator()
+    ) {
         self.model = model
         self.optimizer = optimizer
         self.sampler = sampler
@@ -33,17 +48,38 @@ public final class TrainingStep {
         batchSize = configuration.batchSize
         gradientClip = configuration.gradClip
         seed = UInt64(configuration.seed)
+        self.communicator = communicator
+        reducer = GradientReducer(
+            communicator: communicator,
+            gradients: model.gradients,
+            bucketBytes: configuration.bucketMegabytes * 1_000_000
+        )
+        share = Self.share(of: sampler.sequencesPerStep, rank: communicator.rank, worldSize: communicator.worldSize)
     }
 
-    /// Sequences of a step over all micro-batches.
-    public var sequences: Int { sampler.sequencesPerStep }
+    /// The sequences of a step that a rank computes: consecutive ones, as evenly as can be.
+    static func share(of sequences: Int, rank: Int, worldSize: Int) -> Range<Int> {
+        sequences * rank / worldSize..<sequences * (rank + 1) / worldSize
+    }
 
-    /// - Parameter progress: told how many sequences of the step are done.
-    /// - Throws: `NonFinite` before anything is changed when loss or gradient are not finite;
-    ///   `UserError(.data)` when the data hold an id beyond the vocabulary.
-    public func update(_ iteration: Int, progress: (Int) -> Void = { _ in }) throws -> Result {
+    /// Sequences of a step that this rank computes.
+    public var sequences: Int { share.count }
+
+    /// - Parameters:
+    ///   - stopRequested: whether this rank was asked to stop; asked once, at the end of the step.
+    ///   - progress: told how many of this rank's sequences are done.
+    /// - Throws: `NonFinite` before anything is changed when loss or gradient are not finite, on every rank;
+    ///   `UserError(.data)` when the data hold an id beyond the vocabulary; `CollectiveError.failed`.
+    public func update(
+        _ iteration: Int,
+        stopRequested: () -> Bool = { false },
+        progress: (Int) -> Void = { _ in }
+    ) throws -> Result {
+        communicator.step = iteration
         let learningRate = schedule.rate(at: iteration)
-        let loss = try accumulate(iteration, progress: progress)
+        let own = try accumulate(iteration, progress: progress)
+        try reducer.finish()
+        let (loss, stops) = try agree(ownLoss: own, stopRequested: stopRequested())
         let norm = GradientNorm.measure(model.gradients, pool: model.pool)
         guard loss.isFinite, norm.isFinite else {
             throw NonFinite(iteration: iteration, loss: loss, learningRate: learningRate, gradientNorm: norm)
@@ -56,31 +92,41 @@ public final class TrainingStep {
             gradientScale: GradientNorm.clippingScale(norm: norm, maximum: gradientClip),
             pool: model.pool
         )
-        return Result(loss: loss, gradientNorm: norm, learningRate: learningRate)
+        return Result(loss: loss, gradientNorm: norm, learningRate: learningRate, stops: stops)
     }
 
-    /// Leaves the gradient of the step's mean loss in the model, and returns that loss.
+    private var tokenCount: Int { sampler.sequencesPerStep * sampler.blockSize }
+
+    /// The mean loss of the step, and whether any rank was asked to stop.
+    private func agree(ownLoss: Double, stopRequested: Bool) throws -> (loss: Double, stops: Bool) {
+        let all = try communicator.allGather([ownLoss, stopRequested ? 1 : 0])
+        return (all.reduce(0) { $0 + $1[0] } / Double(tokenCount), all.contains { $0[1] > 0 })
+    }
+
+    /// Leaves this rank's part of the gradient of the step's mean loss in the model, and returns the sum of its losses.
     private func accumulate(_ iteration: Int, progress: (Int) -> Void) throws -> Double {
         model.zeroGradients()
-        let tokenCount = sequences * sampler.blockSize
         var sum = 0.0
-        for first in stride(from: 0, to: sequences, by: batchSize) {
-            let count = min(batchSize, sequences - first)
+        for first in stride(from: share.lowerBound, to: share.upperBound, by: batchSize) {
+            let count = min(batchSize, share.upperBound - first)
+            let isLast = first + count == share.upperBound
             try sampler.fill(step: iteration, firstSequence: first, count: count, tokens: &tokens, targets: &targets)
-            var done = first
+            var done = first - share.lowerBound
             sum += model.forwardBackward(
                 tokens: tokens,
                 targets: targets,
                 sequenceLength: sampler.blockSize,
                 gradientScale: 1 / Float(tokenCount),
-                dropout: DropoutKey(seed: seed, step: iteration, firstSequence: first)
-            ) { sequences in
-                done += sequences
-                progress(done)
-            }
+                dropout: DropoutKey(seed: seed, step: iteration, firstSequence: first),
+                progress: { sequences in
+                    done += sequences
+                    progress(done)
+                },
+                gradientFinished: isLast ? reducer.finished : nil
+            )
             guard sum.isFinite else { break }
         }
-        return sum / Double(tokenCount)
+        return sum
     }
 
     /// A loss or gradient that no update can follow.

@@ -156,6 +156,7 @@ struct EvaluationOptions: ParsableArguments {
     @Option("eval_interval") var evalInterval: ConfigurationOption?
     @Option("eval_iters") var evalIters: ConfigurationOption?
     @Option("eval_only") var evalOnly: ConfigurationOption?
+    @Option("eval_on") var evalOn: ConfigurationOption?
     @Option("log_interval") var logInterval: ConfigurationOption?
     @Option("always_save_checkpoint") var alwaysSaveCheckpoint: ConfigurationOption?
     @Option("keep_checkpoints") var keepCheckpoints: ConfigurationOption?
@@ -164,6 +165,12 @@ struct EvaluationOptions: ParsableArguments {
 struct MachineOptions: ParsableArguments {
     @Option("threads") var threads: ConfigurationOption?
     @Option("backend") var backend: ConfigurationOption?
+    @Option("allreduce") var allReduce: ConfigurationOption?
+    @Option("bucket_cap_mb") var bucketMegabytes: ConfigurationOption?
+    @Option("timeout") var timeout: ConfigurationOption?
+    @Option("interface") var interface: ConfigurationOption?
+    @Option("hostfile") var hostfile: ConfigurationOption?
+    @Option("check_interval") var checkInterval: ConfigurationOption?
     @Option("device") var device: ConfigurationOption?
     @Option("dtype") var dtype: ConfigurationOption?
     @Option("profile") var profile: ConfigurationOption?

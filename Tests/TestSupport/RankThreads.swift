@@ -1,14 +1,11 @@
 import Foundation
-import Testing
 
 @testable import Collectives
 
 /// Ranks as threads of the test's process.
-enum RankThreads {
-    enum Transport: String, CaseIterable, CustomTestStringConvertible {
+public enum RankThreads {
+    public enum Transport: String, CaseIterable, Sendable {
         case inProcess, sockets
-
-        var testDescription: String { rawValue }
 
         func ring(_ worldSize: Int) -> [any RingTransport] {
             switch self {
@@ -27,16 +24,16 @@ enum RankThreads {
         }
     }
 
-    static func socketPair() -> (Int32, Int32) {
+    public static func socketPair() -> (Int32, Int32) {
         var pair: [Int32] = [0, 0]
         precondition(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &pair) == 0)
         return (pair[0], pair[1])
     }
 
-    static func members(_ count: Int) -> [Member] { (0..<count).map { Member(rank: $0, host: "host\($0)") } }
+    public static func members(_ count: Int) -> [Member] { (0..<count).map { Member(rank: $0, host: "host\($0)") } }
 
     /// Runs `body` on a thread for each rank, and returns what each returned, in order.
-    static func run<Result>(
+    public static func run<Result>(
         _ worldSize: Int,
         over transport: Transport = .inProcess,
         _ body: @escaping (Communicator) throws -> Result
@@ -72,7 +69,7 @@ private final class Box<Result>: @unchecked Sendable {
         let communicator = Communicator(rank: rank, members: RankThreads.members(ring.count)) { [self] in ring[rank] }
         let result = Swift.Result { try body(communicator) }
         // A rank that ends early must not leave the others waiting.
-        if case .failure = result { ring[rank].abort() }
+        if case .failure(let error) = result, !(error is any FoundByAllRanks) { ring[rank].abort() }
         lock.withLock { results[rank] = result }
     }
 }

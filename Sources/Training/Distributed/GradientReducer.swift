@@ -1,0 +1,40 @@
+import Collectives
+import Compute
+
+/// Sums the flat gradient over all ranks, bucket by bucket, while the backward pass goes on.
+///
+/// Backward finishes the gradient from its end to its beginning, so buckets start from the last to the first: always in this
+/// order, on every rank, never as they happen to be ready.
+final class GradientReducer {
+    private let communicator: Communicator
+    private let gradients: UnsafeMutablePointer<Float>
+    private let buckets: [Range<Int>]
+    /// Buckets that have started in this step.
+    private var started = 0
+
+    /// - Parameter bucketBytes: most bytes of a bucket; rounded to what gives all ranks the same share.
+    init(communicator: Communicator, gradients: borrowing FloatBuffer, bucketBytes: Int) {
+        self.communicator = communicator
+        self.gradients = gradients.base
+        let length = communicator.bucketLength(atMost: bucketBytes / MemoryLayout<Float>.stride)
+        let count = gradients.count
+        buckets = stride(from: 0, to: count, by: length).map { $0..<min($0 + length, count) }.reversed()
+    }
+
+    /// To be told that the gradient is complete from `index` on.
+    func finished(from index: Int) {
+        while started < buckets.count, buckets[started].lowerBound >= index {
+            communicator.startAllReduce(gradients, range: buckets[started])
+            started += 1
+        }
+    }
+
+    /// Sums what is left and waits for all of it.
+    ///
+    /// - Throws: `CollectiveError.failed`.
+    func finish() throws {
+        finished(from: 0)
+        started = 0
+        try communicator.wait()
+    }
+}

@@ -1,0 +1,14 @@
+import Collectives
+import Formats
+
+/// An error that every rank of a job finds alike, at the same place: each leaves by itself, and one report is enough.
+public struct JobError: FoundByAllRanks, CustomStringConvertible {
+    public let error: UserError
+
+    public var description: String { error.description }
+}
+
+extension Communicator {
+    /// The form in which an error leaves that all ranks find alike; alone, the error itself.
+    func common(_ error: UserError) -> any Error { worldSize > 1 ? JobError(error: error) : error }
+}
