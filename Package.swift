@@ -57,7 +57,7 @@ let package = Package(
         .target(name: "Interchange", dependencies: ["Transformer", "Text", "Compute", "Formats"]),
         .target(
             name: "Performance",
-            dependencies: ["Training", "Transformer", "Text", "Compute", "Formats"],
+            dependencies: ["Collectives", "Training", "Transformer", "Text", "Compute", "Formats"],
             swiftSettings: optimizedSwift
         ),
         .executableTarget(

@@ -12,23 +12,19 @@ final class CommunicationThread: @unchecked Sendable {
     private var unfinished = 0
     private var isEnding = false
     private var failure: (any Error)?
+    private var explain: @Sendable (any Error) -> any Error = { $0 }
 
     private var thread: SystemThread?
 
-    /// - Parameters:
-    ///   - makeTransport: called on the thread.
-    ///   - onFailure: called on the thread with the first error of a job; what it returns is thrown to who waits.
-    init(
-        _ makeTransport: @escaping @Sendable () throws -> any RingTransport,
-        onFailure: @escaping @Sendable (any Error) -> any Error
-    ) {
+    /// - Parameter makeTransport: called on the thread.
+    init(_ makeTransport: @escaping @Sendable () throws -> any RingTransport) {
         thread = SystemThread { [self] in
             // As in the threads that compute: sums then have the same bits wherever they are made.
             _ = dt_flush_denormals()
             do {
                 try work(makeTransport())
             } catch {
-                let failure = onFailure(error)
+                let failure = monitor.locked { explain }(error)
                 monitor.locked {
                     self.failure = failure
                     jobs.removeAll()
@@ -37,6 +33,19 @@ final class CommunicationThread: @unchecked Sendable {
                 }
             }
         }
+    }
+
+    /// - Parameter explain: called on the thread with the first error; what it returns is thrown to who waits.
+    func onFailure(_ explain: @escaping @Sendable (any Error) -> any Error) {
+        monitor.locked { self.explain = explain }
+    }
+
+    /// Carries out something by itself and returns its result.
+    func perform<Value>(_ body: @escaping (any RingTransport) throws -> Value) throws -> Value {
+        var value: Value?
+        submit { value = try body($0) }
+        try wait()
+        return value!
     }
 
     /// What is submitted after a failure is dropped; `wait` throws it.

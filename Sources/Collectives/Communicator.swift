@@ -31,28 +31,21 @@ public final class Communicator {
     /// Rank 0, which evaluates, saves and prints.
     public var isMain: Bool { rank == 0 }
 
-    /// - Parameters:
-    ///   - makeTransport: called on the communication thread.
-    ///   - onFailure: called there with what a transport throws; returns what the caller is to be told.
-    init(
-        rank: Int,
-        members: [Member],
-        board: ProgressBoard = ProgressBoard(),
-        allReduce: AllReduce = .ring,
-        onFailure: (@Sendable (any Error) -> any Error)? = nil,
-        makeTransport: @escaping @Sendable () throws -> any RingTransport
-    ) {
+    /// - Parameter thread: nil for a job of one rank.
+    init(rank: Int, members: [Member], board: ProgressBoard, allReduce: AllReduce, thread: CommunicationThread?) {
         self.rank = rank
         self.members = members
         self.board = board
         self.allReduce = allReduce
+        self.thread = thread
         scratch = .allocate(capacity: RingAllReduce.window * Stripes.length)
-        thread =
-            members.count == 1
-            ? nil
-            : CommunicationThread(makeTransport) { error in
-                onFailure?(error) ?? Self.failure(error, members: members)
-            }
+    }
+
+    /// - Parameter makeTransport: called on the communication thread.
+    convenience init(rank: Int, members: [Member], makeTransport: @escaping @Sendable () throws -> any RingTransport) {
+        let thread = members.count == 1 ? nil : CommunicationThread(makeTransport)
+        thread?.onFailure { Self.failure($0, members: members) }
+        self.init(rank: rank, members: members, board: ProgressBoard(), allReduce: .ring, thread: thread)
     }
 
     /// A job of one rank.
@@ -164,7 +157,7 @@ public final class Communicator {
     }
 
     /// What a transport noticed, where nobody looks further into it.
-    private static func failure(_ error: any Error, members: [Member]) -> any Error {
+    static func failure(_ error: any Error, members: [Member]) -> any Error {
         switch error as? TransportError {
         case .closed(let peer, let reason)?, .corrupt(let peer, let reason)?:
             CollectiveError.failed(Failure(culprit: "\(members[peer])", reason: reason))

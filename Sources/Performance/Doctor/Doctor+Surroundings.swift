@@ -1,3 +1,4 @@
+import Collectives
 import Formats
 import Text
 import Training

@@ -1,0 +1,194 @@
+/// Which rank of which job a process is, as its launcher says by environment variables.
+public struct JobPlace: Equatable, Sendable {
+    public enum Launcher: String, Sendable {
+        /// RANK, WORLD_SIZE and others, as torchrun and `ddp-train launch` set them.
+        case variables = "RANK and WORLD_SIZE"
+        case openMPI = "mpirun"
+        case slurm = "srun"
+        case pmi = "PMI"
+        case hostfile = "--hostfile"
+    }
+
+    public var launcher: Launcher
+    public var rank: Int
+    public var worldSize: Int
+    /// Ranks on this machine, where the launcher says it.
+    public var localWorldSize: Int?
+    /// Where rank 0 is to be met: a name or an address; nil when only MPI can tell.
+    public var masterAddress: String?
+    public var masterPort: UInt16
+    /// What tells this job from others on the same machines.
+    public var jobID: String
+
+    /// The port of torchrun.
+    static let usualPort: UInt16 = 29500
+
+    /// - Parameters:
+    ///   - hostfile: content of the file of hosts, if one was given.
+    ///   - isOwn: whether a name or an address is this machine's.
+    /// - Returns: nil when this process is alone.
+    /// - Throws: `CollectiveError.usage` that names the variable or line, and the mend.
+    public static func read(
+        environment: [String: String],
+        hostfile: String? = nil,
+        isOwn: (String) -> Bool = LocalNames.isOwn
+    ) throws -> JobPlace? {
+        let hosts = try hostfile.map(parse) ?? []
+        let reader = Reader(environment: environment, hosts: hosts)
+        let place = try reader.variables() ?? reader.openMPI() ?? reader.slurm() ?? reader.pmi()
+        if let place { return place.worldSize == 1 ? nil : place }
+        return hosts.count > 1 ? try reader.byHost(isOwn) : nil
+    }
+
+    /// The first words of the lines: `host` or `host slots=1`, with comments after `#`.
+    private static func parse(_ text: String) throws -> [String] {
+        var hosts: [String] = []
+        for (number, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+            let words = line.prefix { $0 != "#" }.split(whereSeparator: \.isWhitespace)
+            guard let host = words.first else { continue }
+            var slots = 1
+            for word in words.dropFirst() {
+                let pair = word.split(separator: "=")
+                guard pair.count == 2, pair[0] == "slots", let count = Int(pair[1]), count >= 1 else {
+                    throw CollectiveError.usage("hostfile, line \(number + 1): \(word) is not understood: write \"\(host) slots=1\"")
+                }
+                slots = count
+            }
+            hosts += [String](repeating: String(host), count: slots)
+        }
+        guard !hosts.isEmpty else { throw CollectiveError.usage("the hostfile names no host: write one a line, rank 0's first") }
+        return hosts
+    }
+
+    private struct Reader {
+        let environment: [String: String]
+        let hosts: [String]
+
+        func variables() throws -> JobPlace? {
+            guard let (rank, size) = try pair("RANK", "WORLD_SIZE") else { return nil }
+            return try place(
+                .variables,
+                rank,
+                size,
+                local: number("LOCAL_WORLD_SIZE"),
+                job: environment["DDP_TRAIN_JOB_ID"] ?? environment["TORCHELASTIC_RUN_ID"],
+                fallbackPort: JobPlace.usualPort
+            )
+        }
+
+        func openMPI() throws -> JobPlace? {
+            guard let (rank, size) = try pair("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE") else { return nil }
+            let job = environment["PMIX_NAMESPACE"] ?? environment["OMPI_MCA_ess_base_jobid"]
+            return try place(.openMPI, rank, size, local: number("OMPI_COMM_WORLD_LOCAL_SIZE"), job: job)
+        }
+
+        /// Only a step of srun has one process a task; the batch script itself sees some of these variables too.
+        func slurm() throws -> JobPlace? {
+            guard environment["SLURM_STEP_ID"] != nil, environment["SLURM_PROCID"] != nil,
+                let (rank, size) = try pair("SLURM_PROCID", "SLURM_STEP_NUM_TASKS", else: "SLURM_NTASKS")
+            else { return nil }
+            let nodes = environment["SLURM_STEP_NODELIST"] ?? environment["SLURM_JOB_NODELIST"]
+            let job = environment["SLURM_JOB_ID"].map { "\($0).\(environment["SLURM_STEP_ID"] ?? "")" }
+            let count = try number("SLURM_STEP_NUM_NODES") ?? number("SLURM_NNODES")
+            return try place(
+                .slurm,
+                rank,
+                size,
+                local: count == 1 ? size : nil,
+                job: job,
+                first: nodes.flatMap(JobPlace.firstHost)
+            )
+        }
+
+        func pmi() throws -> JobPlace? {
+            guard let (rank, size) = try pair("PMI_RANK", "PMI_SIZE") else { return nil }
+            return try place(.pmi, rank, size, local: nil, job: environment["PMI_ID"])
+        }
+
+        /// The rank is the number of the line that names this machine.
+        func byHost(_ isOwn: (String) -> Bool) throws -> JobPlace {
+            let own = hosts.indices.filter { isOwn(hosts[$0]) }
+            guard let rank = own.first else {
+                throw CollectiveError.usage(
+                    "the hostfile does not name this machine (\(LocalNames.host)): add a line, or set RANK and WORLD_SIZE"
+                )
+            }
+            guard own.count == 1 else {
+                throw CollectiveError.usage(
+                    "the hostfile names this machine \(own.count) times: set RANK in each process, from 0 to \(hosts.count - 1)"
+                )
+            }
+            return try place(.hostfile, rank, hosts.count, local: 1, job: nil, fallbackPort: JobPlace.usualPort)
+        }
+
+        private func place(
+            _ launcher: Launcher,
+            _ rank: Int,
+            _ size: Int,
+            local: Int?,
+            job: String?,
+            first: String? = nil,
+            fallbackPort: UInt16? = nil
+        ) throws -> JobPlace {
+            guard size >= 1, (0..<size).contains(rank) else {
+                throw CollectiveError.usage(
+                    "\(launcher.rawValue) say rank \(rank) of \(size): ranks count from 0 and there is at least one"
+                )
+            }
+            let port = try number("MASTER_PORT")
+            if let port, !(1...65535).contains(port) {
+                throw CollectiveError.usage("MASTER_PORT=\(port): must be from 1 to 65535")
+            }
+            let given = environment["MASTER_ADDR"].flatMap { $0.isEmpty ? nil : $0 }
+            let address = given ?? (local == size ? "127.0.0.1" : hosts.first ?? first)
+            let jobID = job ?? ""
+            return JobPlace(
+                launcher: launcher,
+                rank: rank,
+                worldSize: size,
+                localWorldSize: local,
+                masterAddress: address,
+                masterPort: port.map { UInt16($0) } ?? fallbackPort ?? JobPlace.port(ofJob: jobID),
+                jobID: jobID
+            )
+        }
+
+        private func pair(_ rank: String, _ size: String, else other: String? = nil) throws -> (Int, Int)? {
+            let first = try number(rank)
+            let second = try number(size) ?? other.flatMap { try number($0) }
+            switch (first, second) {
+            case (nil, nil): return nil
+            case (let first?, let second?): return (first, second)
+            case (nil, _): throw CollectiveError.usage("\(size) is set and \(rank) is not: set both, or neither")
+            case (_, nil): throw CollectiveError.usage("\(rank) is set and \(size) is not: set both, or neither")
+            }
+        }
+
+        private func number(_ name: String) throws -> Int? {
+            guard let text = environment[name], !text.isEmpty else { return nil }
+            guard let value = Int(text), value >= 0 else {
+                throw CollectiveError.usage("\(name)=\(text): must be a whole number")
+            }
+            return value
+        }
+    }
+
+    /// A port that all ranks of a job find alike (FNV-1a of its name); another job most likely has another.
+    static func port(ofJob id: String) -> UInt16 {
+        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
+        for byte in id.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
+        return 20000 + UInt16(hash % 20000)
+    }
+
+    /// The first host of Slurm's form: `node[03-05,9],other` is node03.
+    static func firstHost(_ list: String) -> String? {
+        guard let open = list.firstIndex(of: "["), !list[..<open].contains(",") else {
+            return list.split(separator: ",").first.map { String($0) }
+        }
+        let prefix = list[..<open]
+        let inner = list[list.index(after: open)...]
+        let number = inner.prefix { $0.isNumber }
+        let suffix = inner.drop { $0 != "]" }.dropFirst().prefix { $0 != "," }
+        return number.isEmpty ? nil : "\(prefix)\(number)\(suffix)"
+    }
+}
