@@ -91,7 +91,9 @@ let package = Package(
         ),
         .testTarget(
             name: "PerformanceTests",
-            dependencies: ["Performance", "Training", "Transformer", "Text", "Compute", "Formats", "TestSupport"]
+            dependencies: [
+                "Performance", "Collectives", "Training", "Transformer", "Text", "Compute", "Formats", "TestSupport",
+            ]
         ),
         .testTarget(
             name: "EndToEndTests",
