@@ -50,13 +50,17 @@ public struct JobPlace: Equatable, Sendable {
             for word in words.dropFirst() {
                 let pair = word.split(separator: "=")
                 guard pair.count == 2, pair[0] == "slots", let count = Int(pair[1]), count >= 1 else {
-                    throw CollectiveError.usage("hostfile, line \(number + 1): \(word) is not understood: write \"\(host) slots=1\"")
+                    throw CollectiveError.usage(
+                        "hostfile, line \(number + 1): \(word) is not understood: write \"\(host) slots=1\""
+                    )
                 }
                 slots = count
             }
             hosts += [String](repeating: String(host), count: slots)
         }
-        guard !hosts.isEmpty else { throw CollectiveError.usage("the hostfile names no host: write one a line, rank 0's first") }
+        guard !hosts.isEmpty else {
+            throw CollectiveError.usage("the hostfile names no host: write one a line, rank 0's first")
+        }
         return hosts
     }
 
@@ -115,7 +119,7 @@ public struct JobPlace: Equatable, Sendable {
             }
             guard own.count == 1 else {
                 throw CollectiveError.usage(
-                    "the hostfile names this machine \(own.count) times: set RANK in each process, from 0 to \(hosts.count - 1)"
+                    "the hostfile names this machine \(own.count) times: set RANK and WORLD_SIZE=\(hosts.count) in each process"
                 )
             }
             return try place(.hostfile, rank, hosts.count, local: 1, job: nil, fallbackPort: JobPlace.usualPort)
@@ -133,6 +137,12 @@ public struct JobPlace: Equatable, Sendable {
             guard size >= 1, (0..<size).contains(rank) else {
                 throw CollectiveError.usage(
                     "\(launcher.rawValue) say rank \(rank) of \(size): ranks count from 0 and there is at least one"
+                )
+            }
+            if let local, !(1...size).contains(local) {
+                let name = launcher == .openMPI ? "OMPI_COMM_WORLD_LOCAL_SIZE" : "LOCAL_WORLD_SIZE"
+                throw CollectiveError.usage(
+                    "\(name)=\(local): must be from 1 to the number of all ranks, which is \(size)"
                 )
             }
             let port = try number("MASTER_PORT")
@@ -159,8 +169,10 @@ public struct JobPlace: Equatable, Sendable {
             switch (first, second) {
             case (nil, nil): return nil
             case (let first?, let second?): return (first, second)
-            case (nil, _): throw CollectiveError.usage("\(size) is set and \(rank) is not: set both, or neither")
-            case (_, nil): throw CollectiveError.usage("\(rank) is set and \(size) is not: set both, or neither")
+            case (nil, let second?):
+                throw CollectiveError.usage("\(size)=\(second) is set and \(rank) is not: set both, or neither")
+            case (let first?, nil):
+                throw CollectiveError.usage("\(rank)=\(first) is set and \(size) is not: set both, or neither")
             }
         }
 
@@ -188,7 +200,8 @@ public struct JobPlace: Equatable, Sendable {
         let prefix = list[..<open]
         let inner = list[list.index(after: open)...]
         let number = inner.prefix { $0.isNumber }
-        let suffix = inner.drop { $0 != "]" }.dropFirst().prefix { $0 != "," }
-        return number.isEmpty ? nil : "\(prefix)\(number)\(suffix)"
+        // The rest may have brackets of its own: `rack[1-2]n[3,4]` begins with rack1n3.
+        let rest = inner.drop { $0 != "]" }.dropFirst()
+        return number.isEmpty ? nil : firstHost("\(prefix)\(number)\(rest)")
     }
 }

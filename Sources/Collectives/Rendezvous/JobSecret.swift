@@ -73,7 +73,10 @@ public struct JobSecret: Sendable {
         }
         var bytes = [UInt8](repeating: 0, count: 4096)
         let count = read(descriptor, &bytes, bytes.count)
-        return String(decoding: bytes.prefix(max(0, count)), as: UTF8.self)
+        guard count >= 0 else {
+            throw CollectiveError.usage("\(fileVariable)=\(path): cannot be read: \(errorText(errno))")
+        }
+        return String(decoding: bytes.prefix(count), as: UTF8.self)
     }
 
     private static func trimmed(_ text: String) -> String {
