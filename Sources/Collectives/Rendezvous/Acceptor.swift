@@ -1,3 +1,5 @@
+import Synchronization
+
 #if canImport(Darwin)
     import Darwin
 #elseif canImport(Musl)
@@ -9,8 +11,9 @@
 /// Accepts the connections of ranks and turns everybody else away.
 ///
 /// One loop serves all connections at once. Who has not proved within five seconds that it belongs here is dropped, and of
-/// those that have not yet, only some are kept: the oldest goes when another comes. So neither garbage, nor silence, nor
-/// many idle connections keep a rank out.
+/// those that have not yet, only some are kept: when another comes, the oldest that has said nothing goes first. So neither
+/// garbage, nor silence, nor many idle connections keep a rank out. A rank whose connection ends before all are there is
+/// missing again and may come once more.
 final class Acceptor {
     struct Arrival {
         let rank: Int
@@ -19,51 +22,70 @@ final class Acceptor {
         let hello: [UInt8]
     }
 
-    private let listeners: [Socket]
+    let listeners: [Socket]
     private let handshake: Handshake
     private let expected: Greeting
     private let readsHello: Bool
+    private let limit: Duration
     private var guests: [Guest] = []
     private(set) var arrivals: [Int: Arrival] = [:]
     /// Why connections were turned away, and how many.
     private(set) var refusals: [String: Int] = [:]
 
+    private let isCancelled = Atomic(false)
+
     static let mostGuests = 64
+    /// How soon an end is noticed that wakes nobody: a cancellation, and the connection of a rank that waits.
+    private static let longestWait = Duration.milliseconds(100)
     static let longestHello = 1024
 
     /// - Parameters:
-    ///   - expected: what greetings must say, but for rank and nonce.
+    ///   - expected: what greetings must say, but for rank and nonce; its `rank` is the own one, as is its `peer`.
     ///   - readsHello: whether a message of at most 1024 bytes follows the handshake, after its length in two bytes.
-    init(_ listeners: [Socket], handshake: Handshake, expected: Greeting, readsHello: Bool) {
+    ///   - limit: for all that a connection has to say before it is trusted.
+    init(
+        _ listeners: [Socket],
+        handshake: Handshake,
+        expected: Greeting,
+        readsHello: Bool,
+        limit: Duration = Handshake.limit
+    ) {
+        self.limit = limit
         self.listeners = listeners
         self.handshake = handshake
         self.expected = expected
         self.readsHello = readsHello
     }
 
+    /// Makes `accept` return soon; may be called by any thread.
+    func cancel() { isCancelled.store(true, ordering: .relaxed) }
+
     /// Accepts until every one of `ranks` is there.
     ///
-    /// - Returns: the ranks that did not come by the deadline.
+    /// - Returns: the ranks that did not come by the deadline, or before a cancellation.
     func accept(_ ranks: Set<Int>, by deadline: ContinuousClock.Instant) -> [Int] {
         while true {
+            if readsHello { forgetTheLost() }
             let missing = ranks.subtracting(arrivals.keys)
-            if missing.isEmpty || .now >= deadline { return missing.sorted() }
-            let oldest = guests.map(\.deadline).min() ?? deadline
+            if missing.isEmpty || .now >= deadline || isCancelled.load(ordering: .relaxed) { return missing.sorted() }
+            let oldest = min(guests.map(\.deadline).min() ?? deadline, .now + Self.longestWait)
             var watched = listeners.map { pollfd(fd: $0.descriptor, events: Int16(POLLIN), revents: 0) }
             watched += guests.map { pollfd(fd: $0.socket.descriptor, events: Int16(POLLIN), revents: 0) }
             _ = poll(&watched, nfds_t(watched.count), (min(deadline, oldest) - .now).milliseconds)
             for guest in guests { serve(guest, ranks) }
-            guests.removeAll { guest in
-                if !guest.isGone, guest.deadline <= .now { refuse("did not say who they are in time") }
-                return guest.isGone || guest.deadline <= .now
+            let now = ContinuousClock.now
+            for guest in guests where !guest.isGone && guest.deadline <= now {
+                guest.isGone = true
+                refuse("handshake not done within \(Rendezvous.seconds(limit))")
             }
+            guests.removeAll(where: \.isGone)
             for listener in listeners {
                 while let socket = listener.accepted() {
-                    if guests.count >= Self.mostGuests {
-                        guests.removeFirst()
-                        refuse("did not say who they are before many others came")
-                    }
-                    guests.append(Guest(socket: socket, deadline: .now + Handshake.limit))
+                    if guests.count >= Self.mostGuests { makeRoom() }
+                    let guest = Guest(socket: socket, deadline: .now + limit)
+                    guests.append(guest)
+                    // At once: a rank has said its greeting by now, and then it is not among those that said nothing.
+                    serve(guest, ranks)
                 }
             }
         }
@@ -82,6 +104,16 @@ final class Acceptor {
         var bytes: [UInt8] = []
         var isGone = false
 
+        /// The rank that it has proved to be.
+        var provedRank: Int? {
+            switch stage {
+            case .greeting, .proof: nil
+            case .helloLength(let rank), .hello(let rank): rank
+            }
+        }
+
+        var saidNothing: Bool { if case .greeting = stage { true } else { false } }
+
         init(socket: Socket, deadline: ContinuousClock.Instant) {
             self.socket = socket
             self.deadline = deadline
@@ -90,11 +122,35 @@ final class Acceptor {
 
     private func refuse(_ reason: String) { refusals[reason, default: 0] += 1 }
 
+    private func makeRoom() {
+        guests.removeAll(where: \.isGone)
+        guard guests.count >= Self.mostGuests else { return }
+        let oldest = guests.firstIndex(where: \.saidNothing) ?? guests.firstIndex { $0.provedRank == nil }
+        guard let oldest else { return }
+        guests.remove(at: oldest)
+        refuse("too many at once without a handshake")
+    }
+
+    /// A rank says nothing after its hello until it has heard from rank 0, so an end is all there can be to read.
+    private func forgetTheLost() {
+        for (rank, arrival) in arrivals where arrival.socket.hasEnded {
+            arrivals[rank] = nil
+            refuse("rank \(rank) came and left again")
+        }
+    }
+
+    /// Whether somebody is there as `rank`, or has proved to be it and is about to say its hello.
+    private func isTaken(_ rank: Int) -> Bool {
+        forgetTheLost()
+        return arrivals[rank] != nil || rank == expected.rank
+            || guests.contains { !$0.isGone && $0.provedRank == rank && !$0.socket.hasEnded }
+    }
+
     private func serve(_ guest: Guest, _ ranks: Set<Int>) {
         while !guest.isGone {
             guard let bytes = guest.socket.readAvailable(guest.wanted - guest.bytes.count) else {
                 guest.isGone = true
-                refuse("closed their connection before they said who they are")
+                refuse("closed before the handshake was done")
                 return
             }
             guest.bytes += bytes
@@ -110,7 +166,7 @@ final class Acceptor {
         case .greeting:
             guard Greeting.isGreeting(message) else {
                 guest.isGone = true
-                return refuse("are not ddp-train")
+                return refuse("not ddp-train")
             }
             let nonce = Greeting.freshNonce()
             say(nonce, to: guest)
@@ -121,13 +177,12 @@ final class Acceptor {
             var verdict = Verdict.wrongSecret
             if handshake.isProof(message, of: greeting, nonce: nonce) {
                 verdict = Greeting.verdict(on: greeting, expected: expected)
-                let isFree = arrivals[rank] == nil && rank != expected.rank
-                if verdict == .welcome, !ranks.contains(rank) || !isFree { verdict = .duplicateRank }
+                if verdict == .welcome, !ranks.contains(rank) || isTaken(rank) { verdict = .duplicateRank }
             }
             say(handshake.answer(verdict, greeting, nonce: nonce), to: guest)
             guard verdict == .welcome else {
                 guest.isGone = true
-                return refuse(verdict == .wrongSecret ? "have another secret" : "rank \(rank) \(verdict.reason)")
+                return refuse(verdict == .wrongSecret ? "another secret" : "rank \(rank) \(verdict.reason)")
             }
             guard readsHello else { return arrive(rank, guest, hello: []) }
             guest.stage = .helloLength(rank: rank)
@@ -141,11 +196,6 @@ final class Acceptor {
             guest.stage = .hello(rank: rank)
             guest.wanted = length
         case .hello(let rank):
-            // Two with one number may have come this far.
-            guard arrivals[rank] == nil else {
-                guest.isGone = true
-                return refuse("rank \(rank) \(Verdict.duplicateRank.reason)")
-            }
             arrive(rank, guest, hello: message)
         }
     }

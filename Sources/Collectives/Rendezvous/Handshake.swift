@@ -4,7 +4,7 @@ import Crypto
 /// sides that it knows the job's secret, and that it means the same job, size, version and purpose.
 ///
 /// ```
-/// connecting → accepting   greeting: magic, version, job, world size, rank, purpose, nonce     (fixed size)
+/// connecting → accepting   greeting: magic, version, job, world size, rank, purpose, peer, nonce
 /// accepting → connecting   nonce
 /// connecting → accepting   HMAC("connects", greeting, nonce)
 /// accepting → connecting   verdict, HMAC("accepts", greeting, nonce, verdict)
@@ -21,9 +21,11 @@ struct Greeting: Equatable {
     var worldSize: Int
     var rank: Int
     var purpose: Purpose
+    /// The rank that is meant to accept: an address may lead to another machine than its owner believes.
+    var peer: Int
     var nonce: [UInt8]
 
-    static let size = 8 + 32 + 32 + 12 + Greeting.nonceSize
+    static let size = 8 + 32 + 32 + 16 + Greeting.nonceSize
     static let nonceSize = 32
     private static let magic = Array("DDPTRN01".utf8)
 
@@ -35,7 +37,8 @@ struct Greeting: Equatable {
     /// Version and job as hashes, so that they have one length.
     var bytes: [UInt8] {
         Self.magic + Array(SHA256.hash(data: Array(version.utf8))) + Array(SHA256.hash(data: Array(job.utf8)))
-            + Self.word(UInt32(worldSize)) + Self.word(UInt32(rank)) + Self.word(purpose.rawValue) + nonce
+            + Self.word(UInt32(worldSize)) + Self.word(UInt32(rank)) + Self.word(purpose.rawValue)
+            + Self.word(UInt32(peer)) + nonce
     }
 
     static func word(_ value: UInt32) -> [UInt8] { (0..<4).map { UInt8(truncatingIfNeeded: value >> (8 * (3 - $0))) } }
@@ -61,6 +64,7 @@ struct Greeting: Equatable {
         if differ(40..<72) { return .otherJob }
         if differ(72..<76) { return .otherWorldSize }
         if differ(80..<84) { return .otherPurpose }
+        if differ(84..<88) { return .otherRank }
         return mine.rank < mine.worldSize ? .welcome : .otherWorldSize
     }
 }
@@ -68,7 +72,7 @@ struct Greeting: Equatable {
 /// How the accepting side answers.
 enum Verdict: UInt32 {
     case welcome = 0
-    case wrongSecret, otherVersion, otherJob, otherWorldSize, otherPurpose, duplicateRank
+    case wrongSecret, otherVersion, otherJob, otherWorldSize, otherPurpose, otherRank, duplicateRank
 
     /// To follow "rank 3": why it was turned away.
     var reason: String {
@@ -79,6 +83,7 @@ enum Verdict: UInt32 {
         case .otherJob: "belongs to another job"
         case .otherWorldSize: "has another number of ranks (WORLD_SIZE)"
         case .otherPurpose: "came to the wrong port"
+        case .otherRank: "looked for another rank here: several machines may have this address, choose an --interface"
         case .duplicateRank: "is there already: two processes have the same RANK"
         }
     }
@@ -113,7 +118,9 @@ struct Handshake {
         let nonce = try socket.read(Greeting.nonceSize, by: deadline)
         try socket.write(proof(bytes, nonce: nonce), by: deadline)
         let answer = try socket.read(Self.answerSize, by: deadline)
-        guard let verdict = Verdict(rawValue: Greeting.word(at: 0, of: answer)) else { throw Refusal(verdict: .wrongSecret) }
+        guard let verdict = Verdict(rawValue: Greeting.word(at: 0, of: answer)) else {
+            throw Refusal(verdict: .wrongSecret)
+        }
         // Who has another secret cannot sign what it says, and is believed that much.
         guard verdict != .wrongSecret else { throw Refusal(verdict: .wrongSecret) }
         guard isCode(Array(answer[4...]), "accepts", bytes + nonce + answer[..<4]) else {

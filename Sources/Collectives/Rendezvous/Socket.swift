@@ -25,6 +25,11 @@ final class Socket {
         return descriptor
     }
 
+    /// Closes now, whoever else holds this object.
+    func end() {
+        if descriptor >= 0 { close(release()) }
+    }
+
     // MARK: Making
 
     /// - Throws: `SocketError` with the call and the address.
@@ -32,8 +37,13 @@ final class Socket {
         let socket = try Socket(family: address.family)
         var on: Int32 = 1
         setsockopt(socket.descriptor, SOL_SOCKET, SO_REUSEADDR, &on, socklen_t(MemoryLayout<Int32>.size))
+        if address.family == AF_INET6 {
+            // `::` stands for the addresses of both families, whatever the system's setting.
+            var only: Int32 = address.host == "::" ? 0 : 1
+            setsockopt(socket.descriptor, Int32(IPPROTO_IPV6), IPV6_V6ONLY, &only, socklen_t(MemoryLayout<Int32>.size))
+        }
         let bound = address.withSystemForm { bind(socket.descriptor, $0, $1) }
-        guard bound == 0, listen(socket.descriptor, 256) == 0 else {
+        guard bound == 0, listen(socket.descriptor, 1024) == 0 else {
             throw SocketError("cannot listen on \(address)", errno)
         }
         return socket
@@ -44,7 +54,9 @@ final class Socket {
         let socket = try Socket(family: address.family)
         let started = address.withSystemForm { connect(socket.descriptor, $0, $1) }
         if started != 0 {
-            guard errno == EINPROGRESS || errno == EINTR else { throw SocketError("cannot connect to \(address)", errno) }
+            guard errno == EINPROGRESS || errno == EINTR else {
+                throw SocketError("cannot connect to \(address)", errno)
+            }
             guard socket.wait(for: POLLOUT, by: deadline) else {
                 throw SocketError("cannot connect to \(address)", ETIMEDOUT)
             }
@@ -53,8 +65,28 @@ final class Socket {
             getsockopt(socket.descriptor, SOL_SOCKET, SO_ERROR, &failure, &length)
             guard failure == 0 else { throw SocketError("cannot connect to \(address)", failure) }
         }
+        // Where nobody listens on a port of this machine that the system gives to those who connect, a connection may by
+        // chance get that very port and reach itself.
+        guard socket.localAddress != socket.remoteAddress else {
+            throw SocketError("cannot connect to \(address)", ECONNREFUSED)
+        }
         socket.sendAtOnce()
         return socket
+    }
+
+    /// Takes over a listening socket that whoever started this process opened for it.
+    ///
+    /// - Parameter text: the number of the descriptor.
+    /// - Throws: `SocketError` when it is nothing of the kind.
+    static func inherited(_ text: String) throws -> Socket {
+        guard let descriptor = Int32(text), descriptor > 2 else { throw SocketError("is no descriptor", nil) }
+        var isListening: Int32 = 0
+        var length = socklen_t(MemoryLayout<Int32>.size)
+        guard getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, &isListening, &length) == 0 else {
+            throw SocketError("is no socket", errno)
+        }
+        guard isListening != 0 else { throw SocketError("is a socket that does not listen", nil) }
+        return Socket(adopting: descriptor)
     }
 
     /// A connection that waits to be accepted, or nil.
@@ -146,6 +178,13 @@ final class Socket {
         let got = bytes.withUnsafeMutableBytes { recv(descriptor, $0.baseAddress!, count, 0) }
         if got > 0 { return Array(bytes[..<got]) }
         return got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) ? [] : nil
+    }
+
+    /// Whether the other side closed, or the connection broke, and nothing is left to read.
+    var hasEnded: Bool {
+        var byte: UInt8 = 0
+        let got = recv(descriptor, &byte, 1, .init(MSG_PEEK))
+        return got == 0 || (got < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
     }
 
     private func wait(for events: Int32, by deadline: ContinuousClock.Instant) -> Bool {

@@ -1,0 +1,120 @@
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
+
+extension Rendezvous {
+    /// A listening socket that the launcher opened for rank 0, so that nobody else can take the port in between.
+    static let listenerVariable = "DDP_TRAIN_LISTEN_FD"
+
+    /// Where rank 0 listens: loopback only, unless the job has a secret.
+    ///
+    /// - Throws: `CollectiveError.usage` when a port is taken, or other machines are to come without a secret.
+    func listen(environment: [String: String] = [:]) throws -> [Socket] {
+        if let text = environment[Self.listenerVariable], !text.isEmpty { return [try inherited(text)] }
+        guard let master = place.masterAddress else { throw needsMaster }
+        let named = SocketAddress.resolve(master, port: place.masterPort)
+        var wanted = named.filter(\.isLoopback)
+        if secret.isPublic {
+            guard !named.isEmpty else { throw unknown(master) }
+            guard !wanted.isEmpty, wanted.count == named.count || master == "localhost" else {
+                throw needsSecret(master)
+            }
+        } else if let numeric = SocketAddress(numeric: master, port: place.masterPort) {
+            wanted = [numeric]
+        } else {
+            // What a host's own name resolves to may be loopback, or an interface that nobody can reach.
+            wanted += try LocalNames.addresses(of: interface).compactMap {
+                SocketAddress(numeric: $0, port: place.masterPort)
+            }
+        }
+        let sockets = try listen(on: wanted)
+        guard !sockets.isEmpty else {
+            throw CollectiveError.usage(
+                "MASTER_ADDR=\(master) is no address of this machine (\(LocalNames.host)), where rank 0 is: set it to one"
+            )
+        }
+        return sockets
+    }
+
+    /// Where rank 0 listens when the launcher itself, such as MPI, tells the others where: any free ports, on loopback when
+    /// all ranks are on this machine, else on every address by which other machines may reach it.
+    ///
+    /// - Returns: sockets whose `localAddress` are the candidates for the others. None is loopback unless all are: a rank
+    ///   elsewhere would look for rank 0 on its own machine.
+    /// - Throws: `CollectiveError.usage`.
+    func listenAnywhere() throws -> [Socket] {
+        let isHere = place.localWorldSize == place.worldSize
+        guard isHere || !secret.isPublic else { throw needsSecret(LocalNames.host) }
+        var hosts = isHere && interface.isEmpty ? ["127.0.0.1"] : try LocalNames.addresses(of: interface)
+        // An address of a link means something on that link only, under another zone on each machine.
+        if interface.isEmpty { hosts.removeAll { $0.contains("%") } }
+        let sockets = try listen(on: hosts.compactMap { SocketAddress(numeric: $0, port: 0) })
+        guard !sockets.isEmpty else {
+            throw CollectiveError.usage(
+                "\(LocalNames.host) has no address that other machines can reach: see its interfaces"
+            )
+        }
+        return sockets
+    }
+
+    /// - Throws: when a port is taken, be it on one address only: ranks would come to whoever has it.
+    private func listen(on addresses: [SocketAddress]) throws -> [Socket] {
+        var sockets: [Socket] = []
+        for (index, address) in addresses.enumerated() where !addresses[..<index].contains(address) {
+            guard !secret.isPublic || address.isLoopback else { throw needsSecret(address.host) }
+            do { sockets.append(try Socket.listening(on: address)) } catch let error as SocketError {
+                if error.code == EADDRNOTAVAIL { continue }
+                throw CollectiveError.usage("rank 0 \(error): choose another MASTER_PORT")
+            }
+        }
+        return sockets
+    }
+
+    private func inherited(_ text: String) throws -> Socket {
+        let socket: Socket
+        do { socket = try Socket.inherited(text) } catch {
+            throw CollectiveError.usage(
+                "\(Self.listenerVariable)=\(text) \(error): unset it, unless you are a launcher"
+            )
+        }
+        let address = socket.localAddress
+        guard !secret.isPublic || address?.isLoopback == true else { throw needsSecret(address?.host ?? "?") }
+        return socket
+    }
+
+    /// Where the others look for rank 0 by what their environment says.
+    func masterAddresses() throws -> [SocketAddress] {
+        guard let master = place.masterAddress else { throw needsMaster }
+        var addresses = SocketAddress.resolve(master, port: place.masterPort)
+        guard !addresses.isEmpty else { throw unknown(master) }
+        if secret.isPublic {
+            if master == "localhost" { addresses.removeAll { !$0.isLoopback } }
+            guard !addresses.isEmpty, addresses.allSatisfy(\.isLoopback) else { throw needsSecret(master) }
+        }
+        return addresses
+    }
+
+    private var needsMaster: CollectiveError {
+        .usage(
+            "nothing says where rank 0 of this job is (started by \(place.launcher.rawValue)): set MASTER_ADDR to its address, "
+                + "the same for every rank"
+        )
+    }
+
+    private func unknown(_ master: String) -> CollectiveError {
+        .usage("MASTER_ADDR=\(master) is not known on \(LocalNames.host): set it to an address")
+    }
+
+    func needsSecret(_ address: String) -> CollectiveError {
+        .usage(
+            """
+            \(address) is not this machine alone, and the job has no secret: put one into a file that all ranks read, \
+            (umask 077; openssl rand -hex 32 > secret), and set \(JobSecret.fileVariable)
+            """
+        )
+    }
+}
