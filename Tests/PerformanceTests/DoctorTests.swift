@@ -1,6 +1,6 @@
 import Collectives
-import Foundation
 import Formats
+import Foundation
 import TestSupport
 import Testing
 
@@ -27,7 +27,7 @@ struct DoctorTests {
         )
         #expect(members["version"]?.stringValue == "1.2.3")
         #expect(members["products_right"] == .bool(true))
-        #expect(members["mpi"]?["linked"] == .bool(false))
+        #expect(members["mpi"]?["linked"] == .bool(MPILibrary.isBuiltIn))
         #expect(members["blas"]?["library"]?.stringValue?.isEmpty == false)
         #expect(report.isFine, "\(report.text)")
         #expect(report.text.split(separator: "\n").count >= report.findings.count)
@@ -55,6 +55,40 @@ struct DoctorTests {
         #expect(DoctorReport([fine, missing]).isFine)
         #expect(DoctorReport([fine, missing]).text == "A  1\nB  2\n   -> get b\n")
         #expect(!DoctorReport([fine, Finding("c", "C", "3", state: .broken, advice: "mend")]).isFine)
+    }
+
+    @Test("MPI's library and launcher must be there and of one version")
+    func mpi() {
+        let (library, path) = ("Open MPI v4.1.4", "/usr/bin/mpirun")
+        let fine = Doctor.mpi(linked: library, mpirun: path, says: "mpirun (Open MPI) 4.1.4")
+        #expect(fine.state == .fine && fine.advice == nil)
+        #expect(fine.text == "Open MPI v4.1.4 linked; /usr/bin/mpirun: mpirun (Open MPI) 4.1.4")
+        #expect(fine.value["linked"] == .bool(true) && fine.value["same_version"] == .bool(true))
+
+        let other = Doctor.mpi(linked: library, mpirun: path, says: "mpirun (Open MPI) 5.0.1")
+        #expect(other.state == .missing && other.value["same_version"] == .bool(false))
+        #expect(other.advice?.contains("the mpirun of Open MPI v4.1.4 first on the PATH") == true)
+        let otherKind = Doctor.mpi(linked: library, mpirun: path, says: "HYDRA build details:")
+        #expect(otherKind.value["same_version"] == .bool(false))
+        let silent = Doctor.mpi(linked: library, mpirun: path, says: nil)
+        #expect(silent.state == .fine && silent.value["same_version"] == .null)
+
+        let absent = Doctor.mpi(linked: nil, mpirun: path, says: "mpirun (Open MPI) 4.1.4")
+        #expect(absent.state == .missing && absent.text.hasPrefix("not built in; "))
+        #expect(absent.advice?.contains("then swift build again") == true)
+        #expect(absent.value["linked"] == .bool(false) && absent.value["library"] == .null)
+        let noLauncher = Doctor.mpi(linked: library, mpirun: nil, says: nil)
+        #expect(noLauncher.state == .missing && noLauncher.text == "Open MPI v4.1.4 linked; no mpirun on the PATH")
+    }
+
+    @Test("A program says its version in its first line")
+    func versionLine() throws {
+        let folder = try TemporaryFolder()
+        let path = folder("it's a tool")
+        try Data("#!/bin/sh\necho \"tool 1.2 $1\"\necho more\n".utf8).write(to: URL(fileURLWithPath: path))
+        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: path)
+        #expect(Surroundings.firstLine(ofVersion: path) == "tool 1.2 --version")
+        #expect(Surroundings.firstLine(ofVersion: folder("none")) == nil)
     }
 
     @Test("A program is found where the PATH says, if it can be run")

@@ -9,18 +9,54 @@ extension Doctor {
 
     private var mpi: Finding {
         let mpirun = Surroundings.program("mpirun")
+        return Self.mpi(
+            linked: MPILibrary.version,
+            mpirun: mpirun,
+            says: mpirun.flatMap(Surroundings.firstLine(ofVersion:))
+        )
+    }
+
+    /// - Parameters:
+    ///   - linked: the version of the library that this program was built with; nil when there was none.
+    ///   - mpirun: the path of the launcher.
+    ///   - says: its first line when asked for its version.
+    static func mpi(linked: String?, mpirun: String?, says: String?) -> Finding {
         let install = Surroundings.installation([
             "apt-get": "openmpi-bin libopenmpi-dev", "dnf": "openmpi openmpi-devel", "brew": "open-mpi",
         ])
+        let launcher = mpirun.map { says == nil ? $0 : "\($0): \(says!)" } ?? "no mpirun on the PATH"
+        // Of two installations of the same kind the numbers differ; of two kinds, nearly always.
+        let isSame: Bool? =
+            if let linked, let says, let version = versionNumber(linked) { versionNumber(says) == version } else { nil }
+        let advice: String? =
+            if linked == nil {
+                "for mpirun: \(install ?? "install Open MPI"), then swift build again; without it ranks meet by TCP"
+            } else if mpirun == nil {
+                "to start ranks: \(install ?? "install Open MPI")"
+            } else if isSame == false {
+                "every rank would believe to be alone: put the mpirun of \(linked!) first on the PATH, or swift build "
+                    + "again with PKG_CONFIG_PATH at the other's"
+            } else {
+                nil
+            }
         return Finding(
             "mpi",
             "MPI",
-            mpirun.map { "\($0); this version of ddp-train does not use it yet" }
-                ?? "no mpirun on the PATH; this version of ddp-train does not use it yet",
-            .object([.init("mpirun", mpirun.map { .string($0) } ?? .null), .init("linked", .bool(false))]),
-            state: mpirun == nil ? .missing : .fine,
-            advice: mpirun == nil ? "for several machines: \(install ?? "install Open MPI")" : nil
+            "\(linked.map { "\($0) linked" } ?? "not built in"); \(launcher)",
+            .object([
+                .init("mpirun", mpirun.map { .string($0) } ?? .null), .init("linked", .bool(linked != nil)),
+                .init("library", linked.map { .string($0) } ?? .null),
+                .init("mpirun_version", says.map { .string($0) } ?? .null),
+                .init("same_version", isSame.map { .bool($0) } ?? .null),
+            ]),
+            state: advice == nil ? .fine : .missing,
+            advice: advice
         )
+    }
+
+    /// `4.1.4` of `Open MPI v4.1.4` and of `mpirun (Open MPI) 4.1.4`.
+    private static func versionNumber(_ text: String) -> Substring? {
+        text.split { !($0.isNumber || $0 == ".") }.first { $0.contains(".") }
     }
 
     private var interfaces: Finding {

@@ -19,6 +19,17 @@ public enum Surroundings {
         return nil
     }
 
+    /// The first line that a program writes when it is asked for its version; nil when it does not say.
+    public static func firstLine(ofVersion program: String) -> String? {
+        let quoted = program.replacing("'", with: "'\\''")
+        guard let output = popen("'\(quoted)' --version 2>/dev/null </dev/null", "r") else { return nil }
+        defer { pclose(output) }
+        var line = [CChar](repeating: 0, count: 512)
+        guard fgets(&line, Int32(line.count), output) != nil else { return nil }
+        let text = String(decoding: line.prefix { $0 != 0 && $0 != 10 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        return text.isEmpty ? nil : text
+    }
+
     /// Bytes that a user may still write at a path, or at the nearest folder above it; nil where the system does not say.
     public static func freeBytes(at path: String) -> Int? {
         var information = statvfs()
