@@ -13,7 +13,7 @@
 #endif
 
 void dt_mpi_back_off(int round) {
-    if (round < 32) {
+    if (round < 8) {
         for (int i = 0; i < 32; i++) {
 #if defined(__x86_64__) || defined(__i386__)
             __builtin_ia32_pause();
@@ -23,7 +23,7 @@ void dt_mpi_back_off(int round) {
         }
         return;
     }
-    const int doublings = (round - 32) / 8;
+    const int doublings = (round - 8) / 8;
     const long microseconds = doublings > 3 ? 200 : 20L << doublings;
     const struct timespec time = {.tv_sec = 0, .tv_nsec = microseconds * 1000};
     nanosleep(&time, NULL);
