@@ -48,6 +48,7 @@ let package = Package(
             swiftSettings: optimizedSwift
         ),
         .target(name: "Formats", dependencies: [.product(name: "Crypto", package: "swift-crypto")]),
+        .target(name: "Supervision", dependencies: ["Formats"]),
         .target(name: "Text", dependencies: ["Compute", "Formats"], swiftSettings: optimizedSwift),
         .target(
             name: "Training",
@@ -63,7 +64,8 @@ let package = Package(
         .executableTarget(
             name: "ddp-train",
             dependencies: [
-                "Performance", "Training", "Interchange", "Transformer", "Text", "Collectives", "Compute", "Formats",
+                "Performance", "Training", "Supervision", "Interchange", "Transformer", "Text", "Collectives", "Compute",
+                "Formats",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]
         ),
@@ -79,6 +81,7 @@ let package = Package(
             dependencies: ["Collectives", "CVectorKernels", "TestSupport"],
             swiftSettings: optimizedSwift
         ),
+        .testTarget(name: "SupervisionTests", dependencies: ["Supervision", "Formats", "TestSupport"]),
         .testTarget(name: "FormatsTests", dependencies: ["Formats", "TestSupport"]),
         .testTarget(name: "TextTests", dependencies: ["Text", "Compute", "Formats", "TestSupport"]),
         .testTarget(

@@ -1,0 +1,53 @@
+/// Several processes of one program on this machine, a rank each.
+public struct Job: Sendable {
+    /// Path of the program.
+    public var executable: String
+    /// What follows the program's name, for every rank.
+    public var arguments: [String]
+    public var rankCount: Int
+    /// How often all ranks are started again after a failure.
+    public var maxRestarts: Int
+    /// What ranks find in their environment beside what says who they are.
+    public var environment: [String: String]
+    public var patience = Patience()
+
+    public init(
+        executable: String,
+        arguments: [String],
+        rankCount: Int,
+        maxRestarts: Int = 0,
+        environment: [String: String]
+    ) {
+        self.executable = executable
+        self.arguments = arguments
+        self.rankCount = rankCount
+        self.maxRestarts = maxRestarts
+        self.environment = environment
+    }
+
+    /// How long the launcher waits before it goes further.
+    public struct Patience: Sendable {
+        /// From a rank's failure until those that have not left by themselves get SIGTERM.
+        public var afterFailure = Duration.seconds(10)
+        /// From that until SIGKILL.
+        public var afterTerminate = Duration.seconds(5)
+        /// From a second signal, with which all get SIGTERM, until SIGKILL.
+        public var afterSecondSignal = Duration.seconds(2)
+        /// From the last rank's end, for what a process that it left may still write.
+        public var afterEnd = Duration.milliseconds(500)
+
+        public init() {}
+    }
+
+    /// How ranks are started again.
+    public struct Continuation: Sendable {
+        public var arguments: [String]
+        /// Where that begins, as in "going on from iteration 400".
+        public var beginning: String
+
+        public init(arguments: [String], beginning: String) {
+            self.arguments = arguments
+            self.beginning = beginning
+        }
+    }
+}

@@ -1,0 +1,189 @@
+import Formats
+
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
+
+/// One start of all ranks, from the first process to the last one's end. One thread waits for everything at once and for
+/// nothing in particular, so that neither a rank that writes much nor a reader that is slow holds up anything else.
+final class JobRun {
+    private let patience: Job.Patience
+    private let signals: Int32
+    private var ranks: [RankProcess] = []
+    private var ends: [JobEnd.Rank] = []
+    /// Ranks watch the other end.
+    private let parentPipe: Int32
+
+    private var forwarded: Set<Int32> = []
+    private var hasLostPatience = false
+    /// Nobody is to wait for the rest of the output.
+    private var wasHurried = false
+    private var terminateAt: ContinuousClock.Instant?
+    private var killAt: ContinuousClock.Instant?
+    private var buffer = [UInt8](repeating: 0, count: 1 << 16)
+
+    /// Starts all ranks.
+    ///
+    /// - Parameters:
+    ///   - arguments: in place of the job's own.
+    ///   - signals: what signals to the launcher are read from, as from a `SignalPipe`.
+    /// - Throws: `UserError` when one cannot be started; then none is left.
+    init(_ job: Job, arguments: [String], signals: Int32) throws {
+        patience = job.patience
+        self.signals = signals
+        // Two pipes a rank, and what is open anyway.
+        Descriptor.allow(2 * job.rankCount + 64)
+        let listener = try LoopbackListener()
+        let environment = RankEnvironment(port: listener.port)
+        let (readEnd, writeEnd) = try ChildProcess.makePipe(to: "ranks")
+        defer { close(readEnd) }
+        parentPipe = writeEnd
+        do {
+            let watched = try Descriptor.moved(readEnd)
+            defer { close(watched) }
+            for rank in 0..<job.rankCount {
+                var given = [RankEnvironment.parentDescriptor: watched]
+                if rank == 0 { given[RankEnvironment.listenDescriptor] = listener.descriptor }
+                ranks.append(
+                    try RankProcess(rank: rank, job: job, arguments: arguments, environment: environment, given: given)
+                )
+            }
+        } catch {
+            abandon()
+            throw error
+        }
+        // From here on rank 0 alone listens: when it is gone, who calls is refused and does not wait.
+    }
+
+    deinit { close(parentPipe) }
+
+    /// Nothing is left behind where a later rank cannot be started.
+    private func abandon() {
+        for rank in ranks {
+            rank.killGroup()
+            _ = rank.process.wait()
+            for index in rank.streams.indices { rank.finish(index) { _ in } }
+        }
+    }
+
+    /// Passes on output and signals until every rank has ended.
+    func wait(_ console: inout LauncherConsole) -> JobEnd {
+        let longest = Duration.milliseconds(250)
+        var pause = Duration.milliseconds(1)
+        var lastNews = ContinuousClock.now
+        while true {
+            if noteEnds() { lastNews = .now }
+            if ends.count == ranks.count {
+                let isSilent = ranks.allSatisfy { $0.streams.allSatisfy { !$0.isOpen } }
+                // A process that left its group may hold a stream open.
+                if isSilent || wasHurried || console.waiting.isEmpty && .now - lastNews > patience.afterEnd { break }
+            }
+            actOnDeadlines(&console)
+            if waitOnce(at: pause, &console) {
+                lastNews = .now
+                pause = .milliseconds(1)
+            } else {
+                // A rank's end shows first in its streams, usually; the look for it is then repeated soon.
+                pause = min(pause * 2, longest)
+            }
+        }
+        for rank in ranks {
+            for (index, stream) in rank.streams.enumerated() {
+                rank.finish(index) { console.append($0, to: stream.target) }
+            }
+        }
+        return JobEnd(ranks: ends, wasSignalled: !forwarded.isEmpty)
+    }
+
+    /// - Returns: whether a rank has ended since the last call.
+    private func noteEnds() -> Bool {
+        var hasNews = false
+        for rank in ranks where rank.hasJustEnded() {
+            hasNews = true
+            let end = JobEnd.Rank(rank: rank.rank, end: rank.end!, wasEnded: rank.wasEnded)
+            ends.append(end)
+            if end.isFailure, terminateAt == nil, !hasLostPatience { terminateAt = .now + patience.afterFailure }
+        }
+        return hasNews
+    }
+
+    private func actOnDeadlines(_ console: inout LauncherConsole) {
+        if let deadline = terminateAt, deadline <= .now {
+            terminateAt = nil
+            losePatience(
+                for: patience.afterTerminate,
+                &console,
+                because: JobEnd(ranks: ends, wasSignalled: false).summary
+            )
+        }
+        if let deadline = killAt, deadline <= .now {
+            killAt = nil
+            for rank in ranks { rank.killGroup() }
+        }
+    }
+
+    private func losePatience(for duration: Duration, _ console: inout LauncherConsole, because reason: String) {
+        hasLostPatience = true
+        killAt = .now + duration
+        let names = ranks.filter(\.isRunning).map { String($0.rank) }
+        guard !names.isEmpty else { return }
+        console.say(
+            "\(reason), and \(names.count == 1 ? "rank" : "ranks") \(names.joined(separator: ", ")) ended for that"
+        )
+        for rank in ranks { rank.terminate() }
+    }
+
+    /// Every rank gets each signal once. A second one that asks for the end means at once; a third does not wait at all.
+    private func pass(_ signal: Int32, _ console: inout LauncherConsole) {
+        let isRepeated = signal != SIGUSR1 && (forwarded.contains(SIGINT) || forwarded.contains(SIGTERM))
+        if ends.count == ranks.count {
+            wasHurried = true
+        } else if isRepeated, hasLostPatience {
+            killAt = .now
+        } else if isRepeated {
+            losePatience(for: patience.afterSecondSignal, &console, because: "a second signal")
+        } else if forwarded.insert(signal).inserted {
+            for rank in ranks { rank.send(signal) }
+        }
+    }
+
+    /// Waits for anything to happen, and does what that asks for.
+    ///
+    /// - Returns: whether anything did.
+    private func waitOnce(at pause: Duration, _ console: inout LauncherConsole) -> Bool {
+        let targets = console.waiting
+        var descriptors = [pollfd(fd: signals, events: Int16(POLLIN), revents: 0)]
+        descriptors += targets.map { pollfd(fd: console.descriptor($0), events: Int16(POLLOUT), revents: 0) }
+        var readers: [(rank: RankProcess, index: Int)] = []
+        for rank in ranks {
+            for (index, stream) in rank.streams.enumerated() where stream.isOpen && !console.isFull(stream.target) {
+                readers.append((rank, index))
+                descriptors.append(pollfd(fd: stream.descriptor, events: Int16(POLLIN), revents: 0))
+            }
+        }
+        let milliseconds = Int32(pause / .milliseconds(1))
+        guard poll(&descriptors, nfds_t(descriptors.count), max(1, milliseconds)) > 0 else { return false }
+        if descriptors[0].revents != 0 {
+            for signal in Self.take(signals) { pass(signal, &console) }
+        }
+        for (target, descriptor) in zip(targets, descriptors[1...]) where descriptor.revents != 0 {
+            console.writeSome(to: target)
+        }
+        for (reader, descriptor) in zip(readers, descriptors[(1 + targets.count)...]) where descriptor.revents != 0 {
+            let target = reader.rank.streams[reader.index].target
+            _ = reader.rank.read(reader.index, into: &buffer) { console.append($0, to: target) }
+        }
+        return true
+    }
+
+    /// The signals that have come.
+    static func take(_ signals: Int32) -> [Int32] {
+        var bytes = [UInt8](repeating: 0, count: 64)
+        let count = read(signals, &bytes, bytes.count)
+        return count > 0 ? bytes[..<count].map { Int32($0) } : []
+    }
+}
