@@ -31,7 +31,7 @@ final class RunFolder {
     init(newRunIn path: String, overwrite: Bool) throws {
         (self.path, lock, checkpoints, replaced) = try Self.open(path)
         try recover()
-        guard let present = Self.contents.first(where: { FileSystem.kind(of: path + "/" + $0) != nil }) else { return }
+        guard let present = Self.firstContent(of: path) else { return }
         guard overwrite else {
             let iteration = try checkpoints.iterations().first
             let what = iteration.map { "a run at iteration \($0)" } ?? "a run without a checkpoint (\(present))"
@@ -54,6 +54,15 @@ final class RunFolder {
         (self.path, lock, checkpoints, replaced) = try Self.open(path)
         try recover()
         try checkpoints.removeLeftovers()
+    }
+
+    /// Whether there is a run, or one that was being replaced.
+    static func holdsRun(_ path: String) -> Bool {
+        firstContent(of: path) != nil || FileSystem.kind(of: path + "/.replaced") != nil
+    }
+
+    private static func firstContent(of path: String) -> String? {
+        contents.first { FileSystem.kind(of: path + "/" + $0) != nil }
     }
 
     deinit {
