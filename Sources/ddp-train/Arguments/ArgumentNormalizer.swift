@@ -3,9 +3,10 @@ import Training
 
 /// Brings a command line into the form that the parser takes.
 ///
-/// Dashes in the names of options become underscores, `--key value` becomes `--key=value` (so that a value may begin with
-/// a dash), booleans may be `--bias`, `--bias=True` or `--bias false`, and a command line that does not begin with a
-/// command gets the default one. Unknown options end here, with the nearest known one.
+/// Dashes in the names of options become underscores, `--key value` becomes `--key=value` (so that a value may begin
+/// with a dash), booleans may be `--bias`, `--bias=True` or `--bias false`, and a command line that does not begin with
+/// a command gets the default one. Unknown options end here, with the nearest known one. For a command that passes
+/// arguments on, all from the first that is not its own is left as it is, behind "--".
 struct ArgumentNormalizer {
     private let table: OptionTable
 
@@ -34,8 +35,15 @@ struct ArgumentNormalizer {
         }
         let options = table.commands[command] ?? [:]
         var result = [command]
-        while let argument = rest.popFirst() {
+        let shortNames = table.passingOn[command]
+        while var argument = rest.popFirst() {
             if argument == "--" { return result + [argument] + rest }
+            if let shortNames {
+                argument = Self.withLongName(argument, shortNames)
+                guard argument.hasPrefix("--"), options[knownName(Self.name(of: argument), options)] != nil else {
+                    return result + ["--", argument] + rest
+                }
+            }
             guard argument.hasPrefix("--") else {
                 result.append(argument)
                 continue
@@ -60,6 +68,18 @@ struct ArgumentNormalizer {
         return result
     }
 
+    /// `--ranks=4` for `-n4` and `-n=4`, `--ranks` for `-n`.
+    private static func withLongName(_ argument: String, _ names: [Character: String]) -> String {
+        guard argument.hasPrefix("-"), let short = argument.dropFirst().first, let name = names[short] else {
+            return argument
+        }
+        let value = argument.dropFirst(2)
+        if value.isEmpty { return "--\(name)" }
+        return "--\(name)=\(value.first == "=" ? value.dropFirst() : value)"
+    }
+
+    private static func name(of option: String) -> String { String(option.dropFirst(2).prefix { $0 != "=" }) }
+
     /// The parser takes an empty value only as an argument of its own.
     private static func option(_ name: String, _ value: String?) -> [String] {
         switch value {
@@ -80,8 +100,7 @@ struct ArgumentNormalizer {
     private func popValue(_ rest: inout ArraySlice<String>, _ options: [String: OptionTable.Kind]) -> String? {
         guard let next = rest.first else { return nil }
         if next.hasPrefix("--") {
-            let name = String(next.dropFirst(2).prefix { $0 != "=" })
-            if options[knownName(name, options)] != nil { return nil }
+            if options[knownName(Self.name(of: next), options)] != nil { return nil }
         }
         return rest.popFirst()
     }

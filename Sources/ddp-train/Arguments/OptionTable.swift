@@ -17,11 +17,14 @@ struct OptionTable {
     /// Kinds by option name (without dashes) by command.
     let commands: [String: [String: Kind]]
     let defaultCommand: String
+    /// Commands that pass on what follows their own options, each with the long names of its short options.
+    let passingOn: [String: [Character: String]]
 
     /// Read from the parser's own description of itself, so that there is no second list of options.
     init(of root: any ParsableCommand.Type) throws {
         let tool = try JSONValue(parsing: Array(root._dumpHelp().utf8))
         var commands: [String: [String: Kind]] = [:]
+        var passingOn: [String: [Character: String]] = [:]
         for command in tool["command"]?["subcommands"]?.arrayValue ?? [] {
             guard let name = command["commandName"]?.stringValue else { continue }
             var options: [String: Kind] = [:]
@@ -31,9 +34,25 @@ struct OptionTable {
                 }
             }
             commands[name] = options
+            let arguments = command["arguments"]?.arrayValue ?? []
+            if arguments.contains(where: { $0["parsingStrategy"]?.stringValue == "postTerminator" }) {
+                passingOn[name] = Self.shortNames(arguments)
+            }
         }
         self.commands = commands
+        self.passingOn = passingOn
         defaultCommand = root.configuration.defaultSubcommand?._commandName ?? ""
+    }
+
+    private static func shortNames(_ arguments: [JSONValue]) -> [Character: String] {
+        var result: [Character: String] = [:]
+        for names in arguments.compactMap({ $0["names"]?.arrayValue }) {
+            func name(_ kind: String) -> String? {
+                names.first { $0["kind"]?.stringValue == kind }?["name"]?.stringValue
+            }
+            if let short = name("short")?.first, let long = name("long") { result[short] = long }
+        }
+        return result
     }
 
     private static func kind(of argument: JSONValue) -> Kind {
