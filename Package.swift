@@ -64,8 +64,8 @@ let package = Package(
         .executableTarget(
             name: "ddp-train",
             dependencies: [
-                "Performance", "Training", "Supervision", "Interchange", "Transformer", "Text", "Collectives", "Compute",
-                "Formats",
+                "Performance", "Training", "Supervision", "Interchange", "Transformer", "Text", "Collectives",
+                "Compute", "Formats",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]
         ),

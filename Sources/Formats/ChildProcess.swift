@@ -35,9 +35,9 @@ public struct ChildProcess: Sendable {
     ///   - arguments: the program's name first.
     ///   - executable: its path; where there is none, it is found by `PATH` under its name.
     ///   - environment: all of its environment; this process's own where there is none.
-    ///   - descriptors: what the program has as its descriptors 0, 1, 2…, by that number. A standard stream that is not named
-    ///     is empty, or goes nowhere. Descriptors above 2 are to be given from 10 on, so that none is replaced while it is
-    ///     still to be passed on.
+    ///   - descriptors: what the program has as its descriptors 0, 1, 2…, by that number. A standard stream that is not
+    ///     named is empty, or goes nowhere. Descriptors above 2 are to be given from 10 on, so that none is replaced
+    ///     while it is still to be passed on.
     ///   - inOwnGroup: whether it leads a process group of its own, which a terminal's signals do not reach.
     /// - Throws: `UserError(.other)` when the program cannot be started.
     public init(

@@ -30,8 +30,8 @@ struct JobEnd {
     /// Whether a signal to the launcher asked for it.
     let wasSignalled: Bool
 
-    /// The rank that is to blame. One that left with 69 lost a peer, so another failure comes first; one that the launcher
-    /// ended failed because of others.
+    /// The rank that is to blame. One that left with 69 lost a peer, so another failure comes first; one that the
+    /// launcher ended failed because of others.
     var culprit: Rank? {
         let failures = ranks.filter(\.isFailure)
         let own = failures.filter { !$0.wasEnded }

@@ -8,8 +8,10 @@ import Formats
     import Glibc
 #endif
 
-/// One start of all ranks, from the first process to the last one's end. One thread waits for everything at once and for
-/// nothing in particular, so that neither a rank that writes much nor a reader that is slow holds up anything else.
+/// One start of all ranks, from the first process to the last one's end.
+///
+/// One thread polls everything and waits for nothing else: neither a rank that writes much nor a slow reader of the
+/// launcher's own output holds up signals, deadlines or other ranks.
 final class JobRun {
     private let patience: Job.Patience
     private let signals: Int32
@@ -137,7 +139,7 @@ final class JobRun {
         for rank in ranks { rank.terminate() }
     }
 
-    /// Every rank gets each signal once. A second one that asks for the end means at once; a third does not wait at all.
+    /// Every rank gets each signal once. A second one that asks for the end ends ranks soon, a third at once.
     private func pass(_ signal: Int32, _ console: inout LauncherConsole) {
         let isRepeated = signal != SIGUSR1 && (forwarded.contains(SIGINT) || forwarded.contains(SIGTERM))
         if ends.count == ranks.count {

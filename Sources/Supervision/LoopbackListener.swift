@@ -8,8 +8,8 @@ import Formats
     import Glibc
 #endif
 
-/// A socket that listens on a free port of 127.0.0.1. Made here and inherited by rank 0, so that nobody can take the port
-/// in between.
+/// A socket that listens on a free port of 127.0.0.1. Made here and inherited by rank 0, so that nobody can take the
+/// port in between.
 struct LoopbackListener: ~Copyable {
     /// From 10 on, and closed in children.
     let descriptor: Int32

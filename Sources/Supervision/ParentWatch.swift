@@ -17,8 +17,8 @@ public enum ParentWatch {
     /// The variable that names the pipe's descriptor.
     public static let variable = "DDP_TRAIN_PARENT_FD"
 
-    /// In a process that a launcher started, sees to it that the process leaves with code 69 as soon as the launcher is gone,
-    /// whatever its other threads do. In any other process it does nothing.
+    /// In a process that a launcher started, sees to it that the process leaves with code 69 as soon as the launcher is
+    /// gone, whatever its other threads do. In any other process it does nothing.
     public static func start() {
         guard let text = ProcessInfo.processInfo.environment[variable], let descriptor = Int32(text) else { return }
         // The variable may have come without the pipe.

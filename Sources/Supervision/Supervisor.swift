@@ -17,8 +17,8 @@ public final class Supervisor {
 
     /// - Parameters:
     ///   - signals: signals to pass on are read from it, as from a `SignalPipe`; reading must not wait.
-    ///   - output: where what ranks write to standard output goes: that of rank 0 as it is, others' with their rank before
-    ///     each line.
+    ///   - output: where what ranks write to standard output goes: that of rank 0 as it is, others' with their rank
+    ///     before each line.
     ///   - errors: where their standard error goes, with the rank before each line, and what the launcher says.
     ///   - continuation: asked after a failure how to go on.
     public init(
@@ -37,8 +37,8 @@ public final class Supervisor {
 
     /// Returns when every rank has ended and none is to be started again.
     ///
-    /// - Returns: the code to leave with: 0 when all are done, 75 when they stopped after saving, else that of the rank that
-    ///   is to blame.
+    /// - Returns: the code to leave with: 0 when all are done, 75 when they stopped after saving, else that of the rank
+    ///   that is to blame.
     /// - Throws: `UserError` when a rank cannot be started; then none is left.
     public func run() throws -> Int32 {
         let start = ContinuousClock.now

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Compute
 import Formats
+import Supervision
 
 #if canImport(Glibc)
     import Glibc
@@ -28,12 +29,13 @@ struct DDPTrain: ParsableCommand {
         version: "0.1.0",
         subcommands: [
             Train.self, Prepare.self, Sample.self, Eval.self, Export.self, Bench.self, Config.self, Plan.self,
-            Doctor.self, BenchGenerate.self,
+            Doctor.self, Launch.self, BenchGenerate.self,
         ],
         defaultSubcommand: Train.self
     )
 
     static func main() {
+        ParentWatch.start()
         endProcess(run(Array(CommandLine.arguments.dropFirst())))
     }
 

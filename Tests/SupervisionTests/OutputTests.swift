@@ -1,3 +1,4 @@
+import Formats
 import Foundation
 import Testing
 
@@ -90,10 +91,9 @@ struct OutputTests {
             sleep 60 & wait
             """
         var job = try ShellJob(script.replacing("signal 10", with: "signal \(SIGUSR1)"), ranks: 2)
-        var ends: [Int32] = [0, 0]
-        #expect(pipe(&ends) == 0)
-        job.outputDescriptor = ends[1]
-        let (folder, readEnd) = (job.folder.path, ends[0])
+        let (readEnd, writeEnd) = try ChildProcess.makePipe(to: "the reader")
+        job.outputDescriptor = writeEnd
+        let folder = job.folder.path
         let reader = Thread {
             // A full pipe tells that the launcher cannot write.
             var waiting: Int32 = 0

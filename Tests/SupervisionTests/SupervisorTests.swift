@@ -16,7 +16,8 @@ struct SupervisorTests {
             if [ $RANK = 0 ]; then
                 [ "$DDP_TRAIN_LISTEN_FD" = 4 ] && : >&4 && until_there called
             else
-                [ -z "$DDP_TRAIN_LISTEN_FD" ] && bash -c ': <> /dev/tcp/$MASTER_ADDR/$MASTER_PORT' && touch "$DIR/called"
+                [ -z "$DDP_TRAIN_LISTEN_FD" ] || exit 1
+                bash -c ': <> /dev/tcp/$MASTER_ADDR/$MASTER_PORT' && touch "$DIR/called"
             fi
             """
         var job = try ShellJob(script, ranks: 2)

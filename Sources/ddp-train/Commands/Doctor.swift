@@ -4,7 +4,7 @@ import Performance
 import Training
 
 /// `ddp-train doctor`: what this build and machine have, and what is missing.
-struct Doctor: ParsableCommand {
+struct Doctor: RankedCommand {
     static let configuration = CommandConfiguration(
         abstract: "What this build and machine have for training, and what is missing.",
         discussion: """

@@ -12,7 +12,7 @@ import Transformer
 #endif
 
 /// `ddp-train train`, and `ddp-train` without a command.
-struct Train: ConfiguredCommand {
+struct Train: ConfiguredCommand, RankedCommand {
     static let configuration = CommandConfiguration(
         abstract: "Train a model.",
         discussion: """

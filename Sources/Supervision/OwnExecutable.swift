@@ -1,0 +1,26 @@
+import Formats
+
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
+
+public enum OwnExecutable {
+    /// The path of the program that this process runs, however it was named when it was started.
+    ///
+    /// - Throws: `UserError(.other)` when the system does not tell.
+    public static func path() throws -> String {
+        var buffer = [CChar](repeating: 0, count: 4097)
+        #if canImport(Darwin)
+            var size = UInt32(buffer.count)
+            let isKnown = _NSGetExecutablePath(&buffer, &size) == 0
+        #else
+            let isKnown = readlink("/proc/self/exe", &buffer, buffer.count - 1) > 0
+        #endif
+        guard isKnown else { throw UserError(.other, "cannot tell the path of this program, to start it again") }
+        return String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+}

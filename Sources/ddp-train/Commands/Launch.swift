@@ -1,0 +1,126 @@
+import ArgumentParser
+import Formats
+import Supervision
+import Training
+
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+
+/// A command that several processes can run together, a rank each.
+protocol RankedCommand: ParsableCommand {}
+
+/// `ddp-train launch`: several ranks on this machine, watched over.
+struct Launch: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Run several ranks on this machine, and start them again when one fails.",
+        usage: "ddp-train launch -n <n> [--max_restarts <k>] [--] [<command>] [<arguments>]",
+        discussion: """
+            Every rank runs ddp-train with these arguments; without a command, they train. What follows the first \
+            argument that is not launch's own belongs to the ranks, and so does all that follows "--".
+
+              ddp-train launch -n 4 --dataset=mine --out_dir=out-mine
+              ddp-train launch -n 2 --max_restarts 3 -- settings.toml --max_iters=5_000
+              ddp-train launch -n 4 doctor
+
+            Output: what rank 0 prints on standard output, results and progress, comes as it is. Everything else comes \
+            with the rank before each line, as "[rank 2] ". Standard input is empty.
+
+            Signals: SIGTERM, SIGINT (Ctrl-C) and SIGUSR1 are passed on to every rank, once; ranks that train save \
+            then, and end. A second SIGTERM or SIGINT ends them without saving, a third at once. When the launcher \
+            itself is killed, the ranks leave.
+
+            Failures: when one rank fails, the others leave too; those that have not after ten seconds are ended. With \
+            --max_restarts all are then started again, from the last checkpoint of the run if it has saved one, else \
+            from the beginning; not after wrong usage, bad data or a signal.
+
+            Ranks find RANK, WORLD_SIZE, LOCAL_RANK, LOCAL_WORLD_SIZE, MASTER_ADDR and MASTER_PORT in their \
+            environment, and a secret of their own. They meet on 127.0.0.1.
+
+            Exit codes: 0 when all ranks are done; 75 when they were stopped after saving; else the code of the rank \
+            that failed, or 128 + the signal that killed it. A rank that left because of another (69) counts only if \
+            no other failed.
+            """
+    )
+
+    @Option(
+        name: [.customShort("n"), .customLong("ranks")],
+        help: ArgumentHelp("Ranks to run, 1 to 1024.", valueName: "n")
+    )
+    var ranks: NumberText?
+
+    @Option(
+        name: .customLong("max_restarts"),
+        help: ArgumentHelp("How often all ranks are started again after a failure.", valueName: "k")
+    )
+    var maxRestarts: NumberText = 0
+
+    @Argument(parsing: .postTerminator, help: "A command with its arguments, for every rank.")
+    var arguments: [String] = []
+
+    func run() throws {
+        guard let ranks else {
+            throw UserError(.usage, "launch needs the number of ranks: ddp-train launch -n 4")
+        }
+        let rankCount = try ranks.whole("-n", atLeast: 1, atMost: 1024)
+        let maxRestarts = try maxRestarts.whole("max_restarts", atLeast: 0)
+        // What is wrong with them is said once, and not by every rank.
+        let arguments = try ArgumentNormalizer(OptionTable(of: DDPTrain.self)).normalize(arguments)
+        let command = try DDPTrain.parseAsRoot(arguments)
+        guard command is any RankedCommand else {
+            let known = DDPTrain.configuration.subcommands.filter { $0 is any RankedCommand.Type }.map {
+                $0._commandName
+            }
+            throw UserError(.usage, "\(arguments[0]) runs as one process, without launch; ranks run \(known.formatted)")
+        }
+        let outDir = try (command as? Train)?.sources.resolve(presetForDataset: Preset.suiting).values.outDir
+        let plan = outDir.map(RestartPlan.init)
+
+        let job = Job(
+            executable: try OwnExecutable.path(),
+            arguments: arguments,
+            rankCount: rankCount,
+            maxRestarts: maxRestarts,
+            environment: ProcessInfo.processInfo.environment
+        )
+        let signals = try SignalPipe()
+        let supervisor = Supervisor(job, signals: signals.descriptor) {
+            Self.continuation(of: arguments, plan?.beginning() ?? .first(overwriting: false))
+        }
+        let code = try supervisor.run()
+        if code != 0 { throw ExitCode(code) }
+    }
+
+    /// - Parameter arguments: in the form that the parser takes, the command first.
+    static func continuation(of arguments: [String], _ beginning: RestartPlan.Beginning) -> Job.Continuation {
+        switch beginning {
+        case .checkpoint(let iteration):
+            Job.Continuation(
+                arguments: setting("--init_from=resume", in: arguments, without: ["init_from", "overwrite"]),
+                beginning: "going on from iteration \(iteration)"
+            )
+        case .first(overwriting: true):
+            Job.Continuation(
+                arguments: setting("--overwrite=true", in: arguments, without: ["overwrite"]),
+                beginning: "from the beginning, as nothing was saved"
+            )
+        case .first(overwriting: false):
+            Job.Continuation(arguments: arguments, beginning: "as at first")
+        }
+    }
+
+    private static func setting(_ option: String, in arguments: [String], without names: [String]) -> [String] {
+        let end = arguments.firstIndex(of: "--") ?? arguments.endIndex
+        let kept = arguments[1..<end].filter { argument in !names.contains { argument.hasPrefix("--\($0)=") } }
+        return [arguments[0], option] + kept + arguments[end...]
+    }
+}
+
+extension [String] {
+    /// As in "a, b and c".
+    fileprivate var formatted: String {
+        count < 2 ? joined() : dropLast().joined(separator: ", ") + " and " + last!
+    }
+}

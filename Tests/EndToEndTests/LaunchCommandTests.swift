@@ -1,0 +1,138 @@
+import Foundation
+import TestSupport
+import Testing
+import Training
+
+@testable import ddp_train
+
+@Suite("launch")
+struct LaunchCommandTests {
+    let run: TrainedRun
+
+    init() throws { run = try TrainedRun.shared.get() }
+
+    private let endless =
+        ["--dataset=mine"] + TrainedRun.tiny + ["--max_iters=1_000_000", "--eval_interval=40", "--log_interval=1"]
+
+    /// Launches one rank that trains for ever, and waits until the iteration has been printed.
+    private func start(_ outDir: String, _ options: [String] = [], until iteration: Int) throws -> Program.Running {
+        let launcher = try run.program.start(["launch", "-n", "1"] + options + endless + ["--out_dir=\(outDir)"])
+        waitUntil { !launcher.isRunning || launcher.output.contains("iter \(iteration):") }
+        return launcher
+    }
+
+    private func waitUntil(_ condition: () -> Bool) {
+        let deadline = Date(timeIntervalSinceNow: 60)
+        while !condition(), Date() < deadline { usleep(5_000) }
+        #expect(condition(), "it does not come")
+    }
+
+    /// The process that writes to a run's folder, by the lock that it holds.
+    private func writer(of outDir: String) throws -> pid_t {
+        let target = run.folder(outDir) + "/.lock"
+        for name in try FileManager.default.contentsOfDirectory(atPath: "/proc") {
+            guard let process = pid_t(name) else { continue }
+            let files = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(name)/fd")) ?? []
+            for file in files
+            where (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\(name)/fd/\(file)")) == target {
+                return process
+            }
+        }
+        throw CocoaError(.fileNoSuchFile)
+    }
+
+    private static let hasProc = FileManager.default.fileExists(atPath: "/proc/self/fd")
+
+    @Test("The same is trained as without launch, and rank 0's lines come as they are")
+    func sameRun() throws {
+        let options = ["--dataset=mine", "--out_dir=launched"] + TrainedRun.tiny
+        let result = try run.program.start(["launch", "-n", "1", "--"] + options).wait()
+        #expect(result.exitCode == 0, "\(result)")
+        #expect(result.parameterHash == run.training.parameterHash)
+        #expect(result.errorLines.last?.contains(/^launch: 1 rank, .* s: done$/) == true, "\(result)")
+    }
+
+    @Test(
+        "A signal to the launcher stops training after saving, and the code is passed on",
+        arguments: [SIGINT, SIGUSR1]
+    )
+    func stopped(signal: Int32) throws {
+        let launcher = try start("stopped-\(signal)", ["--max_restarts=2"], until: 3)
+        launcher.send(signal)
+        let result = try launcher.wait()
+        #expect(result.exitCode == 75, "\(result)")
+        #expect(result.errorLines.last?.hasSuffix("stopped by a signal, after saving") == true, "\(result)")
+    }
+
+    @Test("A rank that is killed is started again from the last checkpoint", .enabled(if: hasProc))
+    func restart() throws {
+        let launcher = try start("restarted", ["--max_restarts=2"], until: 45)
+        kill(try writer(of: "restarted"), SIGKILL)
+        waitUntil { !launcher.isRunning || launcher.output.contains("iter 85:") }
+        launcher.send(SIGTERM)
+        let result = try launcher.wait()
+        #expect(result.exitCode == 75, "\(result)")
+        let line = /launch: restart 1 of 2 after rank 0 was killed by signal 9; going on from iteration (\d+)/
+        let iteration = try #require(result.errors.firstMatch(of: line).flatMap { Int($0.output.1) }, "\(result)")
+        #expect(iteration >= 40 && iteration % 40 == 0)
+        #expect(result.errors.contains("2 starts"))
+    }
+
+    @Test("When the launcher is killed, its rank leaves", .enabled(if: hasProc))
+    func launcherKilled() throws {
+        let launcher = try start("orphaned", until: 3)
+        let rank = try writer(of: "orphaned")
+        launcher.send(SIGKILL)
+        waitUntil { kill(rank, 0) != 0 || (try? writer(of: "orphaned")) != rank }
+        #expect(try launcher.wait().exitCode == -SIGKILL)
+    }
+
+    @Test(
+        "Wrong usage is one line, said once",
+        arguments: [
+            (["-n", "0"], "-n=0: must be a whole number of at least 1"),
+            (["-n", "1025"], "-n=1025: must be at most 1024"),
+            (["-n", "two"], "-n=two: must be a whole number of at least 1"),
+            (["--dataset=mine"], "launch needs the number of ranks: ddp-train launch -n 4"),
+            (["-n", "3", "--datset=mine"], "unknown option --datset; did you mean --dataset?"),
+            (["-n", "3", "--dropout=2"], "dropout=2 (command line): must be at least 0 and less than 1"),
+            (["-n", "3", "--max-restarts=-1"], "max_restarts=-1: must be a whole number of at least 0"),
+        ]
+    )
+    func wrongUsage(arguments: [String], line: String) throws {
+        let result = try run.program.start(["launch"] + arguments).wait()
+        #expect(result.exitCode == 64)
+        #expect(result.output.isEmpty)
+        #expect(result.errors == "ddp-train: error: \(line)\n")
+    }
+
+    @Test("Only what can share work among ranks is launched")
+    func otherCommands() throws {
+        let result = try run.program.run("launch", "-n", "2", "sample")
+        #expect(result.exitCode == 64)
+        #expect(result.errors.contains("sample runs as one process, without launch; ranks run train"), "\(result)")
+    }
+
+    @Test(
+        "A restart replaces what says how to begin, and nothing else",
+        arguments: [
+            (.checkpoint(iteration: 400), "--init_from=resume a.toml --bias=true", "going on from iteration 400"),
+            (
+                .first(overwriting: true), "--overwrite=true a.toml --init_from=gpt2 --bias=true",
+                "from the beginning, as nothing was saved"
+            ),
+            (.first(overwriting: false), "a.toml --init_from=gpt2 --overwrite=true --bias=true", "as at first"),
+        ] as [(RestartPlan.Beginning, String, String)]
+    )
+    func continuation(beginning: RestartPlan.Beginning, arguments: String, text: String) {
+        let given = ["train", "a.toml", "--init_from=gpt2", "--overwrite=true", "--bias=true"]
+        let result = Launch.continuation(of: given, beginning)
+        #expect(result.arguments.joined(separator: " ") == "train " + arguments)
+        #expect(result.beginning == text)
+        #expect(
+            Launch.continuation(of: given + ["--", "--overwrite=x"], beginning).arguments.suffix(2) == [
+                "--", "--overwrite=x",
+            ]
+        )
+    }
+}
