@@ -5,7 +5,8 @@ import TestSupport
 
 /// A job whose ranks run one shell script, each finding in RANK who it is, and in `$DIR` a folder that all share.
 ///
-/// `signal 15` in a script is a signal to the launcher.
+/// `signal 15` in a script is a signal to the launcher. A rank that runs for a minute is killed, so that a test fails and
+/// does not hang.
 struct ShellJob {
     struct Result: CustomStringConvertible {
         let code: Int32
@@ -32,6 +33,7 @@ struct ShellJob {
 
     static let prelude = """
         signal() { printf "\\\\$(printf %o "$1")" > "$DIR/signals"; }
+        { sleep 60; kill -9 $$; } > /dev/null 2>&1 &
         until_there() { while [ ! -e "$DIR/$1" ]; do sleep 0.01; done; }
 
         """
