@@ -1,0 +1,13 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2030,SC2031,SC2034,SC2154 # variables go from one of these files to the other
+# Where ranks run in the short form of the failure matrix: here, on the loopback interface. See jobs.sh.
+
+on_host() { at=(env); }
+on_host_of() { "${@:2}"; }
+master() { echo 127.0.0.1; }
+by_mpirun() {
+    at=(mpirun --oversubscribe -np "$1")
+    [ "$(id -u)" -ne 0 ] || at=(mpirun --allow-run-as-root --oversubscribe -np "$1")
+}
+strangers_on_host() { strangers "$@"; }
+nothing_on_hosts() { :; }
