@@ -1,0 +1,28 @@
+# shellcheck shell=bash
+# What the batch scripts here have in common. Source it from one that defines `step`, which runs a job step with the options
+# that it is given.
+
+# train_and_requeue OPTIONS…: trains, from the checkpoint that is there if there is one, and puts the job back into the queue
+# where training ended because of a signal (75).
+train_and_requeue() {
+    local out_dir=out options=("$@") status=0
+    while [ $# -gt 0 ]; do
+        case "$1" in
+            --out_dir=* | --out-dir=*) out_dir="${1#*=}" ;;
+            --out_dir | --out-dir) out_dir="${2:-}" ;;
+        esac
+        shift
+    done
+    if [ -e "$out_dir/checkpoints/latest" ]; then options+=(--init_from=resume); fi
+    echo "job $SLURM_JOB_ID, start $((${SLURM_RESTART_COUNT:-0} + 1)): $SLURM_NTASKS ranks on $SLURM_JOB_NODELIST"
+    step "${options[@]}" || status=$?
+    if [ "$status" -eq 75 ]; then
+        # A job that was cancelled is completing, and stays so.
+        if [ "$(squeue -h -j "$SLURM_JOB_ID" -o %T)" = RUNNING ]; then
+            echo "stopped after saving: back into the queue"
+            scontrol requeue "$SLURM_JOB_ID"
+            sleep 60 # Slurm ends this script here
+        fi
+    fi
+    exit "$status"
+}
