@@ -85,12 +85,12 @@ absent_rank() {
 
 # --- who does not belong ---
 
-# attack ATTACKER PORT…: runs it against every port of the job's processes until it is killed.
-ports_of_job() {
+# The ports on which rank 0 listens, without Open MPI's own: mpirun is told to take those from 10000 to 10999.
+ports_of_rank_0() {
     local pid
-    for pid in $(job_processes); do
-        on_host_of "$pid" ss -ltnpH 2> /dev/null | grep -F "pid=$pid," | awk '{ print $4 }'
-    done | sed 's/.*://' | sort -un
+    pid="$(rank_process 0)" || return 0
+    on_host_of "$pid" ss -ltnpH 2> /dev/null | { grep -F "pid=$pid," || true; } | awk '{ print $4 }' | sed 's/.*://' |
+        { grep -vxE '10[0-9]{3}' || true; } | sort -un
 }
 
 # strangers ADDRESS PORT: the connections themselves, made by bash; they stay until the case ends.
@@ -124,7 +124,7 @@ garbage() {
         start "$case_transport" "$case_world" "${model[@]}" "${endless[@]}" --timeout="$deadline"
     fi
     progresses 20
-    for at_port in $(ports_of_job); do
+    for at_port in $(ports_of_rank_0); do
         strangers_on_host "$(master)" "$at_port" &
         attackers+=($!)
         ports=$((ports + 1))

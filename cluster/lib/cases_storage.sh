@@ -42,22 +42,18 @@ full_disk() {
     resumes --keep_checkpoints=1000
 }
 
-# The folder cannot be written to any more.
+# The folder cannot be written to any more. A file that is open for writing keeps a file system from becoming read-only, so
+# what rank 0 sees at that path does.
 read_only_folder() {
-    local since
-    new_job read-only
-    mkdir "$job/out"
-    mount -t tmpfs -o size=100m tmpfs "$job/out"
-    trap 'umount -l "$job/out" 2> /dev/null || true' EXIT
-    start "$case_transport" "$case_world" "${model[@]}" "${endless[@]}" --timeout="$deadline"
-    progresses 60
+    local since pid
+    training read-only
     since="$(now)"
-    # Files that are open for writing keep a file system from becoming read-only; a lazy read-only bind mount does not care.
-    mount --bind "$job/out" "$job/out"
-    mount -o remount,bind,ro "$job/out"
+    pid="$(rank_process 0)"
+    trap 'umount -l "$job/out" 2> /dev/null || true' EXIT
+    nsenter -t "$pid" -m sh -c 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0"' "$job/out"
     gone_within 20 "$since"
     storage_failed "([Rr]ead-only|not be written)"
-    umount "$job/out"
+    umount -l "$job/out" 2> /dev/null || true # on a host of its own it went with the process
     resumes
 }
 

@@ -15,7 +15,7 @@ run_case() {
     set +e
     (
         set -e
-        case_transport="$over" case_world="$size" held="" rank_secret="" rank_variables=()
+        case_transport="$over" case_world="$size" held="" rank_secret="" rank_variables=() reference=""
         "$function"
     ) 2> "$work/why"
     local status=$?
@@ -140,7 +140,7 @@ finishes() {
 
 same_parameters() {
     local expected got
-    expected="$(cat "$work/parameters-$world")"
+    expected="$(cat "${reference:-$work/parameters-$world}")"
     got="$(parameters_of)"
     [ "$got" = "$expected" ] || demand_failed "parameters $got, not $expected as undisturbed"
 }

@@ -19,6 +19,8 @@
 #   cluster.sh heal               undo every cut
 #   cluster.sh unplug HOST | plug HOST
 #                                 take a host's link down, and up again
+#   cluster.sh flip HOST BYTES    change one bit, once, in what passes over a TCP connection that the host opens from now on,
+#                                 after so many bytes; `cluster.sh flipped HOST` says whether it happened; shape ends it
 #   cluster.sh status             hosts, addresses, shaping, processes
 #   cluster.sh down               end every process on its hosts and take it away, also what a killed run left
 #
@@ -321,6 +323,15 @@ case "$command" in
     unplug | plug)
         require_host "${1:-}"
         ip -n "$name-$1" link set eth0 "$([ "$command" = plug ] && echo up || echo down)"
+        ;;
+    flip)
+        require_host "${1:-}"
+        stop_relay "$1"
+        start_relay "$1" --flip-after "${2:?flip: after how many bytes?}"
+        ;;
+    flipped)
+        require_host "${1:-}"
+        grep "changed a bit" "$state/relay-$1.log"
         ;;
     status)
         require_host 0
