@@ -50,6 +50,7 @@ read_only_folder() {
     since="$(now)"
     pid="$(rank_process 0)"
     trap 'umount -l "$job/out" 2> /dev/null || true' EXIT
+    # shellcheck disable=SC2016 # for the inner shell
     nsenter -t "$pid" -m sh -c 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0"' "$job/out"
     gone_within 20 "$since"
     storage_failed "([Rr]ead-only|not be written)"
