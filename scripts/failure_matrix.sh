@@ -7,7 +7,7 @@
 #
 #   --short      the form for one machine: loopback, tiny model, one or two minutes. The full form, on a cluster of network
 #                namespaces, is cluster/netns/failure_matrix.sh
-#   --no-build   the release program that is there, not built again
+#   --no-build   the release program that is there (or DDP_TRAIN), not built again
 #   --only       cases whose "name / transport" matches; the undisturbed runs come along
 #   --evidence   where the logs of cases that failed are kept
 #
@@ -36,8 +36,12 @@ while [ $# -gt 0 ]; do
 done
 [ "$short" = yes ] || fail "only --short runs here; the full form is cluster/netns/failure_matrix.sh"
 [ "$(uname -s)" = Linux ] || fail "this looks for processes in /proc, so Linux only"
-require_swift
-if [ "$build" = yes ]; then build_release; else ddp_train="$(swift build -c release --show-bin-path)/ddp-train"; fi
+if [ "$build" = yes ]; then
+    require_swift
+    build_release
+else
+    ddp_train="${DDP_TRAIN:-$(swift build -c release --show-bin-path)/ddp-train}"
+fi
 
 work="$(mktemp -d)"
 # Whatever happens, no process of a case outlives this script: all have this folder in their command line.

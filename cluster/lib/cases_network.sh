@@ -45,7 +45,7 @@ over_link() {
     patience=400
     local since
     since="$(now)"
-    start "$case_transport" "$case_world" "${model[@]}" --max_iters="$last" --lr_decay_iters="$last" --timeout="$deadline"
+    start "$case_transport" "$case_world" "${model[@]}" "${bounded[@]}" --timeout="$deadline"
     finishes
     remark "$(seconds_since "$since") s for $last steps"
 }
@@ -54,17 +54,11 @@ loss_1() { over_link --loss 1%; }
 loss_5() { over_link --loss 5%; }
 rate_10() { over_link --rate 10mbit; }
 rate_100() { over_link --rate 100mbit; }
-# Every message of the ring waits for the one before it, so a whole run would take minutes: fewer steps, and a reference of
-# its own without delay.
+# Every message of the ring waits for the one before it, so a whole run would take minutes: fewer steps.
 delay_50() {
-    last=40
-    new_job prompt
-    start tcp "$case_world" "${model[@]}" --max_iters="$last" --lr_decay_iters="$last"
-    wait_until "$patience" exits_are_there || demand_failed "did not end in $patience s"
-    local prompt
-    prompt="$(parameters_of)"
-    reference="$work/parameters-delayed"
-    echo "$prompt" > "$reference"
+    new_job none
+    world="$case_world"
+    undisturbed_to 40
     over_link --delay 50ms --jitter 20ms
 }
 

@@ -37,7 +37,7 @@ keep_evidence() {
     local folder
     folder="$evidence/$(tr -c 'A-Za-z0-9-\n' '_' <<< "$1")"
     mkdir -p "$folder"
-    cp "$work"/*/*.log "$folder" 2> /dev/null || true
+    cp "$work"/jobs/*/*.log "$folder" 2> /dev/null || true
     cp "$work/why" "$folder/why"
 }
 
@@ -47,22 +47,31 @@ demand_failed() {
     exit 1
 }
 
-# The job has ended in this many seconds since a moment, with nothing left behind. Processes held by SIGSTOP do not count: `held`.
+# Every rank has ended in this many seconds since a moment, and shortly after that nothing is left behind: mpirun gives its
+# ranks a second between SIGTERM and SIGKILL, and is over another second later. A process held by SIGSTOP does not count: `held`.
 gone_within() {
     local seconds="$1" since="$2"
-    while true; do
-        job_processes | grep -qvxF "${held:-none}" || break
-        awk -v a="$since" -v b="$EPOCHREALTIME" -v most="$seconds" 'BEGIN { exit !(b - a <= most) }' ||
-            demand_failed "after $seconds s still there: $(job_processes | xargs -r ps -o pid=,stat=,args= -p | cut -c 1-100 | paste -sd ';' -)"
-        sleep 0.02
-    done
+    none_within "$seconds" "$since" job_ranks
     took="$(seconds_since "$since")"
+    none_within $((seconds + 3)) "$since" job_processes
     if [ -n "${held:-}" ]; then
         kill -KILL "$held" 2> /dev/null || true
         held=""
     fi
     wait_until 5 exits_are_there || demand_failed "processes are gone, but not all were noted as ended"
     nothing_on_hosts || demand_failed "left behind on the hosts: $left"
+}
+
+# none_within SECONDS SINCE COMMAND: the processes that this prints, but the one that is held, are gone in time.
+none_within() {
+    local pids
+    while true; do
+        pids="$("$3" | { grep -vxF "${held:-none}" || true; })"
+        [ -n "$pids" ] || return 0
+        awk -v a="$2" -v b="$EPOCHREALTIME" -v most="$1" 'BEGIN { exit !(b - a <= most) }' ||
+            demand_failed "after $1 s still there: $(xargs ps -o pid=,stat=,args= -p <<< "$pids" | cut -c 1-100 | paste -sd ';' -)"
+        sleep 0.02
+    done
 }
 
 # rank_exits RANK CODE…: one of these.
@@ -118,17 +127,34 @@ has_line() {
 
 # progresses ITERATION: the job gets there.
 progresses() {
-    wait_until "$patience" reached "$1" ||
-        demand_failed "did not reach iteration $1 in $patience s: $(output_of_rank_0 | tail -n 1)"
+    wait_until "$patience" reached_or_ended "$1" || true
+    reached "$1" || demand_failed "did not reach iteration $1: $(output_of_rank_0 | { grep error: || true; } | tail -n 1)"
 }
+reached_or_ended() { reached "$1" || exits_are_there; }
 
 # resumes [ARGS…]: the run of $job goes on to its end, over the same transport, and has an undisturbed run's parameters.
 resumes() {
+    local saved
+    saved="$(saved_iteration)"
+    if [ "$saved" -gt $((last - 10)) ]; then undisturbed_to $((saved + 10)); fi
     find "$job" -maxdepth 1 -name '*.log' -exec mv {} {}.before \;
     rm -f "$job"/*.exit "$job"/*.exit.pid
     port=$((port + 1))
     start "$transport" "$world" "${model[@]}" "${bounded[@]}" --init_from=resume "$@"
     finishes
+}
+
+# undisturbed_to ITERATION: from now on runs of this case end there, and are compared with one that nothing disturbed.
+undisturbed_to() {
+    local disturbed="$job" over="$transport" size="$world"
+    last="$1"
+    bounded=(--max_iters="$last" --lr_decay_iters=400)
+    new_job "undisturbed-to-$last"
+    start tcp "$size" "${model[@]}" "${bounded[@]}"
+    wait_until "$patience" exits_are_there || demand_failed "an undisturbed run to iteration $last did not end"
+    reference="$job/parameters"
+    parameters_of > "$reference"
+    job="$disturbed" transport="$over" world="$size"
 }
 
 # finishes: ends by itself with an undisturbed run's parameters.

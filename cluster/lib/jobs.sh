@@ -15,8 +15,8 @@ model=(--dataset=demo --data_dir="$work/data" --n_layer=2 --n_head=2 --n_embd=32
     --gradient_accumulation_steps=4 --eval_interval=50 --eval_iters=2 --log_interval=10 --always_save_checkpoint --threads=1)
 # A run that nothing disturbs ends here; one that will be disturbed is started without end, and resumed to here.
 last=400
-bounded=(--max_iters="$last" --lr_decay_iters="$last")
-endless=(--max_iters=1000000 --lr_decay_iters="$last")
+bounded=(--max_iters="$last" --lr_decay_iters=400)
+endless=(--max_iters=1000000 --lr_decay_iters=400)
 secret=0123456789abcdef0123456789abcdef
 patience=60
 
@@ -25,7 +25,7 @@ seconds_since() { awk -v a="$1" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.1f", b 
 
 # new_job NAME: an empty folder for it, in $job.
 new_job() {
-    job="$work/$1"
+    job="$work/jobs/$1"
     rm -rf "$job"
     mkdir -p "$job"
     world=0 transport=none
@@ -81,11 +81,16 @@ start() {
 # The processes of a job, whatever started them: their command lines hold its folder.
 job_processes() { pgrep -f -- "--out_dir=$job/out" || true; }
 
+# All of them but what started the ranks, if that is not a rank itself.
+job_ranks() {
+    if [ "$transport" = tcp ]; then job_processes; else job_processes | { grep -vx "$(launcher_process)" || true; }; fi
+}
+
 # rank_process RANK: the process of a rank, also where mpirun or launch started it.
 rank_process() {
     local pid
-    for pid in $(job_processes); do
-        [[ "$(readlink "/proc/$pid/exe" 2> /dev/null)" == */ddp-train ]] || continue
+    for pid in $(job_ranks); do
+        [ "$(cat "/proc/$pid/comm" 2> /dev/null)" = ddp-train ] || continue
         tr '\0' '\n' < "/proc/$pid/environ" 2> /dev/null | grep -qxE "(RANK|OMPI_COMM_WORLD_RANK)=$1" || continue
         echo "$pid"
         return
@@ -116,6 +121,9 @@ exits_are_there() {
     [ -z "$(job_processes)" ] || return 1
     for file in "$job"/*.exit.pid; do [ -e "${file%.pid}" ] || return 1; done
 }
+
+# The iteration of the latest checkpoint.
+saved_iteration() { basename "$(readlink "$job/out/checkpoints/latest")" | tr -dc 0-9 | sed 's/^0*//'; }
 
 exit_code() { cat "$job/$1.exit" 2> /dev/null || echo none; }
 

@@ -8,7 +8,7 @@
 #   cluster/netns/failure_matrix.sh [--no-build] [--worlds 2,3,4] [--transports tcp,mpi] [--only REGEX]
 #                                   [--evidence FOLDER] [--table FILE]
 #
-#   --no-build     the release program that is there, not built again
+#   --no-build     the release program that is there (or DDP_TRAIN), not built again
 #   --worlds       how many hosts (default: all cases with 3; kills, stops and signals also with 2 and 4)
 #   --transports   one of the two only
 #   --only         cases whose "name / transport" matches; the undisturbed runs come along
@@ -44,8 +44,12 @@ while [ $# -gt 0 ]; do
     shift
 done
 have mpirun || fail "there is no mpirun; Debian and Ubuntu: apt-get install iproute2 nftables openmpi-bin"
-require_swift
-if [ "$build" = yes ]; then build_release; else ddp_train="$(swift build -c release --show-bin-path)/ddp-train"; fi
+if [ "$build" = yes ]; then
+    require_swift
+    build_release
+else
+    ddp_train="${DDP_TRAIN:-$(swift build -c release --show-bin-path)/ddp-train}"
+fi
 
 cluster_folder="$root/cluster/netns"
 cluster="$cluster_folder/cluster.sh"
