@@ -208,7 +208,7 @@ other_configuration_mpi() {
     new_job configuration
     transport=mpi world="$of"
     since="$(now)"
-    by_mpirun 1
+    by_mpirun "$of" 1
     local first=("${at[@]}") shared=(train --backend=mpi --out_dir="$job/out" "${model[@]}" "${bounded[@]}")
     background "$job/job.log" "$job/job.exit" "${first[@]}" "$ddp_train" "${shared[@]}" \
         : -np $((of - 1)) "$ddp_train" "${shared[@]}" --learning_rate=0.002

@@ -11,10 +11,10 @@ on_host_of() {
 }
 master() { echo 10.77.0.1; }
 by_mpirun() {
-    local list="" host
-    for ((host = 0; host < $1; host++)); do list+="${list:+,}10.77.0.$((host + 1)):1"; done
-    at=("$cluster_folder/agent.sh" --local 0 "$(command -v mpirun)" --allow-run-as-root -np "$1" --host "$list"
-        --mca plm_rsh_agent "env DDP_NETNS=$DDP_NETNS $cluster_folder/agent.sh"
+    local host
+    for ((host = 0; host < $1; host++)); do echo "10.77.0.$((host + 1)) slots=1"; done > "$work/hosts-$1"
+    at=("$cluster_folder/agent.sh" --local 0 "$(command -v mpirun)" --allow-run-as-root -np "${2:-$1}"
+        --mca orte_default_hostfile "$work/hosts-$1" --mca plm_rsh_agent "env DDP_NETNS=$DDP_NETNS $cluster_folder/agent.sh"
         --mca btl_tcp_if_include 10.77.0.0/24 --mca oob_tcp_if_include 10.77.0.0/24
         --mca btl_tcp_port_min_v4 10000 --mca btl_tcp_port_range_v4 1000)
 }
@@ -79,18 +79,33 @@ partition_short() {
     resumes
 }
 
-# parted NAME CUT…: every rank leaves and names one of the two, or the link between them.
+# every_rank_leaves SINCE: in time. What started them may have to wait until the link is back: mpirun does not give up a daemon
+# that it cannot reach.
+every_rank_leaves() {
+    none_within $((2 * deadline + 3)) "$1" job_ranks
+    took="$(seconds_since "$1")"
+    remark "left after $took s of a deadline of $deadline s"
+    sleep 1
+    [ -z "$(job_processes)" ] || remark "mpirun itself is over only when the link is back"
+}
+link_is_back() {
+    none_within 40 "$(now)" job_processes
+    wait_until 5 exits_are_there || demand_failed "processes are gone, but not all were noted as ended"
+    nothing_on_hosts || demand_failed "left behind on the hosts: $left"
+    survivors_exit none 69
+}
+
+# parted NAME A B [--one-way]: every rank leaves and names one of the two, or the link between them.
 parted() {
     local title="$1" since a="$2" b="$3"
     training "$title"
     trap '"$cluster" heal' EXIT
     since="$(now)"
     "$cluster" cut "${@:2}"
-    gone_within $((2 * deadline + 3)) "$since"
-    remark "left after $took s of a deadline of $deadline s"
-    survivors_exit none 69
-    names "rank ($a|$b) \\("
+    every_rank_leaves "$since"
     "$cluster" heal
+    link_is_back
+    names "rank ($a|$b) \\("
     resumes
 }
 partition_long() { parted partition-long 0 $((case_world - 1)); }
@@ -105,12 +120,11 @@ unplugged() {
     trap '"$cluster" plug '"$rank" EXIT
     since="$(now)"
     "$cluster" unplug "$rank"
-    gone_within $((2 * deadline + 3)) "$since"
-    remark "left after $took s of a deadline of $deadline s"
-    survivors_exit none 69
-    names "rank ([0-9]+) \\("
+    every_rank_leaves "$since"
     "$cluster" plug "$rank"
     wait_until 10 answers "$rank" || demand_failed "the link does not come back"
+    link_is_back
+    names "rank ([0-9]+) \\("
     resumes
 }
 answers() { ip netns exec "$DDP_NETNS-$1" bash -c '! timeout 1 bash -c "exec 3<> /dev/tcp/10.77.0.1/9" 2>&1 | grep -q route'; }

@@ -5,7 +5,7 @@
 # functions, which say where ranks run:
 #
 #   on_host RANK      sets `at`, the words that go before the command of a rank
-#   by_mpirun N       sets `at`, mpirun with what it needs for N ranks
+#   by_mpirun N [M]   sets `at`, mpirun with what it needs for N ranks, M of them (or all) in its first command
 #   master            prints the address of rank 0
 #
 # A job is a folder, $job: out (the run), rank-R.log and rank-R.exit by TCP, job.log and job.exit for what started it.

@@ -6,7 +6,7 @@ on_host() { at=(env); }
 on_host_of() { "${@:2}"; }
 master() { echo 127.0.0.1; }
 by_mpirun() {
-    at=(mpirun --oversubscribe -np "$1" --mca btl_tcp_port_min_v4 10000 --mca btl_tcp_port_range_v4 1000)
+    at=(mpirun --oversubscribe -np "${2:-$1}" --mca btl_tcp_port_min_v4 10000 --mca btl_tcp_port_range_v4 1000)
     [ "$(id -u)" -ne 0 ] || at+=(--allow-run-as-root)
 }
 strangers_on_host() { strangers "$@"; }
