@@ -11,7 +11,7 @@
 #   --only       cases whose "name / transport" matches; the undisturbed runs come along
 #   --evidence   where the logs of cases that failed are kept
 #
-# Without mpirun the cases under it are left out, and that is said.
+# Needs pgrep and ss (procps, iproute2). Without mpirun the cases under it are left out, and that is said.
 set -euo pipefail
 # shellcheck source=scripts/lib/setup.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib/setup.sh"
