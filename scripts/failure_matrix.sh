@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Kills, stops, floods and misleads jobs of several ranks on this machine, over TCP and under mpirun, and holds each case to
-# what must happen: exit codes, one line that names the culprit, in time, no process left behind, and a resumed run that ends
-# with the parameters of one that nothing disturbed. Prints a table. Exit code 1 where a case fails.
+# Kills, stops, floods and misleads jobs of several ranks on this machine, over TCP and under mpirun, and holds each
+# case to what must happen: exit codes, one line that names the culprit, in time, no process left behind, and a resumed
+# run that ends with the parameters of one that nothing disturbed. Prints a table. Exit code 1 where a case fails.
 #
 #   scripts/failure_matrix.sh --short [--no-build] [--only REGEX] [--evidence FOLDER]
 #

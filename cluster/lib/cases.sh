@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2030,SC2031,SC2034,SC2154 # variables go from one of these files to the other
-# The cases of the failure matrix that need no network of their own. Each is a function; run_case sets case_transport and
-# case_world. Source it after checks.sh.
+# The cases of the failure matrix that need no network of their own. Each is a function; run_case sets case_transport
+# and case_world. Source it after checks.sh.
 
 # A job that trains, past this iteration, with a deadline of 5 s on progress.
 deadline=5

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2030,SC2031,SC2034,SC2154 # variables go from one of these files to the other
-# The cases of the failure matrix about the network between hosts, and where ranks run in its full form: rank R on host R of
-# cluster.sh. Source it after cases.sh with `cluster` (that script) set.
+# The cases of the failure matrix about the network between hosts, and where ranks run in its full form: rank R on host
+# R of cluster.sh. Source it after cases.sh with `cluster` (that script) set.
 
 on_host() { at=("$cluster_folder/agent.sh" --local "$1"); }
 on_host_of() {
@@ -79,8 +79,8 @@ partition_short() {
     resumes
 }
 
-# every_rank_leaves SINCE: in time. What started them may have to wait until the link is back: mpirun does not give up a daemon
-# that it cannot reach.
+# every_rank_leaves SINCE: in time. What started them may have to wait until the link is back: mpirun does not give up a
+# daemon that it cannot reach.
 every_rank_leaves() {
     none_within $((2 * deadline + 3)) "$1" job_ranks
     took="$(seconds_since "$1")"

@@ -42,8 +42,8 @@ full_disk() {
     resumes --keep_checkpoints=1000
 }
 
-# The folder cannot be written to any more. A file that is open for writing keeps a file system from becoming read-only, so
-# what rank 0 sees at that path does.
+# The folder cannot be written to any more. A file that is open for writing keeps a file system from becoming read-only,
+# so what rank 0 sees at that path does.
 read_only_folder() {
     local since pid
     training read-only

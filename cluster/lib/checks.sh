@@ -5,8 +5,8 @@
 results=()
 failures=0
 
-# run_case NAME TRANSPORT WORLD FUNCTION: runs it in a subshell that ends at the first demand that is not met. The function
-# prints what is worth a note in the table by `remark`.
+# run_case NAME TRANSPORT WORLD FUNCTION: runs it in a subshell that ends at the first demand that is not met. The
+# function prints what is worth a note in the table by `remark`.
 run_case() {
     local title="$1" over="$2" size="$3" function="$4" begin result=passed note
     [[ "$title / $over" =~ $only ]] || return 0
@@ -47,8 +47,9 @@ demand_failed() {
     exit 1
 }
 
-# Every rank has ended in this many seconds since a moment, and shortly after that nothing is left behind: mpirun gives its
-# ranks a second between SIGTERM and SIGKILL, and is over another second later. A process held by SIGSTOP does not count: `held`.
+# Every rank has ended in this many seconds since a moment, and shortly after that nothing is left behind: mpirun gives
+# its ranks a second between SIGTERM and SIGKILL, and is over another second later. A process held by SIGSTOP does not
+# count: `held`.
 gone_within() {
     local seconds="$1" since="$2"
     none_within "$seconds" "$since" job_ranks
@@ -79,7 +80,8 @@ rank_exits() {
     local rank="$1" code
     shift
     code="$(exit_code "rank-$rank")"
-    [[ " $* " == *" $code "* ]] || demand_failed "rank $rank ended with exit code $code, not $*: $(tail -n 1 "$job/rank-$rank.log")"
+    [[ " $* " == *" $code "* ]] ||
+        demand_failed "rank $rank ended with exit code $code, not $*: $(tail -n 1 "$job/rank-$rank.log")"
 }
 
 # survivors_exit CULPRIT CODE…: every other rank with one of these. Under mpirun its own exit code has to say failure.

@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2030,SC2031,SC2034,SC2154 # variables go from one of these files to the other
-# Jobs of the failure matrix: starting ranks by TCP, by mpirun or by `ddp-train launch`, finding their processes, waiting.
-# Source it under `set -euo pipefail` with `ddp_train` (the program) and `work` (a folder for everything) set, and these two
-# functions, which say where ranks run:
+# Jobs of the failure matrix: starting ranks by TCP, by mpirun or by `ddp-train launch`, finding their processes,
+# waiting. Source it under `set -euo pipefail` with `ddp_train` (the program) and `work` (a folder for everything) set,
+# and these two functions, which say where ranks run:
 #
 #   on_host RANK      sets `at`, the words that go before the command of a rank
 #   by_mpirun N [M]   sets `at`, mpirun with what it needs for N ranks, M of them (or all) in its first command
@@ -32,8 +32,8 @@ new_job() {
     port=$((20000 + RANDOM % 12000))
 }
 
-# background LOG EXIT COMMAND…: with its process id in $started, its exit code in a file when it has ended. A background command
-# of a script ignores SIGINT; ranks have to start as from a terminal.
+# background LOG EXIT COMMAND…: with its process id in $started, its exit code in a file when it has ended. A background
+# command of a script ignores SIGINT; ranks have to start as from a terminal.
 background() {
     local log="$1" exit_file="$2"
     shift 2

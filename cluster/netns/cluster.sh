@@ -269,7 +269,8 @@ run_tcp() {
         ) &
         waiting+=($!)
     done
-    # A signal to this script goes to every rank, and the wait goes on. (Ctrl-C reaches ranks from the terminal as well.)
+    # A signal to this script goes to every rank, and the wait goes on. (Ctrl-C reaches ranks from the terminal as
+    # well.)
     # shellcheck disable=SC2064 # the folder of this run
     for signal in INT TERM USR1; do trap "pass_on $signal $logs" "$signal"; done
     while [ -n "$(jobs -rp)" ]; do wait "${waiting[@]}" || true; done

@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# What cluster.sh and agent.sh have in common: the names and addresses of the hosts. Source it under `set -euo pipefail`.
+# What cluster.sh and agent.sh have in common: the names and addresses of the hosts. Source it under `set -euo
+# pipefail`.
 
 name="${DDP_NETNS:-ddp}"
 # shellcheck disable=SC2034 # used by what sources this

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# The failure matrix in full, on a cluster of network namespaces (cluster.sh): losses, delays, narrow links, partitions, kills,
-# stops, strangers, wrong secrets and options, flipped bits, full disks, damaged checkpoints and signals, over TCP and under
-# mpirun, for jobs of 2, 3 and 4 hosts. Each case is held to exit codes, one line that names the culprit, its deadline, no
-# process left behind, and a resumed run that ends with the parameters of one that nothing disturbed. Prints a table.
-# Linux, as root; about half an hour. Exit code 1 where a case fails.
+# The failure matrix in full, on a cluster of network namespaces (cluster.sh): losses, delays, narrow links, partitions,
+# kills, stops, strangers, wrong secrets and options, flipped bits, full disks, damaged checkpoints and signals, over
+# TCP and under mpirun, for jobs of 2, 3 and 4 hosts. Each case is held to exit codes, one line that names the culprit,
+# its deadline, no process left behind, and a resumed run that ends with the parameters of one that nothing disturbed.
+# Prints a table. Linux, as root; a quarter of an hour or more. Exit code 1 where a case fails.
 #
 #   cluster/netns/failure_matrix.sh [--no-build] [--worlds 2,3,4] [--transports tcp,mpi] [--only REGEX]
 #                                   [--evidence FOLDER] [--table FILE]

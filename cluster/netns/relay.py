@@ -3,9 +3,10 @@
 
     relay.py --port PORT [--delay MS] [--jitter MS] [--flip-after BYTES]
 
-The host's own firewall redirects connections to PORT; where each was going is asked of the kernel. What arrives is passed on
-after the delay, in both directions and in order. --flip-after changes one bit, once: the lowest of the byte that follows that many
-bytes of the first connection that carries so many in one direction. A tool of the failure matrix; nothing else needs Python.
+The host's own firewall redirects connections to PORT; where each was going is asked of the kernel. What arrives is
+passed on after the delay, in both directions and in order. --flip-after changes one bit, once: the lowest of the byte
+that follows that many bytes of the first connection that carries so many in one direction. A tool of the failure matrix;
+nothing else needs Python.
 """
 
 import argparse

@@ -1,9 +1,9 @@
 # shellcheck shell=bash
-# What the batch scripts here have in common. Source it from one that defines `step`, which runs a job step with the options
-# that it is given.
+# What the batch scripts here have in common. Source it from one that defines `step`, which runs a job step with the
+# options that it is given.
 
-# train_and_requeue OPTIONS…: trains, from the checkpoint that is there if there is one, and puts the job back into the queue
-# where training ended because of a signal (75).
+# train_and_requeue OPTIONS…: trains, from the checkpoint that is there if there is one, and puts the job back into the
+# queue where training ended because of a signal (75).
 train_and_requeue() {
     local out_dir=out options=("$@") status=0
     while [ $# -gt 0 ]; do

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Tries the batch scripts on one-node.sh's Slurm, with a tiny model on two ranks: each is submitted, signalled in the middle of
-# training, put back into the queue, resumed from its checkpoint, and has to end with the parameters of a job that nothing
-# disturbed; another is stopped by the signal before its time limit, another cancelled, which has to save and stay cancelled.
+# Tries the batch scripts on one-node.sh's Slurm, with a tiny model on two ranks: each is submitted, signalled in the
+# middle of training, put back into the queue, resumed from its checkpoint, and has to end with the parameters of a job
+# that nothing disturbed; another is stopped by the signal before its time limit, another cancelled, which has to save
+# and stay cancelled.
 #
 #   try.sh [--mpi|--tcp] [--time-limit]
 #
