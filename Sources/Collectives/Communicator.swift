@@ -14,6 +14,9 @@ public final class Communicator {
     /// The iteration that messages carry.
     public var step = 0
 
+    /// Ends the waiting of this rank's threads with an error, from any thread.
+    package var abort: () -> Void = {}
+
     private let thread: CommunicationThread?
     private let allReduce: AllReduce
     private let scratch: UnsafeMutablePointer<Float>
@@ -60,6 +63,9 @@ public final class Communicator {
         scratch.deallocate()
     }
 
+    /// Ends the communication thread when everything is done.
+    public func end() { thread?.end() }
+
     // MARK: Sums
 
     /// The largest number of floats up to `count` that gives all ranks the same share of a sum, but at least the smallest such.
@@ -85,7 +91,7 @@ public final class Communicator {
                 transport: transport,
                 scratch: scratch,
                 label: label
-            ).run(moved: board.moved)
+            ).run(board)
         }
     }
 
@@ -108,7 +114,7 @@ public final class Communicator {
         let label = nextLabel()
         thread.submit { [rank, worldSize, board] transport in
             try ByteRing(transport: transport, rank: rank, worldSize: worldSize, label: label)
-                .broadcast(bytes, root: root, moved: board.moved)
+                .broadcast(bytes, root: root, board: board)
         }
         try wait()
     }
@@ -131,7 +137,7 @@ public final class Communicator {
         try all.withUnsafeMutableBytes { bytes in
             thread.submit { [rank, worldSize, board, blockSize = bytes.count / members.count] transport in
                 try ByteRing(transport: transport, rank: rank, worldSize: worldSize, label: label)
-                    .allGather(bytes, blockSize: blockSize, moved: board.moved)
+                    .allGather(bytes, blockSize: blockSize, board: board)
             }
             try wait()
         }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Collectives
 import Compute
 import Formats
 import Supervision
@@ -23,8 +24,8 @@ struct DDPTrain: ParsableCommand {
               ddp-train --init_from=resume
               ddp-train sample --start="To be"
 
-            Exit codes: 0 done; 64 wrong usage or configuration; 65 bad data or checkpoint; 74 input or output failed; \
-            75 stopped by a signal after saving (go on with --init_from=resume); 1 anything else.
+            Exit codes: 0 done; 64 wrong usage or configuration; 65 bad data or checkpoint; 69 a peer was lost or \
+            the network failed; 74 input or output failed; 75 stopped by a signal after saving (go on with --init_from=resume); 1 anything else.
             """,
         version: "0.1.0",
         subcommands: [
@@ -54,6 +55,12 @@ struct DDPTrain: ParsableCommand {
         } catch let error as UserError {
             Console.error(error.message)
             return error.kind.rawValue
+        } catch let error as CollectiveError {
+            Console.error("\(error)")
+            switch error {
+            case .usage: return UserError.Kind.usage.rawValue
+            case .failed: return UserError.Kind.network.rawValue
+            }
         } catch {
             // Help and the version come as errors too.
             guard exitCode(for: error) != .success else {

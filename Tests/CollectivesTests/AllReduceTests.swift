@@ -1,9 +1,9 @@
 import CVectorKernels
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Collectives
-@testable import TestSupport
 
 @Suite("All-reduce")
 struct AllReduceTests {
@@ -100,9 +100,9 @@ struct AllReduceTests {
     @Test("A flipped bit on the way is found by the checksum", arguments: [0, 3, 30, 5000])
     func corruption(byte: Int) {
         // Rank 0's bytes to rank 1 go through a hand that flips one bit.
-        let (out, tapIn) = RankThreads.socketPair()
-        let (tapOut, into) = RankThreads.socketPair()
-        let back = RankThreads.socketPair()
+        let (out, tapIn) = Communicator.socketPair()
+        let (tapOut, into) = Communicator.socketPair()
+        let back = Communicator.socketPair()
         let ring = [
             TCPTransport(next: out, previous: back.1, rank: 0, worldSize: 2),
             TCPTransport(next: back.0, previous: into, rank: 1, worldSize: 2),
@@ -121,7 +121,7 @@ struct AllReduceTests {
             close(tapIn)
             close(tapOut)
         }
-        let results = RankThreads.run(ring) { communicator in
+        let results = RankThreads.run(Communicator.ofOneProcess(ring)) { communicator in
             var floats = [Float](repeating: 1, count: 10_000)
             try floats.withUnsafeMutableBufferPointer {
                 communicator.startAllReduce($0.baseAddress!, range: 0..<$0.count)

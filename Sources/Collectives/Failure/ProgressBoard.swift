@@ -16,7 +16,10 @@ public final class ProgressBoard: Sendable {
 
     private let activityValue = Atomic<UInt8>(Activity.preparing.rawValue)
     private let workCount = Atomic<UInt64>(0)
+    private let operationCount = Atomic<UInt64>(0)
+    private let offeredCount = Atomic<UInt64>(0)
     private let sentCount = Atomic<UInt64>(0)
+    private let wantedCount = Atomic<UInt64>(0)
     private let receivedCount = Atomic<UInt64>(0)
 
     public init() {}
@@ -38,4 +41,41 @@ public final class ProgressBoard: Sendable {
         if sent > 0 { sentCount.add(UInt64(sent), ordering: .relaxed) }
         if received > 0 { receivedCount.add(UInt64(received), ordering: .relaxed) }
     }
+
+    /// A collective begins on the communication thread.
+    func began() { operationCount.add(1, ordering: .relaxed) }
+
+    /// Messages were posted to the transport. What is posted at both ends of a link and does not move shows which link it is.
+    func posted(sends: Int = 0, receives: Int = 0) {
+        if sends > 0 { offeredCount.add(UInt64(sends), ordering: .relaxed) }
+        if receives > 0 { wantedCount.add(UInt64(receives), ordering: .relaxed) }
+    }
+
+    /// What stands here now.
+    var report: ProgressReport {
+        ProgressReport(
+            activity: activity,
+            work: work,
+            operations: operationCount.load(ordering: .relaxed),
+            offered: offeredCount.load(ordering: .relaxed),
+            sent: sent,
+            wanted: wantedCount.load(ordering: .relaxed),
+            received: received
+        )
+    }
+}
+
+/// A progress board at one moment. Counts are since the start.
+struct ProgressReport: Equatable, Sendable {
+    var activity: ProgressBoard.Activity = .preparing
+    /// Parts of work done.
+    var work: UInt64 = 0
+    /// Collectives begun.
+    var operations: UInt64 = 0
+    /// Messages posted to the next rank of the ring, and those of them that have gone.
+    var offered: UInt64 = 0
+    var sent: UInt64 = 0
+    /// Messages waited for from the previous rank, and those of them that have come.
+    var wanted: UInt64 = 0
+    var received: UInt64 = 0
 }

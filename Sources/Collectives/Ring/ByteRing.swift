@@ -14,7 +14,7 @@ struct ByteRing {
     func allGather(
         _ bytes: UnsafeMutableRawBufferPointer,
         blockSize: Int,
-        moved: (_ sent: Int, _ received: Int) -> Void
+        board: ProgressBoard
     ) throws {
         // In hop t, block rank - t goes on and block rank - 1 - t comes; it goes on in the next hop.
         let pieces = Self.pieces(of: blockSize)
@@ -31,7 +31,7 @@ struct ByteRing {
             sendRange: { piece($0, of: rank - $0 / pieces.count) },
             receiveRange: { piece($0, of: rank - 1 - $0 / pieces.count) },
             waitsFor: { $0 - pieces.count },
-            moved: moved
+            board: board
         )
     }
 
@@ -39,7 +39,7 @@ struct ByteRing {
     func broadcast(
         _ bytes: UnsafeMutableRawBufferPointer,
         root: Int,
-        moved: (_ sent: Int, _ received: Int) -> Void
+        board: ProgressBoard
     ) throws {
         let pieces = Self.pieces(of: bytes.count)
         let distance = (rank - root + worldSize) % worldSize
@@ -50,7 +50,7 @@ struct ByteRing {
             sendRange: { pieces[$0] },
             receiveRange: { pieces[$0] },
             waitsFor: { distance == 0 ? -1 : $0 },
-            moved: moved
+            board: board
         )
     }
 
@@ -62,24 +62,27 @@ struct ByteRing {
         sendRange: (Int) -> Range<Int>,
         receiveRange: (Int) -> Range<Int>,
         waitsFor: (Int) -> Int,
-        moved: (_ sent: Int, _ received: Int) -> Void
+        board: ProgressBoard
     ) throws {
+        board.began()
         var (posted, done) = ((sent: 0, received: 0), (sent: 0, received: 0))
         while done != (sends, receives) {
             while posted.received < receives, posted.received - done.received < Self.window {
                 let part = UnsafeMutableRawBufferPointer(rebasing: bytes[receiveRange(posted.received)])
                 try transport.receive(into: part, label(posted.received))
                 posted.received += 1
+                board.posted(receives: 1)
             }
             while posted.sent < sends, posted.sent - done.sent < Self.window, waitsFor(posted.sent) < done.received {
                 let part = UnsafeRawBufferPointer(rebasing: bytes[sendRange(posted.sent)])
                 try transport.send(part, label(posted.sent))
                 posted.sent += 1
+                board.posted(sends: 1)
             }
             let (sent, received) = try transport.advance()
             done.sent += sent
             done.received += received
-            moved(sent, received)
+            board.moved(sent: sent, received: received)
         }
     }
 

@@ -42,9 +42,10 @@ struct RingAllReduce {
     private var worldSize: Int { stripes.worldSize }
     private var hops: Int { 2 * (worldSize - 1) }
 
-    /// - Parameter moved: told of messages that are done, as they are.
-    func run(moved: (_ sent: Int, _ received: Int) -> Void) throws {
+    /// - Parameter board: told of messages as they are posted and done.
+    func run(_ board: ProgressBoard) throws {
         guard worldSize > 1, stripes.groupCount > 0 else { return }
+        board.began()
         var sends = Messages(stripes, hops: hops) { hop in rank - 1 - hop }
         var receives = Messages(stripes, hops: hops) { hop in rank - 2 - hop }
         while !(sends.isDone && receives.isDone) {
@@ -53,6 +54,7 @@ struct RingAllReduce {
                 isReduced(next) || sends.doneIndex > next.index - (worldSize - 1) * stripes.groupCount
             {
                 try transport.receive(into: target(next), label(next))
+                board.posted(receives: 1)
                 receives.post()
             }
             while sends.underWay < Self.window, let next = sends.next,
@@ -60,6 +62,7 @@ struct RingAllReduce {
             {
                 let bytes = UnsafeBufferPointer(start: floats + next.range.lowerBound, count: next.range.count)
                 try transport.send(UnsafeRawBufferPointer(bytes), label(next))
+                board.posted(sends: 1)
                 sends.post()
             }
             let (sent, received) = try transport.advance()
@@ -69,7 +72,7 @@ struct RingAllReduce {
                 guard isReduced(message) else { continue }
                 kernels.pointee.add(floats + message.range.lowerBound, slot(message), message.range.count)
             }
-            moved(sent, received)
+            board.moved(sent: sent, received: received)
         }
     }
 

@@ -9,11 +9,11 @@
 /// A thread of the operating system, neither a task nor a queue's: MPI wants one and the same for all its calls.
 ///
 /// Signals that ask for the end of the run are blocked in it, so that the thread that trains receives them.
-final class SystemThread {
+package final class SystemThread {
     private let thread: pthread_t
     private var isJoined = false
 
-    init(_ body: @escaping @Sendable () -> Void) {
+    package init(_ body: @escaping @Sendable () -> Void) {
         let start = Unmanaged.passRetained(Start(body)).toOpaque()
         var attributes = pthread_attr_t()
         pthread_attr_init(&attributes)
@@ -33,7 +33,7 @@ final class SystemThread {
     }
 
     /// Waits for its end.
-    func join() {
+    package func join() {
         guard !isJoined else { return }
         isJoined = true
         pthread_join(thread, nil)

@@ -2,16 +2,6 @@ import Collectives
 import Text
 import Transformer
 
-/// How the ranks of a job exchange gradients.
-public enum Backend: String, Sendable, CaseIterable {
-    /// MPI under its launcher where it is built in, else TCP in a job of several ranks, else nothing.
-    case auto
-    /// One process, whatever the environment says.
-    case none
-    case tcp
-    case mpi
-}
-
 /// Which ranks compute the batches of an evaluation.
 public enum EvaluationRanks: String, Sendable, CaseIterable {
     case all
@@ -87,7 +77,7 @@ public struct TrainingConfiguration: Equatable, Sendable {
     // Machine
     /// Worker threads; 0 uses every core.
     public var threads = 0
-    public var backend = Backend.auto
+    public var backend = JobConnection.Transport.auto
     public var allReduce = Communicator.AllReduce.ring
     /// Most megabytes of gradient that ranks sum at once while the backward pass goes on.
     public var bucketMegabytes = 4

@@ -34,16 +34,27 @@ struct Train: ConfiguredCommand, RankedCommand {
     func run() throws {
         // A run does not end because nobody reads what it says any more.
         signal(SIGPIPE, SIG_IGN)
-        var configuration = try sources.resolve(presetForDataset: Preset.suiting)
-        for notice in configuration.notices { Console.note(notice) }
+        let configuration = try sources.resolve(presetForDataset: Preset.suiting)
+        let job = try RankJob.join(configuration.values)
+        try job.run { try train(configuration, job) }
+    }
+
+    private func train(_ asked: ResolvedConfiguration, _ job: RankJob) throws {
+        var configuration = asked
+        let output = job.output
+        if job.isMain { for notice in configuration.notices { output.note(notice) } }
         try checkResume(configuration.values)
-        let dataset = try openDataset(&configuration)
-        for notice in dataset.notices { Console.note(notice) }
+        let dataset = try openDataset(&configuration, job)
+        if job.isMain { for notice in dataset.notices { output.note(notice) } }
+        if let route = job.connection.route { output.line("network: \(route)") }
         let trainer = try Trainer(
             configuration: configuration,
             dataset: dataset,
-            weights: try initialWeights(configuration.values.initFrom, for: dataset),
-            stop: .onSignals()
+            weights: job.isMain ? try initialWeights(configuration.values.initFrom, for: dataset) : nil,
+            stop: .onSignals(),
+            output: output,
+            communicator: job.connection.communicator,
+            version: DDPTrain.configuration.version
         )
         switch try trainer.run() {
         case .finished: break
@@ -57,15 +68,20 @@ struct Train: ConfiguredCommand, RankedCommand {
         throw UserError(.inputOutput, "nothing to resume: there is no folder \(values.outDir); check --out_dir")
     }
 
-    /// The data set that was asked for; where none was, the first that can be had.
-    private func openDataset(_ configuration: inout ResolvedConfiguration) throws -> Dataset {
+    /// The data set that was asked for; where none was, the first that can be had: rank 0 looks for it, and prepares it if
+    /// need be.
+    private func openDataset(_ configuration: inout ResolvedConfiguration, _ job: RankJob) throws -> Dataset {
         let dataFolder = configuration.values.dataDir
         if configuration.origin(of: "dataset") == .builtIn {
-            let output = RunOutput()
-            let choice = try DefaultDataset.find(dataFolder: dataFolder) { output.progress($0.text) }
-            if !choice.explanation.isEmpty { output.note(choice.explanation) }
-            if choice.name != configuration.values.dataset {
-                configuration.choose("what is at hand", ["dataset"]) { $0.dataset = choice.name }
+            var name = ""
+            if job.isMain {
+                let choice = try DefaultDataset.find(dataFolder: dataFolder) { job.output.progress($0.text) }
+                if !choice.explanation.isEmpty { job.output.note(choice.explanation) }
+                name = choice.name
+            }
+            name = String(decoding: try job.connection.communicator.broadcast(message: Array(name.utf8)), as: UTF8.self)
+            if name != configuration.values.dataset {
+                configuration.choose("what is at hand", ["dataset"]) { $0.dataset = name }
             }
         }
         return try Dataset.open(folder: dataFolder, name: configuration.values.dataset)

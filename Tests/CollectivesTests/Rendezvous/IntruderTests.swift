@@ -139,6 +139,30 @@ struct IntruderTests {
         #expect(acceptor.arrivals.isEmpty)
     }
 
+    /// It says `welcome` with a signature of its own making, or with the only one it has seen: that of who came.
+    @Test("An impostor's welcome is not believed", arguments: [false, true])
+    func impostor(reflects: Bool) throws {
+        let listener = try ranks.listener()
+        let port = listener.localAddress!.port
+        let coming = Coming()
+        let thread = SystemThread {
+            coming.result = Result { try Strangers.enter(port, as: ranks.rendezvous(1, port: port)) }
+        }
+        var taken: Socket?
+        while taken == nil { taken = listener.accepted() }
+        let socket = try #require(taken)
+        let soon = ContinuousClock.now + .seconds(5)
+        _ = try socket.read(Greeting.size, by: soon)
+        try socket.write(Greeting.freshNonce(), by: soon)
+        let proof = try socket.read(Handshake.proofSize, by: soon)
+        try socket.write(Greeting.word(0) + (reflects ? proof : [UInt8](repeating: 0, count: 32)), by: soon)
+        thread.join()
+        #expect(throws: Handshake.Refusal.self) { try coming.result?.get() }
+    }
+
+    /// What the coming side found; `join` orders the two threads.
+    private final class Coming: @unchecked Sendable { var result: Result<Socket, any Error>? }
+
     private final class Hand: @unchecked Sendable {
         let acceptor: Acceptor
         init(_ acceptor: Acceptor) { self.acceptor = acceptor }

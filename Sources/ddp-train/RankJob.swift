@@ -1,0 +1,59 @@
+import ArgumentParser
+import Collectives
+import Formats
+import Training
+
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+
+/// A command's part in the job that its launcher speaks of, and what becomes of its errors there.
+struct RankJob {
+    let connection: JobConnection
+    let output: RunOutput
+
+    var isMain: Bool { connection.communicator.isMain }
+
+    /// - Throws: `UserError`; `CollectiveError`.
+    static func join(_ values: TrainingConfiguration) throws -> RankJob {
+        let hostfile =
+            values.hostfile.isEmpty ? nil : String(decoding: try FileSystem.read(values.hostfile), as: UTF8.self)
+        let options = JobConnection.Options(
+            transport: values.backend,
+            allReduce: values.allReduce,
+            interface: values.interface,
+            hostfile: hostfile,
+            timeout: .seconds(values.timeout),
+            version: DDPTrain.configuration.version
+        )
+        let environment = ProcessInfo.processInfo.environment
+        let connection = try JobConnection.join(options, environment: environment) { Console.note("ddp-train: \($0)") }
+        let rank = connection.communicator.rank
+        let output =
+            rank == 0 ? RunOutput() : RunOutput(.notes(ofRank: rank), linesGoToTerminal: false, saysProgress: false)
+        return RankJob(connection: connection, output: output)
+    }
+
+    /// Runs the command's work, and leaves the job as it ended: in good order, or telling the others what happened.
+    ///
+    /// - Throws: what `body` throws.
+    func run(_ body: () throws -> Void) throws {
+        do {
+            try body()
+        } catch let error as JobError {
+            // The others found the same.
+            try connection.leave()
+            throw isMain
+                ? error.error : UserError(error.error.kind, "rank \(connection.communicator.rank): \(error.error)")
+        } catch let code as ExitCode {
+            try connection.leave()
+            throw code
+        } catch let error as UserError {
+            connection.fail(error.message, exitCode: error.kind.rawValue)
+            throw error
+        }
+        try connection.leave()
+    }
+}
