@@ -30,7 +30,7 @@ struct DDPTrain: ParsableCommand {
         version: "0.1.0",
         subcommands: [
             Train.self, Prepare.self, Sample.self, Eval.self, Export.self, Bench.self, Config.self, Plan.self,
-            Doctor.self, Launch.self, BenchGenerate.self,
+            Doctor.self, Launch.self, BenchGenerate.self, BenchComm.self,
         ],
         defaultSubcommand: Train.self
     )

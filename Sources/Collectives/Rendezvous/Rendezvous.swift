@@ -77,7 +77,8 @@ struct Rendezvous {
                 culprit: "\(missing.count == 1 ? "rank" : "ranks") \(names)",
                 reason:
                     "did not come within \(Self.seconds(timeout)) to \(place.masterAddress ?? "rank 0") port \(port): "
-                    + "is it running, and not behind a firewall?"
+                    + (acceptor.refusals.keys.sorted().first.map { "somebody was turned away: \($0)" }
+                        ?? "is it running, and not behind a firewall?")
             )
             let message = Roster.failure(failure).message
             for other in others { try? other.socket.write(message, by: .now + .seconds(1)) }
