@@ -36,6 +36,10 @@ while [ $# -gt 0 ]; do
 done
 [ "$short" = yes ] || fail "only --short runs here; the full form is cluster/netns/failure_matrix.sh"
 [ "$(uname -s)" = Linux ] || fail "this looks for processes in /proc, so Linux only"
+if { ! have pgrep || ! have ss; } && have apt-get; then
+    note "installing with apt: procps iproute2"
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq procps iproute2 >&2
+fi
 if [ "$build" = yes ]; then
     require_swift
     build_release

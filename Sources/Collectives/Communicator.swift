@@ -80,6 +80,7 @@ public final class Communicator {
         let label = nextLabel()
         thread.submit { [rank, worldSize, scratch, board, allReduce] transport in
             if allReduce == .native, let native = transport as? any NativeAllReduce {
+                board.began()
                 try native.sum(UnsafeMutableBufferPointer(start: floats + range.lowerBound, count: range.count))
                 return
             }
@@ -91,7 +92,7 @@ public final class Communicator {
                 transport: transport,
                 scratch: scratch,
                 label: label
-            ).run(board)
+            ).run(board: board)
         }
     }
 
@@ -113,8 +114,8 @@ public final class Communicator {
         guard let thread, !bytes.isEmpty else { return }
         let label = nextLabel()
         thread.submit { [rank, worldSize, board] transport in
-            try ByteRing(transport: transport, rank: rank, worldSize: worldSize, label: label)
-                .broadcast(bytes, root: root, board: board)
+            try ByteRing(transport: transport, rank: rank, worldSize: worldSize, label: label, board: board)
+                .broadcast(bytes, root: root)
         }
         try wait()
     }
@@ -136,8 +137,8 @@ public final class Communicator {
         for _ in members { all += values }
         try all.withUnsafeMutableBytes { bytes in
             thread.submit { [rank, worldSize, board, blockSize = bytes.count / members.count] transport in
-                try ByteRing(transport: transport, rank: rank, worldSize: worldSize, label: label)
-                    .allGather(bytes, blockSize: blockSize, board: board)
+                try ByteRing(transport: transport, rank: rank, worldSize: worldSize, label: label, board: board)
+                    .allGather(bytes, blockSize: blockSize)
             }
             try wait()
         }

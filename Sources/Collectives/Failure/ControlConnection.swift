@@ -121,7 +121,8 @@ final class ControlConnection {
                 messages.append(message)
             }
         } catch {
-            end()
+            // The other direction may be sound, and the peer is to be told.
+            if hasLeft || ending != nil { end() }
             return (messages, .damaged(error.reason))
         }
         if ending != nil { end() }

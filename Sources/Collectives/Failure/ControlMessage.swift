@@ -2,12 +2,12 @@ import CVectorKernels
 
 /// What goes over a control connection.
 ///
-/// A frame is `DDPC`, the kind (1 byte), the payload's length (2 bytes), the payload, and a CRC32C of all that (4 bytes), with
-/// numbers in little-endian order:
+/// A frame is `DDPC`, the kind (1 byte), the payload's length (2 bytes), the payload, and a CRC32C of all that (4
+/// bytes), with numbers in little-endian order:
 ///
 /// | kind | payload |
 /// | --- | --- |
-/// | 1 heartbeat | number, activity (1 byte), work, operations, offered, sent, wanted, received: 8 bytes each but for activity |
+/// | 1 heartbeat | number, activity (1 byte), work, operations, offered, sent, wanted, received (8 bytes each) |
 /// | 2 failure | length of the culprit (2 bytes), culprit, reason, both in UTF-8 |
 /// | 3 leaving | nothing |
 enum ControlMessage: Equatable, Sendable {
@@ -134,7 +134,8 @@ struct ControlMessageReader {
 }
 
 extension Failure {
-    /// Short enough for a control message, and one line: control characters, which could deceive on a terminal, are spaces.
+    /// Short enough for a control message, and one line: control characters, which could deceive on a terminal, are
+    /// spaces.
     var bounded: Failure {
         Failure(culprit: Self.bounded(culprit, 500), reason: Self.bounded(reason, 3000))
     }

@@ -6,20 +6,23 @@
     import Glibc
 #endif
 
-/// Sees to it that nobody hangs: one thread a rank, which tells the others that it lives and how far it is, and finds out when
-/// somebody else does not.
+/// Sees to it that nobody hangs: one thread a rank, which tells the others that it lives and how far it is, and finds
+/// out when somebody else does not.
 ///
-/// Connections form a star round rank 0. Rank 0 judges all ranks and sends the first failure to all of them; the others judge
-/// rank 0 alone and report what they notice to it. So every rank that can still be told names the same culprit: `Watchdog`
-/// says it and ends the process, whatever its other threads are blocked in.
+/// Connections form a star round rank 0. Rank 0 judges all ranks and sends the first failure to all of them; the others
+/// judge rank 0 alone and report what they notice to it. So every rank that can still be told names the same culprit:
+/// `Watchdog` says it and ends the process, whatever its other threads are blocked in.
 ///
 /// ```swift
-/// let plane = ControlPlane(rank: 1, members: members, peers: control, board: board, timeout: .seconds(60), watchdog: .ofProgram())
+/// let plane = ControlPlane(
+///     rank: 1, members: members, peers: control, board: board, timeout: .seconds(60), watchdog: .ofProgram()
+/// )
 /// …
 /// plane.leave()
 /// ```
 /// A plane that is let go without `leave` closes its connections, which is to the others as if the process had died.
-// The thread is joined by `leave` or the end of this object's life; everything else that threads share is in `ControlPost`.
+// The thread is joined by `leave` or the end of this object's life; everything else that threads share is in
+// `ControlPost`.
 public final class ControlPlane: @unchecked Sendable {
     private let members: [Member]
     private let rank: Int
@@ -27,8 +30,8 @@ public final class ControlPlane: @unchecked Sendable {
     private let thread: SystemThread
 
     /// - Parameters:
-    ///   - peers: ranks and connected stream sockets, which it takes over: rank 0 has one to every other rank, the others have
-    ///     one to rank 0.
+    ///   - peers: ranks and connected stream sockets, which it takes over: rank 0 has one to every other rank, the
+    ///     others have one to rank 0.
     ///   - timeout: how long a rank may be silent or stand still.
     ///   - watchdog: what to do when the job has failed.
     public convenience init(
@@ -82,8 +85,8 @@ public final class ControlPlane: @unchecked Sendable {
 
     /// This rank noticed a failure by itself, such as a wrong checksum or a problem of its own.
     ///
-    /// Returns when the job's first failure, this or an earlier one, has been told to all; the watchdog usually ends the
-    /// process before.
+    /// Returns when the job's first failure, this or an earlier one, has been told to all; the watchdog usually ends
+    /// the process before.
     ///
     /// - Parameter exitCode: with which this process leaves, if no other failure came first.
     @discardableResult
@@ -93,9 +96,9 @@ public final class ControlPlane: @unchecked Sendable {
         return post.waitForEnd() ?? failure
     }
 
-    /// The ring's connection with a neighbour broke. Whoever is next to a lost rank sees this first, and is next to somebody
-    /// innocent if that one has left because of it: so the control connections have a moment to tell who it was. If they do
-    /// not, it is the link. Returns as `report` does.
+    /// The ring's connection with a neighbour broke. Whoever is next to a lost rank sees this first, and is next to
+    /// somebody innocent if that one has left because of it: so the control connections have a moment to tell who it
+    /// was. If they do not, it is the link. Returns as `report` does.
     @discardableResult
     public func suspect(peer: Int, reason: String) -> Failure {
         let (first, second) = (members[min(rank, peer)], members[max(rank, peer)])

@@ -156,7 +156,7 @@ final class ControlThread {
             switch message {
             case .heartbeat(_, let report): judge.heard(report, from: peer, now: now)
             case .leaving: judge.left(peer)
-            case .failure(let failure): conclude(failure.bounded, exitCode: exitCode(of: failure))
+            case .failure(let failure): conclude(failure, exitCode: exitCode(of: failure))
             }
         }
         guard let ending, !connection.hasLeft else { return }
@@ -192,9 +192,9 @@ final class ControlThread {
         hub.send(.failure(failure))
     }
 
-    /// The first one stays.
+    /// The first one stays, in the form in which others can be told of it.
     private func conclude(_ failure: Failure, exitCode: Int32 = Watchdog.peerLost) {
-        if verdict == nil { verdict = (failure, exitCode) }
+        if verdict == nil { verdict = (failure.bounded, exitCode) }
     }
 
     private func decide(_ now: Instant) {
@@ -210,12 +210,12 @@ final class ControlThread {
 
     /// Rank 0 tells all. Another rank that decided by itself tells rank 0, in case that is only deaf.
     private func tell(_ failure: Failure) {
-        for connection in connections { connection.send(.failure(failure.bounded)) }
+        for connection in connections { connection.send(.failure(failure)) }
         linger()
     }
 
-    /// Waits until the others have read everything and closed. A connection closed with something unread in it is reset, which
-    /// would destroy what is on its way to the other side; so nothing is closed before that.
+    /// Waits until the others have read everything and closed. A connection closed with something unread in it is
+    /// reset, which would destroy what is on its way to the other side; so nothing is closed before that.
     private func linger() {
         let deadline = ContinuousClock.now + limits.lingering
         while true {
@@ -223,6 +223,8 @@ final class ControlThread {
             let isOver = connections.map { $0.drain() }.allSatisfy { $0 }
             if isOver || ContinuousClock.now >= deadline { return }
             wait(until: deadline)
+            // Who asks now is answered by the end.
+            _ = post.takeRequests()
         }
     }
 }

@@ -2,7 +2,8 @@ import Synchronization
 
 /// Where the threads of a rank write what they do, and its control thread reads it to tell the others.
 ///
-/// A rank that computes must move `work` from time to time; one that waits for others must not be blamed for standing still.
+/// A rank that computes must move `work` from time to time; one that waits for others must not be blamed for standing
+/// still.
 public final class ProgressBoard: Sendable {
     /// What the thread that trains is doing.
     public enum Activity: UInt8, Sendable {
@@ -45,7 +46,8 @@ public final class ProgressBoard: Sendable {
     /// A collective begins on the communication thread.
     func began() { operationCount.add(1, ordering: .relaxed) }
 
-    /// Messages were posted to the transport. What is posted at both ends of a link and does not move shows which link it is.
+    /// Messages were posted to the transport. What is posted at both ends of a link and does not move shows which link
+    /// it is.
     func posted(sends: Int = 0, receives: Int = 0) {
         if sends > 0 { offeredCount.add(UInt64(sends), ordering: .relaxed) }
         if receives > 0 { wantedCount.add(UInt64(receives), ordering: .relaxed) }

@@ -41,7 +41,8 @@ struct StallJudge {
     /// It is judged no more, but its counts still tell what the others wait for.
     mutating func left(_ rank: Int) { ranks[rank].hasLeft = true }
 
-    /// Nobody listened for that long, as when this process was stopped or its machine slept: not a time to blame others for.
+    /// Nobody listened for that long, as when this process was stopped or its machine slept: not a time to blame others
+    /// for.
     mutating func paused(for duration: Duration, now: Instant) {
         for index in ranks.indices {
             ranks[index].heard = min(now, ranks[index].heard + duration)
@@ -82,8 +83,8 @@ struct StallJudge {
         return stuckLink ?? outOfStep
             ?? Failure(
                 culprit: "the network between the ranks",
-                reason:
-                    "all wait in operation \(present[0].report.operations), and nothing arrived for \(timeout.inSeconds)"
+                reason: "all wait in operation \(present[0].report.operations), and nothing arrived for "
+                    + timeout.inSeconds
             )
     }
 

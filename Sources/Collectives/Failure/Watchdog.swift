@@ -26,7 +26,8 @@ public struct Watchdog: Sendable {
         self.leave = leave
     }
 
-    /// Writes `ddp-train: error: rank 2 (node7): its connection closed` to standard error and leaves the process at once.
+    /// Writes `ddp-train: error: rank 2 (node7): its connection closed` to standard error and leaves the process at
+    /// once.
     ///
     /// - Parameter exit: tests put something else than `_exit`.
     public static func ofProgram(
@@ -41,7 +42,8 @@ public struct Watchdog: Sendable {
         }
     }
 
-    /// Past the streams of libc, whose locks another thread may hold, and without waiting for a reader that has stopped.
+    /// Past the streams of libc, whose locks another thread may hold, and without waiting for a reader that has
+    /// stopped.
     private static func write(_ line: [UInt8], to descriptor: Int32) {
         var done = 0
         while done < line.count {

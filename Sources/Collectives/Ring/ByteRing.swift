@@ -6,16 +6,14 @@ struct ByteRing {
     let rank: Int
     let worldSize: Int
     let label: MessageLabel
+    /// Where messages are counted, as they are posted and done.
+    let board: ProgressBoard
 
     private static let messageBytes = 1 << 18
     private static let window = RingAllReduce.window
 
     /// Every rank's block to every rank: block r of `bytes` is rank r's, and those of others are filled in.
-    func allGather(
-        _ bytes: UnsafeMutableRawBufferPointer,
-        blockSize: Int,
-        board: ProgressBoard
-    ) throws {
+    func allGather(_ bytes: UnsafeMutableRawBufferPointer, blockSize: Int) throws {
         // In hop t, block rank - t goes on and block rank - 1 - t comes; it goes on in the next hop.
         let pieces = Self.pieces(of: blockSize)
         func piece(_ index: Int, of block: Int) -> Range<Int> {
@@ -30,17 +28,12 @@ struct ByteRing {
             receives: count,
             sendRange: { piece($0, of: rank - $0 / pieces.count) },
             receiveRange: { piece($0, of: rank - 1 - $0 / pieces.count) },
-            waitsFor: { $0 - pieces.count },
-            board: board
+            waitsFor: { $0 - pieces.count }
         )
     }
 
     /// The root's bytes to every rank, along the ring from the root to the rank before it.
-    func broadcast(
-        _ bytes: UnsafeMutableRawBufferPointer,
-        root: Int,
-        board: ProgressBoard
-    ) throws {
+    func broadcast(_ bytes: UnsafeMutableRawBufferPointer, root: Int) throws {
         let pieces = Self.pieces(of: bytes.count)
         let distance = (rank - root + worldSize) % worldSize
         try run(
@@ -49,8 +42,7 @@ struct ByteRing {
             receives: distance == 0 ? 0 : pieces.count,
             sendRange: { pieces[$0] },
             receiveRange: { pieces[$0] },
-            waitsFor: { distance == 0 ? -1 : $0 },
-            board: board
+            waitsFor: { distance == 0 ? -1 : $0 }
         )
     }
 
@@ -61,8 +53,7 @@ struct ByteRing {
         receives: Int,
         sendRange: (Int) -> Range<Int>,
         receiveRange: (Int) -> Range<Int>,
-        waitsFor: (Int) -> Int,
-        board: ProgressBoard
+        waitsFor: (Int) -> Int
     ) throws {
         board.began()
         var (posted, done) = ((sent: 0, received: 0), (sent: 0, received: 0))

@@ -42,10 +42,10 @@ struct RingAllReduce {
     private var worldSize: Int { stripes.worldSize }
     private var hops: Int { 2 * (worldSize - 1) }
 
-    /// - Parameter board: told of messages as they are posted and done.
-    func run(_ board: ProgressBoard) throws {
-        guard worldSize > 1, stripes.groupCount > 0 else { return }
+    /// - Parameter board: where messages are counted, as they are posted and done.
+    func run(board: ProgressBoard) throws {
         board.began()
+        guard worldSize > 1, stripes.groupCount > 0 else { return }
         var sends = Messages(stripes, hops: hops) { hop in rank - 1 - hop }
         var receives = Messages(stripes, hops: hops) { hop in rank - 2 - hop }
         while !(sends.isDone && receives.isDone) {
@@ -54,16 +54,16 @@ struct RingAllReduce {
                 isReduced(next) || sends.doneIndex > next.index - (worldSize - 1) * stripes.groupCount
             {
                 try transport.receive(into: target(next), label(next))
-                board.posted(receives: 1)
                 receives.post()
+                board.posted(receives: 1)
             }
             while sends.underWay < Self.window, let next = sends.next,
                 next.hop == 0 || receives.doneIndex > next.index - stripes.groupCount
             {
                 let bytes = UnsafeBufferPointer(start: floats + next.range.lowerBound, count: next.range.count)
                 try transport.send(UnsafeRawBufferPointer(bytes), label(next))
-                board.posted(sends: 1)
                 sends.post()
+                board.posted(sends: 1)
             }
             let (sent, received) = try transport.advance()
             for _ in 0..<sent { sends.finish() }
