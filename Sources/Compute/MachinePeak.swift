@@ -1,6 +1,6 @@
 /// How fast this machine multiplies single-precision matrices: the limit that a training step is compared with.
 public enum MachinePeak {
-    /// Floating-point operations a second of all workers together on products of (512, 512) by (512, 512), by the library in
+    /// Floating-point operations a second of all workers together on products of (512, 512) by (512, 512), by what is in
     /// use and by BLAS in turn: the best of `rounds`, since other load only ever slows a round down. About a sixth of a second.
     ///
     /// A round has several products for each worker and follows the last at once. With one product each, ten starts on two
@@ -21,8 +21,8 @@ public enum MachinePeak {
             let elapsed = ContinuousClock().measure {
                 pool.run(products) { _, worker in
                     let result = matrix(2 + worker)
-                    let library = round % 2 == 0 ? MatrixProduct.library : .blas
-                    MatrixProduct.multiply(matrix(0), .plain, matrix(1), .plain, into: result, by: library)
+                    let implementation = round % 2 == 0 ? MatrixProduct.implementation : .blas
+                    MatrixProduct.multiply(matrix(0), .plain, matrix(1), .plain, into: result, by: implementation)
                 }
             }
             best = max(best, operations / (elapsed / .seconds(1)))

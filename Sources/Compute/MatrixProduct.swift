@@ -25,7 +25,7 @@ public enum Orientation {
 /// computes, so that work may be cut to suit the number of workers. BLAS (OpenBLAS; Accelerate on macOS) computes the rest;
 /// there, tiles have sizes that do not depend on the workers, so that results do not either.
 public enum MatrixProduct {
-    public enum Library: String, Sendable {
+    public enum Implementation: String, Sendable {
         case own
         case blas
     }
@@ -37,13 +37,13 @@ public enum MatrixProduct {
 
     /// What is wrong with DDP_TRAIN_GEMM and what it may be; nil when nothing is.
     public static var requestProblem: String? {
-        guard let request, Library(rawValue: request) == nil else { return nil }
+        guard let request, Implementation(rawValue: request) == nil else { return nil }
         return "DDP_TRAIN_GEMM=\(request): must be own or blas"
     }
 
     /// What computes products; DDP_TRAIN_GEMM=own or blas forces one.
-    public static let library: Library = {
-        if let forced = request.flatMap({ Library(rawValue: $0) }) { return forced }
+    public static let implementation: Implementation = {
+        if let forced = request.flatMap({ Implementation(rawValue: $0) }) { return forced }
         return ["avx512", "avx2"].contains(Kernels.instructionSet) ? .own : .blas
     }()
 
@@ -56,8 +56,8 @@ public enum MatrixProduct {
     }
 
     /// What computes the products, such as `own avx512` or `OpenBLAS SkylakeX`.
-    public static var libraryDescription: String {
-        library == .own ? "own \(Kernels.instructionSet)" : blasDescription
+    public static var implementationDescription: String {
+        implementation == .own ? "own \(Kernels.instructionSet)" : blasDescription
     }
 
     /// The BLAS that this build is linked with, such as `OpenBLAS SkylakeX`.
@@ -74,7 +74,7 @@ public enum MatrixProduct {
     private static let fewestRows = 8
 
     /// `c = scale * op(a) op(b) + keep * c`; op(a) is (m, k), op(b) is (k, n), c is (m, n).
-    /// - Parameter library: what computes it, if not what is the rule.
+    /// - Parameter implementation: what computes it, if not what is the rule.
     public static func multiply(
         _ a: MatrixView,
         _ orientationA: Orientation = .plain,
@@ -84,7 +84,7 @@ public enum MatrixProduct {
         scale: Float = 1,
         keep: Float = 0,
         part: Part = .other,
-        by library: Library? = nil
+        by implementation: Implementation? = nil
     ) {
         let (m, k) = orientationA == .plain ? (a.rows, a.columns) : (a.columns, a.rows)
         let (inner, n) = orientationB == .plain ? (b.rows, b.columns) : (b.columns, b.rows)
@@ -93,9 +93,9 @@ public enum MatrixProduct {
             "(\(m), \(k)) times (\(inner), \(n)) into (\(c.rows), \(c.columns))"
         )
         guard m > 0, n > 0 else { return }
-        let rule: Library = m >= fewestRows || orientationA == .transposed ? self.library : .blas
+        let rule: Implementation = m >= fewestRows || orientationA == .transposed ? self.implementation : .blas
         Profile.measure(part) {
-            guard library ?? rule == .own, k > 0 else {
+            guard implementation ?? rule == .own, k > 0 else {
                 return cblas_sgemm(
                     CblasRowMajor,
                     orientationA == .plain ? CblasNoTrans : CblasTrans,
@@ -147,7 +147,7 @@ public enum MatrixProduct {
         )
         guard m > 0, n > 0 else { return }
         precondition(k > 0, "a product of depth 0")
-        guard library == .own else {
+        guard implementation == .own else {
             return multiply(
                 a,
                 .plain,

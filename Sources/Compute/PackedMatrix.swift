@@ -24,14 +24,14 @@ public struct PackedMatrix {
 
     /// Floats of memory for a factor of this shape.
     public static func count(depth: Int, columns: Int) -> Int {
-        guard MatrixProduct.library == .own else { return 0 }
+        guard MatrixProduct.implementation == .own else { return 0 }
         let panel = Kernels.table.panel_columns
         return depth * ((columns + panel - 1) / panel * panel)
     }
 
     /// Panels of one piece of work, about 64 Ki floats.
     public var pieces: [Range<Int>] {
-        guard MatrixProduct.library == .own else { return [] }
+        guard MatrixProduct.implementation == .own else { return [] }
         let panel = Kernels.table.panel_columns
         let panels = (columns + panel - 1) / panel
         let size = max(1, 65536 / (depth * panel))

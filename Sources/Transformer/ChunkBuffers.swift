@@ -134,7 +134,7 @@ final class ChunkBuffers {
             self.length = length
             self.workers = workers
             self.keepsForBackward = keepsForBackward
-            keepsPacked = MatrixProduct.library == .own && sequences < batch && packed <= Self.mostPacked
+            keepsPacked = MatrixProduct.implementation == .own && sequences < batch && packed <= Self.mostPacked
         }
 
         /// Whether buffers of this shape serve for passes of the other one too.

@@ -169,7 +169,7 @@ extension GPT {
     private func forwardHeadTasks(_ chunk: Chunk, layer: Int, _ dropout: Dropout?) -> [PhaseTask] {
         let state = chunk.blocks[layer]
         let heads = chunk.sequences * configuration.headCount
-        let parts = MatrixProduct.library == .own ? max(1, min(8, 2 * pool.threadCount / heads)) : 1
+        let parts = MatrixProduct.implementation == .own ? max(1, min(8, 2 * pool.threadCount / heads)) : 1
         return (0..<heads * parts).map { task in
             { [self] worker in
                 let place = HeadPlace(task: task / parts, headCount: configuration.headCount, length: chunk.length)

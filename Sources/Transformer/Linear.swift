@@ -79,7 +79,7 @@ struct Linear {
     /// Tiles of W's gradient. Large ones pack x and dy less often; with many workers they are smaller. BLAS gets tiles
     /// that do not depend on the workers: at least 256 columns, and more where W has few rows.
     private func gradientTiles(workers: Int) -> (rows: [Range<Int>], columns: [Range<Int>]) {
-        guard MatrixProduct.library == .own else {
+        guard MatrixProduct.implementation == .own else {
             let width = max(256, (131_072 / weight.rows) / 64 * 64)
             return ([0..<weight.rows], tiles(of: weight.columns, size: width))
         }
@@ -118,7 +118,7 @@ func rowTiles(of rows: Int, workers: Int) -> [Range<Int>] {
 }
 
 private func rowTileSize(rows: Int, workers: Int) -> Int {
-    guard MatrixProduct.library == .own else { return min(256, max(16, ((rows + 3) / 4 + 15) / 16 * 16)) }
+    guard MatrixProduct.implementation == .own else { return min(256, max(16, ((rows + 3) / 4 + 15) / 16 * 16)) }
     let count = workers * max(1, (rows + 64 * workers) / (128 * workers))
     return max(1, (rows + count - 1) / count)
 }

@@ -10,7 +10,7 @@ extension AttentionBenchmark {
             .init("head_size", .integer(headSize)),
             .init("threads", .integer(threads)),
             .init("isa", .string(Kernels.instructionSet)),
-            .init("blas", .string(MatrixProduct.libraryDescription)),
+            .init("blas", .string(MatrixProduct.implementationDescription)),
             .init("attention", .array(comparisons.map(\.json))),
         ])
     }
@@ -20,7 +20,7 @@ extension AttentionBenchmark {
         var lines = [
             """
             attention of one sequence, \(headCount) heads of \(headSize), \(threads) threads, \
-            \(Kernels.instructionSet), \(MatrixProduct.libraryDescription)
+            \(Kernels.instructionSet), \(MatrixProduct.implementationDescription)
             """,
             "medians in ms; memory besides inputs and outputs; largest difference from the plain form's results",
             "",

@@ -12,7 +12,7 @@ extension StepMeasurement {
                 .init("shape", shape.json),
                 .init("threads", .integer(shape.threads)),
                 .init("isa", .string(Kernels.instructionSet)),
-                .init("blas", .string(MatrixProduct.libraryDescription)),
+                .init("blas", .string(MatrixProduct.implementationDescription)),
                 .init("warmup", .integer(warmUp)),
                 .init("steps", .integer(seconds.count)),
             ] + spread.jsonMembers + [
@@ -35,7 +35,7 @@ extension StepMeasurement {
         let memory = peakMemory.map { MemoryCheck.text(bytes: $0) } ?? "not known on this system"
         return [
             "\(shape.preset.rawValue): \(shape.text)",
-            "machine: \(shape.threads) threads, \(Kernels.instructionSet), \(MatrixProduct.libraryDescription)",
+            "machine: \(shape.threads) threads, \(Kernels.instructionSet), \(MatrixProduct.implementationDescription)",
             """
             step: \(milliseconds(spread.median)) ms, median of \(spread.count) (\(milliseconds(spread.minimum)) to \
             \(milliseconds(spread.maximum)), the middle half \(milliseconds(spread.lowerQuartile)) to \

@@ -54,16 +54,16 @@ public struct Doctor {
 
     private var blas: Finding {
         MatrixProduct.prepare()
-        let library = MatrixProduct.libraryDescription
+        let implementation = MatrixProduct.implementationDescription
         let mended = BLASDescription.mendedKernel
         let blas = MatrixProduct.blasDescription + (mended.map { " (mended: it had chosen \($0))" } ?? "")
-        let kernel = MatrixProduct.library == .own ? "\(library); products of few rows: \(blas)" : blas
+        let kernel = MatrixProduct.implementation == .own ? "\(implementation); products of few rows: \(blas)" : blas
         return Finding(
             "blas",
             "matrix products",
             kernel,
             .object([
-                .init("library", .string(library)), .init("kernel", .string(MatrixProduct.blasDescription)),
+                .init("library", .string(implementation)), .init("kernel", .string(MatrixProduct.blasDescription)),
                 .init("build", .string(BLASDescription.build)),
                 .init("mended_from", mended.map { .string($0) } ?? .null),
             ])
