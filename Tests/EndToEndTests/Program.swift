@@ -63,7 +63,11 @@ struct Program {
             process.executableURL = URL(fileURLWithPath: executable)
             process.arguments = arguments
             process.currentDirectoryURL = URL(fileURLWithPath: folder)
-            process.environment = ProcessInfo.processInfo.environment.merging(environment) { _, given in given }
+            // Tests in this process may have started MPI, which leaves variables that send another mpirun astray.
+            let own = ProcessInfo.processInfo.environment.filter { name, _ in
+                !["OMPI_", "PMIX_", "ORTE_"].contains { name.hasPrefix($0) }
+            }
+            process.environment = own.merging(environment) { _, given in given }
             process.standardInput = FileHandle(forReadingAtPath: files("in"))
             process.standardOutput = FileHandle(forWritingAtPath: files("out"))
             process.standardError = FileHandle(forWritingAtPath: files("err"))
