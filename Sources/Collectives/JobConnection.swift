@@ -26,6 +26,8 @@ public final class JobConnection {
         public var timeout: Duration
         /// Of the program: ranks of another one are turned away.
         public var version: String
+        /// Whether the job is there to compare all the ways in which it can sum: `JobConnection.routes`.
+        public var comparesRoutes: Bool
 
         public init(
             transport: Transport,
@@ -33,7 +35,8 @@ public final class JobConnection {
             interface: String = "",
             hostfile: String? = nil,
             timeout: Duration = .seconds(60),
-            version: String
+            version: String,
+            comparesRoutes: Bool = false
         ) {
             self.transport = transport
             self.allReduce = allReduce
@@ -41,18 +44,34 @@ public final class JobConnection {
             self.hostfile = hostfile
             self.timeout = timeout
             self.version = version
+            self.comparesRoutes = comparesRoutes
         }
+    }
+
+    /// A transport, and how it sums.
+    public struct Route {
+        public let transport: Transport
+        public let allReduce: Communicator.AllReduce
+        public let communicator: Communicator
     }
 
     public let communicator: Communicator
     /// How ranks reach each other, such as `tcp, eth0 (10.0.0.5)`; nil for one rank.
     public let route: String?
+    /// All the ways in which the ranks can sum, that of `communicator` first; empty unless they are to be compared.
+    public let routes: [Route]
     private let control: ControlPlane?
 
-    private init(_ communicator: Communicator, control: ControlPlane?, route: String?) {
+    private init(
+        _ communicator: Communicator,
+        control: ControlPlane? = nil,
+        route: String? = nil,
+        routes: [Route] = []
+    ) {
         self.communicator = communicator
         self.control = control
         self.route = route
+        self.routes = routes
     }
 
     /// This rank, for messages: `rank 2 (node7)`.
@@ -72,15 +91,35 @@ public final class JobConnection {
         watchdog: Watchdog = .ofProgram(),
         note: @escaping (String) -> Void
     ) throws -> JobConnection {
-        guard options.transport != .none,
-            let place = try JobPlace.read(environment: environment, hostfile: options.hostfile)
-        else {
-            if options.transport == .mpi, !MPILibrary.isBuiltIn { throw CollectiveError.usage(MPILibrary.installation) }
-            return JobConnection(Communicator(single: LocalNames.host), control: nil, route: nil)
+        let alone = Communicator(single: LocalNames.host)
+        guard options.transport != .none else { return JobConnection(alone) }
+        guard let place = try JobPlace.read(environment: environment, hostfile: options.hostfile) else {
+            try checkAlone(options)
+            return JobConnection(alone)
         }
+        guard place.worldSize > 1 else { return JobConnection(alone) }
         let joining = Joining(options: options, place: place, environment: environment, watchdog: watchdog, note: note)
         let usesMPI = options.transport == .mpi || options.transport == .auto && joining.canUseMPI
         return try usesMPI ? joining.overMPI() : joining.overTCP()
+    }
+
+    /// Who names a transport does not mean to train alone.
+    private static func checkAlone(_ options: Options) throws {
+        switch options.transport {
+        case .auto, .none: break
+        case .mpi:
+            throw CollectiveError.usage(
+                MPILibrary.isBuiltIn
+                    ? "--backend=mpi, and this process was not started by MPI: mpirun -np 4 ddp-train …; one process "
+                        + "alone needs no backend"
+                    : "--backend=mpi, and this build has no MPI: \(MPILibrary.installation)"
+            )
+        case .tcp:
+            throw CollectiveError.usage(
+                "--backend=tcp, and nothing tells which rank this process is: ddp-train launch -n 4 …, RANK and "
+                    + "WORLD_SIZE, or a --hostfile with several hosts; one process alone needs no backend"
+            )
+        }
     }
 
     private struct Joining {
@@ -101,11 +140,7 @@ public final class JobConnection {
             let listeners = place.rank == 0 ? try rendezvous.listen(environment: environment) : []
             let meeting = try rendezvous.meet(listeners: listeners)
             guard let ring = meeting.ring else { preconditionFailure("a meeting without a ring") }
-            let (rank, worldSize) = (place.rank, place.worldSize)
-            let thread = CommunicationThread {
-                TCPTransport(next: ring.next, previous: ring.previous, rank: rank, worldSize: worldSize)
-            }
-            return connection(meeting, thread, name: "tcp")
+            return connection(meeting, .tcp, ringThread(ring))
         }
 
         /// MPI carries the messages; the control connections are TCP's, over addresses and with a secret that MPI brings.
@@ -121,7 +156,7 @@ public final class JobConnection {
             try world { try $0.check(place, environment: environment) }
             let secretText = JobSecret.randomText()
             let listeners =
-                place.rank == 0 ? try rendezvous(JobSecret(secretText), wantsRing: false).listenAnywhere() : []
+                place.rank == 0 ? try rendezvous(JobSecret(secretText), wantsRing: comparesTCP).listenAnywhere() : []
             let addresses = listeners.compactMap(\.localAddress).map { "\($0.host) \($0.port)" }
             let own = ([secretText] + addresses).joined(separator: "\n")
             let told = try world { try $0.broadcast(Array(own.utf8), timeout: timeout) }
@@ -131,9 +166,22 @@ public final class JobConnection {
                 guard parts.count == 2, let port = UInt16(parts[1]) else { return nil }
                 return SocketAddress(numeric: String(parts[0]), port: port)
             }
-            let rendezvous = rendezvous(JobSecret(String(lines.first ?? "")), wantsRing: false)
-            let meeting = try rendezvous.meet(listeners: listeners, candidates: candidates)
-            return connection(meeting, thread, name: "mpi")
+            let secret = JobSecret(String(lines.first ?? ""))
+            let meeting = try rendezvous(secret, wantsRing: comparesTCP).meet(
+                listeners: listeners,
+                candidates: candidates
+            )
+            return connection(meeting, .mpi, thread)
+        }
+
+        /// A ring over TCP beside MPI's.
+        private var comparesTCP: Bool { options.comparesRoutes && options.transport == .auto }
+
+        private func ringThread(_ ring: (next: Int32, previous: Int32)) -> CommunicationThread {
+            let (rank, worldSize) = (place.rank, place.worldSize)
+            return CommunicationThread {
+                TCPTransport(next: ring.next, previous: ring.previous, rank: rank, worldSize: worldSize)
+            }
         }
 
         private func rendezvous(_ secret: JobSecret, wantsRing: Bool) -> Rendezvous {
@@ -148,39 +196,66 @@ public final class JobConnection {
             )
         }
 
-        private func connection(_ meeting: Meeting, _ thread: CommunicationThread, name: String) -> JobConnection {
+        /// - Parameter thread: what the job's own communicator uses.
+        private func connection(
+            _ meeting: Meeting,
+            _ transport: Transport,
+            _ thread: CommunicationThread
+        ) -> JobConnection {
             let board = ProgressBoard()
-            let (rank, members) = (place.rank, meeting.members)
             let control = ControlPlane(
-                rank: rank,
-                members: members,
+                rank: place.rank,
+                members: meeting.members,
                 peers: meeting.control,
                 board: board,
                 timeout: options.timeout,
                 watchdog: watchdog
             )
-            thread.onFailure { error in
-                switch error as? TransportError {
-                case .closed(let peer, let reason)?:
-                    CollectiveError.failed(control.suspect(peer: peer, reason: reason))
-                case .corrupt(let peer, let reason)?:
-                    CollectiveError.failed(
-                        control.report(
-                            Failure(culprit: "the link from \(members[peer]) to \(members[rank])", reason: reason)
-                        )
-                    )
-                case .aborted?, nil:
-                    CollectiveError.failed(control.report(Failure(culprit: "\(members[rank])", reason: "\(error)")))
-                }
+            let rank = place.rank
+            func route(
+                _ transport: Transport,
+                _ allReduce: Communicator.AllReduce,
+                _ thread: CommunicationThread
+            ) -> Route {
+                thread.onFailure { Self.explain($0, control, meeting.members[rank], meeting.members) }
+                let communicator = Communicator(
+                    rank: rank,
+                    members: meeting.members,
+                    board: board,
+                    allReduce: allReduce,
+                    thread: thread
+                )
+                return Route(transport: transport, allReduce: allReduce, communicator: communicator)
             }
-            let communicator = Communicator(
-                rank: rank,
-                members: members,
-                board: board,
-                allReduce: options.allReduce,
-                thread: thread
+            let own = route(transport, options.allReduce, thread)
+            var routes = [own]
+            if options.comparesRoutes, transport == .mpi {
+                routes.append(route(.mpi, options.allReduce == .ring ? .native : .ring, thread))
+                if comparesTCP, let ring = meeting.ring { routes.append(route(.tcp, .ring, ringThread(ring))) }
+            }
+            return JobConnection(
+                own.communicator,
+                control: control,
+                route: "\(transport.rawValue), \(meeting.route)",
+                routes: options.comparesRoutes ? routes : []
             )
-            return JobConnection(communicator, control: control, route: "\(name), \(meeting.route)")
+        }
+
+        /// What a transport noticed, told to all ranks; the error for who waits here.
+        private static func explain(
+            _ error: any Error,
+            _ control: ControlPlane,
+            _ own: Member,
+            _ members: [Member]
+        ) -> any Error {
+            let failure =
+                switch error as? TransportError {
+                case .closed(let peer, let reason)?: control.suspect(peer: peer, reason: reason)
+                case .corrupt(let peer, let reason)?:
+                    control.report(Failure(culprit: "the link from \(members[peer]) to \(own)", reason: reason))
+                case .aborted?, nil: control.report(Failure(culprit: "\(own)", reason: "\(error)"))
+                }
+            return CollectiveError.failed(failure)
         }
     }
 
@@ -193,6 +268,7 @@ public final class JobConnection {
         guard let control else { return }
         if let failure = control.leave() { throw CollectiveError.failed(failure) }
         communicator.end()
+        for route in routes { route.communicator.end() }
     }
 
     /// Tells all ranks that this one has to end because of `reason`, and leaves the process with the exit code; returns where

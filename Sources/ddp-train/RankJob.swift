@@ -16,24 +16,36 @@ struct RankJob {
 
     var isMain: Bool { connection.communicator.isMain }
 
+    /// - Parameter comparesRoutes: whether the job is there to compare the ways in which it can sum.
     /// - Throws: `UserError`; `CollectiveError`.
-    static func join(_ values: TrainingConfiguration) throws -> RankJob {
-        let hostfile =
-            values.hostfile.isEmpty ? nil : String(decoding: try FileSystem.read(values.hostfile), as: UTF8.self)
+    static func join(_ values: TrainingConfiguration, comparesRoutes: Bool = false) throws -> RankJob {
         let options = JobConnection.Options(
             transport: values.backend,
             allReduce: values.allReduce,
             interface: values.interface,
-            hostfile: hostfile,
+            hostfile: try hostfile(values),
             timeout: .seconds(values.timeout),
-            version: DDPTrain.configuration.version
+            version: DDPTrain.configuration.version,
+            comparesRoutes: comparesRoutes
         )
-        let environment = ProcessInfo.processInfo.environment
         let connection = try JobConnection.join(options, environment: environment) { Console.note("ddp-train: \($0)") }
         let rank = connection.communicator.rank
         let output =
             rank == 0 ? RunOutput() : RunOutput(.notes(ofRank: rank), linesGoToTerminal: false, saysProgress: false)
         return RankJob(connection: connection, output: output)
+    }
+
+    /// Whether no launcher speaks of a job.
+    ///
+    /// - Throws: `UserError`; `CollectiveError.usage`.
+    static func isAlone(_ values: TrainingConfiguration) throws -> Bool {
+        try JobPlace.read(environment: environment, hostfile: hostfile(values)) == nil
+    }
+
+    private static var environment: [String: String] { ProcessInfo.processInfo.environment }
+
+    private static func hostfile(_ values: TrainingConfiguration) throws -> String? {
+        values.hostfile.isEmpty ? nil : String(decoding: try FileSystem.read(values.hostfile), as: UTF8.self)
     }
 
     /// Runs the command's work, and leaves the job as it ended: in good order, or telling the others what happened.

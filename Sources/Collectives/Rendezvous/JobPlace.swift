@@ -26,7 +26,7 @@ public struct JobPlace: Equatable, Sendable {
     /// - Parameters:
     ///   - hostfile: content of the file of hosts, if one was given.
     ///   - isOwn: whether a name or an address is this machine's.
-    /// - Returns: nil when this process is alone.
+    /// - Returns: nil when no launcher speaks of a job; one that started a single process gives a job of one.
     /// - Throws: `CollectiveError.usage` that names the variable or line, and the mend.
     public static func read(
         environment: [String: String],
@@ -35,8 +35,7 @@ public struct JobPlace: Equatable, Sendable {
     ) throws -> JobPlace? {
         let hosts = try hostfile.map(parse) ?? []
         let reader = Reader(environment: environment, hosts: hosts)
-        let place = try reader.variables() ?? reader.openMPI() ?? reader.slurm() ?? reader.pmi()
-        if let place { return place.worldSize == 1 ? nil : place }
+        if let place = try reader.variables() ?? reader.openMPI() ?? reader.slurm() ?? reader.pmi() { return place }
         return hosts.count > 1 ? try reader.byHost(isOwn) : nil
     }
 
@@ -91,6 +90,8 @@ public struct JobPlace: Equatable, Sendable {
             guard environment["SLURM_STEP_ID"] != nil, environment["SLURM_PROCID"] != nil,
                 let (rank, size) = try pair("SLURM_PROCID", "SLURM_STEP_NUM_TASKS", else: "SLURM_NTASKS")
             else { return nil }
+            // An interactive shell in an allocation is such a step too.
+            guard size > 1 else { return nil }
             let nodes = environment["SLURM_STEP_NODELIST"] ?? environment["SLURM_JOB_NODELIST"]
             let job = environment["SLURM_JOB_ID"].map { "\($0).\(environment["SLURM_STEP_ID"] ?? "")" }
             let count = try number("SLURM_STEP_NUM_NODES") ?? number("SLURM_NNODES")

@@ -1,6 +1,7 @@
 extension ConfigurationKey {
     /// Every option of a run, group by group in the order of the help.
-    public static let all: [ConfigurationKey] = run + model + optimization + evaluation + machine + compatibility
+    public static let all: [ConfigurationKey] =
+        run + model + optimization + evaluation + machine + ranks + compatibility
 
     private static let run: [ConfigurationKey] = [
         .choice(
@@ -137,61 +138,6 @@ extension ConfigurationKey {
     private static let machine: [ConfigurationKey] = [
         .integer("threads", .machine, \.threads, atLeast: 0, atMost: 1024, "Worker threads; 0 takes every core"),
         .choice(
-            "backend",
-            .machine,
-            \.backend,
-            remark: { value in
-                switch value {
-                case "nccl", "gloo": "\(value) belongs to PyTorch"
-                default: nil
-                }
-            },
-            "How ranks exchange gradients: auto is mpi under mpirun where it is built in, else tcp"
-        ),
-        .choice(
-            "allreduce",
-            .machine,
-            \.allReduce,
-            "How gradients are summed: the ring has the same bits over every transport, native is MPI_Allreduce"
-        ),
-        .integer(
-            "bucket_cap_mb",
-            .machine,
-            \.bucketMegabytes,
-            atLeast: 1,
-            atMost: 1 << 20,
-            "Most megabytes of gradient to sum at once while the backward pass goes on"
-        ),
-        .number(
-            "timeout",
-            .machine,
-            \.timeout,
-            "from 0.1 to 86400 seconds",
-            { $0 >= 0.1 && $0 <= 86400 },
-            "Seconds without progress or a sign of life after which a rank counts as lost"
-        ),
-        .text(
-            "interface",
-            .machine,
-            \.interface,
-            mayBeEmpty: true,
-            "Network interface between ranks, by name, address or network; unless given, the one that leads to rank 0"
-        ),
-        .text(
-            "hostfile",
-            .machine,
-            \.hostfile,
-            mayBeEmpty: true,
-            "File of the job's hosts, a line each, rank 0's first, where no launcher says who is who"
-        ),
-        .integer(
-            "check_interval",
-            .machine,
-            \.checkInterval,
-            atLeast: 0,
-            "Iterations from one comparison of the parameters of all ranks to the next; 0 for none"
-        ),
-        .choice(
             "device",
             .machine,
             \.device,
@@ -217,6 +163,64 @@ extension ConfigurationKey {
             "Write a trace of \(StepTrace.stepCount) steps after the first \(StepTrace.warmUp), at most "
                 + "\(Numbers.grouped(StepTrace.eventCount)) events, to this file, for chrome://tracing or Perfetto; "
                 + "only on the command line"
+        ),
+    ]
+
+    private static let ranks: [ConfigurationKey] = [
+        .choice(
+            "backend",
+            .ranks,
+            \.backend,
+            remark: { value in
+                switch value {
+                case "nccl", "gloo": "\(value) belongs to PyTorch"
+                default: nil
+                }
+            },
+            "How ranks exchange gradients: auto is mpi under mpirun where it is built in, else tcp"
+        ),
+        .choice(
+            "allreduce",
+            .ranks,
+            \.allReduce,
+            "How gradients are summed: the ring has the same bits over every transport, native is MPI_Allreduce"
+        ),
+        .integer(
+            "bucket_cap_mb",
+            .ranks,
+            \.bucketMegabytes,
+            atLeast: 1,
+            atMost: 1 << 20,
+            "Most megabytes of gradient to sum at once while the backward pass goes on"
+        ),
+        .number(
+            "timeout",
+            .ranks,
+            \.timeout,
+            "from 0.1 to 86400 seconds",
+            { $0 >= 0.1 && $0 <= 86400 },
+            "Seconds without progress or a sign of life after which a rank counts as lost"
+        ),
+        .text(
+            "interface",
+            .ranks,
+            \.interface,
+            mayBeEmpty: true,
+            "Network interface between ranks, by name, address or network; unless given, the one that leads to rank 0"
+        ),
+        .text(
+            "hostfile",
+            .ranks,
+            \.hostfile,
+            mayBeEmpty: true,
+            "File of the job's hosts, a line each, rank 0's first, where no launcher says who is who"
+        ),
+        .integer(
+            "check_interval",
+            .ranks,
+            \.checkInterval,
+            atLeast: 0,
+            "Iterations from one comparison of the parameters of all ranks to the next; 0 for none"
         ),
     ]
 

@@ -11,6 +11,7 @@ public struct ConfigurationKey: Sendable {
         case optimization = "Optimization"
         case evaluation = "Evaluation, logging and checkpoints"
         case machine = "Machine"
+        case ranks = "Ranks of a job"
         case compatibility = "Accepted for nanoGPT's configurations"
     }
 

@@ -85,13 +85,17 @@ protocol ConfiguredCommand: ParsableCommand {
     var optimization: OptimizationOptions { get }
     var evaluation: EvaluationOptions { get }
     var machine: MachineOptions { get }
+    var connection: ConnectionOptions { get }
+    var reduction: ReductionOptions { get }
     var compatibility: CompatibilityOptions { get }
 }
 
 extension ConfiguredCommand {
     /// What was given, in the order of the registry.
     var sources: ConfigurationSources {
-        let groups: [any ParsableArguments] = [general, model, optimization, evaluation, machine, compatibility]
+        let groups: [any ParsableArguments] = [
+            general, model, optimization, evaluation, machine, connection, reduction, compatibility,
+        ]
         return ConfigurationSources(files: files.paths, options: groups.flatMap(\.givenOptions))
     }
 }
@@ -164,16 +168,24 @@ struct EvaluationOptions: ParsableArguments {
 
 struct MachineOptions: ParsableArguments {
     @Option("threads") var threads: ConfigurationOption?
-    @Option("backend") var backend: ConfigurationOption?
-    @Option("allreduce") var allReduce: ConfigurationOption?
-    @Option("bucket_cap_mb") var bucketMegabytes: ConfigurationOption?
-    @Option("timeout") var timeout: ConfigurationOption?
-    @Option("interface") var interface: ConfigurationOption?
-    @Option("hostfile") var hostfile: ConfigurationOption?
-    @Option("check_interval") var checkInterval: ConfigurationOption?
     @Option("device") var device: ConfigurationOption?
     @Option("dtype") var dtype: ConfigurationOption?
     @Option("profile") var profile: ConfigurationOption?
+}
+
+/// How ranks find and reach each other, whatever they do together.
+struct ConnectionOptions: ParsableArguments {
+    @Option("backend") var backend: ConfigurationOption?
+    @Option("allreduce") var allReduce: ConfigurationOption?
+    @Option("timeout") var timeout: ConfigurationOption?
+    @Option("interface") var interface: ConfigurationOption?
+    @Option("hostfile") var hostfile: ConfigurationOption?
+}
+
+/// What ranks that train do with their gradients besides.
+struct ReductionOptions: ParsableArguments {
+    @Option("bucket_cap_mb") var bucketMegabytes: ConfigurationOption?
+    @Option("check_interval") var checkInterval: ConfigurationOption?
 }
 
 struct CompatibilityOptions: ParsableArguments {

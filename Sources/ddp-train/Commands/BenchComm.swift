@@ -3,19 +3,30 @@ import Collectives
 import Compute
 import Formats
 import Performance
+import Supervision
 import Training
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
 
 /// `ddp-train bench-comm`: how fast the ranks of a job sum gradients.
 struct BenchComm: RankedCommand {
     static let configuration = CommandConfiguration(
         commandName: "bench-comm",
-        abstract: "Measure the all-reduce of the ranks of a job.",
+        abstract: "Measure the all-reduce of several ranks over each transport, and recommend one.",
         discussion: """
-            Start it as the ranks of a job, as training would be:
+            Alone it starts ranks on this machine, by mpirun where it is and MPI is built in. Several machines are measured as \
+            the job that would train on them:
 
-              ddp-train launch -n 2 bench-comm
-              mpirun -np 4 ddp-train bench-comm
-              mpirun -np 4 ddp-train bench-comm --allreduce=native
+              ddp-train bench-comm --ranks 2
+              mpirun -np 4 --hostfile hosts ddp-train bench-comm
+              ddp-train launch -n 4 bench-comm
+
+            Under mpirun the ring over MPI's messages, MPI_Allreduce (native) and the ring over TCP take turns, unless \
+            --backend or --allreduce names one; everywhere else there is the ring over TCP.
 
             Every rank sums as many bytes at once, the slowest rank counts. Bus bandwidth is what each rank sends and receives, \
             bytes * 2 (n - 1) / n / time, which a ring cannot lift above the speed of the slower of network and memory.
@@ -28,7 +39,10 @@ struct BenchComm: RankedCommand {
     @Option(help: ArgumentHelp("How often each size is measured.", valueName: "n"))
     var repeats: NumberText = 10
 
-    @OptionGroup(title: ConfigurationKey.Group.machine.rawValue) var machine: MachineOptions
+    @Option(help: ArgumentHelp("Ranks to start on this machine, when it is run alone. (default: 2)", valueName: "n"))
+    var ranks: NumberText?
+
+    @OptionGroup(title: ConfigurationKey.Group.ranks.rawValue) var connection: ConnectionOptions
 
     @Flag(help: "Print one JSON object.")
     var json = false
@@ -46,32 +60,77 @@ struct BenchComm: RankedCommand {
             repetitions: try repeats.whole("repeats", atLeast: 1, atMost: 10_000)
         )
         guard !benchmark.sizes.isEmpty else { throw UserError(.usage, "sizes=\(sizes): name at least one, such as 8") }
-        let values = try ConfigurationSources(options: machine.givenOptions).resolve().values
-        let job = try RankJob.join(values)
-        try job.run { try measure(benchmark, job, values) }
+        let rankCount = try ranks?.whole("ranks", atLeast: 2, atMost: 1024)
+        let values = try ConfigurationSources(options: connection.givenOptions).resolve().values
+        if try RankJob.isAlone(values) { throw try start(rankCount ?? 2, backend: values.backend) }
+        guard rankCount == nil else {
+            throw UserError(
+                .usage,
+                "--ranks starts ranks on this machine, and this is already one of a job: leave it out"
+            )
+        }
+        let job = try RankJob.join(values, comparesRoutes: true)
+        try job.run { try measure(benchmark, job) }
     }
 
-    private func measure(_ benchmark: AllReduceBenchmark, _ job: RankJob, _ values: TrainingConfiguration) throws {
+    private func measure(_ benchmark: AllReduceBenchmark, _ job: RankJob) throws {
         let communicator = job.connection.communicator
         guard communicator.worldSize > 1 else {
             throw UserError(
                 .usage,
-                "bench-comm measures several ranks and this is one: ddp-train launch -n 2 bench-comm, or mpirun -np 2 ddp-train bench-comm"
+                "bench-comm measures several ranks and its launcher started one: mpirun -np 2 ddp-train bench-comm"
             )
         }
+        let isChosen = connection.allReduce != nil
+        let routes = isChosen ? Array(job.connection.routes.prefix(1)) : job.connection.routes
         // Before the ranks are busy with each other; on one machine the first alone would have all the memory's speed.
         let copy = CopyBandwidth.measure(pool: WorkerPool(threadCount: 1))
-        let results = try benchmark.run(communicator) { job.output.progress("summing \($0) bytes") }
+        let results = try benchmark.run(routes.map(\.communicator)) { job.output.progress("summing \($0) bytes") }
         guard job.isMain else { return }
         job.output.clearProgress()
         let report = AllReduceReport(
-            transport: job.connection.route ?? "",
-            allReduce: values.allReduce.rawValue,
             ranks: communicator.worldSize,
             machines: Set(communicator.members.map(\.host)).count,
+            route: job.connection.route ?? "",
             copyBandwidth: copy,
-            results: results
+            ways: zip(routes, results).map {
+                AllReduceReport.Way(transport: $0.transport, allReduce: $0.allReduce, results: $1)
+            }
         )
         try Console.output(json ? report.json.text() + "\n" : report.text)
+    }
+
+    // MARK: Alone
+
+    /// Becomes the launcher of ranks on this machine.
+    ///
+    /// - Returns: only when that cannot be started.
+    private func start(_ rankCount: Int, backend: JobConnection.Transport) throws -> UserError {
+        var own = ["bench-comm", "--sizes=\(sizes)", "--repeats=\(repeats.text)"] + (json ? ["--json"] : [])
+        own += connection.givenOptions.map { "--\($0.name)=\($0.value)" }
+        let program = try OwnExecutable.path()
+        let mpirun = MPILibrary.isBuiltIn && backend != .tcp ? Surroundings.program("mpirun") : nil
+        let command: [String]
+        if let mpirun {
+            // More ranks than cores are to be started too, and none is to be bound: its helpers need a core as well.
+            command = [mpirun, "-np", "\(rankCount)", "--oversubscribe", "--bind-to", "none", program] + own
+            if getuid() == 0 {
+                // Nothing is written, and containers have no other user.
+                setenv("OMPI_ALLOW_RUN_AS_ROOT", "1", 1)
+                setenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1", 1)
+            }
+        } else if backend == .mpi {
+            throw UserError(
+                .usage,
+                MPILibrary.isBuiltIn
+                    ? "--backend=mpi, and there is no mpirun on the PATH"
+                    : "--backend=mpi, and this build has no MPI: \(MPILibrary.installation)"
+            )
+        } else {
+            command = [program, "launch", "-n", "\(rankCount)"] + own
+        }
+        let arguments = command.map { strdup($0) } + [nil]
+        execv(command[0], arguments)
+        return UserError(.other, "cannot start \(command[0]): \(String(cString: strerror(errno)))")
     }
 }

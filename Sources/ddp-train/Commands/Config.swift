@@ -15,6 +15,8 @@ struct Config: ConfiguredCommand {
     @OptionGroup(title: ConfigurationKey.Group.optimization.rawValue) var optimization: OptimizationOptions
     @OptionGroup(title: ConfigurationKey.Group.evaluation.rawValue) var evaluation: EvaluationOptions
     @OptionGroup(title: ConfigurationKey.Group.machine.rawValue) var machine: MachineOptions
+    @OptionGroup(title: ConfigurationKey.Group.ranks.rawValue) var connection: ConnectionOptions
+    @OptionGroup(title: ConfigurationKey.Group.ranks.rawValue) var reduction: ReductionOptions
     @OptionGroup(title: ConfigurationKey.Group.compatibility.rawValue) var compatibility: CompatibilityOptions
 
     @Flag(help: "Print one JSON object: for every key its value and origin.")

@@ -29,6 +29,8 @@ struct Train: ConfiguredCommand, RankedCommand {
     @OptionGroup(title: ConfigurationKey.Group.optimization.rawValue) var optimization: OptimizationOptions
     @OptionGroup(title: ConfigurationKey.Group.evaluation.rawValue) var evaluation: EvaluationOptions
     @OptionGroup(title: ConfigurationKey.Group.machine.rawValue) var machine: MachineOptions
+    @OptionGroup(title: ConfigurationKey.Group.ranks.rawValue) var connection: ConnectionOptions
+    @OptionGroup(title: ConfigurationKey.Group.ranks.rawValue) var reduction: ReductionOptions
     @OptionGroup(title: ConfigurationKey.Group.compatibility.rawValue) var compatibility: CompatibilityOptions
 
     func run() throws {

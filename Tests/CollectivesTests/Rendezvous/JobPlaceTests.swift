@@ -22,7 +22,7 @@ struct JobPlaceTests {
     @Test(
         "A process alone has no place",
         arguments: [
-            "", "WORLD_SIZE=1 RANK=0", "OMPI_COMM_WORLD_SIZE=1 OMPI_COMM_WORLD_RANK=0", "RANK= WORLD_SIZE=",
+            "", "RANK= WORLD_SIZE=",
             // The batch script of a job, not a step of srun.
             "SLURM_NTASKS=4 SLURM_PROCID=0 SLURM_JOB_ID=7",
             // An interactive shell in an allocation.
@@ -31,6 +31,12 @@ struct JobPlaceTests {
         ]
     )
     func alone(environment: String) throws { #expect(try read(environment) == nil) }
+
+    @Test(
+        "One process of a launcher is a job of one",
+        arguments: ["WORLD_SIZE=1 RANK=0", "OMPI_COMM_WORLD_SIZE=1 OMPI_COMM_WORLD_RANK=0", "PMI_SIZE=1 PMI_RANK=0"]
+    )
+    func jobOfOne(environment: String) throws { #expect(try read(environment)?.worldSize == 1) }
 
     @Test(
         "Launchers' variables",
