@@ -129,6 +129,17 @@ public final class Communicator {
         return message
     }
 
+    /// The bytes of rank `sender` to the rank after it, in place, over that one edge of the ring.
+    public func pass(_ bytes: UnsafeMutableRawBufferPointer, from sender: Int) throws {
+        guard let thread, !bytes.isEmpty else { return }
+        let label = nextLabel()
+        thread.submit { [rank, worldSize, board] transport in
+            try ByteRing(transport: transport, rank: rank, worldSize: worldSize, label: label, board: board)
+                .pass(bytes, from: sender)
+        }
+        try wait()
+    }
+
     /// Every rank's values, in the order of ranks: `count` of them from each.
     public func allGather<Value: BitwiseCopyable>(_ values: [Value]) throws -> [[Value]] {
         guard let thread, !values.isEmpty else { return members.map { _ in values } }

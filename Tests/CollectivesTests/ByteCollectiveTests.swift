@@ -26,6 +26,21 @@ struct ByteCollectiveTests {
         }
     }
 
+    @Test("Bytes pass over one edge of the ring alone", arguments: RankThreads.Transport.allCases, [2, 3, 5])
+    func pass(transport: RankThreads.Transport, worldSize: Int) throws {
+        let results = RankThreads.run(worldSize, over: transport) { communicator in
+            try communicator.members.map { sender in
+                var bytes = [UInt8](repeating: UInt8(communicator.rank), count: 3 << 18 | 5)
+                try bytes.withUnsafeMutableBytes { try communicator.pass($0, from: sender.rank) }
+                return Set(bytes)
+            }
+        }
+        for (rank, result) in results.enumerated() {
+            let before = (rank + worldSize - 1) % worldSize
+            #expect(try result.get() == (0..<worldSize).map { [UInt8($0 == before ? before : rank)] })
+        }
+    }
+
     @Test("Messages of different lengths are gathered", arguments: RankThreads.Transport.allCases, [1, 2, 3, 4, 16])
     func gather(transport: RankThreads.Transport, worldSize: Int) throws {
         let messages = (0..<worldSize).map { rank in [UInt8](repeating: UInt8(rank), count: rank * rank * 777) }

@@ -46,6 +46,19 @@ struct ByteRing {
         )
     }
 
+    /// The bytes of rank `sender` to the rank after it, over that one edge of the ring; all others do nothing.
+    func pass(_ bytes: UnsafeMutableRawBufferPointer, from sender: Int) throws {
+        let pieces = Self.pieces(of: bytes.count)
+        try run(
+            bytes,
+            sends: rank == sender ? pieces.count : 0,
+            receives: rank == (sender + 1) % worldSize ? pieces.count : 0,
+            sendRange: { pieces[$0] },
+            receiveRange: { pieces[$0] },
+            waitsFor: { _ in -1 }
+        )
+    }
+
     /// - Parameter waitsFor: the receive that must be done before a send; negative for none.
     private func run(
         _ bytes: UnsafeMutableRawBufferPointer,

@@ -2,8 +2,8 @@ import Collectives
 import Formats
 
 /// How many threads a rank takes: its share of the cores that it and the other ranks of its machine may run on.
-struct ThreadShare {
-    let threads: Int
+public struct ThreadShare {
+    public let threads: Int
     /// Ranks on this machine, this one included.
     let localRanks: Int
     /// Something that a user should know, or nil.
@@ -11,7 +11,7 @@ struct ThreadShare {
 
     /// - Parameter asked: threads, 0 for a share of the cores.
     /// - Throws: `CollectiveError.failed`.
-    init(asked: Int, communicator: Communicator) throws {
+    public init(asked: Int, communicator: Communicator) throws {
         let cores = Processors.allowedCores ?? Array(0..<Processors.available)
         guard communicator.worldSize > 1 else {
             self.init(asked: asked, own: cores, neighbours: [cores], quota: Processors.quota)

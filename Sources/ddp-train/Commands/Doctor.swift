@@ -10,6 +10,9 @@ struct Doctor: RankedCommand {
         discussion: """
             For each thing that is missing it says what that is needed for and how to install it. Exit code 0 unless \
             something without which nothing works is broken, then 1.
+
+            As the ranks of a job (ddp-train launch -n 4 doctor, mpirun -np 4 ddp-train doctor) every rank examines its \
+            machine, they meet as they would to train, and every edge of their ring is measured by itself.
             """
     )
 
@@ -22,18 +25,34 @@ struct Doctor: RankedCommand {
     @Option(help: ArgumentHelp("Worker threads to measure with; 0 takes every core.", valueName: "n"))
     var threads: NumberText = 0
 
+    @OptionGroup(title: ConfigurationKey.Group.ranks.rawValue) var connection: ConnectionOptions
+
     @Flag(help: "Print one JSON object.")
     var json = false
 
     func run() throws {
         let threads = try threads.whole("threads", atLeast: 0, atMost: 1024)
-        let report = Performance.Doctor(
-            version: DDPTrain.configuration.version,
-            dataDir: dataDir,
-            outDir: outDir,
-            threads: Processors.count(asked: threads)
-        ).examine()
-        try Console.output(json ? report.json.text() + "\n" : report.text)
-        if !report.isFine { throw ExitCode(UserError.Kind.other.rawValue) }
+        let values = try ConfigurationSources(options: connection.givenOptions).resolve().values
+        let job = try RankJob.join(values)
+        try job.run {
+            let communicator = job.connection.communicator
+            let doctor = Performance.Doctor(
+                version: DDPTrain.configuration.version,
+                dataDir: dataDir,
+                outDir: outDir,
+                threads: try ThreadShare(asked: threads, communicator: communicator).threads
+            )
+            guard communicator.worldSize > 1 else {
+                let report = doctor.examine()
+                return try finish(report.isFine, json ? report.json.text() + "\n" : report.text)
+            }
+            let report = try JobReport(doctor, communicator, route: job.connection.route ?? "")
+            try finish(report.isFine, job.isMain ? json ? report.json.text() + "\n" : report.text : "")
+        }
+    }
+
+    private func finish(_ isFine: Bool, _ text: String) throws {
+        if !text.isEmpty { try Console.output(text) }
+        if !isFine { throw ExitCode(UserError.Kind.other.rawValue) }
     }
 }

@@ -1,0 +1,67 @@
+import Collectives
+import Formats
+
+/// Sends over every edge of the ring by itself, so that a slow one is known by its name.
+public struct EdgeCheck: Equatable, Sendable {
+    /// From a rank to the next one.
+    public struct Edge: Equatable, Sendable {
+        public var from: Member
+        public var to: Member
+        public var bytesPerSecond: Double
+
+        public init(from: Member, to: Member, bytesPerSecond: Double) {
+            self.from = from
+            self.to = to
+            self.bytesPerSecond = bytesPerSecond
+        }
+    }
+
+    public var edges: [Edge]
+    /// Of a byte once round, by the number of edges.
+    public var secondsPerEdge: Double
+
+    public init(edges: [Edge], secondsPerEdge: Double) {
+        self.edges = edges
+        self.secondsPerEdge = secondsPerEdge
+    }
+
+    private static let small = 1 << 20
+    private static let large = 16 << 20
+    /// Seconds that the small message takes at most where the large one is worth its time.
+    private static let patience = 0.05
+
+    /// Every rank calls it and returns the same.
+    ///
+    /// - Throws: `CollectiveError.failed`.
+    public static func run(_ communicator: Communicator) throws -> EdgeCheck {
+        let members = communicator.members
+        var bytes = [UInt8](repeating: 0, count: large)
+        let edges = try members.map { from in
+            let to = members[(from.rank + 1) % members.count]
+            /// - Returns: seconds at the rank that receives.
+            func pass(_ count: Int) throws -> Double {
+                try communicator.barrier()
+                let start = ContinuousClock.now
+                try bytes.withUnsafeMutableBytes { bytes in
+                    try communicator.pass(UnsafeMutableRawBufferPointer(rebasing: bytes[..<count]), from: from.rank)
+                }
+                communicator.board.worked()
+                return try communicator.allGather([(ContinuousClock.now - start) / .seconds(1)])[to.rank][0]
+            }
+            // The first message warms up; where the second is slow there is no need for a larger one.
+            _ = try pass(small)
+            var (count, seconds) = (small, try pass(small))
+            // What else the machines do slows a message, and never makes it faster: the best of three counts.
+            if seconds < patience { (count, seconds) = (large, try (0..<3).map { _ in try pass(large) }.min()!) }
+            return Edge(from: from, to: to, bytesPerSecond: Double(count) / seconds)
+        }
+        // A barrier is a byte round all edges but one.
+        let rounds = try (0..<10).map { _ in
+            let start = ContinuousClock.now
+            try communicator.barrier()
+            return (ContinuousClock.now - start) / .seconds(1)
+        }
+        let slowest = try communicator.allGather([rounds.min()!]).map { $0[0] }.max()!
+        return EdgeCheck(edges: edges, secondsPerEdge: slowest / Double(members.count - 1))
+    }
+}
