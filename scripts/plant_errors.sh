@@ -53,6 +53,10 @@ embedding-dwpe      | Sources/Transformer/Embedding.swift | s/position\[column\]
 adamw-first         | Sources/CVectorKernels/vector_kernels.inc | s/(gradient - first) \* rest1/(gradient - first) * rest1 * 1.01f/
 adamw-second        | Sources/CVectorKernels/vector_kernels.inc | s/(gradient \* gradient) \* rest2/(gradient * gradient) * rest2 * 1.01f/
 adamw-decay         | Sources/CVectorKernels/vector_kernels.inc | s/keep = 1.0f - lr \* decay/keep = 1.0f - lr * decay * 1.01f/
+rank-left-out       | Sources/Collectives/Ring/RingAllReduce.swift | s/guard isReduced(message) else/guard isReduced(message), rank != 1 else/
+rank-twice          | Sources/Collectives/Ring/RingAllReduce.swift | s/^ *kernels.pointee.add(.*/&; &/
+bucket-left-out     | Sources/Training/Distributed/GradientReducer.swift | s/\.reversed()/.reversed().dropLast()/
+rank-weight         | Sources/Training/Run/TrainingStep.swift | s|gradientScale: 1 / Float(tokenCount),|gradientScale: 1.01 / Float(tokenCount),|
 clipping            | Sources/Training/Optimizer/GradientNorm.swift | s/maximum \/ (norm/1.01 * maximum \/ (norm/
 PLANTS
 }

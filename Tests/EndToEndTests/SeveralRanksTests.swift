@@ -1,3 +1,4 @@
+import Formats
 import Foundation
 import TestSupport
 import Testing
@@ -80,16 +81,79 @@ struct SeveralRanksTests {
         }
     }
 
-    @Test("bench-comm measures every size, and is JSON on request")
-    func benchmark() throws {
+    @Test("A step and an evaluation that last longer than the timeout are no alarm")
+    func longerThanTimeout() throws {
+        let timeout = 2
+        // A hundred sequences a rank, each a small part of the timeout even on a machine that is busy elsewhere.
         let result = try program.start(
-            ["launch", "-n", "2", "bench-comm", "--sizes=0.004,0.1", "--repeats=2", "--json"]
+            [
+                "launch", "-n", "2", "--", "--dataset=demo", "--n_layer=4", "--n_head=4", "--n_embd=256",
+                "--block_size=256", "--batch_size=1", "--gradient_accumulation_steps=200", "--max_iters=1",
+                "--eval_interval=1", "--eval_iters=100", "--log_interval=1", "--threads=1", "--timeout=\(timeout)",
+                "--overwrite",
+            ]
         ).wait()
         #expect(result.exitCode == 0, "\(result)")
-        let object = try JSONSerialization.jsonObject(with: Data(result.output.utf8)) as? [String: Any]
-        let sizes = try #require(object?["sizes"] as? [[String: Any]])
-        #expect(sizes.map { $0["bytes"] as? Int } == [4000, 100_000])
-        #expect(sizes.allSatisfy { ($0["bus_bytes_per_second"] as? Double ?? 0) > 0 })
+        let line = try #require(result.outputLines.first { $0.hasPrefix("iter 0: ") }, "\(result)")
+        let words = line.split(separator: " ")
+        let place = try #require(words.firstIndex(of: "time"))
+        let milliseconds = try #require(Double(words[place + 1].dropLast(3)), "\(line)")
+        #expect(milliseconds > Double(1000 * timeout), "the step is too short to show anything: \(line)")
+    }
+
+    @Test(
+        "Who names a transport and starts no ranks is told how, instead of training alone",
+        arguments: ["tcp", "mpi"]
+    )
+    func backendAlone(backend: String) throws {
+        let result = try program.start(Self.options + ["--backend=\(backend)"]).wait()
+        #expect(result.exitCode == 64)
+        #expect(result.errors.hasPrefix("ddp-train: error: --backend=\(backend), and "), "\(result)")
+        #expect(result.output.isEmpty)
+    }
+
+    @Test("bench-comm measures every size, and is JSON on request; alone it starts the ranks")
+    func benchmark() throws {
+        func ways(_ arguments: [String]) throws -> [JSONValue] {
+            let result = try program.start(arguments + ["--sizes=0.004,0.1", "--repeats=2", "--json"]).wait()
+            #expect(result.exitCode == 0, "\(result)")
+            return try #require(try JSONValue(parsing: Array(result.output.utf8))["ways"]?.arrayValue, "\(result)")
+        }
+        func check(_ ways: [JSONValue], _ names: [String]) {
+            #expect(
+                ways.map { "\($0["backend"]?.stringValue ?? "") \($0["allreduce"]?.stringValue ?? "")" } == names
+            )
+            for way in ways {
+                let sizes = way["sizes"]?.arrayValue ?? []
+                #expect(sizes.map { $0["bytes"]?.integerValue } == [4000, 100_000])
+                #expect(sizes.allSatisfy { isPositive($0["bus_bytes_per_second"]) })
+            }
+        }
+        check(try ways(["launch", "-n", "2", "bench-comm"]), ["tcp ring"])
+        check(try ways(["bench-comm", "--backend=tcp", "--ranks=3"]), ["tcp ring"])
+        if mpirunPath != nil { check(try ways(["bench-comm"]), ["mpi ring", "mpi native", "tcp ring"]) }
+    }
+
+    @Test("doctor measures every edge of the ring")
+    func doctor() throws {
+        let result = try program.start(["launch", "-n", "3", "doctor", "--json"]).wait()
+        #expect(result.exitCode == 0, "\(result)")
+        let report = try JSONValue(parsing: Array(result.output.utf8))
+        let edges = try #require(report["edges"]?.arrayValue)
+        #expect(edges.map { $0["from"]?.integerValue } == [0, 1, 2])
+        #expect(edges.map { $0["to"]?.integerValue } == [1, 2, 0])
+        #expect(edges.allSatisfy { isPositive($0["bytes_per_second"]) })
+        #expect(report["ranks"]?.arrayValue?.count == 3)
+        let text = try program.start(["launch", "-n", "2", "doctor"]).wait()
+        #expect(text.outputLines.filter { $0.hasPrefix("rank ") && $0.contains(" -> rank ") }.count == 2, "\(text)")
+    }
+}
+
+private func isPositive(_ value: JSONValue?) -> Bool {
+    switch value {
+    case .number(let number)?: number > 0
+    case .integer(let number)?: number > 0
+    default: false
     }
 }
 

@@ -208,6 +208,27 @@ struct DataParallelTests {
         }
     }
 
+    @Test("Every rank's gradient is in the sum once, whatever the buckets", arguments: [1, 2, 3, 5, 16], [1, 1 << 20])
+    func everyGradientOnce(worldSize: Int, bucketBytes: Int) throws {
+        // Powers of four: one that is missing or counted twice shows in the sum which it was.
+        let count = 300_001
+        let results = RankThreads.run(worldSize) { communicator in
+            let gradients = FloatBuffer(count: count)
+            gradients.base.update(repeating: Float(1 << (2 * (communicator.rank % 12))), count: count)
+            let reducer = GradientReducer(
+                communicator: communicator,
+                gradients: gradients,
+                bucketBytes: bucketBytes
+            )
+            // As a backward pass reports it, not on the borders of buckets.
+            for index in stride(from: count, through: 0, by: -70_001) { reducer.finished(from: index) }
+            try reducer.finish()
+            return Set(gradients.elements)
+        }
+        let expected = (0..<worldSize).reduce(Float(0)) { $0 + Float(1 << (2 * ($1 % 12))) }
+        for result in results { #expect(try result.get() == [expected]) }
+    }
+
     @Test("A rank's share of cores follows from what all local ranks may run on")
     func threads() {
         func share(_ own: [Int], _ all: [[Int]], quota: Int? = nil, asked: Int = 0) -> ThreadShare {
