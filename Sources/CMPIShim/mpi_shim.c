@@ -86,11 +86,7 @@ int dt_mpi_start(dt_mpi_world *world) {
     if (status == MPI_SUCCESS) status = MPI_Comm_set_errhandler(own, MPI_ERRORS_RETURN);
     if (status == MPI_SUCCESS) status = MPI_Comm_rank(own, &world->rank);
     if (status == MPI_SUCCESS) status = MPI_Comm_size(own, &world->size);
-    int *largest = NULL;
-    int is_known = 0;
-    if (status == MPI_SUCCESS) status = MPI_Comm_get_attr(own, MPI_TAG_UB, &largest, &is_known);
     if (status != MPI_SUCCESS) return status;
-    world->largest_tag = is_known ? *largest : 32767;
     world->communicator = 0;
     memcpy(&world->communicator, &own, sizeof own);
 #ifdef __linux__
@@ -108,14 +104,14 @@ int dt_mpi_finish(dt_mpi_world *world) {
 
 void dt_mpi_abort(const dt_mpi_world *world, int code) { MPI_Abort(communicator(world), code); }
 
-int dt_mpi_send(const dt_mpi_world *world, const void *bytes, int count, int to, int tag, dt_mpi_request *request) {
+int dt_mpi_send(const dt_mpi_world *world, const void *bytes, int count, int to, dt_mpi_request *request) {
     MPI_Request begun = MPI_REQUEST_NULL;
-    return keep(MPI_Isend(bytes, count, MPI_BYTE, to, tag, communicator(world), &begun), begun, request);
+    return keep(MPI_Isend(bytes, count, MPI_BYTE, to, 0, communicator(world), &begun), begun, request);
 }
 
 int dt_mpi_receive(const dt_mpi_world *world, void *bytes, int count, int from, dt_mpi_request *request) {
     MPI_Request begun = MPI_REQUEST_NULL;
-    return keep(MPI_Irecv(bytes, count, MPI_BYTE, from, MPI_ANY_TAG, communicator(world), &begun), begun, request);
+    return keep(MPI_Irecv(bytes, count, MPI_BYTE, from, 0, communicator(world), &begun), begun, request);
 }
 
 int dt_mpi_broadcast(const dt_mpi_world *world, void *bytes, int count, dt_mpi_request *request) {
@@ -152,7 +148,6 @@ int dt_mpi_test(dt_mpi_request *request, dt_mpi_state *state) {
     }
     if (!is_done) return MPI_SUCCESS;
     state->is_done = true;
-    state->tag = found.MPI_TAG;
     // Only a receive has a count; what is said of other requests is not looked at.
     return MPI_Get_count(&found, MPI_BYTE, &state->bytes);
 }
@@ -190,8 +185,8 @@ void dt_mpi_abort(const dt_mpi_world *world, int code) {
     (void)code;
 }
 
-int dt_mpi_send(const dt_mpi_world *world, const void *bytes, int count, int to, int tag, dt_mpi_request *request) {
-    (void)world, (void)bytes, (void)count, (void)to, (void)tag, (void)request;
+int dt_mpi_send(const dt_mpi_world *world, const void *bytes, int count, int to, dt_mpi_request *request) {
+    (void)world, (void)bytes, (void)count, (void)to, (void)request;
     return DT_MPI_NOT_BUILT_IN;
 }
 

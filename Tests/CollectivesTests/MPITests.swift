@@ -6,29 +6,6 @@ import Testing
 
 @Suite("MPI")
 struct MPITests {
-    @Test(
-        "A tag tells a message from its neighbours, within what MPI allows",
-        arguments: [32767, 40_000, Int(Int32.max)]
-    )
-    func tags(largest: Int) {
-        for label in [
-            MessageLabel(step: 0, operation: 1, index: 0), MessageLabel(step: 7, operation: 300, index: 4000),
-            MessageLabel(step: .max, operation: .max, index: .max),
-        ] {
-            let tag = MPITransport.tag(label, largest: largest)
-            #expect((0...largest).contains(tag), "\(label)")
-            for change in 1...1000 as ClosedRange<UInt32> {
-                var (index, operation, step) = (label, label, label)
-                index.index &+= change
-                operation.operation &+= change
-                step.step &+= change
-                for other in [index, operation, step] {
-                    #expect(MPITransport.tag(other, largest: largest) != tag, "\(label) and \(other)")
-                }
-            }
-        }
-    }
-
     @Test("The version is the first words of what libraries say of themselves")
     func version() {
         for (text, short) in [

@@ -37,7 +37,7 @@ keep_evidence() {
     local folder
     folder="$evidence/$(tr -c 'A-Za-z0-9-\n' '_' <<< "$1")"
     mkdir -p "$folder"
-    cp "$work"/jobs/*/*.log "$folder" 2> /dev/null || true
+    cp "$(cat "$work/job")"/*.log* "$folder" 2> /dev/null || true
     cp "$work/why" "$folder/why"
 }
 

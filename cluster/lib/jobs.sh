@@ -28,6 +28,7 @@ new_job() {
     job="$work/jobs/$1"
     rm -rf "$job"
     mkdir -p "$job"
+    echo "$job" > "$work/job" # for who has not this shell's variables
     world=0 transport=none
     port=$((20000 + RANDOM % 12000))
 }

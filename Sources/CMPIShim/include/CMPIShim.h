@@ -18,8 +18,6 @@ typedef struct {
     uint64_t communicator;
     int rank;
     int size;
-    /// The largest tag that a message may bear; at least 32767.
-    int largest_tag;
 } dt_mpi_world;
 
 /// Something that goes on. May be moved in memory, and lasts until it is found done.
@@ -31,9 +29,8 @@ typedef struct {
     bool is_done;
     /// Of a received message: longer than its place, so that the rest is lost.
     bool is_cut;
-    /// Bytes and tag of a received message that is not cut.
+    /// Of a received message that is not cut.
     int bytes;
-    int tag;
 } dt_mpi_state;
 
 /// Whether MPI was there at build time.
@@ -56,9 +53,9 @@ int dt_mpi_finish(dt_mpi_world *world);
 void dt_mpi_abort(const dt_mpi_world *world, int code);
 
 /// Begins to send. The bytes must stay as they are until the request is done.
-int dt_mpi_send(const dt_mpi_world *world, const void *bytes, int count, int to, int tag, dt_mpi_request *request);
+int dt_mpi_send(const dt_mpi_world *world, const void *bytes, int count, int to, dt_mpi_request *request);
 
-/// Begins to receive the next message from a rank, whatever its tag: messages come in the order in which they were sent.
+/// Begins to receive the next message from a rank: messages come in the order in which they were sent.
 int dt_mpi_receive(const dt_mpi_world *world, void *bytes, int count, int from, dt_mpi_request *request);
 
 /// Begins to bring the bytes of rank 0 to every rank.

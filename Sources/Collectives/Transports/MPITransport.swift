@@ -2,14 +2,15 @@ import CMPIShim
 
 /// The ring over MPI's messages between two ranks.
 ///
-/// MPI keeps the order of messages, so a receive takes the next one whatever its tag, and compares the tag with what is due:
-/// ranks that are out of step are found, where a receive of that tag only would wait for ever.
+/// Each message is two of MPI's: a header that says which it is, with a CRC32C, then the bytes. MPI keeps the order of messages,
+/// so receives take the next one whatever it is, and compare its header with what is due: ranks that are out of step are
+/// found, where a receive by tag would wait for ever.
 final class MPITransport: RingTransport, NativeAllReduce {
     let world: MPIWorld
     private let next: Int
     private let previous: Int
-    private var outgoing = Queue<Outgoing>()
-    private var incoming = Queue<Incoming>()
+    private var outgoing = Queue<Message>()
+    private var incoming = Queue<Message>()
 
     init(_ world: MPIWorld) {
         self.world = world
@@ -18,15 +19,16 @@ final class MPITransport: RingTransport, NativeAllReduce {
     }
 
     func send(_ bytes: UnsafeRawBufferPointer, _ label: MessageLabel) throws {
-        var message = Outgoing()
-        let tag = Self.tag(label, largest: world.largestTag)
-        try check(world.send(bytes, to: next, tag: tag, &message.request), peer: next)
+        var message = Message(label, bytes, header: FrameHeader(label, bytes))
+        try check(world.send(UnsafeRawBufferPointer(message.headerBytes), to: next, &message.requests.header), peer: next)
+        try check(world.send(bytes, to: next, &message.requests.body), peer: next)
         outgoing.append(message)
     }
 
     func receive(into bytes: UnsafeMutableRawBufferPointer, _ label: MessageLabel) throws {
-        var message = Incoming(label: label, count: bytes.count)
-        try check(world.receive(into: bytes, from: previous, &message.request), peer: previous)
+        var message = Message(label, UnsafeRawBufferPointer(bytes), header: FrameHeader())
+        try check(world.receive(into: message.headerBytes, from: previous, &message.requests.header), peer: previous)
+        try check(world.receive(into: bytes, from: previous, &message.requests.body), peer: previous)
         incoming.append(message)
     }
 
@@ -56,51 +58,52 @@ final class MPITransport: RingTransport, NativeAllReduce {
 
     func sum(_ floats: UnsafeMutableBufferPointer<Float>) throws { try world.nativeSum(floats) }
 
-    /// Folds a label into the bits that a tag has, 15 at least: any of its numbers that is not far from its neighbours gives
-    /// another tag.
-    static func tag(_ label: MessageLabel, largest: Int) -> Int {
-        let bits = Int.bitWidth - 1 - (largest + 1).leadingZeroBitCount
-        let mixed = label.index &+ label.operation &* 0x9E37_79B1 &+ label.step &* 0x85EB_CA6B
-        return Int(mixed) & ((1 << min(bits, 31)) - 1)
-    }
-
     // MARK: Completion, in the order of posting
 
     /// One message at a time, so that it can be added while it is in cache.
     private func receivedFirst() throws -> Bool {
         let isDone = try incoming.withFirst { message in
-            var state = dt_mpi_state()
-            try check(dt_mpi_test(&message.request, &state), peer: previous)
-            guard state.is_done else { return false }
-            let label = message.label
-            let due =
-                "\(message.count) bytes of message \(label.index) of operation \(label.operation), "
-                + "iteration \(label.step), were due"
-            guard !state.is_cut else {
-                throw TransportError.corrupt(peer: previous, reason: "out of step: it sent more where \(due)")
+            if !message.isHeaderDone {
+                guard let state = try test(&message.requests.header, peer: previous) else { return false }
+                guard !state.is_cut, Int(state.bytes) == FrameHeader.size else {
+                    throw TransportError.corrupt(peer: previous, reason: "out of step: what came is no message")
+                }
+                try message.header.pointee.check(message.label, message.bytes.count, previous)
+                message.isHeaderDone = true
             }
-            guard state.bytes == message.count, state.tag == Self.tag(label, largest: world.largestTag) else {
+            guard let state = try test(&message.requests.body, peer: previous) else { return false }
+            guard !state.is_cut, Int(state.bytes) == message.bytes.count else {
                 throw TransportError.corrupt(
                     peer: previous,
-                    reason: "out of step: it sent \(state.bytes) bytes with tag \(state.tag) where \(due)"
+                    reason: "out of step: it sent another number of bytes than the \(message.bytes.count) it announced"
                 )
             }
+            try message.header.pointee.checkSum(message.label, message.bytes, previous)
             return true
         }
         guard isDone == true else { return false }
-        incoming.removeFirst()
+        incoming.removeFirst().end()
         return true
     }
 
     private func sentFirst() throws -> Bool {
         let isDone = try outgoing.withFirst { message in
-            var state = dt_mpi_state()
-            try check(dt_mpi_test(&message.request, &state), peer: next)
-            return state.is_done
+            if !message.isHeaderDone {
+                guard try test(&message.requests.header, peer: next) != nil else { return false }
+                message.isHeaderDone = true
+            }
+            return try test(&message.requests.body, peer: next) != nil
         }
         guard isDone == true else { return false }
-        outgoing.removeFirst()
+        outgoing.removeFirst().end()
         return true
+    }
+
+    /// - Returns: nil while it goes on.
+    private func test(_ request: inout dt_mpi_request, peer: Int) throws -> dt_mpi_state? {
+        var state = dt_mpi_state()
+        try check(dt_mpi_test(&request, &state), peer: peer)
+        return state.is_done ? state : nil
     }
 
     private func check(_ status: Int32, peer: Int) throws {
@@ -108,13 +111,25 @@ final class MPITransport: RingTransport, NativeAllReduce {
         throw TransportError.closed(peer: peer, reason: MPILibrary.errorText(status))
     }
 
-    private struct Outgoing {
-        var request = dt_mpi_request()
-    }
-
-    private struct Incoming {
-        var request = dt_mpi_request()
+    private struct Message {
         let label: MessageLabel
-        let count: Int
+        let bytes: UnsafeRawBufferPointer
+        /// At a place that stays while MPI uses it.
+        let header: UnsafeMutablePointer<FrameHeader>
+        var requests = (header: dt_mpi_request(), body: dt_mpi_request())
+        var isHeaderDone = false
+
+        init(_ label: MessageLabel, _ bytes: UnsafeRawBufferPointer, header: FrameHeader) {
+            self.label = label
+            self.bytes = bytes
+            self.header = .allocate(capacity: 1)
+            self.header.initialize(to: header)
+        }
+
+        var headerBytes: UnsafeMutableRawBufferPointer {
+            UnsafeMutableRawBufferPointer(start: header, count: FrameHeader.size)
+        }
+
+        func end() { header.deallocate() }
     }
 }

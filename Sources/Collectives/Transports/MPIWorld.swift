@@ -28,7 +28,6 @@ final class MPIWorld {
     var rank: Int { Int(world.rank) }
     var worldSize: Int { Int(world.size) }
     /// Tags go from 0 to it.
-    var largestTag: Int { Int(world.largest_tag) }
 
     /// Starts MPI, once in a process. Without a launcher it is a world of one rank.
     ///
@@ -104,9 +103,9 @@ final class MPIWorld {
     // MARK: For the ring
 
     /// - Returns: a status of MPI.
-    func send(_ bytes: UnsafeRawBufferPointer, to peer: Int, tag: Int, _ request: inout dt_mpi_request) -> Int32 {
+    func send(_ bytes: UnsafeRawBufferPointer, to peer: Int, _ request: inout dt_mpi_request) -> Int32 {
         onThread()
-        return dt_mpi_send(&world, bytes.baseAddress, Int32(bytes.count), Int32(peer), Int32(tag), &request)
+        return dt_mpi_send(&world, bytes.baseAddress, Int32(bytes.count), Int32(peer), &request)
     }
 
     /// - Returns: a status of MPI.
