@@ -22,14 +22,14 @@ by_mpirun() {
 strangers_on_host() {
     export -f strangers
     # shellcheck disable=SC2016 # for the inner shell
-    exec ip netns exec "$DDP_NETNS-$((hosts - 1))" bash -c 'strangers "$@"' strangers "$@"
+    exec ip netns exec "$DDP_NETNS-$((host_count - 1))" bash -c 'strangers "$@"' strangers "$@"
 }
 # Nothing but relays may run on the hosts when a job is over; mpirun's daemons have a moment for it.
 nothing_on_hosts() { wait_until 5 hosts_are_idle; }
 hosts_are_idle() {
     local host
     left=""
-    for ((host = 0; host < hosts; host++)); do
+    for ((host = 0; host < host_count; host++)); do
         left+="$(ip netns pids "$DDP_NETNS-$host" | xargs -r ps -o args= -p | grep -v relay.py | cut -c 1-80)"
     done
     [ -z "$left" ]

@@ -70,8 +70,8 @@ source cluster/lib/cases_network.sh
 "$ddp_train" prepare demo --characters 200000 --data_dir "$work/data" > /dev/null 2>&1
 all_worlds="${worlds:-2,3,4}"
 main_worlds="${worlds:-3}"
-hosts=$(($(tr ',' '\n' <<< "$all_worlds" | sort -n | tail -n 1) + 1)) # one more, for strangers
-"$cluster" up "$hosts"
+host_count=$(($(tr ',' '\n' <<< "$all_worlds" | sort -n | tail -n 1) + 1)) # one more, for strangers
+"$cluster" up "$host_count"
 
 # cases WORLDS NAME FUNCTION [TRANSPORT…]: one case for each of these sizes and transports.
 cases() {

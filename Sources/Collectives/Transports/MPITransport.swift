@@ -2,9 +2,9 @@ import CMPIShim
 
 /// The ring over MPI's messages between two ranks.
 ///
-/// Each message is two of MPI's: a header that says which it is, with a CRC32C, then the bytes. MPI keeps the order of messages,
-/// so receives take the next one whatever it is, and compare its header with what is due: ranks that are out of step are
-/// found, where a receive by tag would wait for ever.
+/// Each message is two of MPI's: a header that says which it is, with a CRC32C, then the bytes. MPI keeps the order of
+/// messages, so receives take the next one whatever it is, and compare its header with what is due: ranks that are out of
+/// step are found, where a receive by tag would wait for ever.
 final class MPITransport: RingTransport, NativeAllReduce {
     let world: MPIWorld
     private let next: Int
@@ -20,14 +20,16 @@ final class MPITransport: RingTransport, NativeAllReduce {
 
     func send(_ bytes: UnsafeRawBufferPointer, _ label: MessageLabel) throws {
         var message = Message(label, bytes, header: FrameHeader(label, bytes))
-        try check(world.send(UnsafeRawBufferPointer(message.headerBytes), to: next, &message.requests.header), peer: next)
+        let header = UnsafeRawBufferPointer(message.headerBytes)
+        try check(world.send(header, to: next, &message.requests.header), peer: next)
         try check(world.send(bytes, to: next, &message.requests.body), peer: next)
         outgoing.append(message)
     }
 
     func receive(into bytes: UnsafeMutableRawBufferPointer, _ label: MessageLabel) throws {
         var message = Message(label, UnsafeRawBufferPointer(bytes), header: FrameHeader())
-        try check(world.receive(into: message.headerBytes, from: previous, &message.requests.header), peer: previous)
+        let header = message.headerBytes
+        try check(world.receive(into: header, from: previous, &message.requests.header), peer: previous)
         try check(world.receive(into: bytes, from: previous, &message.requests.body), peer: previous)
         incoming.append(message)
     }
