@@ -12,6 +12,7 @@ final class CommunicationThread: @unchecked Sendable {
     private var unfinished = 0
     private var isEnding = false
     private var failure: (any Error)?
+    private var busyTime = Duration.zero
     private var explain: @Sendable (any Error) -> any Error = { $0 }
 
     private var thread: SystemThread?
@@ -67,6 +68,9 @@ final class CommunicationThread: @unchecked Sendable {
         }
     }
 
+    /// How long it has been at work.
+    var busy: Duration { monitor.locked { busyTime } }
+
     /// Ends the thread when everything is done.
     func end() {
         monitor.locked {
@@ -80,8 +84,11 @@ final class CommunicationThread: @unchecked Sendable {
 
     private func work(_ transport: any RingTransport) throws {
         while let job = nextJob() {
+            let start = ContinuousClock.now
             try job(transport)
+            let took = ContinuousClock.now - start
             monitor.locked {
+                busyTime += took
                 unfinished -= 1
                 monitor.wake()
             }

@@ -14,6 +14,11 @@ public final class Communicator {
     /// The iteration that messages carry.
     public var step = 0
 
+    /// How long the caller has waited for collectives to be done, and so for other ranks, since the start.
+    public private(set) var waited = Duration.zero
+    /// How long collectives have gone on since the start, whether the caller waited for them or not.
+    public var communicated: Duration { thread?.busy ?? .zero }
+
     /// Ends the waiting of this rank's threads with an error, from any thread.
     package var abort: () -> Void = {}
 
@@ -102,8 +107,12 @@ public final class Communicator {
     public func wait() throws {
         guard let thread else { return }
         let activity = board.activity
+        let start = ContinuousClock.now
         board.activity = .waiting
-        defer { board.activity = activity }
+        defer {
+            board.activity = activity
+            waited += ContinuousClock.now - start
+        }
         try thread.wait()
     }
 

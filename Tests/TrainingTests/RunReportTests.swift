@@ -44,9 +44,9 @@ struct RunReportTests {
         clock.evaluationTook(7)
         #expect(clock.isSettled)
         #expect(clock.seconds(steps: 100, evaluations: 3) == 221)
-        #expect(clock.lapSeconds(restart: true) == 20.0 / 6)
+        #expect(clock.lapMeans(restart: true).seconds == 20.0 / 6)
         clock.stepTook(4)
-        #expect(clock.lapSeconds(restart: false) == 4)
+        #expect(clock.lapMeans(restart: false).seconds == 4)
     }
 
     @Test("Evaluations to come: at multiples of the interval and at the end")

@@ -51,6 +51,8 @@ final class MetricsFile: TrainingObserver {
             .init("gradient_norm", .number(report.gradientNorm)),
             .init("tokens", .integer(report.tokens)),
             .init("seconds", .number(report.seconds)),
+            .init("waiting_seconds", .number(report.waitingSeconds)),
+            .init("communication_seconds", .number(report.communicationSeconds)),
             .init("tokens_per_second", .number(report.tokensPerSecond)),
             .init("mfu", .number(report.peakShare)),
         ])

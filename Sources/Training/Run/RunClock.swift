@@ -7,10 +7,37 @@ public struct RunClock {
     private var firstStepSeconds = 0.0
     private var evaluationSeconds: Double?
     /// Steps since the last logged one.
-    private var lap = (seconds: 0.0, steps: 0)
+    private var lap = Lap()
 
-    mutating func stepTook(_ seconds: Double) {
-        lap = (lap.seconds + seconds, lap.steps + 1)
+    /// Totals of some steps.
+    struct Lap {
+        var steps = 0
+        var seconds = 0.0
+        /// Of `seconds`, spent waiting for other ranks.
+        var waiting = 0.0
+        /// Of the communication thread, beside the others.
+        var communication = 0.0
+
+        /// Means of a step.
+        var means: Lap {
+            let count = Double(max(1, steps))
+            return Lap(
+                steps: steps,
+                seconds: seconds / count,
+                waiting: waiting / count,
+                communication: communication / count
+            )
+        }
+    }
+
+    /// - Parameters:
+    ///   - waiting: seconds of it spent waiting for other ranks.
+    ///   - communication: seconds of the communication thread in the meantime.
+    mutating func stepTook(_ seconds: Double, waiting: Double = 0, communication: Double = 0) {
+        lap.steps += 1
+        lap.seconds += seconds
+        lap.waiting += waiting
+        lap.communication += communication
         guard sawFirstStep else {
             sawFirstStep = true
             firstStepSeconds = seconds
@@ -22,10 +49,10 @@ public struct RunClock {
 
     mutating func evaluationTook(_ seconds: Double) { evaluationSeconds = seconds }
 
-    /// Mean seconds of a step since this was last asked with `restart`.
-    mutating func lapSeconds(restart: Bool) -> Double {
-        defer { if restart { lap = (0, 0) } }
-        return lap.steps == 0 ? 0 : lap.seconds / Double(lap.steps)
+    /// Means of the steps since this was last asked with `restart`.
+    mutating func lapMeans(restart: Bool) -> Lap {
+        defer { if restart { lap = Lap() } }
+        return lap.means
     }
 
     /// Mean seconds of a step, nil before the first.

@@ -60,6 +60,7 @@ extension Trainer {
 
     private func makeUpdate() throws {
         let start = ContinuousClock.now
+        let (waited, communicated) = (communicator.waited, communicator.communicated)
         let result: TrainingStep.Result
         do {
             let update = { [self] in
@@ -74,10 +75,14 @@ extension Trainer {
             throw communicator.common(notFinite(error))
         }
         stops = stops || result.stops
-        clock.stepTook(start.secondsAgo)
+        clock.stepTook(
+            start.secondsAgo,
+            waiting: (communicator.waited - waited) / .seconds(1),
+            communication: (communicator.communicated - communicated) / .seconds(1)
+        )
         let isLogged = iteration % values.logInterval == 0
-        let seconds = clock.lapSeconds(restart: isLogged)
-        let tokensPerSecond = Double(values.tokensPerIteration) / seconds
+        let means = clock.lapMeans(restart: isLogged)
+        let tokensPerSecond = Double(values.tokensPerIteration) / means.seconds
         let report = StepReport(
             iteration: iteration,
             loss: result.loss,
@@ -85,7 +90,9 @@ extension Trainer {
             gradientNorm: result.gradientNorm,
             tokens: (iteration + 1) * values.tokensPerIteration,
             isLogged: isLogged,
-            seconds: seconds,
+            seconds: means.seconds,
+            waitingSeconds: means.waiting,
+            communicationSeconds: means.communication,
             tokensPerSecond: tokensPerSecond,
             peakShare: tokensPerSecond * model.configuration.operationsPerToken / header.peak
         )

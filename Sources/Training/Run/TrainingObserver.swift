@@ -15,6 +15,10 @@ public struct StepReport: Equatable, Sendable {
     public var isLogged: Bool
     /// Mean duration of an update since the last logged one.
     public var seconds: Double
+    /// Of `seconds`, what this rank waited for others; 0 for one rank.
+    public var waitingSeconds: Double
+    /// Mean duration of the collectives of an update, most of which goes on while the backward pass does.
+    public var communicationSeconds: Double
     public var tokensPerSecond: Double
     /// Counted operations a second as a share of this machine's measured peak of matrix products.
     public var peakShare: Double
