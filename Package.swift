@@ -78,7 +78,7 @@ let package = Package(
         ),
         .testTarget(
             name: "CollectivesTests",
-            dependencies: ["Collectives", "CVectorKernels", "TestSupport"],
+            dependencies: ["Collectives", "CMPIShim", "CVectorKernels", "TestSupport"],
             swiftSettings: optimizedSwift
         ),
         .testTarget(name: "SupervisionTests", dependencies: ["Supervision", "Formats", "TestSupport"]),

@@ -23,7 +23,7 @@ public enum LocalNames {
     /// The addresses on which ranks of other machines may reach this one: of the interface that was asked for, or all but
     /// loopback.
     ///
-    /// - Parameter interface: a name, an address, or a network such as 10.0.0.0/24; empty for any.
+    /// - Parameter interface: a name, an address, or a network such as 10.0.0.0/24 or fd00::/64; empty for any.
     /// - Throws: `CollectiveError.usage` that names the interfaces that are there.
     static func addresses(of interface: String) throws -> [String] {
         let all = NetworkInterface.all()
@@ -37,19 +37,25 @@ public enum LocalNames {
         return found
     }
 
-    /// IPv4 only.
     private static func isIn(_ address: String, network: String) -> Bool {
         let parts = network.split(separator: "/")
-        guard parts.count == 2, let bits = UInt32(parts[1]), bits <= 32, let base = word(String(parts[0])),
-            let own = word(address)
+        guard parts.count == 2, let bits = Int(parts[1]), bits >= 0, let base = bytes(of: String(parts[0])),
+            let own = bytes(of: address), own.count == base.count, bits <= 8 * own.count
         else { return false }
-        let mask: UInt32 = bits == 0 ? 0 : ~0 << (32 - bits)
-        return own & mask == base & mask
+        return zip(own, base).enumerated().allSatisfy { index, pair in
+            let left = bits - 8 * index
+            return left <= 0 || (pair.0 ^ pair.1) >> UInt8(max(0, 8 - left)) == 0
+        }
     }
 
-    private static func word(_ address: String) -> UInt32? {
-        let bytes = address.split(separator: ".").map { UInt8($0) }
-        guard bytes.count == 4, !bytes.contains(nil) else { return nil }
-        return bytes.reduce(0) { $0 << 8 | UInt32($1!) }
+    /// The 4 or 16 bytes of an address in the order of the network; nil for what is none.
+    private static func bytes(of address: String) -> [UInt8]? {
+        // A zone, as in fe80::1%eth0, is no part of it.
+        let text = String(address.prefix { $0 != "%" })
+        for (family, count) in [(AF_INET, 4), (AF_INET6, 16)] {
+            var bytes = [UInt8](repeating: 0, count: count)
+            if inet_pton(family, text, &bytes) == 1 { return bytes }
+        }
+        return nil
     }
 }

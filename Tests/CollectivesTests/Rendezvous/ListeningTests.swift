@@ -135,7 +135,17 @@ struct ListeningTests {
         #expect(try LocalNames.addresses(of: loopback.name) == loopback.addresses)
         #expect(try LocalNames.addresses(of: "127.0.0.1") == ["127.0.0.1"])
         #expect(try LocalNames.addresses(of: "127.0.0.0/8").first == "127.0.0.1")
-        for wrong in ["nothing0", "192.0.2.255", "255.255.255.0/24", "127.0.0.0/33", "127.0.0/8"] {
+        #expect(try LocalNames.addresses(of: "0.0.0.0/0").contains("127.0.0.1"))
+        if loopback.addresses.contains("::1") {
+            for network in ["::/64", "::1/128", "0::/127"] {
+                #expect(try LocalNames.addresses(of: network) == ["::1"])
+            }
+        }
+        for wrong in [
+            "nothing0", "192.0.2.255", "255.255.255.0/24", "127.0.0.0/33", "127.0.0/8", "127.0.0.128/25", "::2/127",
+            "::/129",
+            "127.0.0.0/-1",
+        ] {
             let line = message { try LocalNames.addresses(of: wrong) }
             #expect(line?.hasPrefix("interface=\(wrong): there is none") == true)
             #expect(line?.contains(loopback.name) == true)
