@@ -114,18 +114,18 @@ struct TokenizerTests {
         "a tokenizer.json of another kind is refused with the reason",
         arguments: [
             (#"{}"#, "it has no model"),
-            (#"{"model":{"type":"WordPiece","vocab":{"a":0}}}"#, "char and byte tokenizers are read"),
+            (#"{"model":{"type":"WordPiece","vocab":{"a":0}}}"#, "its model is of type WordPiece"),
             (
                 #"{"model":{"type":"BPE","vocab":{"a":0,"b":1,"ab":2},"merges":["a b"]}}"#,
-                "char and byte tokenizers are read"
+                "its pre_tokenizer is none"
             ),
             (#"{"model":{"type":"BPE","vocab":{"a":0,"b":2},"merges":[]}}"#, "its ids are not 0 to 1"),
             (#"{"model":{"type":"BPE","vocab":{"a":0,"b":0},"merges":[]}}"#, "its ids are not 0 to 1"),
             (#"{"model":{"type":"BPE","vocab":{"ab":0},"merges":[]}}"#, "its token \"ab\" is no single character"),
             (#"{"model":{"type":"BPE","vocab":{},"merges":[]}}"#, "its vocabulary is empty"),
             (
-                #"{"pre_tokenizer":{"type":"ByteLevel"},"model":{"type":"BPE","vocab":{"a":0},"merges":[]}}"#,
-                "pre_tokenizer"
+                #"{"pre_tokenizer":{"type":"ByteLevel","use_regex":false},"model":{"type":"BPE","vocab":{"a":0},"merges":[]}}"#,
+                "its pre_tokenizer is that of bytes, its vocabulary is not"
             ),
         ]
     )

@@ -26,8 +26,8 @@ user_path() {
 print_help() { awk 'NR == 1 { next } !/^#/ { exit } { sub(/^# ?/, ""); print }' "$1"; }
 
 # read_arguments "$@": what the scripts that measure have in common. Prints the help and ends where that is asked for; sets
-# `install` (no after --no-install, else yes) and `arguments`, all the others, with the folder after --output as a path from
-# where the user was.
+# `install` (no after --no-install, else yes) and `arguments`, all the others, with the folder after --output or --data as a
+# path from where the user was.
 read_arguments() {
     install=yes arguments=()
     while [ $# -gt 0 ]; do
@@ -40,10 +40,10 @@ read_arguments() {
                 # shellcheck disable=SC2034 # used by the scripts that source this
                 install=no
                 ;;
-            --output=*) arguments+=(--output "$(user_path "${1#--output=}")") ;;
-            --output)
-                [ $# -gt 1 ] || fail "--output needs a folder"
-                arguments+=(--output "$(user_path "$2")")
+            --output=* | --data=*) arguments+=("${1%%=*}" "$(user_path "${1#*=}")") ;;
+            --output | --data)
+                [ $# -gt 1 ] || fail "$1 needs a folder"
+                arguments+=("$1" "$(user_path "$2")")
                 shift
                 ;;
             *) arguments+=("$1") ;;
@@ -155,4 +155,26 @@ require_pytorch() {
     # The build without CUDA is far smaller; not every index has it.
     "$python" -m pip install --quiet 'torch==2.13.0+cpu' || "$python" -m pip install --quiet 'torch==2.13.0'
     "$python" -m pip install --quiet numpy "$@"
+}
+
+# require_python yes|no NAME PACKAGE==VERSION…: sets `python` to one that has just these versions: the one on the PATH, else one
+# in the virtual environment NAME in the cache folder, where they are then installed if that is wanted.
+require_python() {
+    local install="$1" venv
+    venv="$(cache_folder)/$2"
+    shift 2
+    has_versions() {
+        "$1" -c 'import importlib.metadata, sys
+for wanted in sys.argv[1:]:
+    name, version = wanted.split("==")
+    assert importlib.metadata.version(name) == version' "${@:2}" 2> /dev/null
+    }
+    python=python3
+    has_versions "$python" "$@" && return
+    python="$venv/bin/python"
+    has_versions "$python" "$@" && return
+    [ "$install" = yes ] || fail "python3 does not have all of $*, and nothing is to be installed"
+    note "installing $* into $venv"
+    python3 -m venv "$venv"
+    "$python" -m pip install --quiet "$@"
 }

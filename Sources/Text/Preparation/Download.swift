@@ -68,7 +68,7 @@ struct Download {
             "--connect-timeout", "15", "--speed-limit", "1000", "--speed-time", "30", "--max-time", String(timeout),
             "--continue-at", "-", "--output", partialPath, file.url,
         ]
-        let mend = "put the file at \(path), or name it with --from PATH"
+        let mend = "put the file at \(path), or name it with \(file.option) PATH"
         let outcome: ChildProcess.Outcome
         do {
             // curl ends by itself at its own limit; the second one is for a curl that hangs.

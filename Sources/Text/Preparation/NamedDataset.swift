@@ -13,6 +13,8 @@ struct PublicFile: Sendable {
     var cachePath: String
     var sha256: String
     var byteCount: Int
+    /// The option that names a copy.
+    var option = "--from"
 
     /// The text of nanoGPT's shakespeare data sets, from the char-rnn repository.
     static let tinyShakespeare = PublicFile(
@@ -21,5 +23,15 @@ struct PublicFile: Sendable {
         cachePath: "tinyshakespeare/input.txt",
         sha256: "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed",
         byteCount: 1_115_394
+    )
+
+    /// GPT-2's merges, from OpenAI.
+    static let gpt2Merges = PublicFile(
+        title: "GPT-2's vocab.bpe",
+        url: "https://openaipublic.blob.core.windows.net/gpt-2/encodings/main/vocab.bpe",
+        cachePath: "gpt2/vocab.bpe",
+        sha256: "1ce1664773c50f3e0cc8842619a93edc4624525b728b188a9e0be33b7726adc5",
+        byteCount: 456_318,
+        option: "--tokenizer"
     )
 }

@@ -57,6 +57,8 @@ public struct CharacterTokenizer: Tokenizer {
         }
     }
 
+    public func lastCut(in text: UnsafeRawBufferPointer) -> Int { UTF8Scanner.lastBoundary(in: text) }
+
     public func decode(_ ids: [Int32]) -> [UInt8] {
         var bytes: [UInt8] = []
         for id in ids where id >= 0 && id < scalars.count { bytes.append(contentsOf: UTF8.encode(scalars[Int(id)])!) }

@@ -24,6 +24,17 @@ enum UTF8Scanner {
         return value >= 0x10000 && value < 0x110000 ? (value, 4) : (0, 0)
     }
 
+    /// The end of the text, or the start of a scalar that the text ends in the middle of.
+    static func lastBoundary(in bytes: UnsafeRawBufferPointer) -> Int {
+        for length in 1...3 where length <= bytes.count {
+            let lead = bytes[bytes.count - length]
+            if lead & 0xC0 == 0x80 { continue }
+            let whole = lead < 0xC0 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4
+            return whole > length ? bytes.count - length : bytes.count
+        }
+        return bytes.count
+    }
+
     /// The error for a text that is not UTF-8.
     ///
     /// - Parameter source: what the text is, such as a path.

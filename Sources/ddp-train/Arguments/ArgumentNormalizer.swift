@@ -27,14 +27,27 @@ struct ArgumentNormalizer {
             if Self.parserFirstArguments.contains(String(name)) { return arguments }
         }
         var command = table.defaultCommand
-        if let first = rest.first, table.commands[first] != nil {
+        if let first = rest.first, let members = table.groups[first] {
+            rest.removeFirst()
+            // The parser shows the group's help.
+            guard let member = rest.popFirst(), !Self.parserFirstArguments.contains(member) else { return arguments }
+            guard members.contains(member) else {
+                let hint = NearestName.hint(for: member, among: members)
+                throw UserError(
+                    .usage,
+                    "\(first) has no command \(member)"
+                        + (hint.isEmpty ? ": it has \(members.joined(separator: ", "))" : hint)
+                )
+            }
+            command = "\(first) \(member)"
+        } else if let first = rest.first, table.commands[first] != nil {
             command = first
             rest.removeFirst()
         } else if let first = rest.first {
             try checkForMisspelledCommand(first)
         }
         let options = table.commands[command] ?? [:]
-        var result = [command]
+        var result = command.split(separator: " ").map { String($0) }
         let shortNames = table.passingOn[command]
         while var argument = rest.popFirst() {
             if argument == "--" { return result + [argument] + rest }
@@ -128,7 +141,7 @@ struct ArgumentNormalizer {
     /// A bare word is a configuration file, unless no file has that name and a command nearly has.
     private func checkForMisspelledCommand(_ word: String) throws {
         guard !word.hasPrefix("-"), !word.contains(where: { ".=/".contains($0) }), FileSystem.kind(of: word) == nil,
-            let command = NearestName.suggestion(for: word, among: table.commands.keys)
+            let command = NearestName.suggestion(for: word, among: Array(table.commands.keys) + table.groups.keys)
         else { return }
         throw UserError(
             .usage,

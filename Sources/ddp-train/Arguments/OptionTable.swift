@@ -14,8 +14,10 @@ struct OptionTable {
         case values
     }
 
-    /// Kinds by option name (without dashes) by command.
+    /// Kinds by option name (without dashes) by command; a command of a group is named with it, as `tokenizer train`.
     let commands: [String: [String: Kind]]
+    /// Names of the commands of each group.
+    let groups: [String: [String]]
     let defaultCommand: String
     /// Commands that pass on what follows their own options, each with the long names of its short options.
     let passingOn: [String: [Character: String]]
@@ -25,8 +27,17 @@ struct OptionTable {
         let tool = try JSONValue(parsing: Array(root._dumpHelp().utf8))
         var commands: [String: [String: Kind]] = [:]
         var passingOn: [String: [Character: String]] = [:]
+        var groups: [String: [String]] = [:]
+        var found: [(name: String, command: JSONValue)] = []
         for command in tool["command"]?["subcommands"]?.arrayValue ?? [] {
             guard let name = command["commandName"]?.stringValue else { continue }
+            let members = (command["subcommands"]?.arrayValue ?? []).compactMap { member in
+                member["commandName"]?.stringValue.map { (name: $0, command: member) }
+            }
+            if members.isEmpty { found.append((name, command)) } else { groups[name] = members.map(\.name) }
+            found += members.map { ("\(name) \($0.name)", $0.command) }
+        }
+        for (name, command) in found {
             var options: [String: Kind] = [:]
             for argument in command["arguments"]?.arrayValue ?? [] {
                 for option in argument["names"]?.arrayValue ?? [] where option["kind"]?.stringValue == "long" {
@@ -41,6 +52,7 @@ struct OptionTable {
         }
         self.commands = commands
         self.passingOn = passingOn
+        self.groups = groups
         defaultCommand = root.configuration.defaultSubcommand?._commandName ?? ""
     }
 

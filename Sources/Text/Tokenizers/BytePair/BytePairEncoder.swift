@@ -1,0 +1,100 @@
+/// Encodes with a vocabulary and remembers the ids of short pre-tokens, for one thread at a time.
+///
+/// Text repeats its words, so that most pre-tokens are found in the cache and never merged. The cache has one place for
+/// each hash, and a pre-token takes that of another: its memory is fixed.
+final class BytePairEncoder {
+    /// A pre-token of up to 3 ids; their number is the last element of `ids`.
+    private struct Entry {
+        var preToken: ShortPreToken
+        var ids: SIMD4<Int32>
+    }
+
+    private static let cacheBits: UInt64 = 15
+    private static let outputCapacity = 4096
+
+    private let byteTokens: [Int32]
+    private var merger: PairMerger
+    private var tokens: [Int32] = []
+    private let cache: UnsafeMutablePointer<Entry>
+    /// Ids on their way to the caller; has room for the longest short pre-token beyond its capacity.
+    private let output: UnsafeMutablePointer<Int32>
+
+    init(_ vocabulary: BytePairVocabulary, _ table: MergeTable) {
+        byteTokens = vocabulary.byteTokens
+        merger = PairMerger(table)
+        cache = .allocate(capacity: 1 << Int(Self.cacheBits))
+        cache.initialize(repeating: Entry(preToken: .none, ids: .zero), count: 1 << Int(Self.cacheBits))
+        output = .allocate(capacity: Self.outputCapacity + ShortPreToken.longest)
+    }
+
+    deinit {
+        cache.deallocate()
+        output.deallocate()
+    }
+
+    /// Appends the ids of a text.
+    func encode(_ text: UnsafeRawBufferPointer, into ids: inout [Int32]) {
+        guard let bytes = text.baseAddress else { return }
+        let scanner = PreTokenScanner(text)
+        var count = 0
+        var start = 0
+        while start < text.count {
+            let end = scanner.end(from: start)
+            let length = end - start
+            if length <= ShortPreToken.longest {
+                let preToken = ShortPreToken(bytes + start, length: length, isRoomBehind: start + 16 <= text.count)
+                let place = preToken.place(bits: Self.cacheBits)
+                if cache[place].preToken != preToken {
+                    count = encodeUncached(bytes + start, preToken, place, count)
+                } else {
+                    let found = cache[place].ids
+                    UnsafeMutableRawPointer(output + count).storeBytes(of: found, as: SIMD4<Int32>.self)
+                    count += Int(found[3])
+                }
+            } else {
+                count = encodeLong(bytes + start, length, count, into: &ids)
+            }
+            if count >= Self.outputCapacity { count = flush(count, into: &ids) }
+            start = end
+        }
+        _ = flush(count, into: &ids)
+    }
+
+    @inline(never)
+    private func encodeUncached(
+        _ bytes: UnsafeRawPointer,
+        _ preToken: ShortPreToken,
+        _ place: Int,
+        _ count: Int
+    ) -> Int {
+        merge(bytes, preToken.length)
+        if tokens.count <= 3 {
+            var found = SIMD4<Int32>(0, 0, 0, Int32(tokens.count))
+            for (index, token) in tokens.enumerated() { found[index] = token }
+            cache[place] = Entry(preToken: preToken, ids: found)
+        }
+        for (index, token) in tokens.enumerated() { output[count + index] = token }
+        return count + tokens.count
+    }
+
+    @inline(never)
+    private func encodeLong(_ bytes: UnsafeRawPointer, _ length: Int, _ count: Int, into ids: inout [Int32]) -> Int {
+        merge(bytes, length)
+        _ = flush(count, into: &ids)
+        ids.append(contentsOf: tokens)
+        return 0
+    }
+
+    /// Leaves the ids of a pre-token in `tokens`.
+    private func merge(_ bytes: UnsafeRawPointer, _ length: Int) {
+        tokens.removeAll(keepingCapacity: true)
+        for byte in UnsafeRawBufferPointer(start: bytes, count: length) { tokens.append(byteTokens[Int(byte)]) }
+        let left = tokens.withUnsafeMutableBufferPointer { merger.merge($0) }
+        tokens.removeLast(length - left)
+    }
+
+    private func flush(_ count: Int, into ids: inout [Int32]) -> Int {
+        ids.append(contentsOf: UnsafeBufferPointer(start: output, count: count))
+        return 0
+    }
+}

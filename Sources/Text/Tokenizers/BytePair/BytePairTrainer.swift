@@ -1,0 +1,123 @@
+import Compute
+import Formats
+
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
+
+/// Makes a byte-level BPE from text: again and again the pair of tokens that occurs most often becomes a token.
+///
+/// Of pairs that occur equally often the smaller one is taken, bytes by their value before merged tokens by their age,
+/// as rustbpe does: the vocabulary depends on the text alone. Pairs are counted within GPT-2's pre-tokens.
+///
+/// ```swift
+/// var trainer = try BytePairTrainer(vocabularySize: 8192, pool: pool)
+/// try trainer.add(file: "corpus.txt")
+/// let tokenizer = BytePairTokenizer(try trainer.train())
+/// ```
+public struct BytePairTrainer {
+    /// The bytes and `<|endoftext|>`.
+    public static let smallestVocabulary = 257
+    public static let largestVocabulary = 1 << 20
+
+    private static let blockSize = 16 << 20
+
+    private let vocabularySize: Int
+    private let pool: WorkerPool
+    private var counts: [PreTokenCounts]
+    /// Bytes of text so far.
+    public private(set) var byteCount = 0
+
+    /// - Parameters:
+    ///   - vocabularySize: all tokens: the 256 bytes, the merged ones and `<|endoftext|>`, which comes last.
+    ///   - pool: counts pre-tokens in parallel.
+    /// - Throws: `UserError(.usage)` for a size out of range.
+    public init(vocabularySize: Int, pool: WorkerPool) throws {
+        guard (Self.smallestVocabulary...Self.largestVocabulary).contains(vocabularySize) else {
+            throw UserError(
+                .usage,
+                """
+                vocab_size=\(vocabularySize): must be from \(Self.smallestVocabulary) (the bytes and the end of text) to \
+                \(Self.largestVocabulary)
+                """
+            )
+        }
+        self.vocabularySize = vocabularySize
+        self.pool = pool
+        counts = Array(repeating: PreTokenCounts(), count: pool.threadCount)
+    }
+
+    /// Counts a whole text, or a piece of one that was cut where `BytePairTokenizer.lastCut(in:)` says.
+    public mutating func add(_ text: UnsafeRawBufferPointer) {
+        let pieces = TextDivision.pieces(of: text) { PreTokenScanner($0).lastCut() }
+        counts.withUnsafeMutableBufferPointer { counts in
+            // Each worker writes its own counts only.
+            nonisolated(unsafe) let counts = counts
+            pool.run(pieces.count) { piece, worker in
+                counts[worker].add(UnsafeRawBufferPointer(rebasing: text[pieces[piece]]))
+            }
+        }
+        byteCount += text.count
+    }
+
+    /// Counts a file, block by block.
+    ///
+    /// - Parameter progress: called after each block.
+    /// - Throws: `UserError(.inputOutput)` when it cannot be read.
+    public mutating func add(file path: String, progress: (_ bytes: Int) -> Void = { _ in }) throws {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw FileSystem.failure("cannot open", path, errno) }
+        defer { close(descriptor) }
+        var block = [UInt8](repeating: 0, count: Self.blockSize)
+        var filled = 0
+        while true {
+            let count = block.withUnsafeMutableBytes { read(descriptor, $0.baseAddress! + filled, $0.count - filled) }
+            if count < 0 {
+                if errno == EINTR { continue }
+                throw FileSystem.failure("cannot read", path, errno)
+            }
+            filled += count
+            guard count == 0 || filled == block.count else { continue }
+            let cut = block.withUnsafeBytes { bytes in
+                let text = UnsafeRawBufferPointer(rebasing: bytes[..<filled])
+                let cut = count == 0 ? filled : PreTokenScanner(text).lastCut()
+                add(UnsafeRawBufferPointer(rebasing: text[..<cut]))
+                return cut
+            }
+            progress(byteCount)
+            if count == 0 { return }
+            // A pre-token longer than the block.
+            if cut == 0 { block += [UInt8](repeating: 0, count: block.count) }
+            block.withUnsafeMutableBytes { $0.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[cut..<filled])) }
+            filled -= cut
+        }
+    }
+
+    /// Makes the vocabulary of all text so far; a smaller one than asked for when the text has no more pairs.
+    ///
+    /// - Parameter progress: called now and then with the number of tokens.
+    /// - Throws: `UserError(.data)` when there was no text.
+    public func train(progress: (_ tokens: Int) -> Void = { _ in }) throws -> BytePairVocabulary {
+        guard byteCount > 0 else { throw UserError(.data, "there is no text to train on: it is empty") }
+        var all = counts[0]
+        for other in counts.dropFirst() { all.add(other) }
+        var merging = PairMerging(all)
+        var tokens = (0..<256).map { [UInt8($0)] }
+        var merges: [(left: [UInt8], right: [UInt8])] = []
+        while merges.count < vocabularySize - Self.smallestVocabulary, let pair = merging.mergeMostFrequent() {
+            let merge = (left: tokens[Int(pair.left)], right: tokens[Int(pair.right)])
+            merges.append(merge)
+            tokens.append(merge.left + merge.right)
+            if merges.count % 64 == 0 { progress(merges.count) }
+        }
+        do {
+            return try BytePairVocabulary(merges: merges)
+        } catch let unusable as UnusableTokenizer {
+            preconditionFailure("training made no vocabulary: \(unusable.reason)")
+        }
+    }
+}

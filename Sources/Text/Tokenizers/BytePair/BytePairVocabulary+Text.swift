@@ -1,0 +1,148 @@
+import Formats
+
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+
+// Vocabularies as the text files of GPT-2 (vocab.bpe and encoder.json, which Hugging Face calls merges.txt and
+// vocab.json) and of tiktoken.
+
+// MARK: - Writing
+
+extension BytePairVocabulary {
+    /// Each token's printable form by id; special tokens by their content.
+    var names: [String] {
+        var names = tokens.map { PrintableBytes.text(of: $0) }
+        for special in specials { names[Int(special.id)] = special.content }
+        return names
+    }
+
+    /// Each merge as two printable tokens with a space between.
+    var mergeLines: [String] {
+        merges.map {
+            PrintableBytes.text(of: tokens[Int($0.left)]) + " " + PrintableBytes.text(of: tokens[Int($0.right)])
+        }
+    }
+
+    /// merges.txt.
+    var mergesText: String { "#version: 0.2\n" + mergeLines.map { $0 + "\n" }.joined() }
+
+    /// vocab.json.
+    var namesText: String {
+        JSONValue.object(names.enumerated().map { .init($0.element, .integer($0.offset)) }).text() + "\n"
+    }
+
+    /// tiktoken's form: the bytes of each token in base 64, and its id, which is its rank too. Special tokens are not
+    /// in it.
+    var tiktokenText: String {
+        let specialIDs = Set(specials.map { Int($0.id) })
+        return tokens.enumerated().filter { !specialIDs.contains($0.offset) }
+            .map { "\(Data($0.element).base64EncodedString()) \($0.offset)\n" }.joined()
+    }
+}
+
+// MARK: - Reading
+
+extension BytePairVocabulary {
+    /// A vocabulary from merges.txt or vocab.bpe.
+    ///
+    /// - Parameter names: what vocab.json or encoder.json beside it says; nil for GPT-2's order of ids.
+    /// - Throws: `UnusableTokenizer`.
+    init(mergesText: UnsafeRawBufferPointer, names: JSONValue?) throws {
+        var merges: [(left: [UInt8], right: [UInt8])] = []
+        for (number, line) in try Self.lines(mergesText).enumerated() {
+            // The first line names the format's version; a merge may begin with # too.
+            if number == 0, line.hasPrefix("#version") { continue }
+            let parts = line.utf8.split(separator: UInt8(ascii: " "), omittingEmptySubsequences: false).map {
+                Substring($0)
+            }
+            guard parts.count == 2, let left = PrintableBytes.token(of: parts[0]), !left.isEmpty,
+                let right = PrintableBytes.token(of: parts[1]), !right.isEmpty
+            else {
+                throw UnusableTokenizer(
+                    "its line \(number + 1) is not two tokens in GPT-2's byte level with a space between"
+                )
+            }
+            merges.append((left, right))
+        }
+        guard !merges.isEmpty else { throw UnusableTokenizer("it has no merges") }
+        guard let names else {
+            try self.init(merges: merges)
+            return
+        }
+        guard let members = names.objectValue else {
+            throw UnusableTokenizer("the vocabulary beside it is no JSON object")
+        }
+        var specials: [Special] = []
+        let made = Set(merges.map { $0.left + $0.right })
+        let tokens = try TokenizerFile.byID(members.map { ($0.name, $0.value.integerValue) }).enumerated().map {
+            id,
+            name in
+            let token = PrintableBytes.token(of: name)
+            if let token, token.count == 1 || made.contains(token) { return token }
+            guard name.hasPrefix("<"), name.hasSuffix(">") else {
+                throw UnusableTokenizer("no merge makes the token \"\(name)\" of the vocabulary beside it")
+            }
+            specials.append(Special(content: name, id: Int32(id)))
+            return Array(name.utf8)
+        }
+        try self.init(tokens: tokens, merges: merges, specials: specials)
+    }
+
+    /// A vocabulary from a .tiktoken file, with `<|endoftext|>` behind its ids.
+    ///
+    /// tiktoken merges two tokens when their bytes together are a token, the one of lowest id first. The pair that
+    /// makes a token is the one that is left when its own bytes are merged by the tokens before it.
+    /// - Throws: `UnusableTokenizer`.
+    init(tiktokenText: UnsafeRawBufferPointer) throws {
+        let lines = try Self.lines(tiktokenText)
+        guard !lines.isEmpty else { throw UnusableTokenizer("it is empty") }
+        var tokens = [[UInt8]](repeating: [], count: lines.count)
+        var ids: [[UInt8]: Int] = [:]
+        ids.reserveCapacity(lines.count)
+        for (number, line) in lines.enumerated() {
+            let parts = line.split(separator: " ")
+            guard parts.count == 2, let bytes = Data(base64Encoded: String(parts[0])), !bytes.isEmpty,
+                let id = Int(parts[1])
+            else {
+                throw UnusableTokenizer("its line \(number + 1) is not the base 64 of some bytes and an id")
+            }
+            guard tokens.indices.contains(id), tokens[id].isEmpty else {
+                throw UnusableTokenizer("its ids are not 0 to \(lines.count - 1), each once")
+            }
+            tokens[id] = Array(bytes)
+            ids[tokens[id]] = id
+        }
+        var merges: [(left: [UInt8], right: [UInt8])] = []
+        for (id, token) in tokens.enumerated() where token.count > 1 {
+            let parts = Self.parts(of: token, before: id, ids)
+            guard parts.count == 2 else {
+                throw UnusableTokenizer(
+                    "its token \(id), \(PrintableBytes.quoted(token)), is made by no pair of tokens before it"
+                )
+            }
+            merges.append((parts[0], parts[1]))
+        }
+        let end = Special(content: Self.endOfTextContent, id: Int32(tokens.count))
+        tokens.append(Array(end.content.utf8))
+        try self.init(tokens: tokens, merges: merges, specials: [end])
+    }
+
+    /// What the bytes of a token are merged to by the tokens of lower id.
+    private static func parts(of token: [UInt8], before limit: Int, _ ids: [[UInt8]: Int]) -> [[UInt8]] {
+        var parts = token.map { [$0] }
+        while parts.count > 2 {
+            let ranks = (1..<parts.count).map { ids[parts[$0 - 1] + parts[$0]] ?? limit }
+            guard let best = ranks.min(), best < limit, let place = ranks.firstIndex(of: best) else { break }
+            parts[place] += parts.remove(at: place + 1)
+        }
+        return parts
+    }
+
+    private static func lines(_ text: UnsafeRawBufferPointer) throws -> [Substring] {
+        guard let text = String(validating: text, as: UTF8.self) else { throw UnusableTokenizer("it is not UTF-8") }
+        return text.utf8.split { $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r") }.map { Substring($0) }
+    }
+}

@@ -1,0 +1,60 @@
+/// The rank of each pair of tokens that is merged, and the token it becomes: a hash table with linear probing, at most
+/// half full. Never written after init, so that threads share it.
+final class MergeTable: @unchecked Sendable {
+    static let none = UInt32.max
+
+    private struct Slot {
+        var left: Int32
+        var right: Int32
+        var rank: UInt32
+    }
+
+    private let slots: UnsafeMutablePointer<Slot>
+    private let shift: UInt64
+    private let mask: Int
+    private let results: UnsafeMutablePointer<Int32>
+
+    /// - Parameter merges: distinct pairs, the first merged first.
+    init(_ merges: [BytePairVocabulary.Merge]) {
+        var bits: UInt64 = 4
+        while 1 << bits < 2 * merges.count { bits += 1 }
+        shift = 64 - bits
+        mask = 1 << Int(bits) - 1
+        slots = .allocate(capacity: mask + 1)
+        slots.initialize(repeating: Slot(left: -1, right: -1, rank: Self.none), count: mask + 1)
+        results = .allocate(capacity: max(1, merges.count))
+        for (rank, merge) in merges.enumerated() {
+            results[rank] = merge.result
+            var index = place(merge.left, merge.right)
+            while slots[index].left >= 0 { index = (index + 1) & mask }
+            slots[index] = Slot(left: merge.left, right: merge.right, rank: UInt32(rank))
+        }
+    }
+
+    deinit {
+        slots.deallocate()
+        results.deallocate()
+    }
+
+    @inline(__always)
+    private func place(_ left: Int32, _ right: Int32) -> Int {
+        let key = UInt64(UInt32(bitPattern: left)) << 32 | UInt64(UInt32(bitPattern: right))
+        return Int((key &* 0x9E37_79B9_7F4A_7C15) >> shift)
+    }
+
+    /// The place of a pair among the merges, `none` for one that is not merged.
+    @inline(__always)
+    func rank(_ left: Int32, _ right: Int32) -> UInt32 {
+        var index = place(left, right)
+        while true {
+            let slot = slots[index]
+            if slot.left == left, slot.right == right { return slot.rank }
+            if slot.left < 0 { return Self.none }
+            index = (index + 1) & mask
+        }
+    }
+
+    /// The token that the merge of a rank makes.
+    @inline(__always)
+    func result(ofRank rank: UInt32) -> Int32 { results[Int(rank)] }
+}

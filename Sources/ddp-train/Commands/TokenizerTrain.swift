@@ -1,0 +1,84 @@
+import ArgumentParser
+import Compute
+import Formats
+import Text
+import Training
+
+/// `ddp-train tokenizer train`: a byte-level BPE of one's own.
+struct TokenizerTrain: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "train",
+        abstract: "Make a byte-level BPE from text files.",
+        discussion: """
+            The vocabulary depends on the text alone. It is written as tokenizer.json, as merges.txt with vocab.json, and as \
+            tokenizer.tiktoken; <|endoftext|> is its last id. Memory grows with the different words of the text, not with \
+            its length.
+            """
+    )
+
+    @Option(
+        name: .customLong("vocab_size"),
+        help: ArgumentHelp("Tokens: the 256 bytes, the merged ones, and <|endoftext|>.", valueName: "n")
+    )
+    var vocabularySize: NumberText
+
+    @Option(
+        parsing: .upToNextOption,
+        help: ArgumentHelp("Text files.", valueName: "file"),
+        completion: .file()
+    )
+    var input: [String]
+
+    @Option(help: ArgumentHelp("Folder to write.", valueName: "folder"), completion: .directory)
+    var output: String
+
+    @Flag(help: "Replace a folder that is there.")
+    var overwrite = false
+
+    @Option(help: ArgumentHelp("Worker threads; 0 takes every core.", valueName: "n"))
+    var threads: NumberText = 0
+
+    @Flag(help: "Print one JSON object.")
+    var json = false
+
+    func run() throws {
+        guard overwrite || FileSystem.kind(of: output) == nil else {
+            throw UserError(.usage, "\(output) exists already: choose another --output, or replace it with --overwrite")
+        }
+        let threads = try threads.whole("threads", atLeast: 0, atMost: 1024)
+        let size = try vocabularySize.whole("vocab_size", atLeast: 0)
+        var trainer = try BytePairTrainer(
+            vocabularySize: size,
+            pool: WorkerPool(threadCount: Processors.count(asked: threads))
+        )
+        let console = RunOutput()
+        let total = try input.reduce(0) { try $0 + FileSystem.size(ofFile: $1) }
+        for file in input {
+            try trainer.add(file: file) { bytes in
+                console.progress("counting, \(bytes >> 20) of \(total >> 20) MB")
+            }
+        }
+        let tokenizer = BytePairTokenizer(
+            try trainer.train { console.progress("merging, \($0) of \(size - BytePairTrainer.smallestVocabulary)") }
+        )
+        let folder = try AtomicFolder(path: output)
+        try tokenizer.write(folder: folder.temporaryPath)
+        try folder.commit(replacing: overwrite)
+        console.clearProgress()
+        if tokenizer.vocabularySize < size {
+            Console.note("the text has no more pairs to merge: \(tokenizer.vocabularySize) tokens in place of \(size)")
+        }
+        guard !json else {
+            let result = JSONValue.object([
+                .init("path", .string(output)),
+                .init("vocabulary_size", .integer(tokenizer.vocabularySize)),
+                .init("text_bytes", .integer(trainer.byteCount)),
+                .init("sha256", .string(TokenizerFile.hash(of: tokenizer))),
+            ])
+            return try Console.output(result.text() + "\n")
+        }
+        try Console.output(
+            "trained \(output): \(tokenizer.vocabularySize) tokens from \(trainer.byteCount) bytes of text\n"
+        )
+    }
+}
