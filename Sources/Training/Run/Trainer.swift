@@ -138,6 +138,10 @@ public final class Trainer {
             batchCount: values.evalIters,
             seed: values.seed
         )
+        let pool = WorkerPool(threadCount: threads)
+        try SharedTokenCheck.run(dataset, pool: pool, communicator: communicator) { share in
+            output.progress("checking the data: \(Int(share * 100))%")
+        }
         // The run's own folder may not be there yet, and is where a trace may well lie; any other folder has to be there.
         let traceFolder = FileSystem.folder(of: values.profile)
         if !resumes && writes && !values.profile.isEmpty && traceFolder == outDir {
@@ -146,7 +150,6 @@ public final class Trainer {
         trace = communicator.isMain ? try StepTrace(values, from: start.state.iteration) : nil
         if !resumes && writes { folder = try RunFolder(newRunIn: outDir, overwrite: values.overwrite) }
 
-        let pool = WorkerPool(threadCount: threads)
         model =
             try resumed?.loadModel(pool: pool, forTraining: true, dropout: shape.dropout)
             ?? GPT(configuration: shape, pool: pool)
