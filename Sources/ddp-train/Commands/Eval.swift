@@ -41,14 +41,15 @@ struct Eval: ParsableCommand {
             )
         }
         let folder = dataDir ?? source.state?.options["data_dir"] ?? TrainingConfiguration().dataDir
-        let dataset = try Dataset.open(folder: folder, name: name)
-        for notice in dataset.notices { Console.note(notice) }
-        try dataset.checkTokenizer(against: source.tokenizer, of: source.folder)
+        let whole = try Dataset.open(folder: folder, name: name)
+        for notice in whole.notices { Console.note(notice) }
+        try whole.checkTokenizer(against: source.tokenizer, of: source.folder)
+        let dataset = try whole.limited(toVocabulary: source.model.configuration.vocabularySize)
 
         let output = RunOutput()
         let result = try SplitLoss(
             of: source.model,
-            dataset: try dataset.limited(toVocabulary: source.model.configuration.vocabularySize),
+            dataset: dataset,
             split: split,
             batchSize: 8
         ) { output.progress("\(split.rawValue) loss: \(Int($0 * 100))%") }
@@ -69,6 +70,7 @@ struct Eval: ParsableCommand {
             result.tokens
         )
         try Console.output("\(split.rawValue) \(figures)\n")
+        if let bits = result.bitsPerByte { Console.note(String(format: "%.4f bits per byte", bits)) }
         if let optimum = result.optimum { Console.note(comparison(result, optimum)) }
     }
 
@@ -80,6 +82,7 @@ struct Eval: ParsableCommand {
             .init("perplexity", perplexity.isFinite ? .number(perplexity) : .null),
             .init("tokens", .integer(result.tokens)),
         ]
+        if let bits = result.bitsPerByte { members.append(.init("bits_per_byte", .number(bits))) }
         if let optimum = result.optimum { members.append(.init("optimum", .number(optimum))) }
         if let error = result.standardError { members.append(.init("standard_error", .number(error))) }
         return .object(members)
