@@ -149,4 +149,51 @@ struct EvaluationTests {
         let said = try Dataset.open(folder: fixture.folder.path, name: "sizes")
         #expect(try said.bytesPerToken(of: .train) == 3)
     }
+
+    @Test("Within documents the loss is another, and needs an end-of-text token")
+    func documentMask() throws {
+        let boundaries = DocumentBoundaries(endOfText: 3)
+        let plain = try SplitLoss(of: model, dataset: fixture.dataset, split: .validation, batchSize: 7)
+        let masked = try SplitLoss(
+            of: model,
+            dataset: fixture.dataset,
+            split: .validation,
+            batchSize: 7,
+            boundaries: boundaries
+        )
+        #expect(masked.loss != plain.loss)
+        let error = #expect(throws: UserError.self) { try fixture.dataset.documentBoundaries() }
+        #expect(error?.kind == .usage)
+        #expect(error?.message.contains("its tokenizer (char) has no end-of-text token") == true)
+        let trainer = #expect(throws: UserError.self) { try fixture.trainer { $0.documentMask = true } }
+        #expect(trainer?.message == error?.message)
+    }
+
+    @Test("Training within documents repeats to the bit, and differs from training without")
+    func masked() throws {
+        for split in ["train", "val"] {
+            try FileSystem.createFolder(fixture.folder("bare"))
+            // Ids of GPT-2, an end-of-text token every fifth.
+            let ids = (0..<600).map { $0 % 5 == 4 ? UInt16(50256) : UInt16($0 % 7) }
+            try ids.map(\.littleEndian).withUnsafeBytes {
+                try AtomicFile.write($0, to: fixture.folder("bare/\(split).bin"))
+            }
+        }
+        let bare = try Dataset.open(folder: fixture.folder.path, name: "bare")
+        #expect(try bare.documentBoundaries() == DocumentBoundaries(endOfText: 50256))
+        func hash(_ isMasked: Bool) throws -> String {
+            let trainer = try fixture.trainer(dataset: bare) {
+                $0.dataset = "bare"
+                $0.documentMask = isMasked
+                $0.maxIters = 2
+                $0.lrDecayIters = 2
+                $0.overwrite = true
+            }
+            _ = try trainer.run()
+            return trainer.model.parameterHash
+        }
+        let first = try hash(true)
+        #expect(try hash(true) == first)
+        #expect(try hash(false) != first)
+    }
 }

@@ -29,20 +29,25 @@ public final class Evaluation {
 
     private var splits: [Dataset.Split: Batches] = [:]
     private let batchCount: Int
+    private let boundaries: DocumentBoundaries?
     private let demo: DemoCorpus?
     private var tokens: [Int32] = []
     private var targets: [Int32] = []
 
-    /// - Parameter batchCount: batches of each split.
+    /// - Parameters:
+    ///   - batchCount: batches of each split.
+    ///   - boundaries: between documents, which attention then does not cross.
     /// - Throws: `UserError(.usage)` when the block size is longer than the data.
     public init(
         dataset: Dataset,
         blockSize: Int,
         batchSize: Int,
         batchCount: Int,
-        seed: Int
+        seed: Int,
+        boundaries: DocumentBoundaries? = nil
     ) throws {
         self.batchCount = batchCount
+        self.boundaries = boundaries
         demo = dataset.demo
         for split in Dataset.Split.allCases {
             splits[split] = Batches(
@@ -95,7 +100,8 @@ public final class Evaluation {
             sums[done] = model.loss(
                 tokens: tokens,
                 targets: targets,
-                sequenceLength: sampler.blockSize
+                sequenceLength: sampler.blockSize,
+                boundaries: boundaries
             ) { count in
                 sequences += count
                 progress((Double(done) + Double(sequences) / Double(sampler.sequencesPerStep)) / Double(share.count))
@@ -160,6 +166,7 @@ public struct SplitLoss: Equatable, Sendable {
 
     /// - Parameters:
     ///   - batchSize: blocks in one pass through the model; changes nothing but speed.
+    ///   - boundaries: between documents, which attention then does not cross.
     ///   - progress: told the share that is done.
     /// - Throws: `UserError(.usage)` when the model's block size is longer than the split.
     public init(
@@ -167,6 +174,7 @@ public struct SplitLoss: Equatable, Sendable {
         dataset: Dataset,
         split: Dataset.Split,
         batchSize: Int,
+        boundaries: DocumentBoundaries? = nil,
         progress: (Double) -> Void = { _ in }
     ) throws {
         let sampler = try BatchSampler.wholeSplit(
@@ -190,7 +198,8 @@ public struct SplitLoss: Equatable, Sendable {
             let loss = model.loss(
                 tokens: tokens,
                 targets: targets,
-                sequenceLength: sampler.blockSize
+                sequenceLength: sampler.blockSize,
+                boundaries: boundaries
             )
             sum += loss
             if let demo = dataset.demo {

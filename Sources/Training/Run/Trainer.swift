@@ -124,6 +124,7 @@ public final class Trainer {
             threads: threads,
             available: MemoryCheck.availableBytes.map { $0 / share.localRanks }
         )
+        let boundaries = values.documentMask ? try dataset.documentBoundaries() : nil
         let sampler = try BatchSampler(
             sequence: dataset.train,
             blockSize: shape.blockSize,
@@ -136,7 +137,8 @@ public final class Trainer {
             blockSize: shape.blockSize,
             batchSize: values.batchSize,
             batchCount: values.evalIters,
-            seed: values.seed
+            seed: values.seed,
+            boundaries: boundaries
         )
         let pool = WorkerPool(threadCount: threads)
         try SharedTokenCheck.run(dataset, pool: pool, communicator: communicator) { share in
@@ -174,6 +176,7 @@ public final class Trainer {
             optimizer: optimizer,
             sampler: sampler,
             configuration: values,
+            boundaries: boundaries,
             communicator: communicator
         )
 

@@ -29,6 +29,15 @@ struct Eval: ParsableCommand {
     )
     var dataDir: String?
 
+    @Option(
+        name: .customLong("document_mask"),
+        help: ArgumentHelp(
+            "Keep attention within documents. (default: as the run, else false)",
+            valueName: "true|false"
+        )
+    )
+    var documentMask: Bool?
+
     @Flag(help: "Print one JSON object.")
     var json = false
 
@@ -46,12 +55,15 @@ struct Eval: ParsableCommand {
         try whole.checkTokenizer(against: source.tokenizer, of: source.folder)
         let dataset = try whole.limited(toVocabulary: source.model.configuration.vocabularySize)
 
+        let isMasked = documentMask ?? (source.state?.options["document_mask"] == "true")
+
         let output = RunOutput()
         let result = try SplitLoss(
             of: source.model,
             dataset: dataset,
             split: split,
-            batchSize: 8
+            batchSize: 8,
+            boundaries: isMasked ? try dataset.documentBoundaries() : nil
         ) { output.progress("\(split.rawValue) loss: \(Int($0 * 100))%") }
         output.clearProgress()
         guard result.loss.isFinite else {
