@@ -81,8 +81,8 @@ struct Eval: ParsableCommand {
             exp(result.loss),
             result.tokens
         )
-        try Console.output("\(split.rawValue) \(figures)\n")
-        if let bits = result.bitsPerByte { Console.note(String(format: "%.4f bits per byte", bits)) }
+        let bits = result.bitsPerByte.map { String(format: ", %.4f bits per byte", $0) } ?? ""
+        try Console.output("\(split.rawValue) \(figures)\(bits)\n")
         if let optimum = result.optimum { Console.note(comparison(result, optimum)) }
     }
 
