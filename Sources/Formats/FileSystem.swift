@@ -28,6 +28,18 @@ public enum FileSystem {
         return Int(info.st_size)
     }
 
+    /// When a file was changed last, in nanoseconds since 1970.
+    public static func modificationTime(ofFile path: String) throws -> Int {
+        var info = stat()
+        guard stat(path, &info) == 0 else { throw failure("cannot look at", path, errno) }
+        #if canImport(Darwin)
+            let time = info.st_mtimespec
+        #else
+            let time = info.st_mtim
+        #endif
+        return time.tv_sec * 1_000_000_000 + time.tv_nsec
+    }
+
     /// Makes a folder and the folders above it; a folder that is there already is no error.
     public static func createFolder(_ path: String) throws {
         if mkdir(path, 0o777) == 0 { return }

@@ -17,6 +17,8 @@ import Compute
 /// dv += dropout(P)ᵀ dy      dP = dropout'(dy vᵀ)      dS = P * (dP - rowsum(dy * y)) / sqrt(D)
 /// dq = dS k                 dk += dSᵀ q
 /// ```
+/// A sequence of several documents may keep attention within each of them (`DocumentBoundaries`). As documents are runs of rows, this
+/// is the same computation for each by itself: the masked scores are never made, and one document is the plain case.
 struct CausalSelfAttention {
     let attention: Linear
     let projection: Linear
@@ -64,6 +66,8 @@ struct CausalSelfAttention {
     struct Head {
         let q, k, v: MatrixView  // (T, D) each, rows 3C apart
         let index: Int
+        /// Where this head's rows of weights are among those of all heads of the sequence, for dropout, and how long they are.
+        let firstWeights, weightsLength: Int
 
         init(_ qkv: MatrixView, index: Int, of headCount: Int) {
             let width = qkv.columns / 3
@@ -72,7 +76,21 @@ struct CausalSelfAttention {
             k = qkv.columns(width + index * size..<width + (index + 1) * size)
             v = qkv.columns(2 * width + index * size..<2 * width + (index + 1) * size)
             self.index = index
+            firstWeights = index * qkv.rows
+            weightsLength = qkv.rows
         }
+
+        private init(_ head: Head, _ rows: Range<Int>) {
+            q = head.q.rows(rows)
+            k = head.k.rows(rows)
+            v = head.v.rows(rows)
+            index = head.index
+            firstWeights = head.firstWeights + rows.lowerBound
+            weightsLength = head.weightsLength
+        }
+
+        /// The head of a part of the sequence that stands by itself.
+        func rows(_ rows: Range<Int>) -> Head { Head(self, rows) }
 
         var length: Int { q.rows }
         var size: Int { q.columns }
@@ -80,8 +98,11 @@ struct CausalSelfAttention {
     }
 
     /// y (T, D, this head's columns) and lse (T) of one head, or of the share of its query rows that is `part` of `parts`.
+    ///
+    /// - Parameter documents: the rows that see each other, in order and without holes; nil for all of them.
     func forward(
         _ head: Head,
+        documents: [Range<Int>]? = nil,
         part: Int = 0,
         of parts: Int = 1,
         into y: MatrixView,
@@ -89,15 +110,39 @@ struct CausalSelfAttention {
         mask: dt_dropout?,
         scratch memory: UnsafeMutablePointer<Float>
     ) {
-        let blocks = tiles(of: head.length, size: Self.queryBlock(head.length))
-        guard part < blocks.count else { return }
+        // Blocks of queries are dealt to the parts over all documents.
+        var firstPart = part
+        for document in documents ?? [0..<head.length] {
+            let blocks = tiles(of: document.count, size: Self.queryBlock(document.count))
+            if firstPart < blocks.count {
+                forward(
+                    head.rows(document),
+                    stride(from: firstPart, to: blocks.count, by: parts).map { blocks[$0] },
+                    into: y.rows(document),
+                    logSumExp: logSumExp + document.lowerBound,
+                    mask: mask,
+                    scratch: memory
+                )
+            }
+            firstPart = ((firstPart - blocks.count) % parts + parts) % parts
+        }
+    }
+
+    /// Some blocks of the queries of one document.
+    private func forward(
+        _ head: Head,
+        _ blocks: [Range<Int>],
+        into y: MatrixView,
+        logSumExp: UnsafeMutablePointer<Float>,
+        mask: dt_dropout?,
+        scratch memory: UnsafeMutablePointer<Float>
+    ) {
         let scratch = Scratch(memory, length: head.length, headSize: head.size)
         let keys = PackedMatrix(head.k, .transposed, in: scratch.keys)
         let values = PackedMatrix(head.v, .plain, in: scratch.others)
         keys.pack()
         values.pack()
-        for index in stride(from: part, to: blocks.count, by: parts) {
-            let rows = blocks[index]
+        for rows in blocks {
             let p = scratch.block(scratch.scores, rows)
             let q = head.q.rows(rows)
             MatrixProduct.multiply(q, keys, into: p, scale: head.scale, part: .attentionProducts)
@@ -110,8 +155,8 @@ struct CausalSelfAttention {
                     p.columns,
                     p.stride,
                     mask,
-                    head.index * head.length + rows.lowerBound,
-                    head.length
+                    head.firstWeights + rows.lowerBound,
+                    head.weightsLength
                 )
             }
             MatrixProduct.multiply(p, values, into: y.rows(rows), part: .attentionProducts)
@@ -121,6 +166,29 @@ struct CausalSelfAttention {
     /// From dy (T, D) of one head to the gradients of its q, k and v, which are overwritten.
     func backward(
         _ head: Head,
+        documents: [Range<Int>]? = nil,
+        y: MatrixView,
+        dy: MatrixView,
+        logSumExp: UnsafePointer<Float>,
+        mask: dt_dropout?,
+        into gradient: Head,
+        scratch memory: UnsafeMutablePointer<Float>
+    ) {
+        for document in documents ?? [0..<head.length] {
+            backward(
+                document: head.rows(document),
+                y: y.rows(document),
+                dy: dy.rows(document),
+                logSumExp: logSumExp + document.lowerBound,
+                mask: mask,
+                into: gradient.rows(document),
+                scratch: memory
+            )
+        }
+    }
+
+    private func backward(
+        document head: Head,
         y: MatrixView,
         dy: MatrixView,
         logSumExp: UnsafePointer<Float>,
@@ -179,8 +247,8 @@ struct CausalSelfAttention {
                     p.columns,
                     p.stride,
                     mask,
-                    head.index * head.length + rows.lowerBound,
-                    head.length
+                    head.firstWeights + rows.lowerBound,
+                    head.weightsLength
                 )
             }
             multiply(p, .transposed, dyRows, into: gradient.v.rows(seen), keep: keep)
@@ -189,7 +257,7 @@ struct CausalSelfAttention {
         }
     }
 
-    /// The attention weights P of one head, (T, T), zero above the diagonal; without dropout.
+    /// The attention weights P of one head, (T, T), of a sequence that is one document; zero above the diagonal; without dropout.
     func weights(_ head: Head, logSumExp: UnsafePointer<Float>) -> [Float] {
         let length = head.length
         return [Float](unsafeUninitializedCapacity: length * length) { weights, count in

@@ -180,6 +180,7 @@ extension GPT {
                 )
                 blocks[layer].attention.forward(
                     head,
+                    documents: chunk.documents?[place.sequence],
                     part: task % parts,
                     of: parts,
                     into: state.attended.rows(place.rows).columns(place.columns(size: head.size)),
@@ -206,6 +207,7 @@ extension GPT {
         let columns = place.columns(size: head.size)
         blocks[layer].attention.backward(
             head,
+            documents: chunk.documents?[place.sequence],
             y: state.attended.rows(place.rows).columns(columns),
             dy: scratch.dAttended.rows(place.rows).columns(columns),
             logSumExp: state.logSumExp + task * chunk.length,

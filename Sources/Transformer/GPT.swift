@@ -59,6 +59,7 @@ public final class GPT {
     ///   - tokens, targets: (B, T), row by row; ids below the vocabulary size.
     ///   - sequenceLength: T, at most the block size.
     ///   - dropout: which masks to draw if the configuration drops anything; nil for none.
+    ///   - boundaries: between documents, which attention then does not cross; nil where it sees the whole sequence.
     ///   - progress: called after each chunk with the number of its sequences.
     ///   - gradientFinished: called while the last chunk goes backward, with an index from which on nothing is added to
     ///     `gradients` any more: so they can be sent while the rest is computed. The last call is with 0.
@@ -68,13 +69,14 @@ public final class GPT {
         sequenceLength: Int,
         gradientScale: Float,
         dropout: DropoutKey?,
+        boundaries: DocumentBoundaries? = nil,
         progress: (Int) -> Void = { _ in },
         gradientFinished: ((Int) -> Void)? = nil
     ) -> Double {
         precondition(gradients.count == layout.count, "a model without gradients has no backward pass")
         precondition(gradientScale != 0, "a gradient times 0")
         let batch = tokens.count / sequenceLength
-        return sumOverChunks(tokens, targets, sequenceLength, training: true) { chunk in
+        return sumOverChunks(tokens, targets, sequenceLength, boundaries, training: true) { chunk in
             var key = dropout
             key?.firstSequence += chunk.firstSequence
             let dropout = Dropout(probability: configuration.dropout, key: key)
@@ -96,9 +98,10 @@ public final class GPT {
         tokens: [Int32],
         targets: [Int32],
         sequenceLength: Int,
+        boundaries: DocumentBoundaries? = nil,
         progress: (Int) -> Void = { _ in }
     ) -> Double {
-        sumOverChunks(tokens, targets, sequenceLength, training: false) { chunk in
+        sumOverChunks(tokens, targets, sequenceLength, boundaries, training: false) { chunk in
             forward(chunk, nil)
             let normalized = chunk.buffers.finalNormalized.rows(0..<chunk.rows)
             let (loss, _) = head.loss(
@@ -161,7 +164,7 @@ public final class GPT {
         afterAttention: (Int, Chunk) -> Void = { _, _ in },
         atEnd: (Chunk) -> Void = { _ in }
     ) {
-        _ = sumOverChunks(tokens, tokens, tokens.count, training: false) { chunk in
+        _ = sumOverChunks(tokens, tokens, tokens.count, nil, training: false) { chunk in
             forward(chunk, nil, afterAttention: afterAttention)
             atEnd(chunk)
             return 0
@@ -181,6 +184,8 @@ public final class GPT {
         /// Whether a backward pass follows.
         let training: Bool
         let blocks: [BlockState]
+        /// Of each sequence, where attention keeps within them.
+        let documents: [[Range<Int>]]?
 
         var rows: Int { sequences * length }
     }
@@ -200,6 +205,7 @@ public final class GPT {
         _ tokens: [Int32],
         _ targets: [Int32],
         _ length: Int,
+        _ boundaries: DocumentBoundaries?,
         training: Bool,
         _ body: (Chunk) -> Double
     ) -> Double {
@@ -232,7 +238,12 @@ public final class GPT {
                             sequences: range.count,
                             length: length,
                             training: training,
-                            blocks: buffers.blocks.map { $0.first(range.count * length) }
+                            blocks: buffers.blocks.map { $0.first(range.count * length) },
+                            documents: boundaries.map { boundaries in
+                                range.map {
+                                    boundaries.documents(tokens.baseAddress! + $0 * length, length: length)
+                                }
+                            }
                         )
                     )
                 }

@@ -1,5 +1,6 @@
 import Compute
 import Formats
+import TestSupport
 import Testing
 
 @testable import Text
@@ -121,6 +122,72 @@ struct BatchSamplerTests {
     func permutation(count: Int) {
         let random = CounterRandom(seed: 5, stream: .test)
         #expect(Set((0..<count).map { random.permuted($0, of: count) }) == Set(0..<count))
+    }
+
+    /// Token i is i, in shards of these sizes.
+    private func counting(shards: [Int], in folder: TemporaryFolder) throws -> TokenSequence {
+        var next: UInt16 = 0
+        let files = try shards.enumerated().map { index, count in
+            let ids = (next..<next + UInt16(count)).map(\.littleEndian)
+            next += UInt16(count)
+            try ids.withUnsafeBytes { try AtomicFile.write($0, to: folder("\(index)")) }
+            return try TokenFile(path: folder("\(index)"))
+        }
+        return TokenSequence(files: files, vocabularySize: Int(next))
+    }
+
+    @Test(
+        "epoch: every block once, shard after shard, in another order each epoch; whatever the sizes and the sequences of a step",
+        arguments: [[1001], [97, 1, 400, 63, 64, 5, 371], [3, 3, 3, 3]],
+        [1, 7, 16]
+    )
+    func epoch(shards: [Int], sequencesPerStep: Int) throws {
+        let folder = try TemporaryFolder()
+        let tokens = try counting(shards: shards, in: folder)
+        let blockSize = shards.count == 4 ? 2 : 8
+        func sampler(seed: UInt64 = 9, perStep: Int) throws -> BatchSampler {
+            try BatchSampler(
+                sequence: tokens,
+                blockSize: blockSize,
+                sequencesPerStep: perStep,
+                order: .epoch,
+                seed: seed
+            )
+        }
+        let epoch = try sampler(perStep: sequencesPerStep)
+        let blocks = epoch.blockCount
+        let starts = (0..<3 * blocks).map { epoch.start(step: $0 / sequencesPerStep, sequence: $0 % sequencesPerStep) }
+        let epochs = (0..<3).map { Array(starts[$0 * blocks..<($0 + 1) * blocks]) }
+        for epoch in epochs {
+            #expect(epoch.sorted() == (0..<blocks).map { $0 * blockSize })
+            // Of each shard, all blocks that begin in it come one after the other.
+            let visited = epoch.map { tokens.shard(at: $0) }
+            let changes = zip(visited, visited.dropFirst()).filter { $0 != $1 }.count
+            #expect(changes == Set(visited).count - 1)
+        }
+        #expect(blocks < 10 || Set(epochs).count == 3 && epochs[0] != epochs[0].sorted())
+        // Step and place in it count only by their number from the beginning: any batch and any resume go on alike.
+        let single = try sampler(perStep: 1)
+        #expect((0..<3 * blocks).map { single.start(step: $0, sequence: 0) } == starts)
+        let other = try sampler(seed: 10, perStep: 1)
+        #expect(blocks < 10 || (0..<blocks).map { other.start(step: $0, sequence: 0) } != epochs[0])
+        // Windows cross the border of shards.
+        let (x, y) = try batch(epoch, step: 0, first: 0, count: 1)
+        #expect(x == (0..<Int32(blockSize)).map { $0 + Int32(starts[0]) })
+        #expect(y == x.map { $0 + 1 })
+    }
+
+    @Test("epoch: the order of a seed is that of every earlier version")
+    func epochGolden() throws {
+        let folder = try TemporaryFolder()
+        let sampler = try BatchSampler(
+            sequence: counting(shards: [97, 1, 400, 63, 64, 5, 371], in: folder),
+            blockSize: 8,
+            sequencesPerStep: 4,
+            order: .epoch,
+            seed: 1337
+        )
+        #expect((0..<4).map { sampler.start(step: 3, sequence: $0) } == [24, 520, 536, 544])
     }
 
     @Test("a whole split is covered in order, in blocks without overlap")

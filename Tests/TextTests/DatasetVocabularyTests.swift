@@ -1,3 +1,4 @@
+import Compute
 import Formats
 import TestSupport
 import Testing
@@ -24,9 +25,10 @@ struct DatasetVocabularyTests {
         let limited = try dataset.limited(toVocabulary: 257)
         #expect(limited.vocabularySize == 257 && limited.train.vocabularySize == 257)
         #expect(limited.fingerprint == dataset.fingerprint)
-        let error = #expect(throws: UserError.self) { try dataset.limited(toVocabulary: 256) }
+        let smaller = try dataset.limited(toVocabulary: 256)
+        let error = #expect(throws: UserError.self) { try TokenCheck(smaller, pool: WorkerPool(threadCount: 1)) }
         #expect(error?.kind == .data)
-        #expect(error?.message.contains("token 2 has the id 256") == true)
+        #expect(error?.message.contains("token 2 has the id 256, beyond the model's vocabulary of 256") == true)
     }
 
     @Test("With a tokenizer of more tokens it is refused")

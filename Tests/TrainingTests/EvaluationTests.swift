@@ -1,5 +1,6 @@
 import Compute
 import Formats
+import Foundation
 import Testing
 import Text
 import Transformer
@@ -106,5 +107,93 @@ struct EvaluationTests {
         #expect(abs(try #require(whole.optimum) - optimum) < 0.3)
         let error = try #require(whole.standardError)
         #expect(0 < error && error < 0.1)
+    }
+
+    @Test("Bits per byte: by counting characters, or from the bytes that dataset.json says")
+    func bitsPerByte() throws {
+        let text = String(repeating: "fünf Größen, ", count: 300)
+        try AtomicFile.write(text, to: fixture.folder("text.txt"))
+        let request = PreparationRequest(
+            source: .files([fixture.folder("text.txt")]),
+            name: "sizes",
+            dataFolder: fixture.folder.path
+        )
+        _ = try DataPreparation.run(request)
+        let dataset = try Dataset.open(folder: fixture.folder.path, name: "sizes")
+        let model = GPT(
+            configuration: fixture.configuration.model(vocabularySize: dataset.vocabularySize),
+            pool: model.pool,
+            forTraining: false
+        )
+        model.initializeParameters(seed: 3)
+        // 13 characters of 16 bytes, again and again.
+        let whole = try SplitLoss(of: model, dataset: dataset, split: .train, batchSize: 10)
+        #expect(abs(try #require(whole.bitsPerByte) - whole.loss / log(2) * 13 / 16) < 1e-3)
+        let losses = try #require(
+            try Evaluation(dataset: dataset, blockSize: 8, batchSize: 4, batchCount: 5, seed: 1).losses(of: model)
+        )
+        #expect(abs(try #require(losses.trainBitsPerByte) - losses.train / log(2) * 13 / 16) < 1e-3)
+        #expect(abs(try #require(losses.validationBitsPerByte) - losses.validation / log(2) * 13 / 16) < 1e-2)
+        #expect(try fixture.dataset.bytesPerToken(of: .train) == 1)
+
+        let path = dataset.path + "/dataset.json"
+        let written = String(decoding: try FileSystem.read(path), as: UTF8.self)
+        let tokens = "\"tokens\": \(dataset.train.count),"
+        let described = written.replacing(
+            tokens,
+            with: tokens + " \"bytes\": \(3 * dataset.train.count),",
+            maxReplacements: 1
+        )
+        #expect(described != written)
+        try AtomicFile.write(described, to: path)
+        let said = try Dataset.open(folder: fixture.folder.path, name: "sizes")
+        #expect(try said.bytesPerToken(of: .train) == 3)
+    }
+
+    @Test("Within documents the loss is another, and needs an end-of-text token")
+    func documentMask() throws {
+        let boundaries = DocumentBoundaries(endOfText: 3)
+        let plain = try SplitLoss(of: model, dataset: fixture.dataset, split: .validation, batchSize: 7)
+        let masked = try SplitLoss(
+            of: model,
+            dataset: fixture.dataset,
+            split: .validation,
+            batchSize: 7,
+            boundaries: boundaries
+        )
+        #expect(masked.loss != plain.loss)
+        let error = #expect(throws: UserError.self) { try fixture.dataset.documentBoundaries() }
+        #expect(error?.kind == .usage)
+        #expect(error?.message.contains("its tokenizer (char) has no end-of-text token") == true)
+        let trainer = #expect(throws: UserError.self) { try fixture.trainer { $0.documentMask = true } }
+        #expect(trainer?.message == error?.message)
+    }
+
+    @Test("Training within documents repeats to the bit, and differs from training without")
+    func masked() throws {
+        for split in ["train", "val"] {
+            try FileSystem.createFolder(fixture.folder("bare"))
+            // Ids of GPT-2, an end-of-text token every fifth.
+            let ids = (0..<600).map { $0 % 5 == 4 ? UInt16(50256) : UInt16($0 % 7) }
+            try ids.map(\.littleEndian).withUnsafeBytes {
+                try AtomicFile.write($0, to: fixture.folder("bare/\(split).bin"))
+            }
+        }
+        let bare = try Dataset.open(folder: fixture.folder.path, name: "bare")
+        #expect(try bare.documentBoundaries() == DocumentBoundaries(endOfText: 50256))
+        func hash(_ isMasked: Bool) throws -> String {
+            let trainer = try fixture.trainer(dataset: bare) {
+                $0.dataset = "bare"
+                $0.documentMask = isMasked
+                $0.maxIters = 2
+                $0.lrDecayIters = 2
+                $0.overwrite = true
+            }
+            _ = try trainer.run()
+            return trainer.model.parameterHash
+        }
+        let first = try hash(true)
+        #expect(try hash(true) == first)
+        #expect(try hash(false) != first)
     }
 }

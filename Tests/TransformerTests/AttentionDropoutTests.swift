@@ -5,15 +5,28 @@ import Testing
 @testable import Transformer
 
 /// Attention with dropout against plain loops in Double: the reference model has no dropout, and finite differences of a whole
-/// model are too coarse to see a small error in this branch.
+/// model are too coarse to see a small error in this branch. Within documents too.
 @Suite("Attention with dropout")
 struct AttentionDropoutTests {
     private let length = 70  // more than one block of queries
     private let size = 6
     private let headCount = 2
 
-    @Test("output and gradients of q, k and v", arguments: [0, 1], [0.1, 0.5] as [Float])
-    func head(index: Int, probability: Float) throws {
+    struct Case: Sendable {
+        var index: Int
+        var probability: Float
+        var documents: [Range<Int>]?
+
+        static let all = [
+            Case(index: 0, probability: 0.1), Case(index: 1, probability: 0.5),
+            Case(index: 0, probability: 0.5, documents: [0..<1, 1..<2, 2..<36, 36..<70]),
+            Case(index: 1, probability: 0.1, documents: [0..<69, 69..<70]),
+        ]
+    }
+
+    @Test("output and gradients of q, k and v", arguments: Case.all)
+    func head(given: Case) throws {
+        let (index, probability) = (given.index, given.probability)
         let width = headCount * size
         let dropout = try #require(
             Dropout(probability: probability, key: DropoutKey(seed: 3, step: 4, firstSequence: 5))
@@ -44,9 +57,17 @@ struct AttentionDropoutTests {
             of: headCount
         )
         let yView = MatrixView(y.base, rows: length, columns: size)
-        attention.forward(head, into: yView, logSumExp: logSumExp.base, mask: mask, scratch: scratch.base)
+        attention.forward(
+            head,
+            documents: given.documents,
+            into: yView,
+            logSumExp: logSumExp.base,
+            mask: mask,
+            scratch: scratch.base
+        )
         attention.backward(
             head,
+            documents: given.documents,
             y: yView,
             dy: MatrixView(dy.base, rows: length, columns: size),
             logSumExp: logSumExp.base,
@@ -65,7 +86,8 @@ struct AttentionDropoutTests {
         withMask(mask) {
             Kernels.table.dropout_rows(&multipliers, ones, length, length, $0, index * length, headCount * length)
         }
-        let exact = expected(qkv, dy, index: index, multipliers: multipliers.map(Double.init))
+        let starts = (given.documents ?? [0..<length]).flatMap { document in document.map { _ in document.lowerBound } }
+        let exact = expected(qkv, dy, index: index, starts: starts, multipliers: multipliers.map(Double.init))
         expectClose(y.elements.map(Double.init), exact.y, "y")
         let start = index * size
         for (part, (name, values)) in [("dq", exact.dq), ("dk", exact.dk), ("dv", exact.dv)].enumerated() {
@@ -88,12 +110,14 @@ struct AttentionDropoutTests {
         return buffer
     }
 
+    /// Row t sees the columns from `starts[t]` on, the first of which has the first multiplier of its row.
     /// `w = softmax(q kᵀ / sqrt(D))`, `y = (m w) v`; `ds = w (m (dy vᵀ) - Σ m w (dy vᵀ)) / sqrt(D)`.
     private func expected(
         _ qkv: borrowing FloatBuffer,
         _ dy: borrowing FloatBuffer,
         index: Int,
-        multipliers m: [Double]
+        starts: [Int],
+        multipliers: [Double]
     ) -> (y: [Double], dq: [Double], dk: [Double], dv: [Double]) {
         let width = headCount * size
         func part(_ part: Int) -> [[Double]] {
@@ -108,14 +132,16 @@ struct AttentionDropoutTests {
         var (dq, dk, dv) = (y, y, y)
         for t in 0..<length {
             let gradient = (0..<size).map { Double(dy.base[t * size + $0]) }
-            let w = ReferenceLayers.softmax((0...t).map { dot(q[t], k[$0]) * scale })
-            let dw = (0...t).map { m[t * length + $0] * dot(gradient, v[$0]) }
+            let seen = starts[t]...t
+            let m = Array(multipliers[t * length..<(t + 1) * length])
+            let w = ReferenceLayers.softmax(seen.map { dot(q[t], k[$0]) * scale })
+            let dw = zip(m, seen).map { $0 * dot(gradient, v[$1]) }
             let average = dot(w, dw)
-            for s in 0...t {
-                let ds = w[s] * (dw[s] - average) * scale
+            for (i, s) in seen.enumerated() {
+                let ds = w[i] * (dw[i] - average) * scale
                 for c in 0..<size {
-                    y[t * size + c] += m[t * length + s] * w[s] * v[s][c]
-                    dv[s * size + c] += m[t * length + s] * w[s] * gradient[c]
+                    y[t * size + c] += m[i] * w[i] * v[s][c]
+                    dv[s * size + c] += m[i] * w[i] * gradient[c]
                     dq[t * size + c] += ds * k[s][c]
                     dk[s * size + c] += ds * q[t][c]
                 }

@@ -30,7 +30,7 @@ public struct PlannedData: Equatable, Sendable {
             self.init(
                 vocabularySize: vocabularySize ?? dataset.vocabularySize,
                 vocabularyOrigin: vocabularySize == nil ? "data set \(configuration.dataset)" : "--vocab_size",
-                bytes: 2 * (dataset.train.count + dataset.validation.count),
+                bytes: dataset.train.byteCount + dataset.validation.byteCount,
                 samples: dataset.tokenizer != nil
             )
             return

@@ -14,13 +14,25 @@ public struct BatchSampler: Sendable {
         /// where a window reaches the end it goes on with token 0, inputs and targets alike, so that input i is token
         /// `(start + i) mod count` and target i token `(start + i + 1) mod count`.
         case sequential
+        /// Each of the `blockCount` blocks `[b * blockSize, (b + 1) * blockSize]` once an epoch: shard after shard in an order
+        /// drawn for the epoch, and within a shard the blocks that begin in it in an order drawn for epoch and shard. An epoch
+        /// reads one shard at a time, so that data larger than memory come from disk once.
+        case epoch
     }
 
     private enum Rule: Sendable {
-        case random, sequential
+        case random, sequential, epoch
         /// Blocks `[b * blockSize, (b + 1) * blockSize]` in an order that is a pseudo-random permutation of them: windows do
         /// not overlap until every block was used once.
         case shuffledBlocks
+
+        init(_ order: Order) {
+            switch order {
+            case .random: self = .random
+            case .sequential: self = .sequential
+            case .epoch: self = .epoch
+            }
+        }
     }
 
     public let sequence: TokenSequence
@@ -46,7 +58,7 @@ public struct BatchSampler: Sendable {
             sequence: sequence,
             blockSize: blockSize,
             sequencesPerStep: sequencesPerStep,
-            rule: order == .random ? .random : .sequential,
+            rule: Rule(order),
             seed: seed,
             stream: .trainingBatches,
             site: 0
@@ -132,11 +144,47 @@ public struct BatchSampler: Sendable {
             return random.integer(0, below: sequence.count - blockSize)
         case .sequential:
             return total % sequence.count * blockSize % sequence.count
+        case .epoch:
+            return block(total % blockCount, epoch: UInt32(truncatingIfNeeded: total / blockCount)) * blockSize
         case .shuffledBlocks:
             let random = CounterRandom(seed: seed, stream: stream, site: site)
             return random.permuted(total % blockCount, of: blockCount) * blockSize
         }
     }
+
+    /// The block that stands at a place of an epoch's order.
+    private func block(_ place: Int, epoch: UInt32) -> Int {
+        let shardCount = sequence.shardStarts.count
+        let shards = CounterRandom(seed: seed, stream: stream, site: Self.shardSite, step: epoch)
+        var place = place
+        for turn in 0..<shardCount {
+            let shard = shards.permuted(turn, of: shardCount)
+            let blocks = blocks(ofShard: shard)
+            if place < blocks.count {
+                let order = CounterRandom(
+                    seed: seed,
+                    stream: stream,
+                    site: Self.blockSite,
+                    step: epoch,
+                    item: UInt32(shard)
+                )
+                return blocks.lowerBound + order.permuted(place, of: blocks.count)
+            }
+            place -= blocks.count
+        }
+        preconditionFailure("the shards have fewer blocks than the sequence")
+    }
+
+    /// The blocks whose first token lies in a shard; the last one may reach into the next shard.
+    private func blocks(ofShard shard: Int) -> Range<Int> {
+        func firstBlock(from position: Int) -> Int { min((position + blockSize - 1) / blockSize, blockCount) }
+        let starts = sequence.shardStarts
+        let isLast = shard + 1 == starts.count
+        return firstBlock(from: starts[shard])..<(isLast ? blockCount : firstBlock(from: starts[shard + 1]))
+    }
+
+    /// Places of random numbers beside those of random starts, which are at 0.
+    private static let (shardSite, blockSite): (UInt32, UInt32) = (1, 2)
 
     /// Fills in the windows `firstSequence ..< firstSequence + count` of a step.
     ///

@@ -17,6 +17,10 @@ public struct Dataset: Sendable {
     public private(set) var validation: TokenSequence
     /// Identifies the tokens and the tokenizer: SHA-256, the same wherever the data set lies.
     public let fingerprint: String
+    /// The id that ends a document, where one is known.
+    public let endOfText: Int32?
+    /// Bytes of text that each split was made of, where dataset.json says so.
+    let textBytes: [Split: Int]
     /// The source of the text with its known optimum, when this is the demo corpus.
     public let demo: DemoCorpus?
     /// What the user should know about it, a line each.
@@ -24,6 +28,12 @@ public struct Dataset: Sendable {
 
     /// nanoGPT's vocabulary where a data set says nothing: GPT-2's 50257, padded to a multiple of 64.
     public static let defaultVocabularySize = 50304
+    /// What ids of Llama 3 are below: 128,000 tokens of text and 256 special ones.
+    static let llama3VocabularySize = 128_256
+    /// `<|endoftext|>`.
+    private static let gpt2EndOfText: Int32 = 50256
+    /// `<|begin_of_text|>`, which llm.c puts between documents.
+    private static let llama3EndOfText: Int32 = 128_000
 
     public func sequence(of split: Split) -> TokenSequence {
         switch split {
@@ -32,7 +42,11 @@ public struct Dataset: Sendable {
         }
     }
 
-    /// Opens `folder/name`: by its dataset.json; else as nanoGPT does, by its meta.pkl; else as GPT-2 tokens.
+    /// Opens `folder/name`: by its dataset.json; else as nanoGPT does, by its meta.pkl; else as GPT-2 tokens, or Llama 3's where
+    /// the files say so. Without dataset.json the tokens are in train.bin and val.bin, or in shards with train and val in their
+    /// names, in the order of these.
+    ///
+    /// Ids are checked as they are read; `TokenCheck` reads all of them.
     ///
     /// - Throws: `UserError(.data)` when it is missing (with the command that makes it), or its parts do not fit together.
     public static func open(folder: String, name: String) throws -> Dataset {
@@ -51,7 +65,7 @@ public struct Dataset: Sendable {
         if FileSystem.kind(of: descriptionPath) != nil {
             return try Dataset(name: name, path: path, description: DatasetDescription(path: descriptionPath))
         }
-        return try Dataset(nanoGPTFolder: path, name: name)
+        return try Dataset(tokenFolder: path, name: name)
     }
 
     /// A name is one part of a path, so that a data set stays in its data folder.
@@ -67,10 +81,11 @@ public struct Dataset: Sendable {
     // MARK: - Described by dataset.json
 
     private init(name: String, path: String, description: DatasetDescription) throws {
-        guard description.elementType == TokenFile.elementType else {
+        guard let elementType = TokenFile.ElementType(rawValue: description.elementType) else {
+            let known = TokenFile.ElementType.allCases.map(\.rawValue).joined(separator: " and ")
             throw UserError(
                 .data,
-                "\(path) has tokens of type \(description.elementType); this program reads \(TokenFile.elementType)"
+                "\(path) has tokens of type \(description.elementType); this program reads \(known)"
             )
         }
         let tokenizer = try TokenizerFile.load(folder: path)
@@ -86,14 +101,13 @@ public struct Dataset: Sendable {
             )
         }
         func sequence(_ files: [DatasetDescription.File], _ split: Split) throws -> TokenSequence {
-            guard files.count == 1 else {
-                throw UserError(
-                    .data,
-                    "\(path): split \(split.rawValue) has \(files.count) files; this program reads one"
-                )
+            guard !files.isEmpty else {
+                throw UserError(.data, "\(path): split \(split.rawValue) has no files; prepare the data set again")
             }
-            let file = try TokenFile(path: path + "/" + files[0].name, expectedCount: files[0].tokens)
-            return try TokenSequence(file: file, vocabularySize: description.vocabularySize)
+            let files = try files.map {
+                try TokenFile(path: path + "/" + $0.name, elementType: elementType, expectedCount: $0.tokens)
+            }
+            return TokenSequence(files: files, vocabularySize: description.vocabularySize)
         }
         self.name = name
         self.path = path
@@ -102,6 +116,8 @@ public struct Dataset: Sendable {
         train = try sequence(description.train, .train)
         validation = try sequence(description.validation, .validation)
         fingerprint = description.fingerprint
+        endOfText = tokenizer.endOfText
+        textBytes = [.train: description.trainBytes, .validation: description.validationBytes].compactMapValues { $0 }
         (demo, notices) = Self.demo(of: description, path: path, tokenizer: tokenizer)
     }
 
@@ -121,29 +137,66 @@ public struct Dataset: Sendable {
         return (DemoCorpus(tokenizer: tokenizer), [])
     }
 
-    // MARK: - As nanoGPT leaves them
+    // MARK: - As nanoGPT, llm.c and modded-nanogpt leave them
 
-    private init(nanoGPTFolder path: String, name: String) throws {
+    private init(tokenFolder path: String, name: String) throws {
         let metaPath = path + "/" + NanoGPTMeta.fileName
         let meta = FileSystem.kind(of: metaPath) == nil ? nil : try NanoGPTMeta(path: metaPath)
-        let size = meta?.vocabularySize ?? Self.defaultVocabularySize
-        let files = try ["train.bin", "val.bin"].map { file in
-            guard FileSystem.kind(of: path + "/" + file) != nil else {
-                throw UserError(.data, "\(path) has no \(file): it is no data set, or half of one; prepare it again")
-            }
-            return try TokenFile(path: path + "/" + file)
+        let files = try Split.allCases.map { split in
+            try Self.tokenFiles(of: split, folder: path).map { try TokenFile(path: path + "/" + $0) }
         }
+        let form = files[0][0].form
+        if let other = files.joined().first(where: { $0.form != form }) {
+            throw UserError(
+                .data,
+                """
+                \(path) mixes token files of different kinds: \(files[0][0].path) is \(form.text), \(other.path) is \
+                \(other.form.text); keep those of one tokenizer in a folder of their own
+                """
+            )
+        }
+        let size =
+            meta?.vocabularySize ?? (form == .llama3Shard ? Self.llama3VocabularySize : Self.defaultVocabularySize)
         self.name = name
         self.path = path
         tokenizer = meta?.tokenizer
         vocabularySize = size
-        train = try TokenSequence(file: files[0], vocabularySize: size)
-        validation = try TokenSequence(file: files[1], vocabularySize: size)
+        train = TokenSequence(files: files[0], vocabularySize: size)
+        validation = TokenSequence(files: files[1], vocabularySize: size)
         let tokenizerHash = meta?.tokenizer.map { TokenizerFile.hash(of: $0) } ?? "none"
-        let fingerprints = files.map(\.fingerprint).joined(separator: " ")
+        let fingerprints = files.map { $0.map(\.fingerprint).joined(separator: "+") }.joined(separator: " ")
         fingerprint = Checksum.sha256(of: "\(size) \(tokenizerHash) \(fingerprints)")
+        // Without any word about it, the ids are taken for GPT-2's, as they are in shards that say so.
+        endOfText =
+            meta == nil
+            ? form == .llama3Shard ? Self.llama3EndOfText : Self.gpt2EndOfText
+            : meta?.tokenizer?.endOfText
+        textBytes = [:]
         demo = nil
         notices = []
+    }
+
+    /// The names of a split's files: train.bin or val.bin, else all that have the split in their name, sorted.
+    ///
+    /// - Throws: `UserError(.data)` when there is none, or one is of both splits by its name.
+    private static func tokenFiles(of split: Split, folder: String) throws -> [String] {
+        let own = "\(split.rawValue).bin"
+        let names = try FileSystem.names(inFolder: folder).filter { $0.hasSuffix(".bin") && !$0.hasPrefix(".") }
+        if names.contains(own) { return [own] }
+        let shards = names.filter { $0.contains(split.rawValue) }
+        guard !shards.isEmpty else {
+            throw UserError(
+                .data,
+                """
+                \(folder) has no \(own), and no shards *\(split.rawValue)*.bin: it is no data set, or half of one; \
+                prepare it again
+                """
+            )
+        }
+        if let both = shards.first(where: { name in Split.allCases.allSatisfy { name.contains($0.rawValue) } }) {
+            throw UserError(.data, "\(folder)/\(both): its name says train and val; rename it to what it is")
+        }
+        return shards
     }
 }
 
@@ -151,7 +204,7 @@ extension Dataset {
     /// The same data for a model that knows fewer tokens; ids beyond them are refused where they occur.
     ///
     /// A data set without a tokenizer is taken to have nanoGPT's padded vocabulary, of which it uses less.
-    /// - Throws: `UserError(.usage)` when a tokenizer makes more tokens than that; `UserError(.data)` when an id is beyond it.
+    /// - Throws: `UserError(.usage)` when a tokenizer makes more tokens than that.
     public func limited(toVocabulary size: Int) throws -> Dataset {
         guard size < vocabularySize else { return self }
         guard tokenizer == nil else {
@@ -165,8 +218,8 @@ extension Dataset {
         }
         var limited = self
         limited.vocabularySize = size
-        limited.train = try TokenSequence(file: TokenFile(path: train.source), vocabularySize: size)
-        limited.validation = try TokenSequence(file: TokenFile(path: validation.source), vocabularySize: size)
+        limited.train = train.limited(toVocabulary: size)
+        limited.validation = validation.limited(toVocabulary: size)
         return limited
     }
 }

@@ -39,6 +39,9 @@ struct DatasetDescription: Equatable, Sendable {
     var elementType: String
     var train: [File]
     var validation: [File]
+    /// Bytes of the text that a split was made of; nil in data sets of earlier versions of this program.
+    var trainBytes: Int?
+    var validationBytes: Int?
     /// Share of the text, from its start, that went to the training split.
     var trainShare: Double
     var sources: [Source]
@@ -55,21 +58,16 @@ struct DatasetDescription: Equatable, Sendable {
 
 extension DatasetDescription {
     var text: String {
-        func files(_ files: [File]) -> JSONValue {
-            .object([
-                .init("tokens", .integer(files.reduce(0) { $0 + $1.tokens })),
-                .init(
-                    "files",
-                    .array(
-                        files.map {
-                            .object([
-                                .init("name", .string($0.name)), .init("tokens", .integer($0.tokens)),
-                                .init("sha256", .string($0.sha256)),
-                            ])
-                        }
-                    )
-                ),
-            ])
+        func files(_ files: [File], bytes: Int?) -> JSONValue {
+            var members: [JSONValue.Member] = [.init("tokens", .integer(files.reduce(0) { $0 + $1.tokens }))]
+            if let bytes { members.append(.init("bytes", .integer(bytes))) }
+            let list = files.map {
+                JSONValue.object([
+                    .init("name", .string($0.name)), .init("tokens", .integer($0.tokens)),
+                    .init("sha256", .string($0.sha256)),
+                ])
+            }
+            return .object(members + [.init("files", .array(list))])
         }
         var members: [JSONValue.Member] = [
             .init("format", .string("ddp-train data set")),
@@ -84,7 +82,13 @@ extension DatasetDescription {
             ),
             .init("vocabulary_size", .integer(vocabularySize)),
             .init("dtype", .string(elementType)),
-            .init("splits", .object([.init("train", files(train)), .init("val", files(validation))])),
+            .init(
+                "splits",
+                .object([
+                    .init("train", files(train, bytes: trainBytes)),
+                    .init("val", files(validation, bytes: validationBytes)),
+                ])
+            ),
             .init("split", .object([.init("by", .string("position")), .init("train_share", .number(trainShare))])),
             .init(
                 "sources",
@@ -156,6 +160,10 @@ extension DatasetDescription {
         vocabularySize = try count(file["vocabulary_size"], "vocabulary_size")
         elementType = try string(file["dtype"], "dtype")
         (train, validation) = (try files("train"), try files("val"))
+        func bytes(_ split: String) throws -> Int? {
+            try file["splits"]?[split]?["bytes"].map { try count($0, "splits.\(split).bytes") }
+        }
+        (trainBytes, validationBytes) = (try bytes("train"), try bytes("val"))
         switch file["split"]?["train_share"] {
         case .number(let share): trainShare = share
         case .integer(let share): trainShare = Double(share)

@@ -1,33 +1,39 @@
 import Formats
 
-/// The tokens of one split of a data set, in order. Every id that leaves it is below the vocabulary's size.
+/// The tokens of one split of a data set, in order: one file, or shards one after the other. Every id that leaves it is below
+/// the vocabulary's size.
 public struct TokenSequence: Sendable {
     private enum Storage: Sendable {
-        case file(TokenFile)
+        case files([TokenFile])
         case memory([Int32])
     }
 
-    /// What the tokens are, for messages: a path.
+    /// What the tokens are, for messages: a path, of the first shard where there are several.
     public let source: String
     public let count: Int
-    public let vocabularySize: Int
+    public private(set) var vocabularySize: Int
+    /// Where each shard starts, ascending from 0.
+    let shardStarts: [Int]
     private let storage: Storage
+    /// Whether the vocabulary is the model's, which is smaller than what the data set allows.
+    private var isLimited = false
 
-    /// Files up to this many tokens are checked as a whole when they are opened; longer ones as they are read.
-    private static let checkedAtOnce = 1 << 26
-
-    /// - Throws: `UserError(.data)` naming file, position and id when an id is beyond the vocabulary.
-    public init(file: TokenFile, vocabularySize: Int) throws {
-        self.init(unchecked: file, vocabularySize: vocabularySize)
-        if count <= Self.checkedAtOnce { try check(0..<count) }
-    }
-
-    /// A file whose ids are checked only as they are read.
-    init(unchecked file: TokenFile, vocabularySize: Int) {
-        source = file.path
-        count = file.count
+    /// Mapped files, which are checked as they are read: see `TokenCheck` for all at once.
+    ///
+    /// - Parameter files: at least one.
+    public init(files: [TokenFile], vocabularySize: Int) {
+        precondition(!files.isEmpty, "a sequence of no files")
+        source = files[0].path + (files.count > 1 ? " and \(files.count - 1) more" : "")
+        var starts: [Int] = []
+        var count = 0
+        for file in files {
+            starts.append(count)
+            count += file.count
+        }
+        self.count = count
+        shardStarts = starts
         self.vocabularySize = vocabularySize
-        storage = .file(file)
+        storage = .files(files)
     }
 
     /// Tokens in memory.
@@ -37,10 +43,28 @@ public struct TokenSequence: Sendable {
         self.source = source
         count = tokens.count
         self.vocabularySize = vocabularySize
+        shardStarts = [0]
         storage = .memory(tokens)
         if let position = tokens.firstIndex(where: { $0 < 0 || $0 >= vocabularySize }) {
-            throw beyondVocabulary(position: position, id: Int(tokens[position]))
+            throw beyondVocabulary(source, position: position, id: Int(tokens[position]))
         }
+    }
+
+    /// The files that the tokens are in; none for tokens in memory.
+    var files: [TokenFile] {
+        guard case .files(let files) = storage else { return [] }
+        return files
+    }
+
+    /// Bytes of the files.
+    public var byteCount: Int { files.reduce(0) { $0 + $1.byteCount } }
+
+    /// The same tokens for a model that knows fewer.
+    func limited(toVocabulary size: Int) -> TokenSequence {
+        var limited = self
+        limited.vocabularySize = size
+        limited.isLimited = true
+        return limited
     }
 
     /// Copies `count` tokens from `position` on. The sequence is a ring: after the last token comes the first.
@@ -54,35 +78,53 @@ public struct TokenSequence: Sendable {
         var position = position
         var done = 0
         while done < count {
-            let piece = min(count - done, self.count - position)
+            let rest = count - done
+            let copied: Int
             switch storage {
-            case .file(let file):
-                let largest = file.copy(from: position, count: piece, into: destination + done)
-                if largest >= vocabularySize { try check(position..<position + piece) }
+            case .files(let files):
+                let shard = shard(at: position)
+                let (file, start) = (files[shard], position - shardStarts[shard])
+                copied = min(rest, file.count - start)
+                let largest = file.copy(from: start, count: copied, into: destination + done)
+                if largest >= vocabularySize { try check(file, start..<start + copied) }
             case .memory(let tokens):
+                copied = min(rest, tokens.count - position)
                 tokens.withUnsafeBufferPointer {
-                    (destination + done).update(from: $0.baseAddress! + position, count: piece)
+                    (destination + done).update(from: $0.baseAddress! + position, count: copied)
                 }
             }
-            done += piece
-            position = 0
+            done += copied
+            position = (position + copied) % self.count
         }
     }
 
-    private func check(_ range: Range<Int>) throws {
-        guard case .file(let file) = storage,
-            let found = file.firstPosition(beyond: vocabularySize, in: range)
-        else { return }
-        throw beyondVocabulary(position: found.position, id: found.id)
+    /// The shard that holds a position.
+    func shard(at position: Int) -> Int {
+        // The last one that starts at or before it.
+        var (low, high) = (0, shardStarts.count)
+        while high - low > 1 {
+            let middle = (low + high) / 2
+            if shardStarts[middle] <= position { low = middle } else { high = middle }
+        }
+        return low
     }
 
-    private func beyondVocabulary(position: Int, id: Int) -> UserError {
-        UserError(
-            .data,
+    /// - Throws: `UserError(.data)` naming file, position and id when an id in the range is beyond the vocabulary.
+    func check(_ file: TokenFile, _ range: Range<Int>) throws {
+        guard let found = file.firstPosition(beyond: vocabularySize, in: range) else { return }
+        throw beyondVocabulary(file.path, position: found.position, id: found.id)
+    }
+
+    private func beyondVocabulary(_ path: String, position: Int, id: Int) -> UserError {
+        let reason =
+            isLimited
+            ? """
+            the model's vocabulary of \(vocabularySize): it was trained on other tokens; use the data set it was trained \
+            on, or prepare this one with its tokenizer
             """
-            \(source): token \(position) has the id \(id), beyond the vocabulary of \(vocabularySize): \
-            tokens and tokenizer do not belong together; prepare the data set again
+            : """
+            the vocabulary of \(vocabularySize): tokens and tokenizer do not belong together; prepare the data set again
             """
-        )
+        return UserError(.data, "\(path): token \(position) has the id \(id), beyond \(reason)")
     }
 }

@@ -170,7 +170,9 @@ public struct DataPreparation {
         guard kind == .folder else {
             throw UserError(.usage, "\(path) is no data set but a file: choose another --name, or move it away")
         }
-        let ours = [DatasetDescription.fileName, TokenizerFile.name, NanoGPTMeta.fileName, ".DS_Store"]
+        let ours = [
+            DatasetDescription.fileName, TokenizerFile.name, NanoGPTMeta.fileName, TokenCheck.fileName, ".DS_Store",
+        ]
         if let other = try FileSystem.names(inFolder: path).first(where: { !ours.contains($0) && !$0.hasSuffix(".bin") }
         ) {
             throw UserError(

@@ -31,7 +31,13 @@ extension ConfigurationKey {
             "sampling",
             .run,
             \.sampling,
-            "Training batches at random offsets, or one after the other through the data"
+            "Training batches at random offsets, one after the other through the data, or each block once an epoch"
+        ),
+        .boolean(
+            "document_mask",
+            .run,
+            \.documentMask,
+            "Keep attention within documents, which end with the end-of-text token; positions go on over them"
         ),
     ]
 

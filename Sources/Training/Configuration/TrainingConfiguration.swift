@@ -35,6 +35,8 @@ public struct TrainingConfiguration: Equatable, Sendable {
     public var seed = 1337
     /// Which windows of the training data a step sees.
     public var sampling = BatchSampler.Order.random
+    /// Whether attention keeps within documents, in training and evaluation.
+    public var documentMask = false
 
     // Model
     public var layerCount = 12

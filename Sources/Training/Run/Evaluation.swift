@@ -10,6 +10,9 @@ public struct EvaluationLosses: Equatable, Sendable {
     public var validation: Double
     public var trainOptimum: Double?
     public var validationOptimum: Double?
+    /// The losses by the bytes of text, where these are known: they compare over tokenizers.
+    public var trainBitsPerByte: Double?
+    public var validationBitsPerByte: Double?
 }
 
 /// Estimates the loss of both splits on batches that are the same at every evaluation, so that figures compare.
@@ -19,19 +22,32 @@ public struct EvaluationLosses: Equatable, Sendable {
 public final class Evaluation {
     private struct Batches {
         let sampler: BatchSampler
+        /// Bytes of text that a token stands for on average.
+        let bytesPerToken: Double?
         var optimum: Double?
     }
 
     private var splits: [Dataset.Split: Batches] = [:]
     private let batchCount: Int
+    private let boundaries: DocumentBoundaries?
     private let demo: DemoCorpus?
     private var tokens: [Int32] = []
     private var targets: [Int32] = []
 
-    /// - Parameter batchCount: batches of each split.
+    /// - Parameters:
+    ///   - batchCount: batches of each split.
+    ///   - boundaries: between documents, which attention then does not cross.
     /// - Throws: `UserError(.usage)` when the block size is longer than the data.
-    public init(dataset: Dataset, blockSize: Int, batchSize: Int, batchCount: Int, seed: Int) throws {
+    public init(
+        dataset: Dataset,
+        blockSize: Int,
+        batchSize: Int,
+        batchCount: Int,
+        seed: Int,
+        boundaries: DocumentBoundaries? = nil
+    ) throws {
         self.batchCount = batchCount
+        self.boundaries = boundaries
         demo = dataset.demo
         for split in Dataset.Split.allCases {
             splits[split] = Batches(
@@ -41,7 +57,8 @@ public final class Evaluation {
                     batchSize: batchSize,
                     split: split,
                     seed: UInt64(seed)
-                )
+                ),
+                bytesPerToken: try dataset.bytesPerToken(of: split)
             )
         }
     }
@@ -80,7 +97,12 @@ public final class Evaluation {
             let sampler = splits[split]!.sampler
             try fill(sampler, batch: batch)
             var sequences = 0
-            sums[done] = model.loss(tokens: tokens, targets: targets, sequenceLength: sampler.blockSize) { count in
+            sums[done] = model.loss(
+                tokens: tokens,
+                targets: targets,
+                sequenceLength: sampler.blockSize,
+                boundaries: boundaries
+            ) { count in
                 sequences += count
                 progress((Double(done) + Double(sequences) / Double(sampler.sequencesPerStep)) / Double(share.count))
             }
@@ -92,11 +114,16 @@ public final class Evaluation {
             let sum = batches.indices.filter { batches[$0].0 == split }.reduce(0) { $0 + all[$1 % turns][$1 / turns] }
             return sum / Double(batchCount * sampler.sequencesPerStep * sampler.blockSize)
         }
+        func bitsPerByte(_ split: Dataset.Split) -> Double? {
+            splits[split]!.bytesPerToken.map { BitsPerByte.value(loss: mean(split), bytesPerToken: $0) }
+        }
         return EvaluationLosses(
             train: mean(.train),
             validation: mean(.validation),
             trainOptimum: communicator.isMain ? try optimum(.train) : nil,
-            validationOptimum: communicator.isMain ? try optimum(.validation) : nil
+            validationOptimum: communicator.isMain ? try optimum(.validation) : nil,
+            trainBitsPerByte: bitsPerByte(.train),
+            validationBitsPerByte: bitsPerByte(.validation)
         )
     }
 
@@ -134,9 +161,12 @@ public struct SplitLoss: Equatable, Sendable {
     public var optimum: Double?
     /// Standard error of `loss - optimum`, from the differences of batches of blocks; nil for fewer than two.
     public var standardError: Double?
+    /// The loss by the bytes of text, where these are known.
+    public var bitsPerByte: Double?
 
     /// - Parameters:
     ///   - batchSize: blocks in one pass through the model; changes nothing but speed.
+    ///   - boundaries: between documents, which attention then does not cross.
     ///   - progress: told the share that is done.
     /// - Throws: `UserError(.usage)` when the model's block size is longer than the split.
     public init(
@@ -144,6 +174,7 @@ public struct SplitLoss: Equatable, Sendable {
         dataset: Dataset,
         split: Dataset.Split,
         batchSize: Int,
+        boundaries: DocumentBoundaries? = nil,
         progress: (Double) -> Void = { _ in }
     ) throws {
         let sampler = try BatchSampler.wholeSplit(
@@ -164,7 +195,12 @@ public struct SplitLoss: Equatable, Sendable {
                 tokens: &tokens,
                 targets: &targets
             )
-            let loss = model.loss(tokens: tokens, targets: targets, sequenceLength: sampler.blockSize)
+            let loss = model.loss(
+                tokens: tokens,
+                targets: targets,
+                sequenceLength: sampler.blockSize,
+                boundaries: boundaries
+            )
             sum += loss
             if let demo = dataset.demo {
                 let best = try demo.optimum(tokens: tokens, targets: targets, blockSize: sampler.blockSize)
@@ -175,6 +211,9 @@ public struct SplitLoss: Equatable, Sendable {
         }
         self.tokens = sampler.blockCount * sampler.blockSize
         loss = sum / Double(self.tokens)
+        bitsPerByte = try dataset.bytesPerToken(of: split).map { [loss] in
+            BitsPerByte.value(loss: loss, bytesPerToken: $0)
+        }
         self.optimum = dataset.demo == nil ? nil : optimum / Double(self.tokens)
         if differences.count > 1 {
             let mean = differences.reduce(0, +) / Double(differences.count)

@@ -70,6 +70,8 @@ final class MetricsFile: TrainingObserver {
                 .init("val_loss", .number(report.losses.validation)),
             ] + optional("train_optimum", report.losses.trainOptimum)
                 + optional("val_optimum", report.losses.validationOptimum)
+                + optional("train_bits_per_byte", report.losses.trainBitsPerByte)
+                + optional("val_bits_per_byte", report.losses.validationBitsPerByte)
                 + [.init("best", .bool(report.isBest)), .init("seconds", .number(report.seconds))]
         )
     }

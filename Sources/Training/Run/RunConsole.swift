@@ -14,6 +14,9 @@ final class RunConsole: TrainingObserver {
 
     func evaluationDone(_ report: EvaluationReport, model: GPT) {
         output.line(Self.line(report))
+        if let train = report.losses.trainBitsPerByte, let validation = report.losses.validationBitsPerByte {
+            output.line("bits per byte: train \(Numbers.fixed(train, 4)), val \(Numbers.fixed(validation, 4))")
+        }
         if let optimum = report.losses.validationOptimum {
             let above = (report.losses.validation / optimum - 1) * 100
             output.line(

@@ -124,6 +124,7 @@ public final class Trainer {
             threads: threads,
             available: MemoryCheck.availableBytes.map { $0 / share.localRanks }
         )
+        let boundaries = values.documentMask ? try dataset.documentBoundaries() : nil
         let sampler = try BatchSampler(
             sequence: dataset.train,
             blockSize: shape.blockSize,
@@ -136,8 +137,13 @@ public final class Trainer {
             blockSize: shape.blockSize,
             batchSize: values.batchSize,
             batchCount: values.evalIters,
-            seed: values.seed
+            seed: values.seed,
+            boundaries: boundaries
         )
+        let pool = WorkerPool(threadCount: threads)
+        try SharedTokenCheck.run(dataset, pool: pool, communicator: communicator) { share in
+            output.progress("checking the data: \(Int(share * 100))%")
+        }
         // The run's own folder may not be there yet, and is where a trace may well lie; any other folder has to be there.
         let traceFolder = FileSystem.folder(of: values.profile)
         if !resumes && writes && !values.profile.isEmpty && traceFolder == outDir {
@@ -146,7 +152,6 @@ public final class Trainer {
         trace = communicator.isMain ? try StepTrace(values, from: start.state.iteration) : nil
         if !resumes && writes { folder = try RunFolder(newRunIn: outDir, overwrite: values.overwrite) }
 
-        let pool = WorkerPool(threadCount: threads)
         model =
             try resumed?.loadModel(pool: pool, forTraining: true, dropout: shape.dropout)
             ?? GPT(configuration: shape, pool: pool)
@@ -171,6 +176,7 @@ public final class Trainer {
             optimizer: optimizer,
             sampler: sampler,
             configuration: values,
+            boundaries: boundaries,
             communicator: communicator
         )
 

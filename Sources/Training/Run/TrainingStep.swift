@@ -25,6 +25,7 @@ public final class TrainingStep {
     private let batchSize: Int
     private let gradientClip: Double
     private let seed: UInt64
+    private let boundaries: DocumentBoundaries?
     private let communicator: Communicator
     private let reducer: GradientReducer
     /// This rank's share of a step's sequences.
@@ -33,12 +34,15 @@ public final class TrainingStep {
     private var tokens: [Int32] = []
     private var targets: [Int32] = []
 
-    /// - Parameter communicator: of at most as many ranks as the step has sequences.
+    /// - Parameters:
+    ///   - boundaries: between documents, which attention then does not cross.
+    ///   - communicator: of at most as many ranks as the step has sequences.
     public init(
         model: GPT,
         optimizer: AdamW,
         sampler: BatchSampler,
         configuration: TrainingConfiguration,
+        boundaries: DocumentBoundaries? = nil,
         communicator: Communicator = Communicator()
     ) {
         self.model = model
@@ -48,6 +52,7 @@ public final class TrainingStep {
         batchSize = configuration.batchSize
         gradientClip = configuration.gradClip
         seed = UInt64(configuration.seed)
+        self.boundaries = boundaries
         self.communicator = communicator
         reducer = GradientReducer(
             communicator: communicator,
@@ -118,6 +123,7 @@ public final class TrainingStep {
                 sequenceLength: sampler.blockSize,
                 gradientScale: 1 / Float(tokenCount),
                 dropout: DropoutKey(seed: seed, step: iteration, firstSequence: first),
+                boundaries: boundaries,
                 progress: { sequences in
                     done += sequences
                     progress(done)

@@ -129,6 +129,7 @@ struct RunOptions: ParsableArguments {
     @Option("overwrite") var overwrite: ConfigurationOption?
     @Option("seed") var seed: ConfigurationOption?
     @Option("sampling") var sampling: ConfigurationOption?
+    @Option("document_mask") var documentMask: ConfigurationOption?
 }
 
 struct ModelOptions: ParsableArguments {

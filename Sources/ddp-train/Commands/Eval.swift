@@ -29,6 +29,15 @@ struct Eval: ParsableCommand {
     )
     var dataDir: String?
 
+    @Option(
+        name: .customLong("document_mask"),
+        help: ArgumentHelp(
+            "Keep attention within documents. (default: as the run, else false)",
+            valueName: "true|false"
+        )
+    )
+    var documentMask: Bool?
+
     @Flag(help: "Print one JSON object.")
     var json = false
 
@@ -41,16 +50,20 @@ struct Eval: ParsableCommand {
             )
         }
         let folder = dataDir ?? source.state?.options["data_dir"] ?? TrainingConfiguration().dataDir
-        let dataset = try Dataset.open(folder: folder, name: name)
-        for notice in dataset.notices { Console.note(notice) }
-        try dataset.checkTokenizer(against: source.tokenizer, of: source.folder)
+        let whole = try Dataset.open(folder: folder, name: name)
+        for notice in whole.notices { Console.note(notice) }
+        try whole.checkTokenizer(against: source.tokenizer, of: source.folder)
+        let dataset = try whole.limited(toVocabulary: source.model.configuration.vocabularySize)
+
+        let isMasked = documentMask ?? (source.state?.options["document_mask"] == "true")
 
         let output = RunOutput()
         let result = try SplitLoss(
             of: source.model,
-            dataset: try dataset.limited(toVocabulary: source.model.configuration.vocabularySize),
+            dataset: dataset,
             split: split,
-            batchSize: 8
+            batchSize: 8,
+            boundaries: isMasked ? try dataset.documentBoundaries() : nil
         ) { output.progress("\(split.rawValue) loss: \(Int($0 * 100))%") }
         output.clearProgress()
         guard result.loss.isFinite else {
@@ -68,7 +81,8 @@ struct Eval: ParsableCommand {
             exp(result.loss),
             result.tokens
         )
-        try Console.output("\(split.rawValue) \(figures)\n")
+        let bits = result.bitsPerByte.map { String(format: ", %.4f bits per byte", $0) } ?? ""
+        try Console.output("\(split.rawValue) \(figures)\(bits)\n")
         if let optimum = result.optimum { Console.note(comparison(result, optimum)) }
     }
 
@@ -80,6 +94,7 @@ struct Eval: ParsableCommand {
             .init("perplexity", perplexity.isFinite ? .number(perplexity) : .null),
             .init("tokens", .integer(result.tokens)),
         ]
+        if let bits = result.bitsPerByte { members.append(.init("bits_per_byte", .number(bits))) }
         if let optimum = result.optimum { members.append(.init("optimum", .number(optimum))) }
         if let error = result.standardError { members.append(.init("standard_error", .number(error))) }
         return .object(members)

@@ -1,0 +1,20 @@
+import Formats
+import Text
+import Transformer
+
+extension Dataset {
+    /// What `document_mask` keeps attention within.
+    ///
+    /// - Throws: `UserError(.usage)` when no token is known to end a document.
+    public func documentBoundaries() throws -> DocumentBoundaries {
+        if let endOfText { return DocumentBoundaries(endOfText: endOfText) }
+        let tokenizer = tokenizer.map { "its tokenizer (\($0.name)) has no" } ?? "without a tokenizer it has no known"
+        throw UserError(
+            .usage,
+            """
+            document_mask=true: data set \(name) cannot tell documents apart, as \(tokenizer) end-of-text token; leave \
+            document_mask out, or prepare the text with a BPE tokenizer
+            """
+        )
+    }
+}
