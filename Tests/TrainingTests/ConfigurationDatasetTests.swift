@@ -12,7 +12,7 @@ import Training
         try text.write(toFile: folder("text"), atomically: true, encoding: .utf8)
         for tokenizer in PreparationRequest.TokenizerChoice.allCases {
             let request = PreparationRequest(
-                source: .files([folder("text")]),
+                source: .inputs([folder("text")]),
                 name: tokenizer.rawValue,
                 dataFolder: folder("data"),
                 tokenizer: tokenizer

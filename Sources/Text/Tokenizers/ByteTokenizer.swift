@@ -10,6 +10,8 @@ public struct ByteTokenizer: Tokenizer {
         ids.append(contentsOf: text.lazy.map { Int32($0) })
     }
 
+    public func lastCut(in text: UnsafeRawBufferPointer) -> Int { text.count }
+
     public func decode(_ ids: [Int32]) -> [UInt8] {
         ids.compactMap { UInt8(exactly: $0) }
     }

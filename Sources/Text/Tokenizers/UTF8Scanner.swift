@@ -24,17 +24,32 @@ enum UTF8Scanner {
         return value >= 0x10000 && value < 0x110000 ? (value, 4) : (0, 0)
     }
 
+    /// The end of the text, or the start of a scalar that the text ends in the middle of.
+    static func lastBoundary(in bytes: UnsafeRawBufferPointer) -> Int {
+        for length in 1...3 where length <= bytes.count {
+            let lead = bytes[bytes.count - length]
+            if lead & 0xC0 == 0x80 { continue }
+            let whole = lead < 0xC0 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4
+            return whole > length ? bytes.count - length : bytes.count
+        }
+        return bytes.count
+    }
+
     /// The error for a text that is not UTF-8.
     ///
-    /// - Parameter source: what the text is, such as a path.
-    static func invalid(_ source: String, at offset: Int, in bytes: UnsafeRawBufferPointer) -> UserError {
+    /// - Parameters:
+    ///   - source: what the text is, such as a path.
+    ///   - start: the byte of it that `bytes` begin with.
+    static func invalid(_ source: String, at offset: Int, in bytes: UnsafeRawBufferPointer, from start: Int = 0)
+        -> UserError
+    {
         let byte = "0x" + String(bytes[offset], radix: 16, uppercase: true)
         let isUTF16 = bytes.count >= 2 && [[0xFF, 0xFE], [0xFE, 0xFF]].contains([bytes[0], bytes[1]])
         let guess = isUTF16 ? "UTF-16" : "LATIN1"
         return UserError(
             .data,
             """
-            \(source) is not UTF-8: byte \(offset) is \(byte); convert it (iconv -f \(guess) -t UTF-8, if that is what it \
+            \(source) is not UTF-8: byte \(start + offset) is \(byte); convert it (iconv -f \(guess) -t UTF-8, if that is what it \
             is), or use --tokenizer=byte
             """
         )
