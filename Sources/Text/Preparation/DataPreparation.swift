@@ -75,8 +75,11 @@ public struct DataPreparation {
     private func write(_ plan: PreparationPlan, to folder: AtomicFolder) throws -> PreparationResult {
         var plan = plan
         var run = try tokenize(plan, to: folder)
-        if run.state.validation.documents == 0, request.validationShare == nil, let few = plan.forFewDocuments {
-            // Few documents are tokenized quickly: once more, with another share of them for validation.
+        if run.state.validation.documents == 0, request.validationShare == nil, !plan.corpus.readsStandardInput,
+            let few = plan.forFewDocuments
+        {
+            // Few documents are tokenized quickly: once more, with another share of them for validation. Standard input that
+            // was not kept cannot be read again; the error below says what to do.
             plan = few
             run = try tokenize(plan, to: folder)
         }
