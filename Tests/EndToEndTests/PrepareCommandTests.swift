@@ -79,7 +79,7 @@ import Testing
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder("data")) == ["a"])
     }
 
-    @Test("A disk that is full stops a preparation with one line that names the file; with room the same command succeeds")
+    @Test("A full disk stops a preparation with one line that names the file; with room the same command succeeds")
     func fullDisk() throws {
         let text = (0..<4000).map { "\($0) " + String(repeating: "words ", count: 100) + "\n\n" }.joined()
         try text.write(toFile: folder("text.txt"), atomically: true, encoding: .utf8)
