@@ -49,7 +49,13 @@ let package = Package(
         ),
         .target(name: "Formats", dependencies: [.product(name: "Crypto", package: "swift-crypto")]),
         .target(name: "Supervision", dependencies: ["Formats"]),
-        .target(name: "Text", dependencies: ["Compute", "Formats"], swiftSettings: optimizedSwift),
+        .systemLibrary(
+            name: "CArchive",
+            pkgConfig: "libarchive",
+            providers: [.apt(["libarchive-dev"]), .brew(["libarchive"])]
+        ),
+        .target(name: "CArchiveShim", dependencies: ["CArchive"]),
+        .target(name: "Text", dependencies: ["CArchiveShim", "Compute", "Formats"], swiftSettings: optimizedSwift),
         .target(
             name: "Training",
             dependencies: ["Transformer", "Text", "Collectives", "Compute", "Formats"],

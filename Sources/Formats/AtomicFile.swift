@@ -38,15 +38,7 @@ public final class AtomicFile {
 
     public func append(_ bytes: UnsafeRawBufferPointer) throws {
         precondition(descriptor >= 0, "\(path) is written already")
-        var rest = bytes
-        while !rest.isEmpty {
-            let written = systemWrite(descriptor, rest)
-            if written < 0 {
-                if errno == EINTR { continue }
-                throw FileSystem.failure("cannot write", path, errno)
-            }
-            rest = UnsafeRawBufferPointer(rebasing: rest[written...])
-        }
+        guard Self.write(bytes, to: descriptor) else { throw FileSystem.failure("cannot write", path, errno) }
     }
 
     public func append(_ text: String) throws {
@@ -79,7 +71,21 @@ public final class AtomicFile {
         try write(Array(text.utf8), to: path)
     }
 
-    private static func flush(_ descriptor: Int32) -> Bool {
+    /// Writes all of the bytes; false with the cause in `errno` when that fails.
+    static func write(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Bool {
+        var rest = bytes
+        while !rest.isEmpty {
+            let written = systemWrite(descriptor, rest)
+            if written < 0 {
+                if errno == EINTR { continue }
+                return false
+            }
+            rest = UnsafeRawBufferPointer(rebasing: rest[written...])
+        }
+        return true
+    }
+
+    static func flush(_ descriptor: Int32) -> Bool {
         #if canImport(Darwin)
             // fsync on macOS stops at the drive's cache.
             if fcntl(descriptor, F_FULLFSYNC) == 0 { return true }

@@ -23,12 +23,14 @@ public final class AtomicFolder {
     /// Where to put the content until `commit`.
     public let temporaryPath: String
     private var isOpen = true
+    private let isKept: Bool
     /// Holds the lock.
     private let descriptor: Int32
 
     /// Makes an empty folder beside `path`, and the folders above it where they are missing.
     public init(path: String) throws {
         self.path = path
+        isKept = false
         try FileSystem.createFolder(FileSystem.folder(of: path))
         Self.removeLeftovers(of: path)
         temporaryPath = TemporaryName.beside(path)
@@ -39,9 +41,39 @@ public final class AtomicFolder {
         _ = flock(descriptor, LOCK_EX | LOCK_NB)
     }
 
+    /// Goes on with the folder that an earlier, interrupted owner left beside `path`, or makes an empty one. It stays there,
+    /// as `.NAME.unfinished`, until `commit` or `discard`.
+    ///
+    /// - Throws: `UserError(.usage)` when another process is at work in it.
+    public init(continuing path: String) throws {
+        self.path = path
+        isKept = true
+        try FileSystem.createFolder(FileSystem.folder(of: path))
+        Self.removeLeftovers(of: path)
+        temporaryPath = Self.unfinishedPath(of: path)
+        try FileSystem.createFolder(temporaryPath)
+        descriptor = open(temporaryPath, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw FileSystem.failure("cannot write", path, errno) }
+        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK else {
+            throw UserError(.usage, "another process is making \(path): wait for its end, or choose another name")
+        }
+    }
+
+    /// Where `init(continuing:)` has its content.
+    public static func unfinishedPath(of path: String) -> String {
+        let folder = FileSystem.folder(of: path)
+        return (folder == "/" ? "/" : folder + "/") + ".\(FileSystem.lastComponent(of: path)).unfinished"
+    }
+
     deinit {
         close(descriptor)
-        if isOpen { try? FileSystem.remove(temporaryPath) }
+        if isOpen && !isKept { try? FileSystem.remove(temporaryPath) }
+    }
+
+    /// Removes the folder with all that is in it, in place of `commit`.
+    public func discard() throws {
+        isOpen = false
+        try FileSystem.remove(temporaryPath)
     }
 
     /// Gives the folder its name.

@@ -44,7 +44,7 @@ public enum Checksum {
         }
     }
 
-    private static func hexadecimal(_ digest: SHA256.Digest) -> String {
+    static func hexadecimal(_ digest: SHA256.Digest) -> String {
         let digits = Array("0123456789abcdef".utf8)
         var text: [UInt8] = []
         for byte in digest { text += [digits[Int(byte >> 4)], digits[Int(byte & 15)]] }

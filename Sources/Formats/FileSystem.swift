@@ -28,8 +28,8 @@ public enum FileSystem {
         return Int(info.st_size)
     }
 
-    /// When a file was changed last, in nanoseconds since 1970.
-    public static func modificationTime(ofFile path: String) throws -> Int {
+    /// When a file was last changed, as text that differs whenever the time does.
+    public static func modificationTime(of path: String) throws -> String {
         var info = stat()
         guard stat(path, &info) == 0 else { throw failure("cannot look at", path, errno) }
         #if canImport(Darwin)
@@ -37,7 +37,16 @@ public enum FileSystem {
         #else
             let time = info.st_mtim
         #endif
-        return time.tv_sec * 1_000_000_000 + time.tv_nsec
+        return "\(time.tv_sec).\(time.tv_nsec)"
+    }
+
+    /// Bytes that this process may still write on the file system that a path, or the nearest folder above it, lies on.
+    public static func freeBytes(at path: String) throws -> Int {
+        var place = path
+        while kind(of: place) == nil, folder(of: place) != place { place = folder(of: place) }
+        var info = statvfs()
+        guard statvfs(place, &info) == 0 else { throw failure("cannot look at", place, errno) }
+        return Int(info.f_bavail) * Int(info.f_frsize)
     }
 
     /// Makes a folder and the folders above it; a folder that is there already is no error.

@@ -35,6 +35,15 @@ public enum JSONValue: Equatable, Sendable {
         if case .integer(let value) = self { value } else { nil }
     }
 
+    /// Of any number, whole or not.
+    public var numberValue: Double? {
+        switch self {
+        case .integer(let value): Double(value)
+        case .number(let value): value
+        default: nil
+        }
+    }
+
     public var boolValue: Bool? {
         if case .bool(let value) = self { value } else { nil }
     }

@@ -36,6 +36,17 @@ struct Program {
         try start(arguments, input: input).wait()
     }
 
+    /// Runs a command of the shell to its end, as for limits that the program is to live with.
+    func shell(_ command: String) throws -> Result {
+        try Running(
+            executable: "/bin/sh",
+            arguments: ["-c", command],
+            folder: folder,
+            environment: environment,
+            input: ""
+        ).wait()
+    }
+
     func start(_ arguments: [String], input: String = "") throws -> Running {
         try Running(
             executable: Self.path(),

@@ -33,7 +33,7 @@ struct NamedDatasetTests {
         DataPreparation(
             request: PreparationRequest(dataset, copy: copy, dataFolder: folder("data")),
             cacheFolder: folder("cache"),
-            shakespeare: file ?? self.file,
+            files: [file ?? self.file],
             progress: { _ in }
         )
     }
@@ -90,7 +90,11 @@ struct NamedDatasetTests {
 
     @Test("a machine without curl is told to install it, or what to do instead")
     func noCurl() throws {
-        let download = Download(file: file, cacheFolder: folder("cache"), program: "no-such-program-as-curl")
+        let download = Download(
+            file: file,
+            cacheFolder: folder("cache"),
+            tool: .init(program: "no-such-program-as-curl")
+        )
         let error = try #require(throws: UserError.self) { try download.locate { _ in } }
         #expect(error.message.contains("cannot run no-such-program-as-curl: No such file or directory; install curl"))
     }
@@ -103,7 +107,7 @@ struct NamedDatasetTests {
         let error = try #require(throws: UserError.self) { try preparation(.shakespeareChar).run() }
         #expect(error.kind == .data)
         #expect(error.message.hasPrefix("\(cached) is not tiny shakespeare: its sha256 is"))
-        #expect(error.message.contains("expected \(file.sha256)"))
+        #expect(error.message.contains("expected \(Checksum.sha256(of: Self.text))"))
         try AtomicFile.write(Self.text, to: cached)
         #expect(try preparation(.shakespeareChar).run().trainTokens == 54)
     }

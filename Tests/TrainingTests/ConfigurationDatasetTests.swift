@@ -10,15 +10,15 @@ import Training
         let folder = try TemporaryFolder()
         let text = String(repeating: "Some text of one's own. ", count: 20)
         try text.write(toFile: folder("text"), atomically: true, encoding: .utf8)
-        for tokenizer in PreparationRequest.TokenizerChoice.allCases {
+        for (name, tokenizer) in [("char", TokenizerSource.char), ("byte", .byte)] {
             let request = PreparationRequest(
-                source: .files([folder("text")]),
-                name: tokenizer.rawValue,
+                source: .inputs([folder("text")]),
+                name: name,
                 dataFolder: folder("data"),
                 tokenizer: tokenizer
             )
             _ = try DataPreparation.run(request)
-            #expect(Preset.suiting(dataDir: folder("data"), dataset: tokenizer.rawValue) == .baby)
+            #expect(Preset.suiting(dataDir: folder("data"), dataset: name) == .baby)
         }
         // As nanoGPT leaves GPT-2's tokens: without a word about them.
         try FileManager.default.createDirectory(atPath: folder("data/tokens"), withIntermediateDirectories: true)
@@ -32,7 +32,7 @@ import Training
     func missingData() {
         for (name, preset) in [
             ("shakespeare_char", Preset.baby), ("demo", .baby), ("novels", .baby), ("openwebtext", .gpt2),
-            ("shakespeare", .gpt2),
+            ("shakespeare", .gpt2), ("tinystories", .gpt2),
         ] {
             #expect(Preset.suiting(dataDir: "/nowhere", dataset: name) == preset, "\(name)")
         }

@@ -80,12 +80,14 @@ missing_packages() {
     case "$(uname -s)" in
         Darwin) # matrix products come from Accelerate there
             have mpicc || echo open-mpi
+            pkg-config --exists libarchive 2> /dev/null || echo libarchive
             ;;
         *)
             have pkg-config || echo pkg-config
             pkg-config --exists openblas 2> /dev/null || echo libopenblas-dev
             pkg-config --exists ompi-c 2> /dev/null || echo libopenmpi-dev
             have mpirun || echo openmpi-bin
+            pkg-config --exists libarchive 2> /dev/null || echo libarchive-dev
             ;;
     esac
 }
@@ -95,7 +97,7 @@ install_libraries() {
     local install="$1" packages=()
     while IFS= read -r name; do packages+=("$name"); done < <(missing_packages)
     if [ "${#packages[@]}" -eq 0 ]; then
-        note "OpenBLAS (or Accelerate) and Open MPI are here"
+        note "OpenBLAS (or Accelerate), Open MPI and libarchive are here"
         return
     fi
     if [ "$install" = no ]; then

@@ -117,7 +117,10 @@ public struct Dataset: Sendable {
         validation = try sequence(description.validation, .validation)
         fingerprint = description.fingerprint
         endOfText = tokenizer.endOfText
-        textBytes = [.train: description.trainBytes, .validation: description.validationBytes].compactMapValues { $0 }
+        textBytes = [.train: description.trainText?.bytes, .validation: description.validationText?.bytes]
+            .compactMapValues {
+                $0
+            }
         (demo, notices) = Self.demo(of: description, path: path, tokenizer: tokenizer)
     }
 

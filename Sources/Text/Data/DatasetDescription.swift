@@ -19,7 +19,24 @@ struct DatasetDescription: Equatable, Sendable {
         var sha256: String
     }
 
-    /// A file that the text came from.
+    /// The text that the tokens of a split were made of.
+    struct Text: Equatable, Sendable {
+        /// Without what separated the documents.
+        var bytes: Int
+        var documents: Int
+    }
+
+    /// What decided which text is for training, and which for validation.
+    enum Rule: Equatable, Sendable {
+        /// This share of the one text, from its start, is for training.
+        case position(trainShare: Double)
+        /// Documents by a hash (`DocumentSplit`): this share of them is for validation.
+        case hash(validationShare: Double, seed: UInt64)
+        /// The sources have the two apart.
+        case sources
+    }
+
+    /// A file that the text came from, or a folder of them.
     struct Source: Equatable, Sendable {
         var name: String
         var bytes: Int
@@ -39,11 +56,10 @@ struct DatasetDescription: Equatable, Sendable {
     var elementType: String
     var train: [File]
     var validation: [File]
-    /// Bytes of the text that a split was made of; nil in data sets of earlier versions of this program.
-    var trainBytes: Int?
-    var validationBytes: Int?
-    /// Share of the text, from its start, that went to the training split.
-    var trainShare: Double
+    /// Nil where it is not known, as in data sets of earlier versions of this program.
+    var trainText: Text?
+    var validationText: Text?
+    var rule: Rule
     var sources: [Source]
     var demo: Demo?
 
@@ -58,16 +74,26 @@ struct DatasetDescription: Equatable, Sendable {
 
 extension DatasetDescription {
     var text: String {
-        func files(_ files: [File], bytes: Int?) -> JSONValue {
-            var members: [JSONValue.Member] = [.init("tokens", .integer(files.reduce(0) { $0 + $1.tokens }))]
-            if let bytes { members.append(.init("bytes", .integer(bytes))) }
-            let list = files.map {
-                JSONValue.object([
-                    .init("name", .string($0.name)), .init("tokens", .integer($0.tokens)),
-                    .init("sha256", .string($0.sha256)),
-                ])
+        func split(_ files: [File], _ text: Text?) -> JSONValue {
+            let sizes = text.map {
+                [JSONValue.Member("bytes", .integer($0.bytes)), .init("documents", .integer($0.documents))]
             }
-            return .object(members + [.init("files", .array(list))])
+            let tokens = JSONValue.Member("tokens", .integer(files.reduce(0) { $0 + $1.tokens }))
+            return .object(
+                [tokens] + (sizes ?? []) + [
+                    .init(
+                        "files",
+                        .array(
+                            files.map {
+                                .object([
+                                    .init("name", .string($0.name)), .init("tokens", .integer($0.tokens)),
+                                    .init("sha256", .string($0.sha256)),
+                                ])
+                            }
+                        )
+                    )
+                ]
+            )
         }
         var members: [JSONValue.Member] = [
             .init("format", .string("ddp-train data set")),
@@ -84,12 +110,9 @@ extension DatasetDescription {
             .init("dtype", .string(elementType)),
             .init(
                 "splits",
-                .object([
-                    .init("train", files(train, bytes: trainBytes)),
-                    .init("val", files(validation, bytes: validationBytes)),
-                ])
+                .object([.init("train", split(train, trainText)), .init("val", split(validation, validationText))])
             ),
-            .init("split", .object([.init("by", .string("position")), .init("train_share", .number(trainShare))])),
+            .init("split", rule.json),
             .init(
                 "sources",
                 .array(
@@ -143,6 +166,13 @@ extension DatasetDescription {
                 )
             }
         }
+        func text(_ split: String) throws -> Text? {
+            guard let bytes = file["splits"]?[split]?["bytes"] else { return nil }
+            return Text(
+                bytes: try count(bytes, "splits.\(split).bytes"),
+                documents: try count(file["splits"]?[split]?["documents"], "splits.\(split).documents")
+            )
+        }
 
         let version = try count(file["version"], "version")
         guard version == Self.version else {
@@ -160,15 +190,9 @@ extension DatasetDescription {
         vocabularySize = try count(file["vocabulary_size"], "vocabulary_size")
         elementType = try string(file["dtype"], "dtype")
         (train, validation) = (try files("train"), try files("val"))
-        func bytes(_ split: String) throws -> Int? {
-            try file["splits"]?[split]?["bytes"].map { try count($0, "splits.\(split).bytes") }
-        }
-        (trainBytes, validationBytes) = (try bytes("train"), try bytes("val"))
-        switch file["split"]?["train_share"] {
-        case .number(let share): trainShare = share
-        case .integer(let share): trainShare = Double(share)
-        default: throw wrong("split.train_share")
-        }
+        (trainText, validationText) = (try text("train"), try text("val"))
+        guard let rule = Rule(json: file["split"]) else { throw wrong("split") }
+        self.rule = rule
         guard let sourceValues = file["sources"]?.arrayValue else { throw wrong("sources") }
         sources = try sourceValues.map {
             Source(
@@ -184,6 +208,36 @@ extension DatasetDescription {
                 characters: try count(value["characters"], "demo.characters"),
                 grammar: try string(value["grammar_sha256"], "demo.grammar_sha256")
             )
+        }
+    }
+}
+
+extension DatasetDescription.Rule {
+    fileprivate var json: JSONValue {
+        switch self {
+        case .position(let share): .object([.init("by", .string("position")), .init("train_share", .number(share))])
+        case .hash(let share, let seed):
+            // As a string: 64 bits do not fit the numbers of every JSON reader.
+            .object([
+                .init("by", .string("hash")), .init("val_fraction", .number(share)),
+                .init("seed", .string(String(seed))),
+            ])
+        case .sources: .object([.init("by", .string("sources"))])
+        }
+    }
+
+    fileprivate init?(json: JSONValue?) {
+        switch json?["by"]?.stringValue {
+        case "position":
+            guard let share = json?["train_share"]?.numberValue else { return nil }
+            self = .position(trainShare: share)
+        case "hash":
+            guard let share = json?["val_fraction"]?.numberValue,
+                let seed = json?["seed"]?.stringValue.flatMap({ UInt64($0) })
+            else { return nil }
+            self = .hash(validationShare: share, seed: seed)
+        case "sources": self = .sources
+        default: return nil
         }
     }
 }

@@ -19,20 +19,20 @@ public struct TokenCheck {
     private struct Finding: Equatable {
         let name: String
         let bytes: Int
-        let modified: Int
+        let modified: String
         let fingerprint: String
         var largestID: Int?
 
         init(_ file: TokenFile) throws {
             name = FileSystem.lastComponent(of: file.path)
             bytes = file.byteCount
-            modified = try FileSystem.modificationTime(ofFile: file.path)
+            modified = try FileSystem.modificationTime(of: file.path)
             fingerprint = file.fingerprint
         }
 
         init?(_ json: JSONValue) {
             guard let name = json["name"]?.stringValue, let bytes = json["bytes"]?.integerValue,
-                let modified = json["modified"]?.integerValue, let fingerprint = json["fingerprint"]?.stringValue,
+                let modified = json["modified"]?.stringValue, let fingerprint = json["fingerprint"]?.stringValue,
                 let largestID = json["largest_id"]?.integerValue
             else { return nil }
             (self.name, self.bytes, self.modified, self.fingerprint) = (name, bytes, modified, fingerprint)
@@ -41,7 +41,7 @@ public struct TokenCheck {
 
         var json: JSONValue {
             .object([
-                .init("name", .string(name)), .init("bytes", .integer(bytes)), .init("modified", .integer(modified)),
+                .init("name", .string(name)), .init("bytes", .integer(bytes)), .init("modified", .string(modified)),
                 .init("fingerprint", .string(fingerprint)),
                 .init("largest_id", largestID.map { .integer($0) } ?? .null),
             ])

@@ -1,120 +1,49 @@
 import Formats
 
-/// What to prepare.
-public struct PreparationRequest: Equatable, Sendable {
-    public enum Source: Equatable, Sendable {
-        /// The user's text files, one after the other.
-        case files([String])
-        /// nanoGPT's shakespeare_char: the text from a copy that is named, the cache, or a download.
-        case shakespeareChar(copy: String?)
-        /// Text of the demo's grammar.
-        case demo(seed: UInt64, characters: Int)
-    }
-
-    public enum TokenizerChoice: String, CaseIterable, Sendable { case char, byte }
-
-    public var source: Source
-    /// The data set becomes the folder `dataFolder/name`.
-    public var name: String
-    public var dataFolder: String
-    /// Nil chooses: characters, up to 2 MB of text.
-    public var tokenizer: TokenizerChoice?
-    /// Whether a data set of that name may be replaced.
-    public var overwrite: Bool
-
-    public init(
-        source: Source,
-        name: String,
-        dataFolder: String = "data",
-        tokenizer: TokenizerChoice? = nil,
-        overwrite: Bool = false
-    ) {
-        self.source = source
-        self.name = name
-        self.dataFolder = dataFolder
-        self.tokenizer = tokenizer
-        self.overwrite = overwrite
-    }
-
-    /// The request behind `prepare NAME`.
-    public init(
-        _ dataset: NamedDataset,
-        copy: String? = nil,
-        dataFolder: String = "data",
-        overwrite: Bool = false
-    ) {
-        let source: Source =
-            switch dataset {
-            case .shakespeareChar: .shakespeareChar(copy: copy)
-            case .demo: .demo(seed: DemoCorpus.defaultSeed, characters: DemoCorpus.defaultCharacters)
-            }
-        self.init(source: source, name: dataset.rawValue, dataFolder: dataFolder, overwrite: overwrite)
-    }
-}
-
-/// How far a preparation is.
-public struct PreparationProgress: Equatable, Sendable {
-    public enum Stage: String, Sendable { case downloading, reading, tokenizing }
-
-    public let stage: Stage
-    public let doneBytes: Int
-    public let totalBytes: Int
-}
-
-/// What was prepared.
-public struct PreparationResult: Equatable, Sendable {
-    public let name: String
-    /// The data set's folder.
-    public let path: String
-    /// `char` or `byte`.
-    public let tokenizer: String
-    /// Whether the program chose the tokenizer.
-    public let isTokenizerChosen: Bool
-    public let vocabularySize: Int
-    public let textBytes: Int
-    public let trainTokens: Int
-    public let validationTokens: Int
-}
-
 /// Makes data sets: token files, their tokenizer, and dataset.json, in a folder that appears when all of it is there.
+///
+/// What an interrupted preparation wrote is kept beside the data set's place, and the same preparation goes on from there.
 public struct DataPreparation {
     /// Text up to this many bytes is tokenized by characters unless the user says otherwise.
     public static let characterLimit = 2_000_000
-
-    /// Share of the tokens, from the start of the text, that are trained on.
-    static let trainShare = 0.9
 
     private let request: PreparationRequest
     private let progress: (PreparationProgress) -> Void
     /// Nil for the user's own.
     private let cacheFolder: String?
-    private let shakespeare: PublicFile
+    /// Published files in the place of the real ones, for tests.
+    private let files: [PublicFile]?
+    private let announce: (String) -> Void
 
     /// Carries out a request.
     ///
     /// - Parameters:
     ///   - cacheFolder: where downloads are kept; nil for `CacheFolder.path()`.
     ///   - progress: called after each piece of work.
-    /// - Throws: `UserError`: `.usage` for a request that cannot be carried out, a data set that is there already, or large
-    ///   text without a tokenizer; `.data` for text that is empty, too short, or not UTF-8 (with the byte), and files with
-    ///   a wrong hash; `.inputOutput` for what cannot be read, written or downloaded. Nothing half-made is left.
+    ///   - announce: told before it starts what a published data set takes.
+    /// - Throws: `UserError`: `.usage` for a request that cannot be carried out, or a data set that is there already; `.data` for text that is empty, too short, or not UTF-8 (with the byte), damaged archives,
+    ///   and files with a wrong hash; `.inputOutput` for what cannot be read, written or downloaded. Nothing half-made is left,
+    ///   unless it is worth going on from; the error says so then.
     public static func run(
         _ request: PreparationRequest,
         cacheFolder: String? = nil,
-        progress: @escaping (PreparationProgress) -> Void = { _ in }
+        progress: @escaping (PreparationProgress) -> Void = { _ in },
+        announce: @escaping (String) -> Void = { _ in }
     ) throws -> PreparationResult {
-        try DataPreparation(request: request, cacheFolder: cacheFolder, progress: progress).run()
+        try DataPreparation(request: request, cacheFolder: cacheFolder, progress: progress, announce: announce).run()
     }
 
     init(
         request: PreparationRequest,
         cacheFolder: String?,
-        shakespeare: PublicFile = .tinyShakespeare,
-        progress: @escaping (PreparationProgress) -> Void
+        files: [PublicFile]? = nil,
+        progress: @escaping (PreparationProgress) -> Void,
+        announce: @escaping (String) -> Void = { _ in }
     ) {
         self.request = request
         self.cacheFolder = cacheFolder
-        self.shakespeare = shakespeare
+        self.files = files
+        self.announce = announce
         self.progress = progress
     }
 
@@ -122,42 +51,174 @@ public struct DataPreparation {
         try Dataset.checkName(request.name)
         let path = request.dataFolder + "/" + request.name
         try checkPlace(path)
-        let source = try source()
-        let plan = try plan(source)
-        let total = source.byteCount
-        let trainCount = Int(Double(plan.tokenCount) * Self.trainShare)
-        guard min(trainCount, plan.tokenCount - trainCount) >= 2 else {
-            throw UserError(
-                .data,
-                "the text has only \(plan.tokenCount) tokens: too few to train on and to validate with"
+        var corpus = try corpus()
+        var folder: AtomicFolder?
+        do {
+            if corpus.readsStandardInput, corpus.isOneText || readsTextFirst {
+                let kept = try AtomicFolder(continuing: path)
+                folder = kept
+                try corpus.keepStandardInput(in: kept.temporaryPath + "/" + Self.keptInput) { bytes in
+                    progress(.init(stage: .reading, doneBytes: bytes, totalBytes: 0))
+                }
+            }
+            let plan = try PreparationPlan(
+                request: request,
+                corpus: corpus,
+                cacheFolder: cacheFolder,
+                progress: progress
             )
+            let kept = try folder ?? AtomicFolder(continuing: path)
+            folder = kept
+            return try write(plan, to: kept)
+        } catch let error where !((error as? Interrupted)?.isKept ?? false) {
+            try? folder?.discard()
+            throw (error as? Interrupted)?.cause ?? error
+        } catch let error as Interrupted {
+            throw error.described
         }
+    }
 
-        let folder = try AtomicFolder(path: path)
-        var writer = try SplitWriter(folder: folder.temporaryPath, trainCount: trainCount)
-        var ids: [Int32] = []
-        var done = 0
-        try source.forEachPiece { piece in
-            ids.removeAll(keepingCapacity: true)
-            try plan.tokenizer.encode(piece, into: &ids)
-            try writer.append(ids)
-            done += piece.count
-            progress(.init(stage: .tokenizing, doneBytes: done, totalBytes: total))
+    private static let keptInput = "input"
+
+    /// Whether the tokenizer is made of the text.
+    private var readsTextFirst: Bool { request.tokenizer == nil || request.tokenizer == .char }
+
+    // MARK: - Writing
+
+    private func write(_ plan: PreparationPlan, to folder: AtomicFolder) throws -> PreparationResult {
+        var plan = plan
+        var run = try tokenize(plan, to: folder)
+        if run.state.validation.documents == 0, request.validationShare == nil, !plan.corpus.readsStandardInput,
+            let few = plan.forFewDocuments
+        {
+            // Few documents are tokenized quickly: once more, with another share of them for validation. Standard input that
+            // was not kept cannot be read again; the error below says what to do.
+            plan = few
+            run = try tokenize(plan, to: folder)
         }
-        let (train, validation) = try writer.commit()
+        let (state, sources) = (run.state, run.sources)
+        try check(state, plan)
         try TokenizerFile.save(plan.tokenizer, folder: folder.temporaryPath)
-        let description = description(source, tokenizer: plan.tokenizer, train: train, validation: validation)
+        let description = description(plan, state: state, sources: sources)
         try AtomicFile.write(description.text, to: folder.temporaryPath + "/" + DatasetDescription.fileName)
+        for name in [PreparationState.fileName, Self.keptInput] {
+            try FileSystem.remove(folder.temporaryPath + "/" + name)
+        }
         try folder.commit(replacing: request.overwrite)
         return PreparationResult(
             name: request.name,
-            path: path,
+            path: folder.path,
             tokenizer: plan.tokenizer.name,
             isTokenizerChosen: request.tokenizer == nil,
             vocabularySize: plan.tokenizer.vocabularySize,
-            textBytes: total,
-            trainTokens: train.tokens,
-            validationTokens: validation.tokens
+            textBytes: state.textBytes,
+            trainTokens: state.train.tokens,
+            validationTokens: state.validation.tokens,
+            documents: plan.corpus.isOneText
+                ? nil : .init(train: state.train.documents, validation: state.validation.documents),
+            shards: state.train.files.count + state.validation.files.count,
+            continuedTokens: run.continuedTokens
+        )
+    }
+
+    private struct Run {
+        let state: PreparationState
+        let sources: [DatasetDescription.Source]
+        let continuedTokens: Int
+    }
+
+    /// Writes all shards, from where an earlier run of the same plan stopped.
+    private func tokenize(_ plan: PreparationPlan, to folder: AtomicFolder) throws -> Run {
+        let settings = try plan.settings(shardSize: request.shardSize)
+        let earlier = PreparationState.load(
+            folder: folder.temporaryPath,
+            settings: settings,
+            elementType: plan.elementType
+        )
+        if earlier == nil {
+            // What another preparation, or one of other text, left there.
+            for name in try FileSystem.names(inFolder: folder.temporaryPath) where name != Self.keptInput {
+                try FileSystem.remove(folder.temporaryPath + "/" + name)
+            }
+        }
+        let pipeline = try TokenPipeline(
+            folder: folder.temporaryPath,
+            encoder: plan.encoder,
+            shardSize: request.shardSize,
+            state: earlier ?? PreparationState(settings: settings),
+            threadCount: request.threads
+        )
+        let tokenizer = plan.tokenizer
+        let reader = plan.corpus.reader { tokenizer.lastCut(in: $0) }
+        let total = try plan.corpus.byteCount
+        var position = plan.position
+        do {
+            try pipeline.run {
+                guard let batch = try reader.next() else { return nil }
+                return position?.assign(batch) ?? batch
+            } progress: { isBehind in
+                progress(
+                    .init(
+                        stage: isBehind ? .skipping : .tokenizing,
+                        doneBytes: reader.bytesRead,
+                        totalBytes: total
+                    )
+                )
+            }
+            try pipeline.finish()
+        } catch {
+            throw Interrupted(
+                cause: error,
+                state: pipeline.state,
+                folder: folder.temporaryPath,
+                isKept: pipeline.saveRest()
+            )
+        }
+        return Run(
+            state: pipeline.state,
+            sources: reader.finishedSources,
+            continuedTokens: earlier.map { $0.train.tokens + $0.validation.tokens } ?? 0
+        )
+    }
+
+    /// An error that stopped a preparation on its way.
+    private struct Interrupted: Error {
+        let cause: any Error
+        let state: PreparationState
+        let folder: String
+        /// Whether the same command can go on from there.
+        let isKept: Bool
+
+        var described: any Error {
+            guard let cause = cause as? UserError else { return cause }
+            let tokens = state.train.tokens + state.validation.tokens
+            let documents = state.train.documents + state.validation.documents
+            return UserError(
+                cause.kind,
+                """
+                \(cause.message); \(tokens) tokens of the \(documents) documents before it are kept in \(folder): once that \
+                is mended, the same command goes on from there
+                """
+            )
+        }
+    }
+
+    private func check(_ state: PreparationState, _ plan: PreparationPlan) throws {
+        let (train, validation) = (state.train, state.validation)
+        guard min(train.tokens, validation.tokens) < 2 else { return }
+        guard case .hash(let share, _) = plan.rule else {
+            throw UserError(
+                .data,
+                "the text has only \(train.tokens + validation.tokens) tokens: too few to train on and to validate with"
+            )
+        }
+        throw UserError(
+            .data,
+            """
+            of \(train.documents + validation.documents) documents, \(validation.documents) are for validation and \
+            \(train.documents) for training with --val_fraction=\(share): both need some; choose another share, or \
+            another --seed
+            """
         )
     }
 
@@ -185,79 +246,67 @@ public struct DataPreparation {
         }
     }
 
-    private func source() throws -> TextSource {
+    // MARK: - The text
+
+    private func corpus() throws -> Corpus {
         switch request.source {
-        case .files(let paths):
-            guard !paths.isEmpty else {
-                throw UserError(.usage, "there is no text to prepare: name files with --input")
-            }
-            return try TextSource(paths: paths)
-        case .shakespeareChar(let copy):
-            try checkCharacters()
-            let download = Download(file: shakespeare, cacheFolder: try cacheFolder ?? CacheFolder.path())
-            let path = try download.locate(copy: copy) { bytes in
-                progress(.init(stage: .downloading, doneBytes: bytes, totalBytes: shakespeare.byteCount))
-            }
-            return try TextSource(paths: [path])
+        case .inputs(let inputs):
+            return try Corpus(
+                inputs: inputs,
+                format: CorpusFormat(separator: request.separator, field: request.field),
+                hasShare: request.validationShare != nil
+            )
+        case .published(let dataset, let copy):
+            if dataset == .shakespeareChar { try checkCharacters() }
+            let paths = try PublishedFiles(
+                dataset: dataset,
+                files: files ?? dataset.files,
+                cacheFolder: cacheFolder ?? CacheFolder.path(),
+                dataFolder: request.dataFolder
+            ).locate(copy: copy, announce: announce, progress: progress)
+            return try corpus(of: dataset, paths)
         case .demo(let seed, let characters):
             try checkCharacters()
             guard characters > 0 else {
                 throw UserError(.usage, "a demo corpus of \(characters) characters: it needs some")
             }
-            return .demo(seed: seed, characters: characters)
+            return Corpus(
+                sources: [CorpusSource(name: DemoCorpus.name, content: .demo(seed: seed, characters: characters))]
+            )
         }
     }
 
     private func checkCharacters() throws {
-        guard request.tokenizer != .byte else {
+        guard request.tokenizer == nil || request.tokenizer == .char else {
             throw UserError(
                 .usage,
-                "\(request.name) is a data set of characters; --tokenizer=byte goes with --input FILE --name NAME"
+                "\(request.name) is a data set of characters; another --tokenizer goes with --input FILE --name NAME"
             )
         }
     }
 
-    private func plan(_ source: TextSource) throws -> (tokenizer: any Tokenizer, tokenCount: Int) {
-        guard case .files(let files) = source else {
-            return (DemoCorpus.tokenizer, source.byteCount)
-        }
-        let total = source.byteCount
-        if request.tokenizer == .byte { return (ByteTokenizer(), total) }
-        guard request.tokenizer == .char || total <= Self.characterLimit else {
-            throw UserError(
-                .usage,
-                """
-                the text has \(total) bytes; up to \(Self.characterLimit) it is tokenized by characters, above that say \
-                how: --tokenizer=char or --tokenizer=byte
-                """
+    private func corpus(of dataset: NamedDataset, _ paths: [String]) throws -> Corpus {
+        switch dataset {
+        case .openwebtext:
+            return Corpus(sources: try paths.map { try CorpusSource(named: $0) }, isOneText: false)
+        case .tinystories:
+            let splits = zip(paths, [Dataset.Split.train, .validation])
+            return Corpus(
+                sources: splits.map { CorpusSource(name: $0, content: .file($0), split: $1) },
+                format: CorpusFormat(separator: "<|endoftext|>"),
+                isOneText: false
             )
+        case .shakespeareChar, .shakespeare, .demo:
+            return Corpus(sources: paths.map { CorpusSource(name: $0, content: .file($0)) })
         }
-        var survey = CharacterSurvey()
-        var done = 0
-        for file in files {
-            try survey.add(file.bytes, source: file.path) { bytes in
-                done += bytes
-                progress(.init(stage: .reading, doneBytes: done, totalBytes: total))
-            }
-        }
-        let scalars = survey.scalars
-        guard scalars.count <= TokenFile.largestVocabulary else {
-            throw UserError(
-                .data,
-                """
-                the text has \(scalars.count) different characters, and token files hold at most \
-                \(TokenFile.largestVocabulary): use --tokenizer=byte
-                """
-            )
-        }
-        return (CharacterTokenizer(scalars: scalars), survey.characterCount)
     }
+
+    // MARK: - The description
 
     private func description(
-        _ source: TextSource,
-        tokenizer: any Tokenizer,
-        train: DatasetDescription.File,
-        validation: DatasetDescription.File
+        _ plan: PreparationPlan,
+        state: PreparationState,
+        sources: [DatasetDescription.Source]
     ) -> DatasetDescription {
         var demo: DatasetDescription.Demo?
         if case .demo(let seed, let characters) = request.source {
@@ -266,16 +315,18 @@ public struct DataPreparation {
         return DatasetDescription(
             name: request.name,
             tokenizer: .init(
-                kind: tokenizer.name,
+                kind: plan.tokenizer.name,
                 file: TokenizerFile.name,
-                sha256: TokenizerFile.hash(of: tokenizer)
+                sha256: TokenizerFile.hash(of: plan.tokenizer)
             ),
-            vocabularySize: tokenizer.vocabularySize,
-            elementType: TokenFile.elementType,
-            train: [train],
-            validation: [validation],
-            trainShare: Self.trainShare,
-            sources: source.description,
+            vocabularySize: plan.tokenizer.vocabularySize,
+            elementType: plan.elementType.rawValue,
+            train: state.train.files,
+            validation: state.validation.files,
+            trainText: .init(bytes: state.train.textBytes, documents: state.train.documents),
+            validationText: .init(bytes: state.validation.textBytes, documents: state.validation.documents),
+            rule: plan.rule,
+            sources: sources,
             demo: demo
         )
     }

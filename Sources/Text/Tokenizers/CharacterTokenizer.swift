@@ -77,21 +77,24 @@ struct CharacterSurvey {
     /// One bit a scalar.
     private var seen = [UInt64](repeating: 0, count: 0x110000 / 64)
 
-    /// - Parameter source: what the text is, for the error.
+    /// - Parameters:
+    ///   - source: what the text is, for the error.
+    ///   - start: the byte of the source that the text begins with.
     /// - Throws: `UserError(.data)` naming source and byte when the text is not UTF-8.
-    mutating func add(_ text: UnsafeRawBufferPointer, source: String, progress: (_ bytes: Int) -> Void) throws {
+    mutating func add(
+        _ text: UnsafeRawBufferPointer,
+        source: String,
+        from start: Int = 0,
+        progress: (_ bytes: Int) -> Void = { _ in }
+    ) throws {
         var position = 0
+        defer { progress(position) }
         while position < text.count {
-            let pause = min(text.count, position + 1 << 20)
-            let start = position
-            while position < pause {
-                let (scalar, length) = UTF8Scanner.scalar(in: text, at: position)
-                guard length > 0 else { throw UTF8Scanner.invalid(source, at: position, in: text) }
-                seen[Int(scalar >> 6)] |= 1 << UInt64(scalar & 63)
-                characterCount += 1
-                position += length
-            }
-            progress(position - start)
+            let (scalar, length) = UTF8Scanner.scalar(in: text, at: position)
+            guard length > 0 else { throw UTF8Scanner.invalid(source, at: position, in: text, from: start) }
+            seen[Int(scalar >> 6)] |= 1 << UInt64(scalar & 63)
+            characterCount += 1
+            position += length
         }
     }
 

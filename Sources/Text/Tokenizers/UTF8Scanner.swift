@@ -37,15 +37,19 @@ enum UTF8Scanner {
 
     /// The error for a text that is not UTF-8.
     ///
-    /// - Parameter source: what the text is, such as a path.
-    static func invalid(_ source: String, at offset: Int, in bytes: UnsafeRawBufferPointer) -> UserError {
+    /// - Parameters:
+    ///   - source: what the text is, such as a path.
+    ///   - start: the byte of it that `bytes` begin with.
+    static func invalid(_ source: String, at offset: Int, in bytes: UnsafeRawBufferPointer, from start: Int = 0)
+        -> UserError
+    {
         let byte = "0x" + String(bytes[offset], radix: 16, uppercase: true)
         let isUTF16 = bytes.count >= 2 && [[0xFF, 0xFE], [0xFE, 0xFF]].contains([bytes[0], bytes[1]])
         let guess = isUTF16 ? "UTF-16" : "LATIN1"
         return UserError(
             .data,
             """
-            \(source) is not UTF-8: byte \(offset) is \(byte); convert it (iconv -f \(guess) -t UTF-8, if that is what it \
+            \(source) is not UTF-8: byte \(start + offset) is \(byte); convert it (iconv -f \(guess) -t UTF-8, if that is what it \
             is), or use --tokenizer=byte
             """
         )

@@ -14,17 +14,19 @@ extension Preset {
         }
     }
 
-    /// The preset that suits a data set: the CPU form for characters and bytes, GPT-2's for BPE data.
+    /// Tokens of GPT-2's vocabulary.
+    private static let gpt2Vocabulary = 50257
+
+    /// The preset that suits a data set: GPT-2's for its tokens, the CPU form for characters, bytes and smaller vocabularies.
     ///
     /// Of a data set that is not there, the name decides.
     public static func suiting(dataDir: String, dataset: String) -> Preset {
-        let isKnown = NamedDataset(rawValue: dataset) != nil
-        guard !isKnown, FileSystem.kind(of: dataDir + "/" + dataset) == .folder else {
-            // The names of nanoGPT's BPE data sets.
-            return ["openwebtext", "shakespeare"].contains(dataset) ? .gpt2 : .baby
+        let isCharacters = [NamedDataset.shakespeareChar, .demo].contains { $0.rawValue == dataset }
+        guard !isCharacters, FileSystem.kind(of: dataDir + "/" + dataset) == .folder else {
+            return isCharacters || NamedDataset(rawValue: dataset) == nil ? .baby : .gpt2
         }
         // What is wrong with a data set is said when it is opened to be used.
         guard let opened = try? Dataset.open(folder: dataDir, name: dataset) else { return .baby }
-        return opened.tokenizer == nil ? .gpt2 : .baby
+        return opened.tokenizer == nil || opened.vocabularySize >= gpt2Vocabulary ? .gpt2 : .baby
     }
 }

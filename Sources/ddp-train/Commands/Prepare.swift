@@ -3,28 +3,33 @@ import Formats
 import Text
 import Training
 
-extension PreparationRequest.TokenizerChoice: ExpressibleByArgument {}
-
 /// `ddp-train prepare`: makes a data set.
 struct Prepare: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Make a data set, by name or from text files.",
+        abstract: "Make a data set, by name or from text.",
         discussion: """
               ddp-train prepare shakespeare_char
+              ddp-train prepare openwebtext --from openwebtext.tar.xz
               ddp-train prepare demo --characters 5_000_000
               ddp-train prepare --input book.txt letters.txt --name mine
+              ddp-train prepare --input corpus/ more.jsonl.gz archive.tar.xz --name large
+              zcat pages.gz | ddp-train prepare --input - --separator '<|endoftext|>' --name pages
 
-            The first nine tenths of the text are for training, the rest for validation. shakespeare_char is downloaded \
-            once and checked; the demo corpus is made from its seed.
+            Files of plain text, named one by one, are one text: the first nine tenths are for training, the rest for \
+            validation. A folder, a pattern, an archive, JSONL, and text with a --separator are documents: each is followed \
+            by the tokenizer's end-of-text token, if it has one, and a hash of each decides whether it is for validation. \
+            Compressed files and archives (gzip, xz, zstd, bzip2, lz4, tar, zip) are read as they are, also within each other.
+
+            What is interrupted goes on where it stopped when the same command is given again.
             """
     )
 
-    @Argument(help: "A data set that is known: \(known.joined(separator: " or ")).")
+    @Argument(help: "A data set that is known: \(known.joined(separator: ", ")).")
     var dataset: String?
 
     @Option(
         parsing: .upToNextOption,
-        help: ArgumentHelp("Text files (UTF-8), taken one after the other.", valueName: "file"),
+        help: ArgumentHelp("Files, folders and patterns of text; - for standard input.", valueName: "path"),
         completion: .file()
     )
     var input: [String] = []
@@ -39,11 +44,57 @@ struct Prepare: ParsableCommand {
     )
     var dataDir = "data"
 
-    @Option(help: "What the tokens of --input are. (default: char up to 2 MB of text)")
-    var tokenizer: PreparationRequest.TokenizerChoice?
+    @Option(
+        help: ArgumentHelp(
+            """
+            gpt2, char, byte, or a file or folder with a tokenizer. (default: of --input, char up to 2 MB of text, above \
+            it \(PreparationRequest.trainedVocabularySize) byte pairs trained on the text)
+            """,
+            valueName: "tokenizer"
+        ),
+        completion: .file()
+    )
+    var tokenizer: String?
 
     @Option(
-        help: ArgumentHelp("A copy of the file that would be downloaded.", valueName: "file"),
+        help: ArgumentHelp(
+            "What stands between the documents of plain text, such as <|endoftext|> or \\n\\n.",
+            valueName: "text"
+        )
+    )
+    var separator: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Field of JSONL that is the text; all input is JSONL then. (default: text, in .jsonl files)",
+            valueName: "name"
+        )
+    )
+    var field: String?
+
+    @Option(
+        name: .customLong("val_fraction"),
+        help: ArgumentHelp(
+            """
+            Share of the documents for validation. (default: \(PreparationRequest.defaultValidationShare); \
+            \(PreparationRequest.validationShareOfFew) of few documents)
+            """,
+            valueName: "share"
+        )
+    )
+    var valFraction: NumberText?
+
+    @Option(
+        name: .customLong("shard_size"),
+        help: ArgumentHelp("Tokens of a file; more are written to several.", valueName: "n")
+    )
+    var shardSize: NumberText = 100_000_000
+
+    @Option(help: ArgumentHelp("Threads; 0 for every core.", valueName: "n"))
+    var threads: NumberText = 0
+
+    @Option(
+        help: ArgumentHelp("What would be downloaded, if it is there already: a file, or a folder.", valueName: "path"),
         completion: .file()
     )
     var from: String?
@@ -51,7 +102,15 @@ struct Prepare: ParsableCommand {
     @Option(help: ArgumentHelp("Length of the demo corpus. (default: \(DemoCorpus.defaultCharacters))", valueName: "n"))
     var characters: NumberText?
 
-    @Option(help: ArgumentHelp("Seed of the demo corpus. (default: \(DemoCorpus.defaultSeed))", valueName: "n"))
+    @Option(
+        help: ArgumentHelp(
+            """
+            Seed of the demo corpus (default: \(DemoCorpus.defaultSeed)), or of the choice of documents for validation \
+            (default: \(PreparationRequest.defaultSeed)).
+            """,
+            valueName: "n"
+        )
+    )
     var seed: NumberText?
 
     @Flag(help: "Replace a data set of that name.")
@@ -64,58 +123,65 @@ struct Prepare: ParsableCommand {
 
     func run() throws {
         let output = RunOutput()
-        let result = try DataPreparation.run(try request()) { output.progress($0.text) }
+        let meter = PreparationMeter()
+        let result = try DataPreparation.run(try request()) {
+            output.progress(meter.text($0))
+        } announce: {
+            Console.note($0)
+        }
         output.clearProgress()
         guard !json else { return try Console.output(result.json.text() + "\n") }
         let chosen = result.isTokenizerChosen && !input.isEmpty ? ", chosen for \(result.textBytes) bytes of text" : ""
-        try Console.output(
-            """
+        var lines = """
             prepared \(result.path): \(result.trainTokens) train and \(result.validationTokens) val tokens, \
             \(result.vocabularySize) different (\(result.tokenizer)\(chosen))
 
             """
-        )
+        if let documents = result.documents {
+            lines += "documents: \(documents.train) train and \(documents.validation) val, by a hash of each\n"
+        }
+        if result.continuedTokens > 0 {
+            lines += "went on after \(result.continuedTokens) tokens of an interrupted preparation\n"
+        }
+        try Console.output(lines)
     }
 
     private func request() throws -> PreparationRequest {
         if !input.isEmpty {
-            for (option, isGiven) in [("from", from != nil), ("characters", characters != nil), ("seed", seed != nil)]
-            where isGiven {
+            for (option, isGiven) in [("from", from != nil), ("characters", characters != nil)] where isGiven {
                 throw UserError(.usage, "--\(option) does not go with --input")
             }
             guard let name = name ?? dataset else {
                 throw UserError(.usage, "a data set made from --input needs a name: add --name NAME")
             }
-            return PreparationRequest(
-                source: .files(input),
-                name: name,
-                dataFolder: dataDir,
-                tokenizer: tokenizer,
-                overwrite: overwrite
-            )
+            return try complete(PreparationRequest(source: .inputs(input), name: name))
+        }
+        for (option, isGiven) in [
+            ("separator", separator != nil), ("field", field != nil), ("val_fraction", valFraction != nil),
+        ] where isGiven {
+            throw UserError(.usage, "--\(option) goes with --input")
         }
         guard let dataset else {
             throw UserError(
                 .usage,
-                "nothing to prepare: name \(Self.known.joined(separator: " or ")), or files with --input"
+                "nothing to prepare: name one of \(Self.known.joined(separator: ", ")), or files with --input"
             )
         }
         guard let known = NamedDataset(rawValue: dataset) else {
             let hint = NearestName.hint(for: dataset, among: Self.known)
             throw UserError(
                 .usage,
-                "\(dataset) is not among the known data sets, \(Self.known.joined(separator: " and "))"
+                "\(dataset) is not among the known data sets, \(Self.known.joined(separator: ", "))"
                     + (hint.isEmpty ? "; from text of your own: --input FILE --name \(dataset)" : hint)
             )
         }
-        guard known == .shakespeareChar || from == nil else {
-            throw UserError(.usage, "--from goes with shakespeare_char")
+        guard known != .demo || from == nil else {
+            throw UserError(.usage, "--from does not go with demo, which is made here")
         }
         guard known == .demo || characters == nil && seed == nil else {
             throw UserError(.usage, "--characters and --seed go with demo")
         }
-        var request = PreparationRequest(known, copy: from, dataFolder: dataDir, overwrite: overwrite)
-        request.tokenizer = tokenizer
+        var request = PreparationRequest(known, copy: from)
         request.name = name ?? dataset
         if known == .demo {
             request.source = .demo(
@@ -124,7 +190,32 @@ struct Prepare: ParsableCommand {
                     ?? DemoCorpus.defaultCharacters
             )
         }
+        return try complete(request)
+    }
+
+    /// What every data set has.
+    private func complete(_ request: PreparationRequest) throws -> PreparationRequest {
+        var request = request
+        request.dataFolder = dataDir
+        if let tokenizer { request.tokenizer = TokenizerSource(tokenizer) }
+        request.overwrite = overwrite
+        request.separator = try separator.map { try text(ofSeparator: $0) }
+        request.field = field
+        request.validationShare = try valFraction?.number("val_fraction", "above 0 and below 1") { $0 > 0 && $0 < 1 }
+        request.shardSize = try shardSize.whole("shard_size", atLeast: 1, atMost: .max / 4)
+        request.threads = Processors.count(asked: try threads.whole("threads", atLeast: 0, atMost: 1024))
+        if case .inputs = request.source, let seed {
+            request.seed = UInt64(try seed.whole("seed", atLeast: 0, atMost: .max))
+        }
         return request
+    }
+
+    /// Line breaks and tabs are written as in many languages, since a shell makes them hard to type.
+    private func text(ofSeparator separator: String) throws -> String {
+        guard !separator.isEmpty else {
+            throw UserError(.usage, "separator is empty: leave it out where there is none")
+        }
+        return separator.replacing("\\n", with: "\n").replacing("\\t", with: "\t").replacing("\\r", with: "\r")
     }
 }
 
@@ -138,6 +229,10 @@ extension PreparationResult {
             .init("text_bytes", .integer(textBytes)),
             .init("train_tokens", .integer(trainTokens)),
             .init("val_tokens", .integer(validationTokens)),
+            .init("train_documents", documents.map { .integer($0.train) } ?? .null),
+            .init("val_documents", documents.map { .integer($0.validation) } ?? .null),
+            .init("files", .integer(shards)),
+            .init("continued_tokens", .integer(continuedTokens)),
         ])
     }
 }

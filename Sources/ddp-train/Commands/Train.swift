@@ -77,7 +77,8 @@ struct Train: ConfiguredCommand, RankedCommand {
         if configuration.origin(of: "dataset") == .builtIn {
             var name = ""
             if job.isMain {
-                let choice = try DefaultDataset.find(dataFolder: dataFolder) { job.output.progress($0.text) }
+                let meter = PreparationMeter()
+                let choice = try DefaultDataset.find(dataFolder: dataFolder) { job.output.progress(meter.text($0)) }
                 if !choice.explanation.isEmpty { job.output.note(choice.explanation) }
                 name = choice.name
             }
@@ -110,13 +111,5 @@ struct Train: ConfiguredCommand, RankedCommand {
             zip(row, widths).map { $0 + String(repeating: " ", count: $1 - $0.count) }.joined(separator: " ") + " "
                 + row.last!
         }.joined(separator: "\n")
-    }
-}
-
-extension PreparationProgress {
-    /// For a progress line.
-    var text: String {
-        let share = totalBytes > 0 ? 100 * Double(doneBytes) / Double(totalBytes) : 0
-        return "\(stage.rawValue): \(doneBytes / 1000) of \(totalBytes / 1000) kB (\(Int(share))%)"
     }
 }

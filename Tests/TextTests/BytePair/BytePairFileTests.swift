@@ -51,24 +51,15 @@ struct BytePairFileTests {
 
     @Test("a data set prepared with byte pairs is opened again")
     func dataset() throws {
-        let path = folder("set")
-        try FileSystem.createFolder(path)
-        var writer = try SplitWriter(folder: path, trainCount: 1000)
-        try writer.append(try small.encode(FileSystem.read(BytePairFixture.folder + "/text.txt")))
-        let (train, validation) = try writer.commit()
-        try TokenizerFile.save(small, folder: path)
-        let description = DatasetDescription(
+        try TokenizerFile.save(small, folder: folder.path)
+        let text = BytePairFixture.folder + "/text.txt"
+        let request = PreparationRequest(
+            source: .inputs([text]),
             name: "set",
-            tokenizer: .init(kind: small.name, file: TokenizerFile.name, sha256: TokenizerFile.hash(of: small)),
-            vocabularySize: small.vocabularySize,
-            elementType: TokenFile.elementType,
-            train: [train],
-            validation: [validation],
-            trainShare: 0.9,
-            sources: [],
-            demo: nil
+            dataFolder: folder.path,
+            tokenizer: .path(folder("tokenizer.json"))
         )
-        try AtomicFile.write(description.text, to: path + "/" + DatasetDescription.fileName)
+        _ = try DataPreparation.run(request)
         let dataset = try Dataset.open(folder: folder.path, name: "set")
         #expect(dataset.vocabularySize == 800)
         #expect(dataset.tokenizer?.endOfText == 799)

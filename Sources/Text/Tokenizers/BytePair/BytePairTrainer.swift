@@ -64,6 +64,34 @@ public struct BytePairTrainer {
         byteCount += text.count
     }
 
+    /// Counts the texts that `body` passes on for each task, in parallel.
+    ///
+    /// - Parameter body: passes on whole texts, or pieces as those of `add(_:)`.
+    /// - Throws: what `body` throws.
+    mutating func add(
+        tasks: Int,
+        _ body: (_ task: Int, _ pass: (UnsafeRawBufferPointer) -> Void) throws -> Void
+    ) throws {
+        var results = [Result<Int, any Error>](repeating: .success(0), count: tasks)
+        results.withUnsafeMutableBufferPointer { results in
+            counts.withUnsafeMutableBufferPointer { counts in
+                // Each task writes its own result, each worker its own counts.
+                nonisolated(unsafe) let (results, counts, body) = (results, counts, body)
+                pool.run(tasks) { task, worker in
+                    results[task] = Result {
+                        var bytes = 0
+                        try body(task) { text in
+                            counts[worker].add(text)
+                            bytes += text.count
+                        }
+                        return bytes
+                    }
+                }
+            }
+        }
+        for result in results { byteCount += try result.get() }
+    }
+
     /// Counts a file, block by block.
     ///
     /// - Parameter progress: called after each block.
