@@ -125,6 +125,46 @@ struct NamedDatasetTests {
         #expect(error.message.contains("another text is prepared with --input"))
     }
 
+    @Test("openwebtext is prepared from documents that are there, each ended, some for validation by their hash")
+    func openWebText() throws {
+        try FileSystem.createFolder(folder("pages"))
+        for page in 0..<30 { try AtomicFile.write("Page \(page).\n", to: folder("pages/\(page).txt")) }
+        var request = PreparationRequest(.openwebtext, copy: folder("pages"), dataFolder: folder("data"))
+        #expect(request.tokenizer == .gpt2)
+        request.tokenizer = .path(BytePairFixture.folder + "/small.tiktoken")
+        let result = try DataPreparation.run(request, cacheFolder: folder("cache"))
+        #expect(result.name == "openwebtext")
+        let documents = try #require(result.documents)
+        #expect(documents.train + documents.validation == 30)
+        #expect(documents.validation > 0, "few documents get a larger share")
+        #expect(FileSystem.kind(of: folder("cache")) == nil)
+    }
+
+    @Test("tinystories keeps its publishers' split, and its separator is no text")
+    func tinyStories() throws {
+        try FileSystem.createFolder(folder("stories"))
+        let train = folder("stories/TinyStoriesV2-GPT4-train.txt")
+        try AtomicFile.write("Once.\n<|endoftext|>\nTwice.\n<|endoftext|>\nThrice.\n<|endoftext|>\n", to: train)
+        var request = PreparationRequest(.tinystories, copy: folder("stories"), dataFolder: folder("data"))
+        request.tokenizer = .path(BytePairFixture.folder + "/small.tiktoken")
+        let error = #expect(throws: UserError.self) { try DataPreparation.run(request, cacheFolder: folder("cache")) }
+        #expect(error?.message.contains("TinyStoriesV2-GPT4-valid.txt is missing: --from names the folder") == true)
+        try AtomicFile.write("Never.\n<|endoftext|>\n", to: folder("stories/TinyStoriesV2-GPT4-valid.txt"))
+        let result = try DataPreparation.run(request, cacheFolder: folder("cache"))
+        #expect(result.documents?.train == 3)
+        #expect(result.documents?.validation == 1)
+        let dataset = try Dataset.open(folder: folder("data"), name: "tinystories")
+        let text = try #require(dataset.tokenizer).decode(try ids(dataset.train))
+        #expect(!String(decoding: text, as: UTF8.self).contains("<|endoftext|>\n<|endoftext|>"))
+        #expect(try ids(dataset.train).filter { $0 == dataset.endOfText }.count == 3)
+    }
+
+    private func ids(_ sequence: TokenSequence) throws -> [Int32] {
+        var ids = [Int32](repeating: -1, count: sequence.count)
+        try ids.withUnsafeMutableBufferPointer { try sequence.copy(from: 0, count: $0.count, into: $0.baseAddress!) }
+        return ids
+    }
+
     @Test("the demo corpus is prepared with its whole alphabet, whatever its size, and knows its optimum")
     func demo() throws {
         let request = PreparationRequest(

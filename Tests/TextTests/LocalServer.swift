@@ -1,0 +1,111 @@
+import Foundation
+
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+/// A server of one file over HTTP on loopback that behaves as badly as it is told to, one answer after the other.
+final class LocalServer: @unchecked Sendable {
+    enum Answer {
+        /// All of it, or the range that was asked for.
+        case good
+        /// Ends the connection after so many bytes of the body.
+        case cut(after: Int)
+        /// Sends so many bytes of the body, and then nothing.
+        case stall(after: Int)
+        /// The whole file, whatever range was asked for.
+        case ignoringRange
+        case status(Int)
+    }
+
+    let content: [UInt8]
+    let port: UInt16
+    private let listener: Int32
+    private let lock = NSLock()
+    private var answers: [Answer]
+    private var seenRanges: [Int] = []
+
+    /// - Parameter answers: one a request; those that come later get good ones.
+    init(_ content: [UInt8], answers: [Answer]) throws {
+        self.content = content
+        self.answers = answers
+        listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let isReady = withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(listener, $0, length) == 0 && listen(listener, 8) == 0 && getsockname(listener, $0, &length) == 0
+            }
+        }
+        guard isReady else { throw POSIXError(.EADDRNOTAVAIL) }
+        port = UInt16(bigEndian: address.sin_port)
+        Thread.detachNewThread { [listener, weak self] in
+            while case let connection = accept(listener, nil, nil), connection >= 0 {
+                guard let self else { break }
+                Thread.detachNewThread { self.serve(connection) }
+            }
+        }
+    }
+
+    func stop() {
+        shutdown(listener, Int32(SHUT_RDWR))
+        close(listener)
+    }
+
+    var url: String { "http://127.0.0.1:\(port)/file" }
+    /// The first byte of each request, in order.
+    var requests: [Int] { lock.withLock { seenRanges } }
+
+    private func serve(_ connection: Int32) {
+        defer { close(connection) }
+        var request = ""
+        var buffer = [UInt8](repeating: 0, count: 4096)
+        while !request.contains("\r\n\r\n") {
+            let count = recv(connection, &buffer, buffer.count, 0)
+            guard count > 0 else { return }
+            request += String(decoding: buffer[..<count], as: UTF8.self)
+        }
+        let asked = request.firstMatch(of: /[Rr]ange: bytes=(\d+)-/).flatMap { Int($0.1) }
+        let answer = lock.withLock {
+            seenRanges.append(asked ?? 0)
+            return answers.isEmpty ? .good : answers.removeFirst()
+        }
+        var start = asked ?? 0
+        if case .ignoringRange = answer { start = 0 }
+        if case .status(let status) = answer {
+            return refuse(connection, status)
+        }
+        guard start < content.count else { return refuse(connection, 416) }
+        let body = content[start...]
+        let range = "Content-Range: bytes \(start)-\(content.count - 1)/\(content.count)\r\n"
+        let head =
+            "HTTP/1.1 \(start > 0 ? "206 Partial" : "200 OK")\r\nContent-Length: \(body.count)\r\n"
+            + (start > 0 ? range : "") + "Connection: close\r\n\r\n"
+        send(connection, Array(head.utf8))
+        switch answer {
+        case .cut(let count): send(connection, Array(body.prefix(count)))
+        case .stall(let count):
+            send(connection, Array(body.prefix(count)))
+            // Until the client goes away.
+            _ = recv(connection, &buffer, buffer.count, 0)
+        default: send(connection, Array(body))
+        }
+    }
+
+    private func refuse(_ connection: Int32, _ status: Int) {
+        send(connection, Array("HTTP/1.1 \(status) No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".utf8))
+    }
+
+    private func send(_ connection: Int32, _ bytes: [UInt8]) {
+        var sent = 0
+        while sent < bytes.count {
+            let count = bytes[sent...].withUnsafeBytes {
+                Glibc.send(connection, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL.rawValue))
+            }
+            guard count > 0 else { return }
+            sent += count
+        }
+    }
+}
