@@ -11,6 +11,7 @@ struct DownloadTests {
 
     init() throws { folder = try TemporaryFolder() }
 
+    private var hash: String { content.withUnsafeBytes { Checksum.sha256(of: $0) } }
     private var path: String { folder("cache/some/file") }
 
     /// What became of a download from a server with these answers, and the first byte of each request.
@@ -26,7 +27,7 @@ struct DownloadTests {
                 title: "the file",
                 url: server.url,
                 cachePath: "some/file",
-                sha256: Checksum.sha256(of: self.content),
+                sha256: hash,
                 byteCount: self.content.count
             ),
             cacheFolder: folder("cache"),
@@ -100,7 +101,7 @@ struct DownloadTests {
         other[100] ^= 1
         let error = #expect(throws: UserError.self) { try download([], of: other).result.get() }
         #expect(error?.kind == .data)
-        #expect(error?.message.contains("expected \(Checksum.sha256(of: content))") == true)
+        #expect(error?.message.contains("expected \(hash)") == true)
         #expect(try FileSystem.names(inFolder: folder("cache/some")).isEmpty)
         let (result, requests) = try download([], partial: Array(other[..<60_000]))
         try expectWhole(result)

@@ -2,6 +2,12 @@ import Foundation
 
 #if canImport(Glibc)
     import Glibc
+
+    private let stream = Int32(SOCK_STREAM.rawValue)
+    private let withoutSignal = Int32(MSG_NOSIGNAL)
+#else
+    private let stream = SOCK_STREAM
+    private let withoutSignal: Int32 = 0
 #endif
 
 /// A server of one file over HTTP on loopback that behaves as badly as it is told to, one answer after the other.
@@ -29,7 +35,7 @@ final class LocalServer: @unchecked Sendable {
     init(_ content: [UInt8], answers: [Answer]) throws {
         self.content = content
         self.answers = answers
-        listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        let listener = socket(AF_INET, stream, 0)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
@@ -41,7 +47,8 @@ final class LocalServer: @unchecked Sendable {
         }
         guard isReady else { throw POSIXError(.EADDRNOTAVAIL) }
         port = UInt16(bigEndian: address.sin_port)
-        Thread.detachNewThread { [listener, weak self] in
+        self.listener = listener
+        Thread.detachNewThread { [weak self] in
             while case let connection = accept(listener, nil, nil), connection >= 0 {
                 guard let self else { break }
                 Thread.detachNewThread { self.serve(connection) }
@@ -83,26 +90,26 @@ final class LocalServer: @unchecked Sendable {
         let head =
             "HTTP/1.1 \(start > 0 ? "206 Partial" : "200 OK")\r\nContent-Length: \(body.count)\r\n"
             + (start > 0 ? range : "") + "Connection: close\r\n\r\n"
-        send(connection, Array(head.utf8))
+        transmit(connection, Array(head.utf8))
         switch answer {
-        case .cut(let count): send(connection, Array(body.prefix(count)))
+        case .cut(let count): transmit(connection, Array(body.prefix(count)))
         case .stall(let count):
-            send(connection, Array(body.prefix(count)))
+            transmit(connection, Array(body.prefix(count)))
             // Until the client goes away.
             _ = recv(connection, &buffer, buffer.count, 0)
-        default: send(connection, Array(body))
+        default: transmit(connection, Array(body))
         }
     }
 
     private func refuse(_ connection: Int32, _ status: Int) {
-        send(connection, Array("HTTP/1.1 \(status) No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".utf8))
+        transmit(connection, Array("HTTP/1.1 \(status) No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".utf8))
     }
 
-    private func send(_ connection: Int32, _ bytes: [UInt8]) {
+    private func transmit(_ connection: Int32, _ bytes: [UInt8]) {
         var sent = 0
         while sent < bytes.count {
             let count = bytes[sent...].withUnsafeBytes {
-                Glibc.send(connection, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL.rawValue))
+                send(connection, $0.baseAddress, $0.count, withoutSignal)
             }
             guard count > 0 else { return }
             sent += count
