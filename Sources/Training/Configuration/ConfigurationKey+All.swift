@@ -191,14 +191,6 @@ extension ConfigurationKey {
             \.allReduce,
             "How gradients are summed: the ring has the same bits over every transport, native is MPI_Allreduce"
         ),
-        .integer(
-            "bucket_cap_mb",
-            .ranks,
-            \.bucketMegabytes,
-            atLeast: 1,
-            atMost: 1 << 20,
-            "Most megabytes of gradient to sum at once while the backward pass goes on"
-        ),
         .number(
             "timeout",
             .ranks,
@@ -220,6 +212,14 @@ extension ConfigurationKey {
             \.hostfile,
             mayBeEmpty: true,
             "File of the job's hosts, a line each, rank 0's first, where no launcher says who is who"
+        ),
+        .integer(
+            "bucket_cap_mb",
+            .ranks,
+            \.bucketMegabytes,
+            atLeast: 1,
+            atMost: 1 << 20,
+            "Most megabytes of gradient to sum at once while the backward pass goes on"
         ),
         .integer(
             "check_interval",
