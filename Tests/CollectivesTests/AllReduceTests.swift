@@ -115,7 +115,7 @@ struct AllReduceTests {
                 guard count > 0 else { break }
                 if (position..<position + count).contains(byte) { buffer[byte - position] ^= 4 }
                 position += count
-                guard write(tapOut, buffer, count) == count else { break }
+                guard send(tapOut, buffer, count, SocketFlags.withoutSignal) == count else { break }
             }
             shutdown(tapOut, Int32(SHUT_RDWR))
             close(tapIn)

@@ -1,13 +1,12 @@
 import Foundation
+import TestSupport
 
 #if canImport(Glibc)
     import Glibc
 
     private let stream = Int32(SOCK_STREAM.rawValue)
-    private let withoutSignal = Int32(MSG_NOSIGNAL)
 #else
     private let stream = SOCK_STREAM
-    private let withoutSignal: Int32 = 0
 #endif
 
 /// A server of one file over HTTP on loopback that behaves as badly as it is told to, one answer after the other.
@@ -53,13 +52,13 @@ final class LocalServer: @unchecked Sendable {
                 guard let self else { break }
                 Thread.detachNewThread { self.serve(connection) }
             }
+            // Here and not in stop: the number could be another socket's before this thread has looked again.
+            close(listener)
         }
     }
 
-    func stop() {
-        shutdown(listener, Int32(SHUT_RDWR))
-        close(listener)
-    }
+    /// No more requests.
+    func stop() { shutdown(listener, Int32(SHUT_RDWR)) }
 
     var url: String { "http://127.0.0.1:\(port)/file" }
     /// The first byte of each request, in order.
@@ -109,7 +108,7 @@ final class LocalServer: @unchecked Sendable {
         var sent = 0
         while sent < bytes.count {
             let count = bytes[sent...].withUnsafeBytes {
-                send(connection, $0.baseAddress, $0.count, withoutSignal)
+                send(connection, $0.baseAddress, $0.count, SocketFlags.withoutSignal)
             }
             guard count > 0 else { return }
             sent += count
