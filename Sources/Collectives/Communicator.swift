@@ -121,12 +121,7 @@ public final class Communicator {
     /// The bytes of rank `root` to every rank, in place.
     public func broadcast(_ bytes: UnsafeMutableRawBufferPointer, from root: Int = 0) throws {
         guard let thread, !bytes.isEmpty else { return }
-        let label = nextLabel()
-        thread.submit { [rank, worldSize, board] transport in
-            try ByteRing(transport: transport, rank: rank, worldSize: worldSize, label: label, board: board)
-                .broadcast(bytes, root: root)
-        }
-        try wait()
+        try run(on: thread) { try $0.broadcast(bytes, root: root) }
     }
 
     /// A message of rank `root`, of any length, to every rank.
@@ -141,26 +136,17 @@ public final class Communicator {
     /// The bytes of rank `sender` to the rank after it, in place, over that one edge of the ring.
     public func pass(_ bytes: UnsafeMutableRawBufferPointer, from sender: Int) throws {
         guard let thread, !bytes.isEmpty else { return }
-        let label = nextLabel()
-        thread.submit { [rank, worldSize, board] transport in
-            try ByteRing(transport: transport, rank: rank, worldSize: worldSize, label: label, board: board)
-                .pass(bytes, from: sender)
-        }
-        try wait()
+        try run(on: thread) { try $0.pass(bytes, from: sender) }
     }
 
     /// Every rank's values, in the order of ranks: `count` of them from each.
     public func allGather<Value: BitwiseCopyable>(_ values: [Value]) throws -> [[Value]] {
         guard let thread, !values.isEmpty else { return members.map { _ in values } }
-        let label = nextLabel()
         var all: [Value] = []
         for _ in members { all += values }
         try all.withUnsafeMutableBytes { bytes in
-            thread.submit { [rank, worldSize, board, blockSize = bytes.count / members.count] transport in
-                try ByteRing(transport: transport, rank: rank, worldSize: worldSize, label: label, board: board)
-                    .allGather(bytes, blockSize: blockSize)
-            }
-            try wait()
+            let blockSize = bytes.count / members.count
+            try run(on: thread) { try $0.allGather(bytes, blockSize: blockSize) }
         }
         return members.indices.map { Array(all[$0 * values.count..<($0 + 1) * values.count]) }
     }
@@ -177,6 +163,17 @@ public final class Communicator {
 
     /// The largest of all ranks' values: how ranks agree to stop.
     public func agree(onMaximum value: Int) throws -> Int { try allGather([value]).map { $0[0] }.max()! }
+
+    /// Carries out a collective of bytes and waits for it.
+    private func run(on thread: CommunicationThread, _ collective: @escaping (ByteRing) throws -> Void) throws {
+        let label = nextLabel()
+        thread.submit { [rank, worldSize, board] transport in
+            try collective(
+                ByteRing(transport: transport, rank: rank, worldSize: worldSize, label: label, board: board)
+            )
+        }
+        try wait()
+    }
 
     private func nextLabel() -> MessageLabel {
         operations &+= 1

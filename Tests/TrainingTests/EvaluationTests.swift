@@ -80,6 +80,17 @@ struct EvaluationTests {
         #expect(error?.kind == .usage)
     }
 
+    /// A model of the fixture's shape for another data set.
+    private func untrained(for dataset: Dataset) -> GPT {
+        let model = GPT(
+            configuration: fixture.configuration.model(vocabularySize: dataset.vocabularySize),
+            pool: model.pool,
+            forTraining: false
+        )
+        model.initializeParameters(seed: 3)
+        return model
+    }
+
     @Test("On the demo corpus the optimum of the same tokens stands beside the loss")
     func demo() throws {
         let request = PreparationRequest(
@@ -89,12 +100,7 @@ struct EvaluationTests {
         )
         _ = try DataPreparation.run(request)
         let dataset = try Dataset.open(folder: fixture.folder.path, name: "demo")
-        let model = GPT(
-            configuration: fixture.configuration.model(vocabularySize: dataset.vocabularySize),
-            pool: model.pool,
-            forTraining: false
-        )
-        model.initializeParameters(seed: 3)
+        let model = untrained(for: dataset)
         let evaluation = try Evaluation(dataset: dataset, blockSize: 8, batchSize: 4, batchCount: 5, seed: 1)
         let losses = try #require(try evaluation.losses(of: model))
         let optimum = try #require(losses.validationOptimum)
@@ -120,12 +126,7 @@ struct EvaluationTests {
         )
         _ = try DataPreparation.run(request)
         let dataset = try Dataset.open(folder: fixture.folder.path, name: "sizes")
-        let model = GPT(
-            configuration: fixture.configuration.model(vocabularySize: dataset.vocabularySize),
-            pool: model.pool,
-            forTraining: false
-        )
-        model.initializeParameters(seed: 3)
+        let model = untrained(for: dataset)
         // 13 characters of 16 bytes, again and again.
         let whole = try SplitLoss(of: model, dataset: dataset, split: .train, batchSize: 10)
         #expect(abs(try #require(whole.bitsPerByte) - whole.loss / log(2) * 13 / 16) < 1e-3)

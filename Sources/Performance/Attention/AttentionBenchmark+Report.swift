@@ -35,7 +35,7 @@ extension AttentionBenchmark {
         ]
         for comparison in comparisons {
             func time(_ spread: Spread?) -> String { spread.map { Numbers.fixed($0.median * 1000, 3) } ?? "-" }
-            func memory(_ bytes: Int?) -> String { bytes.map { MemoryCheck.text(bytes: $0) } ?? "too much" }
+            func memory(_ bytes: Int?) -> String { bytes.map { ByteCount.text($0) } ?? "too much" }
             lines.append(
                 TextTable.line([
                     (String(comparison.length), 6),

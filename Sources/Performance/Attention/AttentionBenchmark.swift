@@ -73,7 +73,7 @@ public struct AttentionBenchmark: Sendable {
             .usage,
             """
             block_size=\(length): attention over so many tokens takes \(Numbers.fixed(bytes / 1e9, 1)) GB, but \
-            \(MemoryCheck.text(bytes: available)) are free; choose a smaller --block_size
+            \(ByteCount.text(available)) are free; choose a smaller --block_size
             """
         )
     }

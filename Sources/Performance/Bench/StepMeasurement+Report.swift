@@ -32,7 +32,7 @@ extension StepMeasurement {
     public var lines: [String] {
         let spread = spread
         func milliseconds(_ seconds: Double) -> String { Numbers.fixed(seconds * 1000, 2) }
-        let memory = peakMemory.map { MemoryCheck.text(bytes: $0) } ?? "not known on this system"
+        let memory = peakMemory.map { ByteCount.text($0) } ?? "not known on this system"
         return [
             "\(shape.preset.rawValue): \(shape.text)",
             "machine: \(shape.threads) threads, \(Kernels.instructionSet), \(MatrixProduct.implementationDescription)",
@@ -104,17 +104,5 @@ extension PartTimes {
                     ("\(Numbers.fixed(share(seconds) * 100, 1))%", 8),
                 ])
             }
-    }
-}
-
-/// Columns of text.
-enum TextTable {
-    /// Cells at so many characters each, to the right; to the left where the width is negative.
-    static func line(_ cells: [(text: String, width: Int)]) -> String {
-        let line = cells.map { text, width in
-            let padding = String(repeating: " ", count: max(0, abs(width) - text.count))
-            return width < 0 ? text + padding : padding + text
-        }.joined()
-        return String(line.reversed().drop { $0 == " " }.reversed())
     }
 }

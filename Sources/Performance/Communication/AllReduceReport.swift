@@ -130,37 +130,28 @@ public struct AllReduceReport: Sendable {
             all-reduce of \(ranks) ranks on \(machines) \(machines == 1 ? "machine" : "machines") (\(route)); one thread \
             copies memory at \(Self.gigabytes(copyBandwidth)) GB/s (read and written)
             """
-        let columns = ["best ms", "median ms", "bus GB/s"]
-        let head = [""] + ways.flatMap { way in [way.name] + columns.dropFirst().map { _ in "" } }
+        let names = ways.map { ($0.name, -Self.wayWidth) }
+        let columns = ways.flatMap { _ in [("best ms", 12), ("median ms", 11), ("bus GB/s", 10)] }
         let rows = ways[0].results.indices.map { index in
-            [Self.size(ways[0].results[index].bytes)]
-                + ways.flatMap { way in
-                    let result = way.results[index]
-                    return [
-                        Self.milliseconds(result.seconds.minimum), Self.milliseconds(result.seconds.median),
-                        Self.gigabytes(result.busBandwidth(worldSize: ranks)),
-                    ]
-                }
+            TextTable.line(
+                [(Self.size(ways[0].results[index].bytes), 7)]
+                    + ways.flatMap { way in
+                        let result = way.results[index]
+                        return [
+                            (Self.milliseconds(result.seconds.minimum), 12),
+                            (Self.milliseconds(result.seconds.median), 11),
+                            (Self.gigabytes(result.busBandwidth(worldSize: ranks)), 10),
+                        ]
+                    }
+            )
         }
-        let table = [["size"] + ways.flatMap { _ in columns }] + rows
-        let widths = table[0].indices.map { column in table.map { $0[column].count }.max()! }
-        func line(_ row: [String], left: Bool) -> String {
-            let cells = zip(row, widths).enumerated().map { column, cell in
-                let space = String(repeating: " ", count: max(0, cell.1 - cell.0.count))
-                // A gap before each way.
-                let gap = column == 0 ? "" : column % 3 == 1 ? "    " : "  "
-                return gap + (left ? cell.0 + space : space + cell.0)
-            }
-            return cells.joined()
-        }
-        let heading = Self.trimmed(line(head, left: true))
-        let advice = recommendation.map { "\nrecommended: \(ways[$0.way].options): \($0.reason)" }
-        return ([title, heading] + table.map { line($0, left: false) }).joined(separator: "\n") + (advice ?? "") + "\n"
+        let advice = recommendation.map { ["recommended: \(ways[$0.way].options): \($0.reason)"] } ?? []
+        let head = [TextTable.line([("", 12)] + names), TextTable.line([("size", 7)] + columns)]
+        return ([title] + head + rows + advice).joined(separator: "\n") + "\n"
     }
 
-    private static func trimmed(_ line: String) -> String {
-        String(line.reversed().drop { $0 == " " }.reversed())
-    }
+    /// Characters of the three columns of a way.
+    private static let wayWidth = 33
 
     private static func size(_ bytes: Int) -> String {
         bytes >= 1_000_000

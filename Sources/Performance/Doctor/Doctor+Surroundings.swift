@@ -121,7 +121,7 @@ extension Doctor {
         let isWritable = Surroundings.isWritable(path)
         let isFile = !exists && FileSystem.kind(of: path) != nil
         var text = path + (exists ? "" : isFile ? " (not a folder)" : " (not there yet)")
-        if let free { text += ", \(MemoryCheck.text(bytes: free)) free" }
+        if let free { text += ", \(ByteCount.text(free)) free" }
         if !isWritable { text += ", not writable" }
         let isFine = isWritable && !isFile
         let option = key == "cache" ? CacheFolder.variable : "--\(key)"

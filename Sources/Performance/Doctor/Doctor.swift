@@ -148,7 +148,7 @@ public struct Doctor {
         return Finding(
             "memory_available_bytes",
             "memory free",
-            free.map { MemoryCheck.text(bytes: $0) } ?? "unknown",
+            free.map { ByteCount.text($0) } ?? "unknown",
             free.map { .integer($0) } ?? .null,
             state: isEnough ? .fine : .broken,
             advice: isEnough

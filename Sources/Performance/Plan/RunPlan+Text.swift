@@ -33,13 +33,13 @@ extension RunPlan {
             ("logits", memory.model.logits), ("batches", memory.batches), ("samples", memory.sampling),
             ("token files", memory.data), ("program", memory.program),
         ]
-        let free = available.map { ", \(MemoryCheck.text(bytes: $0)) free here" } ?? ""
-        var lines = ["memory\(ranks > 1 ? " a rank" : ""): \(MemoryCheck.text(bytes: memory.total))\(free)"]
+        let free = available.map { ", \(ByteCount.text($0)) free here" } ?? ""
+        var lines = ["memory\(ranks > 1 ? " a rank" : ""): \(ByteCount.text(memory.total))\(free)"]
         lines.append(
-            "  " + parts.filter { $0.1 > 0 }.map { "\($0.0) \(MemoryCheck.text(bytes: $0.1))" }.joined(separator: ", ")
+            "  " + parts.filter { $0.1 > 0 }.map { "\($0.0) \(ByteCount.text($0.1))" }.joined(separator: ", ")
         )
         if let bytes = data.bytes, bytes > MemoryPlan.largestResidentData {
-            let size = MemoryCheck.text(bytes: bytes)
+            let size = ByteCount.text(bytes)
             lines.append(
                 "  not counted: token files of \(size), whose pages the system takes back when memory is short"
             )

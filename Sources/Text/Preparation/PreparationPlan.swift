@@ -45,7 +45,11 @@ struct PreparationPlan {
                 tokenizer = try Self.characters(survey)
                 characterCount = survey.characterCount
             } else {
-                tokenizer = try Self.trained(on: corpus, threads: request.threads, progress: progress)
+                (tokenizer, characterCount) = try Self.trained(
+                    on: corpus,
+                    threads: request.threads,
+                    progress: progress
+                )
             }
         }
         guard corpus.isOneText else { return }
@@ -69,26 +73,21 @@ struct PreparationPlan {
         return CharacterTokenizer(scalars: scalars)
     }
 
-    /// Byte pairs of the text itself.
+    /// Byte pairs of the text itself; one text's characters are counted on the way.
     private static func trained(
         on corpus: Corpus,
         threads: Int,
         progress: (PreparationProgress) -> Void
-    ) throws -> BytePairTokenizer {
+    ) throws -> (tokenizer: BytePairTokenizer, characterCount: Int) {
         var trainer = try BytePairTrainer(
             vocabularySize: PreparationRequest.trainedVocabularySize,
             pool: WorkerPool(threadCount: threads)
         )
-        let total = try corpus.byteCount
-        let reader = corpus.reader { PreTokenScanner($0).lastCut() }
-        while let batch = try reader.next() {
-            let tasks = BatchEncoder.tasks(of: batch)
-            try trainer.add(tasks: tasks.count) { task, pass in
-                for piece in batch.pieces[tasks[task]] { try batch.withText(of: piece, field: corpus.field, pass) }
-            }
-            progress(.init(stage: .counting, doneBytes: reader.bytesRead, totalBytes: total))
+        var count = 0
+        try trainer.add(corpus, progress: progress) {
+            if corpus.isOneText { count += PositionSplit.Unit.characters.count($0) }
         }
-        return BytePairTokenizer(try trainer.train())
+        return (BytePairTokenizer(try trainer.train()), count)
     }
 
     private static func count(

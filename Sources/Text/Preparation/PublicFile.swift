@@ -9,6 +9,7 @@ struct PublicFile: Sendable {
     var cachePath: String
     /// Nil where the publisher is asked for it: see `pointerURL`.
     var sha256: String?
+    /// About, where the publisher is asked for it too.
     var byteCount: Int
     /// The option that names a copy.
     var option = "--from"
@@ -49,7 +50,7 @@ struct PublicFile: Sendable {
             revision: "main",
             name: "TinyStoriesV2-GPT4-\(isTrain ? "train" : "valid").txt",
             folder: "tinystories",
-            byteCount: isTrain ? 2_227_753_162 : 22_502_601
+            byteCount: isTrain ? 2_230_000_000 : 22_500_000
         )
     }
 

@@ -24,9 +24,9 @@ struct PublishedFiles {
         let missing = downloads.reduce(0) { $0 + $1.missingBytes }
         // Small ones are there before a line about them is read.
         if missing + dataset.tokenBytes > 100_000_000 {
-            let transfer = missing > 0 ? "\(Self.text(missing)) to download to \(cacheFolder), then " : ""
+            let transfer = missing > 0 ? "\(ByteCount.text(missing)) to download to \(cacheFolder), then " : ""
             announce(
-                "\(dataset.rawValue): \(transfer)about \(Self.text(dataset.tokenBytes)) of tokens to write to \(dataFolder); "
+                "\(dataset.rawValue): \(transfer)about \(ByteCount.text(dataset.tokenBytes)) of tokens to write to \(dataFolder); "
                     + "interrupted, the same command goes on where it stopped"
             )
         }
@@ -70,16 +70,10 @@ struct PublishedFiles {
             throw UserError(
                 .usage,
                 """
-                \(dataset.rawValue) needs \(Self.text(bytes)) of room and \(need.0) has \(Self.text(free[index])): free some, \
+                \(dataset.rawValue) needs \(ByteCount.text(bytes)) of room and \(need.0) has \(ByteCount.text(free[index])): free some, \
                 or choose another place with --data_dir and \(CacheFolder.variable)
                 """
             )
         }
-    }
-
-    private static func text(_ bytes: Int) -> String {
-        bytes >= 1_000_000_000
-            ? "\((bytes + 50_000_000) / 100_000_000 / 10).\((bytes + 50_000_000) / 100_000_000 % 10) GB"
-            : "\((bytes + 500_000) / 1_000_000) MB"
     }
 }

@@ -35,7 +35,7 @@ public struct MemoryCheck {
         let need =
             "n_layer=\(configuration.layerCount), n_embd=\(configuration.embeddingSize), "
             + "block_size=\(blockSize) and batch_size=\(batchSize) take \(Self.text(self.estimate)), "
-            + "but \(Self.text(bytes: available)) are free"
+            + "but \(ByteCount.text(available)) are free"
         func fits(_ batchSize: Int, _ blockSize: Int) -> Bool {
             plan(batchSize, blockSize).stillNeeded <= available
         }
@@ -78,18 +78,10 @@ public struct MemoryCheck {
 
     static func text(_ estimate: GPT.MemoryEstimate) -> String {
         """
-        \(text(bytes: estimate.total)) (parameters \(text(bytes: estimate.parameters)), gradients \
-        \(text(bytes: estimate.gradients)), moments \(text(bytes: estimate.moments)), activations \
-        \(text(bytes: estimate.activations)), logits \(text(bytes: estimate.logits)))
+        \(ByteCount.text(estimate.total)) (parameters \(ByteCount.text(estimate.parameters)), gradients \
+        \(ByteCount.text(estimate.gradients)), moments \(ByteCount.text(estimate.moments)), activations \
+        \(ByteCount.text(estimate.activations)), logits \(ByteCount.text(estimate.logits)))
         """
-    }
-
-    public static func text(bytes: Int) -> String {
-        switch bytes {
-        case ..<10_000_000: "\(Numbers.fixed(Double(bytes) / 1e6, 1)) MB"
-        case ..<1_000_000_000: "\(Numbers.fixed(Double(bytes) / 1e6, 0)) MB"
-        default: "\(Numbers.fixed(Double(bytes) / 1e9, 1)) GB"
-        }
     }
 
     /// What a process may still take: the system's own estimate, and no more than a container's limit leaves.

@@ -1,6 +1,7 @@
 import Collectives
 import Compute
 import Text
+import Formats
 import Transformer
 
 /// What a run says before it begins: model, data, a step, memory, machine, and how long it may take.
@@ -25,7 +26,7 @@ struct RunHeader {
     var lines: [String] {
         let parameters = ParameterLayout(model).count
         let tokenizer = dataset.tokenizer.map { " (\($0.name))" } ?? ""
-        let free = memory.available.map { "; \(MemoryCheck.text(bytes: $0)) free" } ?? ""
+        let free = memory.available.map { "; \(ByteCount.text($0)) free" } ?? ""
         let perStep = configuration.tokensPerIteration
         let passes = Double(configuration.maxIters) * Double(perStep) / Double(dataset.train.count)
         return [

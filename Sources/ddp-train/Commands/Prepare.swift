@@ -56,21 +56,7 @@ struct Prepare: ParsableCommand {
     )
     var tokenizer: String?
 
-    @Option(
-        help: ArgumentHelp(
-            "What stands between the documents of plain text, such as <|endoftext|> or \\n\\n.",
-            valueName: "text"
-        )
-    )
-    var separator: String?
-
-    @Option(
-        help: ArgumentHelp(
-            "Field of JSONL that is the text; all input is JSONL then. (default: text, in .jsonl files)",
-            valueName: "name"
-        )
-    )
-    var field: String?
+    @OptionGroup var format: CorpusFormatOptions
 
     @Option(
         name: .customLong("val_fraction"),
@@ -157,7 +143,8 @@ struct Prepare: ParsableCommand {
             return try complete(PreparationRequest(source: .inputs(input), name: name))
         }
         for (option, isGiven) in [
-            ("separator", separator != nil), ("field", field != nil), ("val_fraction", valFraction != nil),
+            ("separator", format.separator != nil), ("field", format.field != nil),
+            ("val_fraction", valFraction != nil),
         ] where isGiven {
             throw UserError(.usage, "--\(option) goes with --input")
         }
@@ -199,8 +186,8 @@ struct Prepare: ParsableCommand {
         request.dataFolder = dataDir
         if let tokenizer { request.tokenizer = TokenizerSource(tokenizer) }
         request.overwrite = overwrite
-        request.separator = try separator.map { try text(ofSeparator: $0) }
-        request.field = field
+        request.separator = try format.separatorText
+        request.field = format.field
         request.validationShare = try valFraction?.number("val_fraction", "above 0 and below 1") { $0 > 0 && $0 < 1 }
         request.shardSize = try shardSize.whole("shard_size", atLeast: 1, atMost: .max / 4)
         request.threads = Processors.count(asked: try threads.whole("threads", atLeast: 0, atMost: 1024))
@@ -208,14 +195,6 @@ struct Prepare: ParsableCommand {
             request.seed = UInt64(try seed.whole("seed", atLeast: 0, atMost: .max))
         }
         return request
-    }
-
-    /// Line breaks and tabs are written as in many languages, since a shell makes them hard to type.
-    private func text(ofSeparator separator: String) throws -> String {
-        guard !separator.isEmpty else {
-            throw UserError(.usage, "separator is empty: leave it out where there is none")
-        }
-        return separator.replacing("\\n", with: "\n").replacing("\\t", with: "\t").replacing("\\r", with: "\r")
     }
 }
 

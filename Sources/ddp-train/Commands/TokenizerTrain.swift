@@ -8,7 +8,7 @@ import Training
 struct TokenizerTrain: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "train",
-        abstract: "Make a byte-level BPE from text files.",
+        abstract: "Make a byte-level BPE from text.",
         discussion: """
             The vocabulary depends on the text alone. It is written as tokenizer.json, as merges.txt with vocab.json, and as \
             tokenizer.tiktoken; <|endoftext|> is its last id. Memory grows with the different words of the text, not with \
@@ -24,10 +24,15 @@ struct TokenizerTrain: ParsableCommand {
 
     @Option(
         parsing: .upToNextOption,
-        help: ArgumentHelp("Text files.", valueName: "file"),
+        help: ArgumentHelp(
+            "Files, folders and patterns of text, as for prepare; - for standard input.",
+            valueName: "path"
+        ),
         completion: .file()
     )
     var input: [String]
+
+    @OptionGroup var format: CorpusFormatOptions
 
     @Option(help: ArgumentHelp("Folder to write.", valueName: "folder"), completion: .directory)
     var output: String
@@ -52,11 +57,9 @@ struct TokenizerTrain: ParsableCommand {
             pool: WorkerPool(threadCount: Processors.count(asked: threads))
         )
         let console = RunOutput()
-        let total = try input.reduce(0) { try $0 + FileSystem.size(ofFile: $1) }
-        for file in input {
-            try trainer.add(file: file) { bytes in
-                console.progress("counting, \(bytes >> 20) of \(total >> 20) MB")
-            }
+        let meter = PreparationMeter()
+        try trainer.add(inputs: input, separator: format.separatorText, field: format.field) {
+            console.progress(meter.text($0))
         }
         let tokenizer = BytePairTokenizer(
             try trainer.train { console.progress("merging, \($0) of \(size - BytePairTrainer.smallestVocabulary)") }

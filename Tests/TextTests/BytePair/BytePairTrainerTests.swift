@@ -18,7 +18,7 @@ struct BytePairTrainerTests {
     @Test("the vocabulary is rustbpe's, whatever the number of threads", arguments: [1, 3])
     func rustbpe(threads: Int) throws {
         var trainer = try BytePairTrainer(vocabularySize: 800, pool: WorkerPool(threadCount: threads))
-        try trainer.add(file: Self.path)
+        try trainer.add(inputs: [Self.path])
         #expect(try trainer.train() == BytePairFixture.small.vocabulary)
     }
 
@@ -58,7 +58,7 @@ struct BytePairTrainerTests {
         let error = #expect(throws: UserError.self) { try train("", size: 300) }
         #expect(error?.kind == .data)
         var trainer = try BytePairTrainer(vocabularySize: 300, pool: WorkerPool(threadCount: 1))
-        let missing = #expect(throws: UserError.self) { try trainer.add(file: "/nothing/here") }
+        let missing = #expect(throws: UserError.self) { try trainer.add(inputs: ["/nothing/here"]) }
         #expect(missing?.kind == .inputOutput)
     }
 }

@@ -1,14 +1,6 @@
 import Compute
 import Formats
 
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
-
 /// Makes a byte-level BPE from text: again and again the pair of tokens that occurs most often becomes a token.
 ///
 /// Of pairs that occur equally often the smaller one is taken, bytes by their value before merged tokens by their age,
@@ -16,15 +8,13 @@ import Formats
 ///
 /// ```swift
 /// var trainer = try BytePairTrainer(vocabularySize: 8192, pool: pool)
-/// try trainer.add(file: "corpus.txt")
+/// try trainer.add(inputs: ["corpus.txt", "more/"])
 /// let tokenizer = BytePairTokenizer(try trainer.train())
 /// ```
 public struct BytePairTrainer {
     /// The bytes and `<|endoftext|>`.
     public static let smallestVocabulary = 257
     public static let largestVocabulary = 1 << 20
-
-    private static let blockSize = 16 << 20
 
     private let vocabularySize: Int
     private let pool: WorkerPool
@@ -90,39 +80,6 @@ public struct BytePairTrainer {
             }
         }
         for result in results { byteCount += try result.get() }
-    }
-
-    /// Counts a file, block by block.
-    ///
-    /// - Parameter progress: called after each block.
-    /// - Throws: `UserError(.inputOutput)` when it cannot be read.
-    public mutating func add(file path: String, progress: (_ bytes: Int) -> Void = { _ in }) throws {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw FileSystem.failure("cannot open", path, errno) }
-        defer { close(descriptor) }
-        var block = [UInt8](repeating: 0, count: Self.blockSize)
-        var filled = 0
-        while true {
-            let count = block.withUnsafeMutableBytes { read(descriptor, $0.baseAddress! + filled, $0.count - filled) }
-            if count < 0 {
-                if errno == EINTR { continue }
-                throw FileSystem.failure("cannot read", path, errno)
-            }
-            filled += count
-            guard count == 0 || filled == block.count else { continue }
-            let cut = block.withUnsafeBytes { bytes in
-                let text = UnsafeRawBufferPointer(rebasing: bytes[..<filled])
-                let cut = count == 0 ? filled : PreTokenScanner(text).lastCut()
-                add(UnsafeRawBufferPointer(rebasing: text[..<cut]))
-                return cut
-            }
-            progress(byteCount)
-            if count == 0 { return }
-            // A pre-token longer than the block.
-            if cut == 0 { block += [UInt8](repeating: 0, count: block.count) }
-            block.withUnsafeMutableBytes { $0.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[cut..<filled])) }
-            filled -= cut
-        }
     }
 
     /// Makes the vocabulary of all text so far; a smaller one than asked for when the text has no more pairs.

@@ -1,0 +1,17 @@
+import Formats
+import Testing
+
+@Suite("Numbers of bytes")
+struct ByteCountTests {
+    @Test(
+        "Three digits at most before GB, tenths where they say something",
+        arguments: [
+            (0, "0.0 MB"), (3_249_999, "3.2 MB"), (3_250_000, "3.3 MB"), (9_999_999, "10.0 MB"), (10_000_000, "10 MB"),
+            (431_600_000, "432 MB"), (1_000_000_000, "1.0 GB"), (12_880_189_440, "12.9 GB"),
+        ]
+    )
+    func text(bytes: Int, text: String) { #expect(ByteCount.text(bytes) == text) }
+
+    @Test("The largest number has a text too")
+    func largest() { #expect(ByteCount.text(.max) == "9223372036.9 GB") }
+}
