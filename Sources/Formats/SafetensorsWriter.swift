@@ -7,31 +7,40 @@ public enum SafetensorsWriter {
     /// - Parameters:
     ///   - metadata: written under `__metadata__`, sorted by name; readers of PyTorch files expect `"format": "pt"`.
     ///   - tensors: names are distinct, and `values` has as many elements as `shape` says.
-    ///   - progress: called after each piece of at most some megabytes.
+    ///   - progress: called after each piece.
+    /// - Returns: the SHA-256 of the file.
     /// - Throws: `UserError(.inputOutput)`.
+    @discardableResult
     public static func write(
         path: String,
         metadata: [String: String] = [:],
         tensors: [Tensor],
         progress: () -> Void = {}
-    ) throws {
+    ) throws -> String {
         let file = try AtomicFile(path: path)
+        var checksum = RunningChecksum()
+        func append(_ bytes: UnsafeRawBufferPointer) throws {
+            try file.append(bytes)
+            checksum.update(bytes)
+        }
         let header = header(metadata: metadata, tensors: tensors)
-        try withUnsafeBytes(of: UInt64(header.utf8.count).littleEndian) { try file.append($0) }
-        try file.append(header)
+        try withUnsafeBytes(of: UInt64(header.utf8.count).littleEndian) { try append($0) }
+        try Array(header.utf8).withUnsafeBytes { try append($0) }
         for tensor in tensors {
             var rest = UnsafeRawBufferPointer(tensor.values)
             while !rest.isEmpty {
                 let piece = rest.prefix(pieceBytes)
-                try file.append(UnsafeRawBufferPointer(rebasing: piece))
+                try append(UnsafeRawBufferPointer(rebasing: piece))
                 rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(piece.count))
                 progress()
             }
         }
         try file.commit()
+        return checksum.text
     }
 
-    private static let pieceBytes = 1 << 22
+    /// Small enough to be in a core's cache still when it is hashed.
+    private static let pieceBytes = 1 << 18
 
     private static func header(metadata: [String: String], tensors: [Tensor]) -> String {
         var members: [JSONValue.Member] = []

@@ -28,7 +28,14 @@ extension ParameterLayout {
         of parameters: borrowing FloatBuffer,
         _ body: ([(name: String, shape: [Int], values: UnsafeBufferPointer<Float>)]) throws -> Result
     ) rethrows -> Result {
-        let all = UnsafeBufferPointer(parameters.elements)
+        try withHuggingFaceTensors(of: UnsafeBufferPointer(parameters.elements), body)
+    }
+
+    /// The same for the `count` values of a flat buffer that somebody keeps alive.
+    public func withHuggingFaceTensors<Result>(
+        of all: UnsafeBufferPointer<Float>,
+        _ body: ([(name: String, shape: [Int], values: UnsafeBufferPointer<Float>)]) throws -> Result
+    ) rethrows -> Result {
         let tensors = huggingFaceTensors
         let zeros = FloatBuffer(count: tensors.filter { $0.range == nil }.map(\.shape[0]).max() ?? 0)
         return try body(

@@ -1,5 +1,6 @@
 import Compute
 import Formats
+import Text
 import Transformer
 
 /// A folder that holds one moment of a run, whole and verified by hashes.
@@ -15,6 +16,8 @@ public struct Checkpoint: Sendable {
     public let state: CheckpointState
     /// SHA-256 of each file by name.
     let hashes: [String: String]
+    /// Whether all files have been compared with their hashes, so that loading does not read them twice.
+    private var isVerified = false
 
     static let modelFile = "model.safetensors"
     static let optimizerFile = "optimizer.safetensors"
@@ -36,20 +39,30 @@ public struct Checkpoint: Sendable {
         FileSystem.kind(of: folder + "/" + stateFile) == .file
     }
 
+    /// Names of the files beside `state.json`, those that every checkpoint has included.
+    var fileNames: [String] { Set(hashes.keys).union([Self.modelFile, Self.optimizerFile]).sorted() }
+
     /// Compares every file with its hash.
     ///
+    /// - Parameter progress: called after each piece.
+    /// - Returns: the same checkpoint, whose files are not compared again when they are loaded.
     /// - Throws: `UserError(.data)` that names the file that is missing or differs.
-    public func verify() throws {
-        for name in Set(hashes.keys).union([Self.modelFile, Self.optimizerFile]).sorted() { try verify(name) }
+    @discardableResult
+    public func verify(progress: () -> Void = {}) throws -> Checkpoint {
+        for name in fileNames { try verify(name, progress: progress) }
+        var verified = self
+        verified.isVerified = true
+        return verified
     }
 
-    private func verify(_ name: String) throws {
+    private func verify(_ name: String, progress: () -> Void = {}) throws {
+        if isVerified { return }
         let path = folder + "/" + name
         guard let expected = hashes[name] else {
             throw UserError(.data, "\(folder)/\(Self.stateFile) has no hash of \(name)")
         }
         guard FileSystem.kind(of: path) == .file else { throw UserError(.data, "\(path) is missing") }
-        guard try Checksum.sha256(ofFile: path) == expected else {
+        guard try Checksum.sha256(ofFile: path, progress: progress) == expected else {
             throw UserError(.data, "\(path) is damaged: its hash is not the one that was written with it")
         }
     }
@@ -93,15 +106,14 @@ public struct Checkpoint: Sendable {
     /// Fills an empty folder with the files of a checkpoint, each flushed to disk.
     static func write(
         _ state: CheckpointState,
-        model: GPT,
-        optimizer: AdamW,
+        _ values: CheckpointValues,
+        tokenizer: (any Tokenizer)?,
         into folder: String,
-        endOfText: Int32?,
-        writeTokenizer: ((_ folder: String) throws -> Void)?,
         progress: () -> Void
     ) throws {
         let metadata = ["format": "pt"]
-        try model.layout.withHuggingFaceTensors(of: model.parameters) { tensors in
+        var hashes: [String: String] = [:]
+        hashes[modelFile] = try values.layout.withHuggingFaceTensors(of: values.parameters) { tensors in
             try SafetensorsWriter.write(
                 path: folder + "/" + modelFile,
                 metadata: metadata,
@@ -109,20 +121,20 @@ public struct Checkpoint: Sendable {
                 progress: progress
             )
         }
-        try SafetensorsWriter.write(
+        hashes[optimizerFile] = try SafetensorsWriter.write(
             path: folder + "/" + optimizerFile,
             metadata: metadata,
-            tensors: model.layout.slices(of: optimizer.firstMoments, prefix: firstMomentPrefix)
-                + model.layout.slices(of: optimizer.secondMoments, prefix: secondMomentPrefix),
+            tensors: values.layout.slices(of: values.firstMoments, prefix: firstMomentPrefix)
+                + values.layout.slices(of: values.secondMoments, prefix: secondMomentPrefix),
             progress: progress
         )
-        try AtomicFile.write(state.model.huggingFaceDescription(endOfText: endOfText), to: folder + "/config.json")
-        if let writeTokenizer {
-            try writeTokenizer(folder)
+        let description = state.model.huggingFaceDescription(endOfText: tokenizer?.endOfText)
+        try AtomicFile.write(description, to: folder + "/config.json")
+        if let tokenizer {
+            try TokenizerFile.save(tokenizer, folder: folder)
             try AtomicFile.write(state.model.huggingFaceTokenizerDescription, to: folder + "/tokenizer_config.json")
         }
-        var hashes: [String: String] = [:]
-        for name in try FileSystem.names(inFolder: folder) {
+        for name in try FileSystem.names(inFolder: folder) where hashes[name] == nil {
             hashes[name] = try Checksum.sha256(ofFile: folder + "/" + name, progress: progress)
         }
         try AtomicFile.write(state.json(files: hashes).text(pretty: true), to: folder + "/" + stateFile)
@@ -160,11 +172,7 @@ extension ParameterLayout {
     }
 
     /// The tensors of a flat buffer, valid while the buffer lives.
-    fileprivate func slices(
-        of buffer: borrowing FloatBuffer,
-        prefix: String
-    ) -> [(name: String, shape: [Int], values: UnsafeBufferPointer<Float>)] {
-        let elements = UnsafeBufferPointer(buffer.elements)
-        return tensors.map { (prefix + $0.name, $0.shape, UnsafeBufferPointer(rebasing: elements[$0.range])) }
+    fileprivate func slices(of elements: UnsafeBufferPointer<Float>, prefix: String) -> [SafetensorsWriter.Tensor] {
+        tensors.map { (prefix + $0.name, $0.shape, UnsafeBufferPointer(rebasing: elements[$0.range])) }
     }
 }

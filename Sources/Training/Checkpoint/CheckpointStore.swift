@@ -1,4 +1,5 @@
 import Formats
+import Text
 import Transformer
 
 #if canImport(Darwin)
@@ -58,8 +59,7 @@ public struct CheckpointStore: Sendable {
         let iterations = try iterations()
         for iteration in iterations {
             do {
-                let checkpoint = try Checkpoint(folder: path(iteration: iteration))
-                try checkpoint.verify()
+                let checkpoint = try Checkpoint(folder: path(iteration: iteration)).verify()
                 guard checkpoint.state.iteration == iteration else {
                     throw UserError(.data, "\(checkpoint.folder) holds iteration \(checkpoint.state.iteration)")
                 }
@@ -77,38 +77,26 @@ public struct CheckpointStore: Sendable {
     /// Saves a checkpoint, then moves `latest` (and `best`), then removes what is no longer kept.
     ///
     /// - Parameters:
-    ///   - keepOlder: how many to keep besides the latest and the best.
-    ///   - endOfText: the token that ends a document, if there is one.
+    ///   - keep: how many of the newest stay, this one among them; the best stays besides.
     ///   - progress: called now and then while files are written.
-    ///   - writeTokenizer: puts the tokenizer's files into the folder it is given.
     /// - Throws: `UserError(.inputOutput)`; whatever was saved before is untouched then.
     @discardableResult
-    public func save(
+    func save(
         _ state: CheckpointState,
-        model: GPT,
-        optimizer: AdamW,
+        _ values: CheckpointValues,
+        tokenizer: (any Tokenizer)?,
         isBest: Bool,
-        keepOlder: Int,
-        endOfText: Int32? = nil,
-        progress: () -> Void = {},
-        writeTokenizer: ((_ folder: String) throws -> Void)? = nil
+        keep: Int,
+        progress: () -> Void = {}
     ) throws -> Checkpoint {
         let name = Self.name(iteration: state.iteration)
         let target = try AtomicFolder(path: folder + "/" + name)
-        try Checkpoint.write(
-            state,
-            model: model,
-            optimizer: optimizer,
-            into: target.temporaryPath,
-            endOfText: endOfText,
-            writeTokenizer: writeTokenizer,
-            progress: progress
-        )
+        try Checkpoint.write(state, values, tokenizer: tokenizer, into: target.temporaryPath, progress: progress)
         try target.commit(replacing: true)
         if isBest { try link(.best, to: name) }
         try link(.latest, to: name)
         try FileSystem.synchronizeFolder(folder)
-        try prune(keepOlder: keepOlder)
+        try prune(keep: keep)
         return try Checkpoint(folder: target.path)
     }
 
@@ -120,10 +108,10 @@ public struct CheckpointStore: Sendable {
         }
     }
 
-    private func prune(keepOlder: Int) throws {
+    private func prune(keep: Int) throws {
         let linked = Set(Which.allCases.compactMap(target))
         let names = try iterations().map { Self.name(iteration: $0) }
-        for name in names.filter({ !linked.contains($0) }).dropFirst(keepOlder) {
+        for name in names.dropFirst(keep) where !linked.contains(name) {
             // Under a hidden name first, so that a folder half removed is never taken for a checkpoint.
             let doomed = folder + "/.removed-" + name
             try FileSystem.rename(folder + "/" + name, to: doomed)

@@ -136,8 +136,8 @@ extension ConfigurationKey {
             "keep_checkpoints",
             .evaluation,
             \.keepCheckpoints,
-            atLeast: 0,
-            "Older checkpoints to keep besides the best and the latest"
+            atLeast: 1,
+            "Newest checkpoints to keep; the best is kept besides"
         ),
     ]
 

@@ -73,8 +73,8 @@ public struct TrainingConfiguration: Equatable, Sendable {
     public var evalOn = EvaluationRanks.all
     public var logInterval = 1
     public var alwaysSaveCheckpoint = true
-    /// Older checkpoints that stay besides the best and the latest.
-    public var keepCheckpoints = 0
+    /// Newest checkpoints that stay; the best stays besides.
+    public var keepCheckpoints = 1
 
     // Machine
     /// Worker threads; 0 uses every core.

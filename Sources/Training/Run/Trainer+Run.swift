@@ -210,13 +210,11 @@ extension Trainer {
         do {
             let checkpoint = try folder.checkpoints.save(
                 state,
-                model: model,
-                optimizer: optimizer,
+                CheckpointValues(model, optimizer),
+                tokenizer: dataset.tokenizer,
                 isBest: isBest,
-                keepOlder: values.keepCheckpoints,
-                endOfText: dataset.tokenizer?.endOfText,
-                progress: communicator.board.worked,
-                writeTokenizer: dataset.tokenizer.map { tokenizer in { try TokenizerFile.save(tokenizer, folder: $0) } }
+                keep: values.keepCheckpoints,
+                progress: communicator.board.worked
             )
             lastSaved = iteration
             try folder.checkpointSaved()
