@@ -88,6 +88,20 @@ public enum VectorOperations {
         return sums.reduce(0, +)
     }
 
+    /// Copies all elements to a buffer of the same length.
+    public static func copy(
+        _ values: UnsafeBufferPointer<Float>,
+        to target: UnsafeMutableBufferPointer<Float>,
+        pool: WorkerPool
+    ) {
+        precondition(values.count == target.count)
+        guard let base = values.baseAddress, let targetBase = target.baseAddress else { return }
+        pool.run((values.count + piece - 1) / piece) { task, _ in
+            let start = task * piece
+            (targetBase + start).update(from: base + start, count: min(piece, values.count - start))
+        }
+    }
+
     /// Sets every element to zero.
     public static func clear(_ values: UnsafeMutableBufferPointer<Float>, pool: WorkerPool) {
         guard let base = values.baseAddress else { return }

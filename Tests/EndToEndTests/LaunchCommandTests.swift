@@ -67,8 +67,9 @@ struct LaunchCommandTests {
     @Test("A rank that is killed is started again from the last checkpoint", .enabled(if: hasProc))
     func restart() throws {
         let launcher = try start("restarted", ["--max_restarts=2"], until: 45)
+        waitUntil { !launcher.isRunning || launcher.output.contains("checkpoints/step-00000040") }
         kill(try writer(of: "restarted"), SIGKILL)
-        waitUntil { !launcher.isRunning || launcher.output.contains("iter 85:") }
+        waitUntil { !launcher.isRunning || launcher.output.contains(#/resumed at iteration \d+\n(.*\n)*iter /#) }
         launcher.send(SIGTERM)
         let result = try launcher.wait()
         #expect(result.exitCode == 75, "\(result)")

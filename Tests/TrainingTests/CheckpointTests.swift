@@ -173,6 +173,88 @@ struct CheckpointTests {
         try store.open(.best).verify()
     }
 
+    @Test("What is saved in the background are the numbers of the moment when it was begun")
+    func background() throws {
+        let pool = WorkerPool(threadCount: 2)
+        let model = model(seed: 1)
+        let optimizer = optimizer(model, seed: 2)
+        let saver = CheckpointSaver(store: store, keep: 1, tokenizer: nil)
+        #expect(saver.collect(waiting: true) == nil)
+        for iteration in 1...3 {
+            _ = model.parameters.elements.update(fromContentsOf: randomValues(model.layout.count, seed: 10))
+            let expected = [model.parameters.elements, optimizer.firstMoments.elements].map { Array($0) }
+            saver.begin(state(iteration), CheckpointValues(model, optimizer), isBest: true, pool: pool)
+            for buffer in [model.parameters.elements, optimizer.firstMoments.elements] { buffer.update(repeating: 7) }
+            #expect(saver.hasBegun)
+            let ended = try #require(saver.collect(waiting: true))
+            #expect(!saver.hasBegun && ended.stoodStillSeconds <= ended.seconds)
+            let checkpoint = try ended.result.get()
+            #expect(checkpoint.state == state(iteration))
+            let loaded = try checkpoint.loadModel(pool: pool)
+            let moments = AdamW(layout: loaded.layout, options: .init())
+            try checkpoint.loadMoments(into: moments, layout: loaded.layout)
+            #expect([values(loaded.parameters), values(moments.firstMoments)] == expected)
+            #expect(values(moments.secondMoments) == values(optimizer.secondMoments))
+        }
+    }
+
+    @Test("A save in the background that fails is told when it is collected, and the next one is made")
+    func failedBackground() throws {
+        let model = model(seed: 1)
+        let numbers = CheckpointValues(model, optimizer(model, seed: 2))
+        let saver = CheckpointSaver(store: store, keep: 1, tokenizer: nil)
+        try AtomicFile.write("in the way", to: store.folder)
+        saver.begin(state(1), numbers, isBest: false, pool: model.pool)
+        let failed = try #require(saver.collect(waiting: true))
+        #expect(throws: UserError.self) { try failed.result.get() }
+        try FileSystem.remove(store.folder)
+        saver.begin(state(2), numbers, isBest: false, pool: model.pool)
+        #expect(try saver.collect(waiting: true)?.result.get().state.iteration == 2)
+    }
+
+    @Test("The copy that is saved from is taken where there is memory for it")
+    func roomForCopy() throws {
+        let plan = MemoryPlan(configuration: configuration, batchSize: 2, threads: 1)
+        let needed = plan.stillNeeded + 3 * 4 * ParameterLayout(configuration).count
+        for (available, hasRoom) in [(needed, true), (needed - 1, false), (nil, true)] {
+            let check = try MemoryCheck(configuration: configuration, batchSize: 2, threads: 1, available: available)
+            #expect(check.hasRoomForCopy == hasRoom)
+        }
+    }
+
+    @Test("What differs between two checkpoints is told: facts, shapes, and each tensor by how much")
+    func differences() throws {
+        let first = try save(1, keep: 9)
+        #expect(try CheckpointDifference(first, first).isEmpty)
+        let model = model(seed: 1)
+        let optimizer = optimizer(model, seed: 1001)
+        let changed = model.layout.blocks[1].fullyConnected.weight
+        let before = model.parameters.elements[changed.lowerBound]
+        model.parameters.elements[changed.lowerBound] = before + 0.5
+        var other = state(2)
+        other.options = ["learning_rate": "0.002", "new": "1"]
+        let second = try store.save(
+            other,
+            CheckpointValues(model, optimizer),
+            tokenizer: nil,
+            isBest: false,
+            keep: 9
+        )
+        let difference = try CheckpointDifference(first, second)
+        #expect(!difference.isEmpty && difference.shapes.isEmpty)
+        #expect(difference.facts.map(\.name) == ["iteration", "learning_rate", "out_dir", "new"])
+        #expect(difference.facts.map(\.first) == ["1", "0.001", "a \"quoted\" name", nil])
+        #expect(difference.facts.map(\.second) == ["2", "0.002", nil, "1"])
+        let norm = model.parameters.elements[changed].dropFirst().reduce(Double(before * before)) {
+            $0 + Double($1 * $1)
+        }
+        let tensor = try #require(difference.tensors.first)
+        #expect(difference.tensors.count == 1 && tensor.name == "transformer.h.1.mlp.c_fc.weight")
+        #expect(tensor.differing == 1 && tensor.shape == [8, 32])
+        #expect(abs(tensor.largest - 0.5) < 1e-6)
+        #expect(abs(tensor.relative - 0.5 / norm.squareRoot()) < 1e-5)
+    }
+
     @Test("A place that cannot be written is an input/output error that names it")
     func unwritable() throws {
         try AtomicFile.write("in the way", to: scratch.path + "/checkpoints")

@@ -254,6 +254,38 @@ struct TrainerTests {
         #expect(error?.message.hasPrefix("iteration 8 was not saved: ") == true)
     }
 
+    @Test("With save_failure=stop a checkpoint that cannot be saved ends the run before the next evaluation")
+    func saveFailureStops() throws {
+        let watcher = Watcher()
+        watcher.onEvaluation = { [checkpoints = fixture.outDir + "/checkpoints"] report in
+            if report.iteration == 4 { try! AtomicFile.write("in the way", to: checkpoints) }
+        }
+        let error = #expect(throws: UserError.self) {
+            try fixture.run(observers: [watcher]) { $0.saveFailure = .stop }
+        }
+        #expect(error?.kind == .inputOutput)
+        #expect(error?.message.hasPrefix("iteration 4 was not saved: ") == true)
+        #expect(watcher.evaluations.map(\.iteration) == [0, 4])
+    }
+
+    @Test("Training that goes on while a checkpoint is written changes nothing in it")
+    func savedInTheBackground() throws {
+        var parameters: [Int: String] = [:]
+        let watcher = Watcher()
+        let trainer = try fixture.trainer(observers: [watcher]) {
+            $0.evalInterval = 1
+            $0.keepCheckpoints = 8
+        }
+        #expect(trainer.header.memory.hasRoomForCopy)
+        watcher.onEvaluation = { [unowned trainer] in parameters[$0.iteration] = trainer.model.parameterHash }
+        _ = try trainer.run()
+        #expect(try fixture.store.iterations() == Array((1...8).reversed()))
+        for iteration in 1...8 {
+            let checkpoint = try Checkpoint(folder: fixture.store.path(iteration: iteration)).verify()
+            #expect(try checkpoint.loadModel(pool: .init(threadCount: 1)).parameterHash == parameters[iteration])
+        }
+    }
+
     @Test("Weights from elsewhere give the shape, and a run on them starts where they are")
     func initialWeights() throws {
         try fixture.run()

@@ -134,7 +134,7 @@ final class Watcher: TrainingObserver {
         onEvaluation(report)
     }
 
-    func checkpointSaved(_ checkpoint: Checkpoint, isBest: Bool) {
-        saves.append((checkpoint.state.iteration, isBest))
+    func checkpointSaved(_ report: SaveReport) {
+        saves.append((report.checkpoint.state.iteration, report.isBest))
     }
 }

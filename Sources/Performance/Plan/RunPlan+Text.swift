@@ -38,6 +38,10 @@ extension RunPlan {
         lines.append(
             "  " + parts.filter { $0.1 > 0 }.map { "\($0.0) \(ByteCount.text($0.1))" }.joined(separator: ", ")
         )
+        lines.append(
+            "  besides, where there is room: \(ByteCount.text(memory.checkpointCopy)) that checkpoints are written from "
+                + "while training goes on"
+        )
         if let bytes = data.bytes, bytes > MemoryPlan.largestResidentData {
             let size = ByteCount.text(bytes)
             lines.append(
@@ -109,6 +113,7 @@ extension RunPlan {
                     ("program", .integer(memory.program)),
                 ])
             ),
+            ("checkpoint_copy_bytes", .integer(memory.checkpointCopy)),
             ("available_bytes", available.map { .integer($0) } ?? .null), ("fits", .bool(refusal == nil)),
             ("chunk_sequences", .integer(time.chunkSequences)),
             ("sequences_per_rank", .integer(time.sequencesPerRank)), ("step_seconds", .number(time.step)),

@@ -35,6 +35,9 @@ public struct Checkpoint: Sendable {
         (state, hashes) = try CheckpointState.read(try JSONValue(ofFile: path), path: path)
     }
 
+    /// `state.json`, for programs.
+    public var description: JSONValue { state.json(files: hashes) }
+
     public static func isCheckpoint(_ folder: String) -> Bool {
         FileSystem.kind(of: folder + "/" + stateFile) == .file
     }

@@ -139,6 +139,12 @@ extension ConfigurationKey {
             atLeast: 1,
             "Newest checkpoints to keep; the best is kept besides"
         ),
+        .choice(
+            "save_failure",
+            .evaluation,
+            \.saveFailure,
+            "When a checkpoint cannot be saved: continue says so and tries again at the next evaluation, stop ends the run"
+        ),
     ]
 
     private static let machine: [ConfigurationKey] = [

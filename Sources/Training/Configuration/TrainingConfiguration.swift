@@ -75,6 +75,7 @@ public struct TrainingConfiguration: Equatable, Sendable {
     public var alwaysSaveCheckpoint = true
     /// Newest checkpoints that stay; the best stays besides.
     public var keepCheckpoints = 1
+    public var saveFailure = SaveFailure.continue
 
     // Machine
     /// Worker threads; 0 uses every core.

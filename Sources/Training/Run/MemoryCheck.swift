@@ -14,6 +14,9 @@ public struct MemoryCheck {
     let estimate: GPT.MemoryEstimate
     /// Bytes that can be had, nil where the system does not say.
     let available: Int?
+    /// Whether there is memory for the copy that checkpoints are written from while training goes on.
+    let hasRoomForCopy: Bool
+    let copyBytes: Int
 
     /// - Throws: `UserError(.usage)` with the estimate and the largest batch and block that fit, when this one does not.
     public init(
@@ -31,6 +34,8 @@ public struct MemoryCheck {
         let asked = plan(batchSize, blockSize)
         self.estimate = asked.model
         self.available = available
+        hasRoomForCopy = available.map { asked.stillNeeded + asked.checkpointCopy <= $0 } ?? true
+        copyBytes = asked.checkpointCopy
         guard let available, asked.stillNeeded > available else { return }
         let need =
             "n_layer=\(configuration.layerCount), n_embd=\(configuration.embeddingSize), "

@@ -9,6 +9,9 @@ public struct MemoryPlan: Equatable, Sendable {
     public let sampling: Int
     /// Pages of token files that stay with the process: files that are checked as a whole when they are opened.
     public let data: Int
+    /// The copy of parameters and moments that rank 0 writes checkpoints from while training goes on. Taken where there is
+    /// room, so not part of `total`.
+    public let checkpointCopy: Int
     /// The program itself, with its libraries and the stacks and buffers of its threads.
     public let program: Int
 
@@ -36,6 +39,7 @@ public struct MemoryPlan: Equatable, Sendable {
             sequenceLength: configuration.blockSize,
             threads: threads
         )
+        checkpointCopy = model.parameters + model.moments
         batches = 2 * 2 * MemoryLayout<Int32>.stride * batchSize * configuration.blockSize
         let positions = min(configuration.blockSize, Self.sampleTokens + 1)
         sampling = samples ? 4 * 2 * configuration.layerCount * positions * configuration.embeddingSize : 0

@@ -26,8 +26,13 @@ final class RunConsole: TrainingObserver {
         }
     }
 
-    func checkpointSaved(_ checkpoint: Checkpoint, isBest: Bool) {
-        output.line("saved \(checkpoint.folder)\(isBest ? " (best)" : "")")
+    func checkpointSaved(_ report: SaveReport) {
+        var line = "saved \(report.checkpoint.folder)\(report.isBest ? " (best)" : "")"
+        if report.seconds > 1 {
+            let stoodStill = Numbers.fixed(report.stoodStillSeconds, 2)
+            line += " in \(Numbers.fixed(report.seconds, 1)) s, of which training stood still \(stoodStill) s"
+        }
+        output.line(line)
     }
 
     static func line(_ report: StepReport) -> String {

@@ -49,8 +49,17 @@ struct RunHeader {
             machine: \(threads) \(threads == 1 ? "thread" : "threads"), \(Kernels.instructionSet), \
             \(Numbers.fixed(peak / 1e9, 0)) GFLOP/s in matrix products
             """,
-        ] + (ranks.map { [$0] } ?? []) + [
+        ] + saving + (ranks.map { [$0] } ?? []) + [
             "expected: \(RunClock.text(seconds: expectedSeconds))\(Self.advice(seconds: expectedSeconds, model: model))"
+        ]
+    }
+
+    /// Only where it costs time that it need not.
+    private var saving: [String] {
+        guard !memory.hasRoomForCopy, steps > 0 else { return [] }
+        let copy = ByteCount.text(memory.copyBytes)
+        return [
+            "saving: training waits for each checkpoint, as there is no memory for a copy of \(copy) to write it from"
         ]
     }
 

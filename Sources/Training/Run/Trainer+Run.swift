@@ -20,6 +20,8 @@ extension Trainer {
         do {
             outcome = try loop()
         } catch {
+            // What is being written was sound, and the folder is not to be left with somebody at work in it.
+            try? collectSave(waiting: true)
             // What was recorded may show what went wrong; that is what the user has to hear of.
             writeTrace(atEnd: true)
             throw error
@@ -39,11 +41,13 @@ extension Trainer {
         while true {
             if isEvaluationDue, lastEvaluation?.iteration != iteration { try evaluateAndSave() }
             guard !isStopping else {
-                if lastSaved != iteration { try save(isBest: false, mustSucceed: true) }
+                try collectSave(waiting: true)
+                if lastSaved != iteration { try save(isBest: false, isLast: true) }
                 return .stopped
             }
             guard iteration < values.maxIters else { return .finished }
             try makeUpdate()
+            try collectSave(waiting: false)
             if !toldExpected, clock.isSettled, iteration < values.maxIters {
                 toldExpected = true
                 tellExpectedLength()
@@ -127,7 +131,7 @@ extension Trainer {
     }
 
     /// Where a user finds what was saved last.
-    private var lastCheckpoint: String {
+    var lastCheckpoint: String {
         guard let iteration = try? folder?.checkpoints.iterations().first, let folder else {
             return "there is no checkpoint yet"
         }
@@ -175,6 +179,8 @@ extension Trainer {
     }
 
     private func evaluateAndSave() throws {
+        // Whether this one will be the best depends on how it ended.
+        try collectSave(waiting: true)
         guard let report = try evaluate() else { return }
         lastEvaluation = (iteration, report.losses.validation)
         let isEnd = iteration >= values.maxIters
@@ -182,50 +188,9 @@ extension Trainer {
             if report.isBest { bestValidationLoss = report.losses.validation }
             return
         }
-        let previousBest = bestValidationLoss
+        bestBeforeSave = bestValidationLoss
         if report.isBest { bestValidationLoss = report.losses.validation }
-        // A best that could not be saved is not there to be beaten.
-        if try !save(isBest: report.isBest, mustSucceed: isEnd) { bestValidationLoss = previousBest }
-    }
-
-    // MARK: Saving
-
-    /// - Parameter mustSucceed: whether there is no later save that could make up for this one.
-    /// - Returns: whether it was saved.
-    @discardableResult
-    private func save(isBest: Bool, mustSucceed: Bool) throws -> Bool {
-        guard let folder else { return true }
-        output.progress("step \(iteration): saving")
-        let state = CheckpointState(
-            iteration: iteration,
-            model: model.configuration,
-            bestValidationLoss: bestValidationLoss,
-            validationLoss: lastEvaluation?.iteration == iteration ? lastEvaluation?.validationLoss : nil,
-            options: configuration.arguments(named: ConfigurationKey.all),
-            dataset: dataset.name,
-            datasetHash: dataset.fingerprint,
-            seed: values.seed,
-            worldSize: communicator.worldSize
-        )
-        do {
-            let checkpoint = try folder.checkpoints.save(
-                state,
-                CheckpointValues(model, optimizer),
-                tokenizer: dataset.tokenizer,
-                isBest: isBest,
-                keep: values.keepCheckpoints,
-                progress: communicator.board.worked
-            )
-            lastSaved = iteration
-            try folder.checkpointSaved()
-            for observer in observers { observer.checkpointSaved(checkpoint, isBest: isBest) }
-            return true
-        } catch let error as UserError {
-            let message = "iteration \(iteration) was not saved: \(error.message); \(lastCheckpoint)"
-            if mustSucceed { throw UserError(.inputOutput, message) }
-            output.note("warning: \(message); the next save is at the next evaluation")
-            return false
-        }
+        try save(isBest: report.isBest, isLast: isEnd)
     }
 
     // MARK: Time

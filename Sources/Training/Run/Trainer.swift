@@ -34,6 +34,8 @@ public final class Trainer {
     let evaluation: Evaluation
     /// Nil when only an evaluation is wanted, which writes nothing.
     let folder: RunFolder?
+    /// Of the same ranks as `folder`.
+    let saver: CheckpointSaver?
     let stop: StopRequest
     let output: RunOutput
     let observers: [any TrainingObserver]
@@ -48,6 +50,8 @@ public final class Trainer {
     /// Loss of the last step.
     var lastLoss: Double?
     var bestValidationLoss: Double?
+    /// What that was before the evaluation whose checkpoint was begun last.
+    var bestBeforeSave: Double?
     /// The iteration of the last evaluation and its validation loss, if one was made.
     var lastEvaluation: (iteration: Int, validationLoss: Double)?
 
@@ -213,6 +217,9 @@ public final class Trainer {
         self.configuration = configuration
         self.dataset = dataset
         self.folder = folder
+        saver = folder.map { folder in
+            CheckpointSaver(store: folder.checkpoints, keep: values.keepCheckpoints, tokenizer: dataset.tokenizer)
+        }
         self.stop = stop
         self.output = output
         self.observers = communicator.isMain ? own + observers : []

@@ -34,17 +34,29 @@ public struct EvaluationReport: Equatable, Sendable {
     public var seconds: Double
 }
 
+/// A checkpoint, after it was saved.
+public struct SaveReport: Sendable {
+    public var checkpoint: Checkpoint
+    /// Whether it is the best of the run so far.
+    public var isBest: Bool
+    /// From the beginning of the save to its end.
+    public var seconds: Double
+    /// Of `seconds`, those in which training stood still.
+    public var stoodStillSeconds: Double
+}
+
 /// Hangs onto a run: logs, metrics, samples and reports are observers, and training knows none of them.
 ///
-/// Methods are called on the run's own thread, in the order of the run; the model may be looked at, not changed.
+/// Methods are called on the run's own thread, in the order of the run; the model may be looked at, not changed. A
+/// checkpoint is written while training goes on, so its report may come some steps late, before the next evaluation's.
 public protocol TrainingObserver: AnyObject {
     func stepDone(_ report: StepReport)
     func evaluationDone(_ report: EvaluationReport, model: GPT)
-    func checkpointSaved(_ checkpoint: Checkpoint, isBest: Bool)
+    func checkpointSaved(_ report: SaveReport)
 }
 
 extension TrainingObserver {
     public func stepDone(_ report: StepReport) {}
     public func evaluationDone(_ report: EvaluationReport, model: GPT) {}
-    public func checkpointSaved(_ checkpoint: Checkpoint, isBest: Bool) {}
+    public func checkpointSaved(_ report: SaveReport) {}
 }

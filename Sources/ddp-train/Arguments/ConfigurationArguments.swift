@@ -165,6 +165,7 @@ struct EvaluationOptions: ParsableArguments {
     @Option("log_interval") var logInterval: ConfigurationOption?
     @Option("always_save_checkpoint") var alwaysSaveCheckpoint: ConfigurationOption?
     @Option("keep_checkpoints") var keepCheckpoints: ConfigurationOption?
+    @Option("save_failure") var saveFailure: ConfigurationOption?
 }
 
 struct MachineOptions: ParsableArguments {

@@ -1,0 +1,187 @@
+import Collectives
+import Compute
+import Formats
+import Synchronization
+import Text
+import Transformer
+
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
+
+/// A save that has ended, well or not.
+struct EndedSave: Sendable {
+    let state: CheckpointState
+    let isBest: Bool
+    let result: Result<Checkpoint, UserError>
+    /// From its beginning to its end, and the part of that during which training stood still.
+    let seconds: Double
+    let stoodStillSeconds: Double
+}
+
+/// Saves the checkpoints of a run: while training goes on, from a copy of the numbers on a thread of its own, or at once.
+///
+/// One save at a time: whoever wants the next collects the one before it first.
+final class CheckpointSaver {
+    private let writer: Writer
+    /// Made at the first save in the background and kept, so that the later ones touch no new memory.
+    private var copy: Copy?
+    private var running: Running?
+
+    init(store: CheckpointStore, keep: Int, tokenizer: (any Tokenizer)?) {
+        writer = Writer(store: store, keep: keep, tokenizer: tokenizer)
+    }
+
+    /// Whether a save is being written, or has been and was not collected.
+    var hasBegun: Bool { running != nil }
+
+    /// Saves before it returns.
+    ///
+    /// - Parameter progress: called now and then while files are written.
+    func save(
+        _ state: CheckpointState,
+        _ values: CheckpointValues,
+        isBest: Bool,
+        progress: () -> Void
+    ) -> EndedSave {
+        precondition(!hasBegun)
+        let start = ContinuousClock.now
+        let result = writer.write(state, values, isBest: isBest, progress: progress)
+        let seconds = start.secondsAgo
+        return EndedSave(state: state, isBest: isBest, result: result, seconds: seconds, stoodStillSeconds: seconds)
+    }
+
+    /// Copies the numbers and begins to write them; `collect` tells how it ended.
+    func begin(_ state: CheckpointState, _ values: CheckpointValues, isBest: Bool, pool: WorkerPool) {
+        precondition(!hasBegun)
+        let start = ContinuousClock.now
+        let copy = copy ?? Copy(count: values.layout.count)
+        self.copy = copy
+        copy.take(values, pool: pool)
+        let stoodStill = start.secondsAgo
+        running = Running { [writer] progress in
+            Self.yieldToTraining()
+            let result = writer.write(state, copy.values(values.layout), isBest: isBest, progress: progress)
+            return EndedSave(
+                state: state,
+                isBest: isBest,
+                result: result,
+                seconds: start.secondsAgo,
+                stoodStillSeconds: stoodStill
+            )
+        }
+    }
+
+    /// - Parameter progress: called while it waits, as long as the save gets on.
+    /// - Returns: nil when there is no save to collect, or when it has not ended and is not waited for.
+    func collect(waiting: Bool, progress: () -> Void = {}) -> EndedSave? {
+        guard let ended = running?.end(waiting: waiting, progress: progress) else { return nil }
+        running = nil
+        return ended
+    }
+
+    /// Hashing and writing may take a core for seconds, which the training's own threads should have.
+    private static func yieldToTraining() {
+        #if os(Linux)
+            // Linux counts this for the calling thread alone.
+            _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 5)
+        #endif
+    }
+}
+
+/// Where and how the checkpoints of a run are written.
+private struct Writer: Sendable {
+    let store: CheckpointStore
+    let keep: Int
+    let tokenizer: (any Tokenizer)?
+
+    func write(
+        _ state: CheckpointState,
+        _ values: CheckpointValues,
+        isBest: Bool,
+        progress: () -> Void
+    ) -> Result<Checkpoint, UserError> {
+        do {
+            return .success(
+                try store.save(
+                    state,
+                    values,
+                    tokenizer: tokenizer,
+                    isBest: isBest,
+                    keep: keep,
+                    progress: progress
+                )
+            )
+        } catch let error as UserError {
+            return .failure(error)
+        } catch {
+            return .failure(UserError(.inputOutput, "\(error)"))
+        }
+    }
+}
+
+/// The numbers of one moment, which training no longer touches.
+private final class Copy: Sendable {
+    private let parameters: FloatBuffer
+    private let firstMoments: FloatBuffer
+    private let secondMoments: FloatBuffer
+
+    init(count: Int) {
+        parameters = FloatBuffer(count: count)
+        firstMoments = FloatBuffer(count: count)
+        secondMoments = FloatBuffer(count: count)
+    }
+
+    func take(_ values: CheckpointValues, pool: WorkerPool) {
+        VectorOperations.copy(values.parameters, to: parameters.elements, pool: pool)
+        VectorOperations.copy(values.firstMoments, to: firstMoments.elements, pool: pool)
+        VectorOperations.copy(values.secondMoments, to: secondMoments.elements, pool: pool)
+    }
+
+    func values(_ layout: ParameterLayout) -> CheckpointValues {
+        CheckpointValues(
+            layout: layout,
+            parameters: UnsafeBufferPointer(parameters.elements),
+            firstMoments: UnsafeBufferPointer(firstMoments.elements),
+            secondMoments: UnsafeBufferPointer(secondMoments.elements)
+        )
+    }
+}
+
+/// A save on a thread of its own.
+private final class Running {
+    private final class Shared: Sendable {
+        let ended = Mutex<EndedSave?>(nil)
+        let pieces = Atomic<Int>(0)
+    }
+
+    private let shared = Shared()
+    private let thread: SystemThread
+
+    init(_ save: @escaping @Sendable (_ progress: () -> Void) -> EndedSave) {
+        thread = SystemThread { [shared] in
+            let result = save { shared.pieces.add(1, ordering: .relaxed) }
+            shared.ended.withLock { $0 = result }
+        }
+    }
+
+    func end(waiting: Bool, progress: () -> Void) -> EndedSave? {
+        var seen = -1
+        while true {
+            if let result = shared.ended.withLock({ $0 }) {
+                thread.join()
+                return result
+            }
+            guard waiting else { return nil }
+            // Looked at, not waited for: whoever watches the run must see that the save gets on.
+            let pieces = shared.pieces.load(ordering: .relaxed)
+            if pieces != seen { progress() }
+            seen = pieces
+            usleep(1000)
+        }
+    }
+}

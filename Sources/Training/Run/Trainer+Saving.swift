@@ -1,0 +1,69 @@
+import Formats
+
+/// What a run does when a checkpoint could not be saved.
+public enum SaveFailure: String, Sendable, CaseIterable {
+    /// Says so, trains on, and tries again at the next evaluation.
+    case `continue`
+    case stop
+}
+
+extension Trainer {
+    /// Saves, in the background where something is left to be done meanwhile and there is memory for a copy.
+    ///
+    /// - Parameter isLast: whether there is no later save that could make up for this one.
+    /// - Throws: `UserError(.inputOutput)` when it fails, is the last, or must not fail.
+    func save(isBest: Bool, isLast: Bool) throws {
+        guard let saver else { return }
+        output.progress("step \(iteration): saving")
+        let state = CheckpointState(
+            iteration: iteration,
+            model: model.configuration,
+            bestValidationLoss: bestValidationLoss,
+            validationLoss: lastEvaluation?.iteration == iteration ? lastEvaluation?.validationLoss : nil,
+            options: configuration.arguments(named: ConfigurationKey.all),
+            dataset: dataset.name,
+            datasetHash: dataset.fingerprint,
+            seed: values.seed,
+            worldSize: communicator.worldSize
+        )
+        let numbers = CheckpointValues(model, optimizer)
+        if header.memory.hasRoomForCopy, !isLast {
+            saver.begin(state, numbers, isBest: isBest, pool: model.pool)
+        } else {
+            let worked = communicator.board.worked
+            try conclude(saver.save(state, numbers, isBest: isBest, progress: worked), isLast: isLast)
+        }
+    }
+
+    /// Takes note of a save in the background that has ended, or waits for its end.
+    ///
+    /// - Throws: `UserError(.inputOutput)` when it failed and must not.
+    func collectSave(waiting: Bool) throws {
+        guard let saver, saver.hasBegun else { return }
+        if waiting { output.progress("step \(iteration): saving") }
+        guard let ended = saver.collect(waiting: waiting, progress: communicator.board.worked) else { return }
+        try conclude(ended, isLast: false)
+    }
+
+    private func conclude(_ save: EndedSave, isLast: Bool) throws {
+        let iteration = save.state.iteration
+        switch save.result {
+        case .success(let checkpoint):
+            lastSaved = iteration
+            try folder?.checkpointSaved()
+            let report = SaveReport(
+                checkpoint: checkpoint,
+                isBest: save.isBest,
+                seconds: save.seconds,
+                stoodStillSeconds: save.stoodStillSeconds
+            )
+            for observer in observers { observer.checkpointSaved(report) }
+        case .failure(let error):
+            // A best that could not be saved is not there to be beaten.
+            if save.isBest { bestValidationLoss = bestBeforeSave }
+            let message = "iteration \(iteration) was not saved: \(error.message); \(lastCheckpoint)"
+            guard !isLast, values.saveFailure == .continue else { throw UserError(.inputOutput, message) }
+            output.note("warning: \(message); the next save is at the next evaluation")
+        }
+    }
+}
