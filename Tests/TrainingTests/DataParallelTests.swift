@@ -165,20 +165,27 @@ struct DataParallelTests {
         for result in own { _ = try result.get() }
     }
 
-    @Test("A request to stop on any rank stops all after the same step, and a resume ends with the same bits")
-    func stop() throws {
-        let whole = try Self.train(TrainingFixture(), ranks: 2)[0].get()
+    @Test(
+        "A request to stop on any rank stops all after the same step, and a resume ends with the same bits",
+        arguments: [2, 4]
+    )
+    func stop(worldSize: Int) throws {
+        let undisturbed = try TrainingFixture()
+        let whole = try Self.train(undisturbed, ranks: worldSize)[0].get()
         let fixture = try TrainingFixture()
         let stop = StopRequest()
         stop.request()
-        let stopped = try Self.train(fixture, ranks: 2, stop: [1: stop]).map { try $0.get() }
-        #expect(stopped.map(\.outcome) == [.stopped, .stopped])
+        let stopped = try Self.train(fixture, ranks: worldSize, stop: [1: stop]).map { try $0.get() }
+        #expect(stopped.allSatisfy { $0.outcome == .stopped })
         #expect(try fixture.store.iterations().first == stopped[0].losses.count)
         #expect(stopped[0].losses.count < whole.losses.count)
-        let resumed = try Self.train(fixture, ranks: 2) { $0.initFrom = "resume" }.map { try $0.get() }
-        #expect(resumed.map(\.outcome) == [.finished, .finished])
-        #expect(resumed.map(\.hash) == [whole.hash, whole.hash])
+        let resumed = try Self.train(fixture, ranks: worldSize) { $0.initFrom = "resume" }.map { try $0.get() }
+        #expect(resumed.allSatisfy { $0.outcome == .finished && $0.hash == whole.hash })
         #expect(stopped[0].losses + resumed[0].losses == whole.losses)
+        let checkpoints = try [undisturbed, fixture].map { try $0.store.open(.latest) }
+        let difference = try CheckpointDifference(checkpoints[0], checkpoints[1])
+        #expect(difference.tensors.isEmpty && difference.shapes.isEmpty, "\(difference.tensors)")
+        #expect(difference.facts.allSatisfy { ["out_dir", "data_dir"].contains($0.name) }, "\(difference.facts)")
     }
 
     @Test("A run goes on with another number of ranks")
