@@ -10,6 +10,7 @@ import os
 import pathlib
 import shutil
 import struct
+import zipfile
 
 import gguf
 import numpy
@@ -126,6 +127,26 @@ def write_nanogpt():
     (folder / "ckpt.json").write_text(json.dumps({"tokens": TOKENS, "logits": rows}) + "\n")
 
 
+def write_large_form():
+    """ckpt.pt with the directory of an archive above 4 GB: every size and place as a 64-bit number in an extra field."""
+    content = (folder / "ckpt.pt").read_bytes()
+    with zipfile.ZipFile(folder / "ckpt.pt") as archive:
+        entries = archive.infolist()
+    start = struct.unpack("<I", content[-6:-2])[0]
+    large, directory = 0xFFFFFFFF, b""
+    for entry in entries:
+        name = entry.filename.encode()
+        extra = struct.pack("<HHQQQ", 1, 24, entry.file_size, entry.compress_size, entry.header_offset)
+        directory += struct.pack("<IHHHHHHIIIHHHHHII", 0x02014B50, 45, 45, entry.flag_bits, 0, 0, 0, entry.CRC, large, large,
+                                 len(name), len(extra), 0, 0, 0, 0, large) + name + extra
+    end = start + len(directory)
+    record = struct.pack("<IQHHIIQQQQ", 0x06064B50, 44, 45, 45, 0, 0, len(entries), len(entries), len(directory), start)
+    locator = struct.pack("<IIQI", 0x07064B50, 0, end, 1)
+    last = struct.pack("<IHHHHIIH", 0x06054B50, 0, 0, 0xFFFF, 0xFFFF, large, large, 0)
+    (folder / "ckpt64.pt").write_bytes(content[:start] + directory + record + locator + last)
+    assert torch.load(folder / "ckpt64.pt", weights_only=True)["iter_num"] == 3
+
+
 class Command:
     def __reduce__(self):
         return os.system, ("touch ran",)
@@ -139,6 +160,7 @@ def main():
     write_llmc(model)
     write_gguf(model)
     write_nanogpt()
+    write_large_form()
     torch.save(dict(model=Command(), model_args={}), folder / "command.pt")
 
 
