@@ -34,11 +34,11 @@ public enum PickleValue: Equatable, Sendable {
 
 /// Reads Python pickles (protocols 2 to 5) of plain data: numbers, strings, lists, tuples, dictionaries.
 ///
-/// It executes nothing: an opcode that names or calls anything is refused, but for the constructors of tensors where a file of
-/// PyTorch is read (`TorchFile`), which become descriptions. Work and memory are bounded by the length of
-/// the file, since every opcode makes at most one value and values are never repeated: a list or dictionary that
-/// is referred to twice, which nanoGPT's meta.pkl has not, is refused too.
-/// Source of the opcodes: Python's Lib/pickletools.py.
+/// It executes nothing: an opcode that names or calls anything is refused, but for the constructors of tensors where
+/// a file of PyTorch is read (`TorchFile`), which become descriptions. Work and memory are bounded by the length of
+/// the file, since every opcode makes at most one value and values are never repeated: a list or dictionary that is
+/// referred to twice, which nanoGPT's meta.pkl has not, is refused too. Source of the opcodes: Python's
+/// Lib/pickletools.py.
 public struct PickleReader {
     private static let longestFile = 64 << 20
     /// Values within values: more could not be let go of again without a deep stack.

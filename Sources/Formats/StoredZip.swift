@@ -1,8 +1,8 @@
 /// A zip archive whose entries are stored as they are, mapped: what torch.save writes.
 ///
-/// The directory at the end of the file counts, so that entries whose sizes stand in data descriptors behind them are read, and
-/// the 64-bit forms of large archives. Entries that are compressed or encrypted are refused.
-/// Source: PKWARE's APPNOTE 6.3.10, sections 4.3 and 4.5.3.
+/// The directory at the end of the file counts, so that entries whose sizes stand in data descriptors behind them are
+/// read, and the 64-bit forms of large archives. Entries that are compressed or encrypted are refused. Source:
+/// PKWARE's APPNOTE 6.3.10, sections 4.3 and 4.5.3.
 struct StoredZip: Sendable {
     let path: String
     /// Where the bytes of each entry lie in the file, by name.

@@ -52,8 +52,8 @@ public struct TorchFile: Sendable {
         bytes.count >= 4 && UInt32(littleEndian: bytes.loadUnaligned(as: UInt32.self)) == StoredZip.signature
     }
 
-    /// - Throws: `UserError(.inputOutput)` when the file cannot be read, `UserError(.data)` when it is no such file, or names
-    ///   what makes no tensor.
+    /// - Throws: `UserError(.inputOutput)` when the file cannot be read, `UserError(.data)` when it is no such file,
+    ///   or names what makes no tensor.
     public init(path: String) throws {
         self.path = path
         archive = try StoredZip(path: path)
@@ -77,7 +77,8 @@ public struct TorchFile: Sendable {
     /// The bytes of a tensor of floats, valid while this file is held.
     ///
     /// - Parameter name: what an error calls the tensor.
-    /// - Throws: `UserError(.data)` when its elements are no floats, do not lie one after the other, or are not all there.
+    /// - Throws: `UserError(.data)` when its elements are no floats, do not lie one after the other, or are not all
+    ///   there.
     public func bytes(
         of tensor: TorchTensor,
         named name: String

@@ -1,7 +1,7 @@
 import Compute
 
-/// Matrices between tools that store them (in, out) and others that store them (out, in), a few rows at a time: neither is
-/// ever there a second time as a whole.
+/// Matrices between tools that store them (in, out) and others that store them (out, in), a few rows at a time:
+/// neither is ever there a second time as a whole.
 enum MatrixTransposition {
     /// Rows that are turned at once: of float32 two cache lines in each row of the other side.
     private static let blockRows = 32

@@ -9,8 +9,8 @@ import Transformer
 /// let model = GPT(configuration: source.configuration, pool: pool)
 /// try source.load(into: model)
 /// ```
-/// What a file is, its first bytes say and not its name. Files are mapped: nothing is held in memory but the tensor that is
-/// being read.
+/// What a file is, its first bytes say and not its name. Files are mapped: nothing is held in memory but the tensor
+/// that is being read.
 public struct PretrainedModel: Sendable {
     public let path: String
     /// Where the weights lie, and a tokenizer that may be beside them.
@@ -21,8 +21,8 @@ public struct PretrainedModel: Sendable {
 
     /// Reads the description, and checks every tensor's name and shape.
     ///
-    /// - Throws: `UserError(.inputOutput)` when a file cannot be read, `UserError(.data)` when it is not a GPT-2 that can be
-    ///   computed here, with the key or tensor and what was expected.
+    /// - Throws: `UserError(.inputOutput)` when a file cannot be read, `UserError(.data)` when it is not a GPT-2 that
+    ///   can be computed here, with the key or tensor and what was expected.
     public init(path: String) throws {
         self.path = path
         let isFolder = FileSystem.kind(of: path) == .folder
@@ -36,7 +36,10 @@ public struct PretrainedModel: Sendable {
         guard let name = names.first(where: { FileSystem.kind(of: folder + "/" + $0) == .file }) else {
             throw UserError(
                 .inputOutput,
-                "\(folder) has no model: none of \(names[0]) with \(HuggingFaceFile.configurationName), \(names[1]) and \(names[2])"
+                """
+                \(folder) has no model: none of \(names[0]) with \(HuggingFaceFile.configurationName), \
+                \(names[1]) and \(names[2])
+                """
             )
         }
         return folder + "/" + name
@@ -94,7 +97,10 @@ public struct PretrainedModel: Sendable {
             guard bias.elements.allSatisfy({ $0 == 0 }) else {
                 throw UserError(
                     .data,
-                    "\(file.path(ofTensor: name)): tensor \(name) is not zero, but \(file.descriptionName) says \"bias\": false"
+                    """
+                    \(file.path(ofTensor: name)): tensor \(name) is not zero, but \
+                    \(file.descriptionName) says "bias": false
+                    """
                 )
             }
         }
@@ -127,7 +133,10 @@ public struct PretrainedModel: Sendable {
         guard configuration.layerCount <= unknown.count else {
             throw UserError(
                 .data,
-                "\(file.path(ofTensor: "")) has \(unknown.count) tensors, too few for the \(configuration.layerCount) layers of \(file.descriptionName)"
+                """
+                \(file.path(ofTensor: "")) has \(unknown.count) tensors, too few for the \
+                \(configuration.layerCount) layers of \(file.descriptionName)
+                """
             )
         }
         let width = Double(configuration.embeddingSize)
@@ -152,7 +161,10 @@ public struct PretrainedModel: Sendable {
             guard stored.shape == expected else {
                 throw UserError(
                     .data,
-                    "\(file.path(ofTensor: name)): tensor \(name) has shape \(stored.shape), but \(file.descriptionName) says \(expected)"
+                    """
+                    \(file.path(ofTensor: name)): tensor \(name) has shape \(stored.shape), but \
+                    \(file.descriptionName) says \(expected)
+                    """
                 )
             }
         }

@@ -5,13 +5,15 @@ import Transformer
 
 /// Writes a model as one GGUF file, which llama.cpp and the tools around it load.
 ///
-/// Source of the layout and the keys: the GGUF specification, version 3, and the names of the `gpt2` architecture in PyPI's gguf.
+/// Source of the layout and the keys: the GGUF specification, version 3, and the names of the `gpt2` architecture in
+/// PyPI's gguf.
 public enum GGUFExport {
     /// Writes the file; it appears when it is whole. Biases that the model does not have are zeros.
     ///
     /// - Parameters:
     ///   - name: what the file calls the model.
-    ///   - vocabularySize: rows of the token embedding to write; fewer than the model has where its vocabulary was padded.
+    ///   - vocabularySize: rows of the token embedding to write; fewer than the model has where its vocabulary was
+    ///     padded.
     ///   - tokenizer: nil for a file without, which takes and gives ids only.
     ///   - replacing: whether a file of that name may be replaced.
     /// - Throws: `UserError(.usage)` when the model cannot be expressed, or the file exists and may not be replaced;

@@ -8,11 +8,12 @@ public enum LLMCExport {
     public static let modelName = "model.bin"
     public static let tokenizerName = "tokenizer.bin"
 
-    /// Writes the files; the folder appears when it is whole. Biases that the model does not have are zeros, and so are the rows
-    /// that pad the vocabulary to a multiple of 128.
+    /// Writes the files; the folder appears when it is whole. Biases that the model does not have are zeros, and so
+    /// are the rows that pad the vocabulary to a multiple of 128.
     ///
     /// - Parameters:
-    ///   - vocabularySize: rows of the token embedding to write; fewer than the model has where its vocabulary was padded.
+    ///   - vocabularySize: rows of the token embedding to write; fewer than the model has where its vocabulary was
+    ///     padded.
     ///   - tokenizer: nil for none.
     ///   - encoding: `float32` or `bfloat16`.
     ///   - replacing: whether a folder of that name may be replaced.
@@ -70,9 +71,9 @@ public enum LLMCExport {
         return words.flatMap { word in withUnsafeBytes(of: word.littleEndian) { Array($0) } }
     }
 
-    /// The content of `tokenizer.bin`: a header of 256 int32 (magic 20240328, version 2, the number of tokens, the id that text is
-    /// generated from), then each token as a byte that says its length, and its bytes. Where no token ends a text, generation
-    /// begins with id 0, as here.
+    /// The content of `tokenizer.bin`: a header of 256 int32 (magic 20240328, version 2, the number of tokens, the id
+    /// that text is generated from), then each token as a byte that says its length, and its bytes. Where no token
+    /// ends a text, generation begins with id 0, as here.
     private static func tokenizerFile(_ tokenizer: any Tokenizer) throws -> [UInt8] {
         var file = bytes(
             ofHeader: [20_240_328, 2, Int32(tokenizer.vocabularySize), tokenizer.endOfText ?? 0]
@@ -82,7 +83,10 @@ public enum LLMCExport {
             guard 1...255 ~= token.count else {
                 throw UserError(
                     .data,
-                    "llm.c's tokenizer file has tokens of 1 to 255 bytes, and token \(id) of this \(tokenizer.name) has \(token.count)"
+                    """
+                    llm.c's tokenizer file has tokens of 1 to 255 bytes, \
+                    and token \(id) of this \(tokenizer.name) has \(token.count)
+                    """
                 )
             }
             file.append(UInt8(token.count))

@@ -1,8 +1,8 @@
 import Formats
 import Transformer
 
-/// A GPT-2 as Hugging Face's transformers saves it: `config.json` beside `model.safetensors`, or beside several files of which
-/// `model.safetensors.index.json` says which tensor is in which.
+/// A GPT-2 as Hugging Face's transformers saves it: `config.json` beside `model.safetensors`, or beside several files
+/// of which `model.safetensors.index.json` says which tensor is in which.
 ///
 /// Tensor names may lack the `transformer.` prefix, as in OpenAI's own upload. A checkpoint of this project is such a
 /// folder too; the key `bias` of its `config.json` says when the zero biases in the file do not exist in the model.
@@ -22,7 +22,8 @@ struct HuggingFaceFile: ModelFile {
     private let prefix: String
 
     /// - Parameter path: of the weights, or of the index; the description lies beside it.
-    /// - Throws: `UserError(.inputOutput)` when a file cannot be read, `UserError(.data)` that says what is wrong with it.
+    /// - Throws: `UserError(.inputOutput)` when a file cannot be read, `UserError(.data)` that says what is wrong
+    ///   with it.
     init(path: String, isIndex: Bool) throws {
         self.path = path
         let folder = FileSystem.folder(of: path)

@@ -14,8 +14,8 @@ struct LLMCFile: ModelFile {
         bytes.count >= 4 && Int32(littleEndian: bytes.loadUnaligned(as: Int32.self)) == LLMCFormat.magic
     }
 
-    /// - Throws: `UserError(.inputOutput)` when the file cannot be read, `UserError(.data)` when it is of another version, or its
-    ///   size is not what its header says.
+    /// - Throws: `UserError(.inputOutput)` when the file cannot be read, `UserError(.data)` when it is of another
+    ///   version, or its size is not what its header says.
     init(path: String) throws {
         let file = try MappedFile(path: path)
         self.file = file
@@ -49,7 +49,10 @@ struct LLMCFile: ModelFile {
         guard configuration.embeddingSize % configuration.headCount == 0 else {
             throw UserError(
                 .data,
-                "\(path): \(configuration.embeddingSize) channels of its header are no multiple of its \(configuration.headCount) heads"
+                """
+                \(path): \(configuration.embeddingSize) channels of its header \
+                are no multiple of its \(configuration.headCount) heads
+                """
             )
         }
         let padded = LLMCFormat.paddedVocabularySize(configuration.vocabularySize)

@@ -2,9 +2,10 @@ import Transformer
 
 /// The model file of llm.c: a header of 256 int32, then the parameters, each kind for all layers in turn.
 ///
-/// Header: magic 20240326, 3 for float32 or 5 for bfloat16, block size, V, layers, heads, C, and V rounded up to a multiple of
-/// 128, which is how many rows the token embedding has. Weights of linear layers are (out, in). The model has biases and the tanh
-/// GELU, always. Source: `gpt2_build_from_checkpoint` in llm.c's train_gpt2.c and `write_model` in its train_gpt2.py.
+/// Header: magic 20240326, 3 for float32 or 5 for bfloat16, block size, V, layers, heads, C, and V rounded up to a
+/// multiple of 128, which is how many rows the token embedding has. Weights of linear layers are (out, in). The model
+/// has biases and the tanh GELU, always. Source: `gpt2_build_from_checkpoint` in llm.c's train_gpt2.c and
+/// `write_model` in its train_gpt2.py.
 enum LLMCFormat {
     static let headerCount = 256
     static let headerBytes = 4 * headerCount

@@ -1,13 +1,14 @@
 import Formats
 import Transformer
 
-/// A GPT-2 in the files of some tool: which tensors are there, and where their bytes lie. Nothing is read by it; that is
-/// `PretrainedModel`'s, which also checks names and shapes, the same way for every tool.
+/// A GPT-2 in the files of some tool: which tensors are there, and where their bytes lie. Nothing is read by it; that
+/// is `PretrainedModel`'s, which also checks names and shapes, the same way for every tool.
 protocol ModelFile: Sendable {
     var configuration: GPTConfiguration { get }
     /// What says so, for messages: `config.json`.
     var descriptionName: String { get }
-    /// Whether the weights of linear layers are stored (out, in), as PyTorch has them, and not (in, out), as Hugging Face's GPT-2.
+    /// Whether the weights of linear layers are stored (out, in), as PyTorch has them, and not (in, out), as Hugging
+    /// Face's GPT-2.
     var isOutputFirst: Bool { get }
     /// The names of all tensors that are there.
     var tensorNames: [String] { get }

@@ -1,10 +1,11 @@
 import Formats
 import Transformer
 
-/// nanoGPT's `ckpt.pt`: a file of PyTorch with `model`, the parameters under Hugging Face's names, and `model_args`, the shape.
+/// nanoGPT's `ckpt.pt`: a file of PyTorch with `model`, the parameters under Hugging Face's names, and `model_args`,
+/// the shape.
 ///
-/// Weights of linear layers are (out, in), names may begin with `_orig_mod.`, as torch.compile leaves them, and the GELU is the
-/// exact one. `lm_head.weight` is the token embedding a second time.
+/// Weights of linear layers are (out, in), names may begin with `_orig_mod.`, as torch.compile leaves them, and the
+/// GELU is the exact one. `lm_head.weight` is the token embedding a second time.
 struct NanoGPTFile: ModelFile {
     let configuration: GPTConfiguration
     let descriptionName = "model_args"
@@ -15,8 +16,8 @@ struct NanoGPTFile: ModelFile {
 
     private static let compiledPrefix = "_orig_mod."
 
-    /// - Throws: `UserError(.inputOutput)` when the file cannot be read, `UserError(.data)` when it is no checkpoint of nanoGPT, or
-    ///   names what makes no tensor.
+    /// - Throws: `UserError(.inputOutput)` when the file cannot be read, `UserError(.data)` when it is no checkpoint
+    ///   of nanoGPT, or names what makes no tensor.
     init(path: String) throws {
         file = try TorchFile(path: path)
         guard case .dictionary(let model)? = file.value["model"], let arguments = file.value["model_args"] else {
@@ -55,7 +56,10 @@ struct NanoGPTFile: ModelFile {
         guard configuration.embeddingSize % configuration.headCount == 0 else {
             throw UserError(
                 .data,
-                "\(path): n_embd=\(configuration.embeddingSize) is no multiple of n_head=\(configuration.headCount) in its model_args"
+                """
+                \(path): n_embd=\(configuration.embeddingSize) is no multiple of \
+                n_head=\(configuration.headCount) in its model_args
+                """
             )
         }
         return configuration

@@ -41,8 +41,8 @@ public enum PublishedModel: String, CaseIterable, Sendable {
     ///   - cacheFolder: nil for `CacheFolder.path()`.
     ///   - announce: told what is downloaded, before it is.
     ///   - progress: called with the bytes that have arrived.
-    /// - Throws: `UserError`: `.usage` when there is no room on the disk, `.data` when a file has another hash, `.inputOutput` when
-    ///   it cannot be downloaded.
+    /// - Throws: `UserError`: `.usage` when there is no room on the disk, `.data` when a file has another hash,
+    ///   `.inputOutput` when it cannot be downloaded.
     public func locate(
         cacheFolder: String? = nil,
         announce: (String) -> Void,
@@ -84,7 +84,8 @@ public enum PublishedModel: String, CaseIterable, Sendable {
         return folder
     }
 
-    /// What the publisher's config.json says, as far as it differs from one of these models to another or from what is the rule.
+    /// What the publisher's config.json says, as far as it differs from one of these models to another or from what
+    /// is the rule.
     private var description: String {
         JSONValue.object([
             .init("model_type", .string("gpt2")),

@@ -1,7 +1,7 @@
 /// A tokenizer as a byte-level BPE in GPT-2's printable form, for tools that know nothing else.
 ///
-/// Bytes are one without merges. So are characters of one byte; the bytes of each other character are joined by merges of
-/// their own, first byte first. No merge joins two characters, since none begins within one.
+/// Bytes are one without merges. So are characters of one byte; the bytes of each other character are joined by
+/// merges of their own, first byte first. No merge joins two characters, since none begins within one.
 public struct ByteLevelForm: Sendable {
     /// Each token by id, bytes as printable scalars; special tokens by their content.
     public let names: [String]

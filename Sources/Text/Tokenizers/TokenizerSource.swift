@@ -22,10 +22,9 @@ public enum TokenizerSource: Equatable, Sendable {
 
     /// Loads the tokenizer.
     ///
-    /// A folder gives its tokenizer.json, else its vocab.bpe or merges.txt, else nanoGPT's meta.pkl, else its only .tiktoken
-    /// file. Beside
-    /// merges.txt or vocab.bpe, vocab.json or encoder.json says which token has which id; without it, ids are in
-    /// GPT-2's order.
+    /// A folder gives its tokenizer.json, else its vocab.bpe or merges.txt, else nanoGPT's meta.pkl, else its only
+    /// .tiktoken file. Beside merges.txt or vocab.bpe, vocab.json or encoder.json says which token has which id;
+    /// without it, ids are in GPT-2's order.
     /// - Parameters:
     ///   - text: what `char` takes its characters from.
     ///   - cacheFolder: where downloads are kept; nil for `CacheFolder.path()`.

@@ -97,7 +97,8 @@ struct TrainedModel {
         self.tokenizer = try tokenizer ?? Self.tokenizer(in: source.folder)
     }
 
-    /// The tokenizer beside a model, where there is one: as tokenizer.json, or as the vocab.json and merges.txt of older folders.
+    /// The tokenizer beside a model, where there is one: as tokenizer.json, or as the vocab.json and merges.txt of
+    /// older folders.
     static func tokenizer(in folder: String) throws -> (any Tokenizer)? {
         let files = [[TokenizerFile.name], ["vocab.json", "merges.txt"]]
         let isThere = files.contains { $0.allSatisfy { FileSystem.kind(of: folder + "/" + $0) == .file } }

@@ -11,8 +11,8 @@ enum ModelPlace {
 
     static let misplacedCopy = UserError(.usage, "--from goes with --init_from=\(published)")
 
-    /// The folder or file of a model; of a run's folder, its best checkpoint; of a model known by name, the folder that it was
-    /// downloaded to. A folder or file with such a name comes first.
+    /// The folder or file of a model; of a run's folder, its best checkpoint; of a model known by name, the folder
+    /// that it was downloaded to. A folder or file with such a name comes first.
     ///
     /// - Parameters:
     ///   - copy: what would be downloaded, if it is there already.
