@@ -113,6 +113,8 @@ public struct PretrainedModel: Sendable {
         into destination: UnsafeMutableBufferPointer<Float>
     ) throws {
         guard let stored = try file.tensor(named: name) else { preconditionFailure("\(name) was there a moment ago") }
+        // A model would take its size twice, and a large one more than there is.
+        defer { MappedFile.release(stored.bytes) }
         let size = stored.encoding.size
         guard isOutputFirst else {
             let bytes = UnsafeRawBufferPointer(rebasing: stored.bytes.prefix(size * destination.count))
