@@ -96,7 +96,7 @@ let package = Package(
         ),
         .testTarget(
             name: "InterchangeTests",
-            dependencies: ["Interchange", "Transformer", "Formats", "Compute", "TestSupport"]
+            dependencies: ["Interchange", "Transformer", "Text", "Formats", "Compute", "TestSupport"]
         ),
         .testTarget(
             name: "PerformanceTests",

@@ -41,11 +41,17 @@ public final class MappedFile: @unchecked Sendable {
 
     /// Gives pages back that will not be read again soon: they would count as memory of the process. They stay valid.
     public func release(_ range: Range<Int>) {
-        guard let base = bytes.baseAddress, !range.isEmpty else { return }
+        guard !range.isEmpty else { return }
+        Self.release(UnsafeRawBufferPointer(rebasing: bytes[range]))
+    }
+
+    /// The same for a part of any mapped file.
+    public static func release(_ bytes: UnsafeRawBufferPointer) {
+        guard let base = bytes.baseAddress else { return }
         let page = Int(getpagesize())
-        let start = (range.lowerBound + page - 1) / page * page
-        guard start < range.upperBound else { return }
-        madvise(UnsafeMutableRawPointer(mutating: base + start), range.upperBound - start, MADV_DONTNEED)
+        let skipped = (page - Int(bitPattern: base) % page) % page
+        guard skipped < bytes.count else { return }
+        madvise(UnsafeMutableRawPointer(mutating: base + skipped), bytes.count - skipped, MADV_DONTNEED)
     }
 
     deinit {

@@ -1,5 +1,6 @@
 /// A value that a pickle can hold without running code.
 public enum PickleValue: Equatable, Sendable {
+    // The last three are met in files of PyTorch only: see `TorchFile`.
     case none
     case bool(Bool)
     case integer(Int)
@@ -9,6 +10,10 @@ public enum PickleValue: Equatable, Sendable {
     case list([PickleValue])
     case tuple([PickleValue])
     case dictionary([Pair])
+    /// A class or function by module and name, such as `torch.FloatStorage`.
+    case global(String)
+    case storage(TorchTensor.Storage)
+    case tensor(TorchTensor)
 
     public struct Pair: Equatable, Sendable {
         public let key: PickleValue
@@ -29,38 +34,60 @@ public enum PickleValue: Equatable, Sendable {
 
 /// Reads Python pickles (protocols 2 to 5) of plain data: numbers, strings, lists, tuples, dictionaries.
 ///
-/// It executes nothing: an opcode that names or calls anything is refused. Work and memory are bounded by the length of
-/// the file, since every opcode makes at most one value and values are never repeated: a list or dictionary that
-/// is referred to twice, which nanoGPT's meta.pkl has not, is refused too.
-/// Source of the opcodes: Python's Lib/pickletools.py.
+/// It executes nothing: an opcode that names or calls anything is refused, but for the constructors of tensors where
+/// a file of PyTorch is read (`TorchFile`), which become descriptions. Work and memory are bounded by the length of
+/// the file, since every opcode makes at most one value and values are never repeated: a list or dictionary that is
+/// referred to twice, which nanoGPT's meta.pkl has not, is refused too. Source of the opcodes: Python's
+/// Lib/pickletools.py.
 public struct PickleReader {
     private static let longestFile = 64 << 20
+    /// Values within values: more could not be let go of again without a deep stack.
+    private static let deepest = 64
 
     private let bytes: [UInt8]
+    private let constructors: TorchConstructors?
     private var position = 0
     private var stack: [PickleValue] = []
+    /// Of each value on the stack: 0, or one more than the deepest within it; and the deepest of what was popped last.
+    private var depths: [Int] = []
+    private var poppedDepth = 0
     /// Heights of the stack at each MARK.
     private var marks: [Int] = []
     /// Immutable values that may be referred to again; nil for a list or dictionary.
-    private var memo: [Int: PickleValue?] = [:]
+    private var memo: [Int: (value: PickleValue?, depth: Int)] = [:]
 
-    private struct Malformed: Error {
+    struct Malformed: Error {
         let reason: String
     }
 
     /// - Throws: `UserError(.inputOutput)` when the file cannot be read, `UserError(.data)` with path, reason and byte
     ///   when it is no pickle of plain data.
     public static func read(path: String) throws -> PickleValue {
-        var reader = PickleReader(bytes: try FileSystem.read(path, limit: longestFile))
+        try read(try FileSystem.read(path, limit: longestFile), named: path)
+    }
+
+    /// Reads what stands in a file.
+    ///
+    /// - Parameters:
+    ///   - name: what an error calls it.
+    ///   - constructors: of tensors, where they are allowed.
+    /// - Throws: `UserError(.data)`.
+    static func read(
+        _ bytes: [UInt8],
+        named name: String,
+        constructors: TorchConstructors? = nil
+    ) throws -> PickleValue {
+        var reader = PickleReader(bytes: bytes, constructors: constructors)
         do {
             return try reader.value()
         } catch let malformed as Malformed {
-            throw UserError(.data, "cannot read \(path) as a pickle: \(malformed.reason) (byte \(reader.position))")
+            throw UserError(.data, "cannot read \(name) as a pickle: \(malformed.reason) (byte \(reader.position))")
         }
     }
 
-    private init(bytes: [UInt8]) {
+    private init(bytes: [UInt8], constructors: TorchConstructors?) {
         self.bytes = bytes
+        self.constructors = constructors
     }
 
     private mutating func value() throws -> PickleValue {
@@ -80,28 +107,28 @@ public struct PickleReader {
             let version = try byte()
             guard (2...5).contains(version) else { throw Malformed(reason: "protocol \(version); 2 to 5 are read") }
         case 0x95: _ = try integer(bytes: 8)  // FRAME: only a hint for reading ahead
-        case UInt8(ascii: "N"): stack.append(.none)
-        case 0x88: stack.append(.bool(true))
-        case 0x89: stack.append(.bool(false))
-        case UInt8(ascii: "K"): stack.append(.integer(try integer(bytes: 1)))
-        case UInt8(ascii: "M"): stack.append(.integer(try integer(bytes: 2)))
-        case UInt8(ascii: "J"): stack.append(.integer(Int(Int32(truncatingIfNeeded: try integer(bytes: 4)))))
-        case 0x8A: stack.append(.integer(try longInteger()))
-        case UInt8(ascii: "G"): stack.append(.number(try double()))
-        case 0x8C: stack.append(.string(try string(length: integer(bytes: 1))))
-        case UInt8(ascii: "X"): stack.append(.string(try string(length: integer(bytes: 4))))
-        case 0x8D: stack.append(.string(try string(length: integer(bytes: 8))))
-        case UInt8(ascii: "C"): stack.append(.bytes(Array(try take(integer(bytes: 1)))))
-        case UInt8(ascii: "B"): stack.append(.bytes(Array(try take(integer(bytes: 4)))))
-        case 0x8E: stack.append(.bytes(Array(try take(integer(bytes: 8)))))
+        case UInt8(ascii: "N"): push(.none)
+        case 0x88: push(.bool(true))
+        case 0x89: push(.bool(false))
+        case UInt8(ascii: "K"): push(.integer(try integer(bytes: 1)))
+        case UInt8(ascii: "M"): push(.integer(try integer(bytes: 2)))
+        case UInt8(ascii: "J"): push(.integer(Int(Int32(truncatingIfNeeded: try integer(bytes: 4)))))
+        case 0x8A: push(.integer(try longInteger()))
+        case UInt8(ascii: "G"): push(.number(try double()))
+        case 0x8C: push(.string(try string(length: integer(bytes: 1))))
+        case UInt8(ascii: "X"): push(.string(try string(length: integer(bytes: 4))))
+        case 0x8D: push(.string(try string(length: integer(bytes: 8))))
+        case UInt8(ascii: "C"): push(.bytes(Array(try take(integer(bytes: 1)))))
+        case UInt8(ascii: "B"): push(.bytes(Array(try take(integer(bytes: 4)))))
+        case 0x8E: push(.bytes(Array(try take(integer(bytes: 8)))))
         case UInt8(ascii: "("): marks.append(stack.count)
-        case UInt8(ascii: ")"): stack.append(.tuple([]))
-        case UInt8(ascii: "]"): stack.append(.list([]))
-        case UInt8(ascii: "}"): stack.append(.dictionary([]))
-        case 0x85: stack.append(.tuple(try pop(1)))
-        case 0x86: stack.append(.tuple(try pop(2)))
-        case 0x87: stack.append(.tuple(try pop(3)))
-        case UInt8(ascii: "t"): stack.append(.tuple(try popToMark()))
+        case UInt8(ascii: ")"): push(.tuple([]))
+        case UInt8(ascii: "]"): push(.list([]))
+        case UInt8(ascii: "}"): push(.dictionary([]))
+        case 0x85: try nest(.tuple(pop(1)))
+        case 0x86: try nest(.tuple(pop(2)))
+        case 0x87: try nest(.tuple(pop(3)))
+        case UInt8(ascii: "t"): try nest(.tuple(popToMark()))
         case UInt8(ascii: "a"): try extendList(pop(1))
         case UInt8(ascii: "e"): try extendList(popToMark())
         case UInt8(ascii: "s"): try extendDictionary(pop(2))
@@ -109,8 +136,26 @@ public struct PickleReader {
         case 0x94: try memoize(at: memo.count)
         case UInt8(ascii: "q"): try memoize(at: integer(bytes: 1))
         case UInt8(ascii: "r"): try memoize(at: integer(bytes: 4))
-        case UInt8(ascii: "h"): stack.append(try remembered(at: integer(bytes: 1)))
-        case UInt8(ascii: "j"): stack.append(try remembered(at: integer(bytes: 4)))
+        case UInt8(ascii: "h"): try recall(integer(bytes: 1))
+        case UInt8(ascii: "j"): try recall(integer(bytes: 4))
+        case UInt8(ascii: "c") where constructors != nil:
+            push(try constructors!.global(module: line(), name: line()))
+        case 0x93 where constructors != nil:
+            let names = try pop(2)
+            guard case .string(let module) = names[0], case .string(let name) = names[1] else {
+                throw Malformed(reason: "a global without a name")
+            }
+            push(try constructors!.global(module: module, name: name))
+        case UInt8(ascii: "R") where constructors != nil:
+            let call = try pop(2)
+            push(try constructors!.call(call[0], call[1]))
+        case UInt8(ascii: "Q") where constructors != nil:
+            push(try constructors!.persistent(pop(1)[0]))
+        case UInt8(ascii: "b") where constructors != nil:
+            // Attributes of an OrderedDict, as PyTorch's _metadata: nothing that the tensors need.
+            let pair = try pop(2)
+            guard case .dictionary = pair[0] else { throw Malformed(reason: "it sets the attributes of an object") }
+            try nest(pair[0])
         case UInt8(ascii: "c"), 0x93, UInt8(ascii: "i"), UInt8(ascii: "o"), UInt8(ascii: "R"), 0x81, 0x92,
             UInt8(ascii: "b"), UInt8(ascii: "P"), UInt8(ascii: "Q"), 0x82, 0x83, 0x84:
             throw Malformed(reason: "it names or calls Python objects; only plain data is read")
@@ -130,6 +175,15 @@ public struct PickleReader {
         guard count >= 0, count <= bytes.count - position else { throw Malformed(reason: "it was cut short") }
         defer { position += count }
         return bytes[position..<position + count]
+    }
+
+    /// Text up to the end of a line.
+    private mutating func line() throws -> String {
+        guard let end = bytes[position...].firstIndex(of: UInt8(ascii: "\n")) else {
+            throw Malformed(reason: "it was cut short")
+        }
+        defer { position += 1 }
+        return try string(length: end - position)
     }
 
     /// An unsigned little-endian number of up to 8 bytes.
@@ -164,16 +218,35 @@ public struct PickleReader {
 
     // MARK: - The stack
 
+    private mutating func push(_ value: PickleValue, depth: Int = 0) {
+        stack.append(value)
+        depths.append(depth)
+    }
+
+    /// Pushes what holds the values that were popped last.
+    private mutating func nest(_ value: PickleValue, depth: Int = 0) throws {
+        let depth = max(depth, poppedDepth + 1)
+        guard depth <= Self.deepest else { throw Malformed(reason: "more than \(Self.deepest) levels") }
+        push(value, depth: depth)
+    }
+
     private mutating func pop(_ count: Int) throws -> [PickleValue] {
         guard stack.count - (marks.last ?? 0) >= count else { throw Malformed(reason: "a value is missing") }
-        defer { stack.removeLast(count) }
-        return Array(stack.suffix(count))
+        return remove(from: stack.count - count)
     }
 
     private mutating func popToMark() throws -> [PickleValue] {
         guard let mark = marks.popLast() else { throw Malformed(reason: "a mark is missing") }
-        defer { stack.removeSubrange(mark...) }
-        return Array(stack[mark...])
+        return remove(from: mark)
+    }
+
+    private mutating func remove(from start: Int) -> [PickleValue] {
+        poppedDepth = depths[start...].max() ?? 0
+        defer {
+            stack.removeSubrange(start...)
+            depths.removeSubrange(start...)
+        }
+        return Array(stack[start...])
     }
 
     private mutating func extendList(_ values: [PickleValue]) throws {
@@ -181,7 +254,7 @@ public struct PickleReader {
             throw Malformed(reason: "elements without a list")
         }
         list += values
-        stack.append(.list(list))
+        try nest(.list(list), depth: depths.removeLast())
     }
 
     private mutating func extendDictionary(_ values: [PickleValue]) throws {
@@ -192,20 +265,20 @@ public struct PickleReader {
         for index in stride(from: 0, to: values.count, by: 2) {
             pairs.append(.init(key: values[index], value: values[index + 1]))
         }
-        stack.append(.dictionary(pairs))
+        try nest(.dictionary(pairs), depth: depths.removeLast())
     }
 
     private mutating func memoize(at index: Int) throws {
-        guard let value = stack.last else { throw Malformed(reason: "a value is missing") }
+        guard let value = stack.last, let depth = depths.last else { throw Malformed(reason: "a value is missing") }
         switch value {
-        case .list, .dictionary: memo[index] = .some(nil)
-        default: memo[index] = value
+        case .list, .dictionary: memo[index] = (nil, depth)
+        default: memo[index] = (value, depth)
         }
     }
 
-    private func remembered(at index: Int) throws -> PickleValue {
+    private mutating func recall(_ index: Int) throws {
         guard let entry = memo[index] else { throw Malformed(reason: "a reference to nothing") }
-        guard let value = entry else { throw Malformed(reason: "a list or dictionary in two places") }
-        return value
+        guard let value = entry.value else { throw Malformed(reason: "a list or dictionary in two places") }
+        push(value, depth: entry.depth)
     }
 }

@@ -54,19 +54,22 @@ public struct SafetensorsFile: Sendable {
                 """
             )
         }
-        let source = UnsafeRawBufferPointer(rebasing: file.bytes[entry.byteRange])
+        try encoding(of: name, entry).decode(bytes(of: entry), into: destination)
+    }
+
+    /// The bytes of a tensor, valid while this file is held.
+    public func bytes(of entry: Entry) -> UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(rebasing: file.bytes[entry.byteRange])
+    }
+
+    /// How a tensor's floats are stored.
+    ///
+    /// - Throws: `UserError(.data)` when its elements are no floats, or such as are not read.
+    public func encoding(of name: String, _ entry: Entry) throws -> FloatEncoding {
         switch entry.dtype {
-        case "F32": UnsafeMutableRawBufferPointer(destination).copyMemory(from: source)
-        case "F16":
-            for index in destination.indices {
-                let bits = source.loadUnaligned(fromByteOffset: 2 * index, as: UInt16.self)
-                destination[index] = HalfPrecision.float(fromBits: UInt16(littleEndian: bits))
-            }
-        case "BF16":
-            for index in destination.indices {
-                let bits = source.loadUnaligned(fromByteOffset: 2 * index, as: UInt16.self)
-                destination[index] = Float(bitPattern: UInt32(UInt16(littleEndian: bits)) << 16)
-            }
+        case "F32": .float32
+        case "F16": .float16
+        case "BF16": .bfloat16
         default:
             throw UserError(.data, "\(path): tensor \(name) is \(entry.dtype); F32, F16 and BF16 can be read as floats")
         }
@@ -179,22 +182,6 @@ public struct SafetensorsFile: Sendable {
         }
         guard covered == data.upperBound else {
             throw Malformed(reason: "\(data.upperBound - covered) bytes at its end belong to no tensor")
-        }
-    }
-}
-
-/// IEEE 754 binary16 (the standard library's Float16 does not exist on macOS for x86-64).
-enum HalfPrecision {
-    static func float(fromBits bits: UInt16) -> Float {
-        let sign = UInt32(bits & 0x8000) << 16
-        let exponent = UInt32(bits >> 10 & 0x1F)
-        let fraction = UInt32(bits & 0x3FF)
-        switch exponent {
-        case 0:
-            let magnitude = Float(fraction) * 0x1p-24
-            return Float(bitPattern: sign | magnitude.bitPattern)
-        case 0x1F: return Float(bitPattern: sign | 0x7F80_0000 | fraction << 13)
-        default: return Float(bitPattern: sign | (exponent + 112) << 23 | fraction << 13)
         }
     }
 }

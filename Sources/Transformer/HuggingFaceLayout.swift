@@ -7,6 +7,9 @@ extension ParameterLayout {
         public let shape: [Int]
         /// Elements of the flat buffer, or nil for a bias that this model does not have: zeros in the file.
         public let range: Range<Int>?
+
+        /// Whether it is the matrix of a linear layer, which other tools store (out, in).
+        public var isLinearWeight: Bool { shape.count == 2 && !ParameterLayout.isEmbedding(name) }
     }
 
     /// Every tensor that a Hugging Face GPT-2 has. Its biases are not optional; a model without them has zeros there.
@@ -14,7 +17,7 @@ extension ParameterLayout {
         var result: [HuggingFaceTensor] = []
         for tensor in tensors {
             result.append(HuggingFaceTensor(name: tensor.name, shape: tensor.shape, range: tensor.range))
-            guard tensor.name.hasSuffix(".weight"), !tensor.isEmbedding else { continue }
+            guard tensor.name.hasSuffix(".weight"), !Self.isEmbedding(tensor.name) else { continue }
             let bias = tensor.name.dropLast(".weight".count) + ".bias"
             if self.tensor(named: String(bias)) == nil {
                 result.append(HuggingFaceTensor(name: String(bias), shape: [tensor.shape.last!], range: nil))
@@ -48,7 +51,14 @@ extension ParameterLayout {
 }
 
 extension ParameterLayout.Tensor {
-    fileprivate var isEmbedding: Bool { name.hasSuffix("wte.weight") || name.hasSuffix("wpe.weight") }
+    /// As `HuggingFaceTensor.isLinearWeight`.
+    public var isLinearWeight: Bool { shape.count == 2 && !ParameterLayout.isEmbedding(name) }
+}
+
+extension ParameterLayout {
+    fileprivate static func isEmbedding(_ name: String) -> Bool {
+        name.hasSuffix("wte.weight") || name.hasSuffix("wpe.weight")
+    }
 }
 
 extension GPTConfiguration {

@@ -142,9 +142,9 @@ import Testing
     func checkpoints() throws {
         try expectError(["sample"], code: 74, "there is no latest checkpoint in out/checkpoints")
         try expectError(
-            ["sample", "--init_from=gpt2"],
+            ["sample", "--init_from=gpt3"],
             code: 64,
-            "init_from=gpt2: OpenAI's weights are not downloaded"
+            "init_from=gpt3: must be scratch, resume, the path of"
         )
         try expectError(["--init_from=resume"], code: 74, "nothing to resume: there is no folder out")
         let run = try TrainedRun.shared.get()

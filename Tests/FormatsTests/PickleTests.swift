@@ -74,6 +74,8 @@ struct PickleTests {
             ("gARdSwE=", "it was cut short"), ("gAldLg==", "protocol 9"), ("gASGLg==", "a value is missing"),
             ("gAR1Lg==", "a mark is missing"), ("gARLAUsBYS4=", "elements without a list"),
             ("gAT/Lg==", "the opcode 0xff"),
+            // A tuple within a tuple, 70 times.
+            ("gAQp" + String(repeating: "hYWF", count: 23) + "hS4=", "more than 64 levels"),
         ]
     )
     func refused(base64: String, reason: String) throws {

@@ -46,7 +46,7 @@ struct HuggingFaceTests {
         configuration.activation = activation
         let model = model(configuration)
         try HuggingFaceExport.write(model, to: folder("model"))
-        let source = try HuggingFaceModel(folder: folder("model"))
+        let source = try PretrainedModel(path: folder("model"))
         #expect(source.configuration == configuration)
         let loaded = self.model(source.configuration, seed: nil)
         try source.load(into: loaded)
@@ -57,7 +57,7 @@ struct HuggingFaceTests {
     func crop() throws {
         let model = model()
         try HuggingFaceExport.write(model, to: folder("model"))
-        let source = try HuggingFaceModel(folder: folder("model"))
+        let source = try PretrainedModel(path: folder("model"))
         var shorter = source.configuration
         shorter.blockSize = 4
         let loaded = self.model(shorter, seed: nil)
@@ -69,7 +69,7 @@ struct HuggingFaceTests {
     @Test("A padded vocabulary is exported without its padding")
     func croppedVocabulary() throws {
         try HuggingFaceExport.write(model(), to: folder("model"), vocabularySize: 9, endOfText: 8)
-        let source = try HuggingFaceModel(folder: folder("model"))
+        let source = try PretrainedModel(path: folder("model"))
         #expect(source.configuration.vocabularySize == 9)
         let json = try JSONValue(ofFile: folder("model/config.json"))
         #expect(json["eos_token_id"] == .integer(8))
@@ -88,7 +88,7 @@ struct HuggingFaceTests {
             )
         }
         let loaded = self.model(seed: nil)
-        try HuggingFaceModel(folder: folder("model")).load(into: loaded)
+        try PretrainedModel(path: folder("model")).load(into: loaded)
         #expect(values(loaded) == values(model))
     }
 
@@ -114,7 +114,7 @@ struct HuggingFaceTests {
         try HuggingFaceExport.write(model(), to: folder("model"))
         try edit("config.json", old, new)
         #expect(throws: UserError(.data, folder("model/config.json") + ": " + message)) {
-            try HuggingFaceModel(folder: folder("model"))
+            try PretrainedModel(path: folder("model"))
         }
     }
 
@@ -139,7 +139,7 @@ struct HuggingFaceTests {
     func refusedWeights(old: String, new: String, message: String) throws {
         try HuggingFaceExport.write(model(), to: folder("model"))
         try edit("config.json", old, new)
-        let error = #expect(throws: UserError.self) { try HuggingFaceModel(folder: folder("model")) }
+        let error = #expect(throws: UserError.self) { try PretrainedModel(path: folder("model")) }
         #expect(error?.kind == .data)
         #expect(error?.message.hasSuffix(message) == true, "\(error?.message ?? "")")
     }
@@ -149,7 +149,7 @@ struct HuggingFaceTests {
         let model = model()
         try HuggingFaceExport.write(model, to: folder("model"))
         try edit("config.json", "\"bias\": true", "\"bias\": false")
-        let source = try HuggingFaceModel(folder: folder("model"))
+        let source = try PretrainedModel(path: folder("model"))
         let bare = self.model(source.configuration, seed: nil)
         let error = #expect(throws: UserError.self) { try source.load(into: bare) }
         #expect(error?.message.contains("transformer.h.0.ln_1.bias is not zero") == true)
@@ -157,7 +157,7 @@ struct HuggingFaceTests {
         model.parameters.base[100] = .infinity
         try HuggingFaceExport.write(model, to: folder("model"), replacing: true)
         let infinite = #expect(throws: UserError.self) {
-            try HuggingFaceModel(folder: folder("model")).load(into: model)
+            try PretrainedModel(path: folder("model")).load(into: model)
         }
         #expect(infinite?.message.contains("tensor transformer.wpe.weight has values that are not finite") == true)
     }
@@ -167,7 +167,7 @@ struct HuggingFaceTests {
         try HuggingFaceExport.write(model(seed: 1), to: folder("model"))
         let error = #expect(throws: UserError.self) { try HuggingFaceExport.write(model(seed: 2), to: folder("model")) }
         #expect(error?.kind == .usage)
-        #expect(throws: UserError.self) { try HuggingFaceModel(folder: folder("nothing")) }
+        #expect(throws: UserError.self) { try PretrainedModel(path: folder("nothing")) }
         #expect(try folder.names == ["model"])
     }
 }

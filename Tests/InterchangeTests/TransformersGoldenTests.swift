@@ -1,49 +1,56 @@
-import Compute
 import Formats
-import Foundation
+import Interchange
 import TestSupport
 import Testing
 import Transformer
 
-@testable import Interchange
-
 @Suite("A folder written by transformers")
 struct TransformersGoldenTests {
-    static let fixture = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-        .appending(path: "Fixtures/huggingface_gpt2").path
-
-    /// float32 against float32 through two layers with weights of order 0.3: a few units in the last place of 10.
-    static let tolerance: Float = 1e-4
-
     @Test("It is read, computes the same logits, and survives an export", arguments: [false, true])
     func logits(exported: Bool) throws {
         let scratch = try TemporaryFolder()
-        let pool = WorkerPool(threadCount: 1)
-        var source = try HuggingFaceModel(folder: Self.fixture)
-        var model = GPT(configuration: source.configuration, pool: pool, forTraining: false)
-        try source.load(into: model)
+        var model = try Goldens.load(Goldens.transformers)
         if exported {
             try HuggingFaceExport.write(model, to: scratch("model"))
-            source = try HuggingFaceModel(folder: scratch("model"))
-            model = GPT(configuration: source.configuration, pool: pool, forTraining: false)
-            try source.load(into: model)
+            model = try Goldens.load(scratch("model"))
         }
-        #expect(source.configuration.bias)
-        #expect(source.configuration.activation == .gelu_tanh)
+        #expect(model.configuration.bias)
+        #expect(model.configuration.activation == .gelu_tanh)
+        try Goldens.expectLogits(of: model, Goldens.transformers + "/logits.json")
+    }
 
-        let golden = try JSONValue(ofFile: Self.fixture + "/logits.json")
-        let tokens = try #require(golden["tokens"]?.arrayValue).compactMap { $0.integerValue.map { Int32($0) } }
-        let rows = try #require(golden["logits"]?.arrayValue).compactMap(\.arrayValue)
-        let expected: [Float] = rows.joined().map { value in
-            switch value {
-            case .number(let number): Float(number)
-            case .integer(let number): Float(number)
-            default: .nan
-            }
+    @Test(
+        "One in several files with an index is the same, by its folder, its index, and one file without the index is not"
+    )
+    func sharded() throws {
+        let whole = try Goldens.load(Goldens.transformers + "/model.safetensors")
+        let folder = Goldens.exchange + "/sharded"
+        for path in [folder, folder + "/model.safetensors.index.json"] {
+            #expect(try Goldens.values(Goldens.load(path)) == Goldens.values(whole))
         }
-        let logits = model.logits(tokens: tokens)
-        #expect(logits.count == expected.count)
-        let worst = zip(logits, expected).map { abs($0 - $1) }.max() ?? .nan
-        #expect(worst <= Self.tolerance)
+        let error = #expect(throws: UserError.self) {
+            try PretrainedModel(path: folder + "/model-00001-of-00003.safetensors")
+        }
+        #expect(error?.message.contains("which config.json calls for") == true, "\(String(describing: error))")
+    }
+
+    @Test(
+        "An index that leads out of its folder, or to a tensor that is not there, is refused",
+        arguments: [
+            (#""x/../../model.safetensors""#, "which is no name of a file"), ("3", "which is no name of a file"),
+            (#""..""#, "which is no name of a file"),
+            (#""model-00003-of-00003.safetensors""#, "has no tensor transformer.wpe.weight, which"),
+        ]
+    )
+    func badIndex(file: String, message: String) throws {
+        let scratch = try TemporaryFolder()
+        for name in ["config.json", "model-00003-of-00003.safetensors"] {
+            try AtomicFile.write(try FileSystem.read("\(Goldens.exchange)/sharded/\(name)"), to: scratch(name))
+        }
+        let index = #"{"weight_map": {"transformer.wpe.weight": \#(file)}}"#
+        try AtomicFile.write(index, to: scratch("model.safetensors.index.json"))
+        let error = #expect(throws: UserError.self) { try PretrainedModel(path: scratch.path) }
+        #expect(error?.kind == .data)
+        #expect(error?.message.contains(message) == true, "\(String(describing: error))")
     }
 }

@@ -26,7 +26,7 @@ user_path() {
 print_help() { awk 'NR == 1 { next } !/^#/ { exit } { sub(/^# ?/, ""); print }' "$1"; }
 
 # read_arguments "$@": what the scripts that measure have in common. Prints the help and ends where that is asked for; sets
-# `install` (no after --no-install, else yes) and `arguments`, all the others, with the folder after --output or --data as a
+# `install` (no after --no-install, else yes) and `arguments`, all the others, with the folder after --output, --data or --keep as a
 # path from where the user was.
 read_arguments() {
     install=yes arguments=()
@@ -40,8 +40,8 @@ read_arguments() {
                 # shellcheck disable=SC2034 # used by the scripts that source this
                 install=no
                 ;;
-            --output=* | --data=*) arguments+=("${1%%=*}" "$(user_path "${1#*=}")") ;;
-            --output | --data)
+            --output=* | --data=* | --keep=*) arguments+=("${1%%=*}" "$(user_path "${1#*=}")") ;;
+            --output | --data | --keep)
                 [ $# -gt 1 ] || fail "$1 needs a folder"
                 arguments+=("$1" "$(user_path "$2")")
                 shift

@@ -46,7 +46,7 @@ struct PublicFile: Sendable {
     static func tinyStories(_ split: Dataset.Split) -> PublicFile {
         let isTrain = split == .train
         return .onHuggingFace(
-            "roneneldan/TinyStories",
+            "datasets/roneneldan/TinyStories",
             revision: "main",
             name: "TinyStoriesV2-GPT4-\(isTrain ? "train" : "valid").txt",
             folder: "tinystories",
@@ -54,7 +54,8 @@ struct PublicFile: Sendable {
         )
     }
 
-    private static func onHuggingFace(
+    /// - Parameter repository: with `datasets/` before that of a data set.
+    static func onHuggingFace(
         _ repository: String,
         revision: String,
         name: String,
@@ -63,7 +64,7 @@ struct PublicFile: Sendable {
     ) -> PublicFile {
         PublicFile(
             title: name,
-            url: "https://huggingface.co/datasets/\(repository)/resolve/\(revision)/\(name)",
+            url: "https://huggingface.co/\(repository)/resolve/\(revision)/\(name)",
             cachePath: "\(folder)/\(name)",
             sha256: nil,
             byteCount: byteCount

@@ -30,7 +30,11 @@ struct PublishedFiles {
                     + "interrupted, the same command goes on where it stopped"
             )
         }
-        try checkRoom(missing)
+        try DiskRoom.check(
+            [(cacheFolder, missing), (dataFolder, dataset.tokenBytes)],
+            of: dataset.rawValue,
+            mend: "--data_dir and \(CacheFolder.variable)"
+        )
         var done = 0
         return try downloads.map { download in
             let total = files.reduce(0) { $0 + $1.byteCount }
@@ -56,24 +60,6 @@ struct PublishedFiles {
             }
             return paths
         case .shakespeareChar, .shakespeare, .demo: return nil
-        }
-    }
-
-    private func checkRoom(_ missing: Int) throws {
-        let needs = [(cacheFolder, missing), (dataFolder, dataset.tokenBytes)]
-        let free = try needs.map { try FileSystem.freeBytes(at: $0.0) }
-        // Two folders of one file system share what is free there.
-        let isShared = free[0] == free[1]
-        for (index, need) in needs.enumerated() {
-            let bytes = isShared ? missing + dataset.tokenBytes : need.1
-            guard bytes > free[index] else { continue }
-            throw UserError(
-                .usage,
-                """
-                \(dataset.rawValue) needs \(ByteCount.text(bytes)) of room and \(need.0) has \(ByteCount.text(free[index])): free some, \
-                or choose another place with --data_dir and \(CacheFolder.variable)
-                """
-            )
         }
     }
 }

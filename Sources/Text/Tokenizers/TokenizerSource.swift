@@ -22,9 +22,9 @@ public enum TokenizerSource: Equatable, Sendable {
 
     /// Loads the tokenizer.
     ///
-    /// A folder gives its tokenizer.json, else its vocab.bpe or merges.txt, else its only .tiktoken file. Beside
-    /// merges.txt or vocab.bpe, vocab.json or encoder.json says which token has which id; without it, ids are in
-    /// GPT-2's order.
+    /// A folder gives its tokenizer.json, else its vocab.bpe or merges.txt, else nanoGPT's meta.pkl, else its only
+    /// .tiktoken file. Beside merges.txt or vocab.bpe, vocab.json or encoder.json says which token has which id;
+    /// without it, ids are in GPT-2's order.
     /// - Parameters:
     ///   - text: what `char` takes its characters from.
     ///   - cacheFolder: where downloads are kept; nil for `CacheFolder.path()`.
@@ -57,7 +57,7 @@ public enum TokenizerSource: Equatable, Sendable {
     private static func open(_ path: String) throws -> any Tokenizer {
         guard FileSystem.kind(of: path) == .folder else { return try open(file: path) }
         let names = try FileSystem.names(inFolder: path)
-        if let name = ([TokenizerFile.name] + mergesNames).first(where: names.contains) {
+        if let name = ([TokenizerFile.name] + mergesNames + [NanoGPTMeta.fileName]).first(where: names.contains) {
             return try open(file: path + "/" + name)
         }
         let tiktoken = names.filter { $0.hasSuffix(".tiktoken") }
@@ -65,7 +65,7 @@ public enum TokenizerSource: Equatable, Sendable {
             throw UserError(
                 .data,
                 """
-                \(path) has no tokenizer: none of \(TokenizerFile.name), vocab.bpe and merges.txt, and \
+                \(path) has no tokenizer: none of \(TokenizerFile.name), vocab.bpe, merges.txt and meta.pkl, and \
                 \(tiktoken.isEmpty ? "no" : "more than one") .tiktoken file
                 """
             )
@@ -89,6 +89,12 @@ public enum TokenizerSource: Equatable, Sendable {
             return try TokenizerFile.load(path: path)
         }
         if path.hasSuffix(".tiktoken") { return try tiktoken(file) }
+        if FileSystem.lastComponent(of: path) == NanoGPTMeta.fileName {
+            guard let tokenizer = try NanoGPTMeta(path: path).tokenizer else {
+                throw UserError(.data, "\(path) does not say which character each id stands for")
+            }
+            return tokenizer
+        }
         let isMerges =
             mergesNames.contains(FileSystem.lastComponent(of: path)) || file.bytes.starts(with: "#version".utf8)
         guard isMerges else {

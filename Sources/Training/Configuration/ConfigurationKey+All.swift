@@ -18,7 +18,12 @@ extension ConfigurationKey {
         ),
         .text("data_dir", .run, \.dataDir, "Folder of the data sets: NAME is the folder data_dir/NAME"),
         .text("out_dir", .run, \.outDir, "Folder that the run writes to"),
-        .text("init_from", .run, \.initFrom, "scratch, resume (continue the run in out_dir), or a model's folder"),
+        .text(
+            "init_from",
+            .run,
+            \.initFrom,
+            "scratch, resume (continue the run in out_dir), a model's folder or file, or gpt2, gpt2-medium, gpt2-large, gpt2-xl"
+        ),
         .boolean(
             "overwrite",
             .run,

@@ -19,11 +19,30 @@ struct ModelArguments: ParsableArguments {
     @Option(
         name: .customLong("init_from"),
         help: ArgumentHelp(
-            "In place of a run: a checkpoint's folder, or one with a GPT-2 of Hugging Face.",
-            valueName: "folder"
-        )
+            """
+            In place of a run: a checkpoint's folder; a folder or .safetensors file of Hugging Face's GPT-2; a model file of \
+            llm.c; nanoGPT's ckpt.pt; or \(ModelPlace.published), which is downloaded.
+            """,
+            valueName: "path"
+        ),
+        completion: .file()
     )
     var initFrom: String?
+
+    @Option(
+        help: ArgumentHelp("What --init_from=gpt2 would download, if it is there already.", valueName: "path"),
+        completion: .file()
+    )
+    var from: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "gpt2, byte, or a file or folder with a tokenizer. (default: the one beside the model)",
+            valueName: "tokenizer"
+        ),
+        completion: .file()
+    )
+    var tokenizer: String?
 
     @Option(help: ArgumentHelp("Worker threads; 0 takes every core.", valueName: "n"))
     var threads: NumberText = 0
@@ -34,13 +53,19 @@ struct ModelArguments: ParsableArguments {
     func load() throws -> TrainedModel {
         let threads = try threads.whole("threads", atLeast: 0, atMost: 1024)
         let pool = WorkerPool(threadCount: Processors.count(asked: threads))
+        let own = try tokenizer.map { try TokenizerSource($0).open() }
         // nanoGPT's "resume" is the run in out_dir.
-        guard let path = initFrom, path != "resume" else {
-            return try TrainedModel(checkpoint: CheckpointStore(outputFolder: outDir).open(which), pool: pool)
+        guard let name = initFrom, name != "resume" else {
+            guard from == nil else { throw ModelPlace.misplacedCopy }
+            return try TrainedModel(
+                checkpoint: CheckpointStore(outputFolder: outDir).open(which),
+                tokenizer: own,
+                pool: pool
+            )
         }
-        let folder = try ModelFolder.locate(path)
-        guard Checkpoint.isCheckpoint(folder) else { return try TrainedModel(huggingFaceFolder: folder, pool: pool) }
-        return try TrainedModel(checkpoint: Checkpoint(folder: folder), pool: pool)
+        let path = try ModelPlace.locate(name, copy: from, output: RunOutput())
+        guard Checkpoint.isCheckpoint(path) else { return try TrainedModel(path: path, tokenizer: own, pool: pool) }
+        return try TrainedModel(checkpoint: Checkpoint(folder: path), tokenizer: own, pool: pool)
     }
 }
 
@@ -49,52 +74,49 @@ struct TrainedModel {
     let model: GPT
     /// Nil when the data it was trained on came without one.
     let tokenizer: (any Tokenizer)?
+    /// Its checkpoint, or another tool's folder or file.
     let folder: String
     /// What a run knows about itself; nil for another tool's model.
     let state: CheckpointState?
 
-    init(checkpoint: Checkpoint, pool: WorkerPool) throws {
+    /// - Parameter tokenizer: in place of the one beside the weights.
+    init(checkpoint: Checkpoint, tokenizer: (any Tokenizer)?, pool: WorkerPool) throws {
         model = try checkpoint.loadModel(pool: pool)
         folder = checkpoint.folder
         state = checkpoint.state
-        tokenizer = try Self.tokenizer(in: folder)
+        self.tokenizer = try tokenizer ?? Self.tokenizer(in: folder)
     }
 
-    init(huggingFaceFolder folder: String, pool: WorkerPool) throws {
-        let source = try HuggingFaceModel(folder: folder)
+    /// Another tool's model.
+    init(path: String, tokenizer: (any Tokenizer)?, pool: WorkerPool) throws {
+        let source = try PretrainedModel(path: path)
         model = GPT(configuration: source.configuration, pool: pool, forTraining: false)
         try source.load(into: model)
-        self.folder = folder
+        folder = path
         state = nil
-        tokenizer = try Self.tokenizer(in: folder)
+        self.tokenizer = try tokenizer ?? Self.tokenizer(in: source.folder)
     }
 
-    /// The tokenizer beside a model, where there is one.
+    /// The tokenizer beside a model, where there is one: as tokenizer.json, or as the vocab.json and merges.txt of
+    /// older folders.
     static func tokenizer(in folder: String) throws -> (any Tokenizer)? {
-        FileSystem.kind(of: folder + "/" + TokenizerFile.name) == nil ? nil : try TokenizerFile.load(folder: folder)
+        let files = [[TokenizerFile.name], ["vocab.json", "merges.txt"]]
+        let isThere = files.contains { $0.allSatisfy { FileSystem.kind(of: folder + "/" + $0) == .file } }
+        return isThere ? try TokenizerSource.path(folder).open() : nil
     }
-}
 
-/// Finds the folder that `--init_from` means.
-enum ModelFolder {
-    /// A folder with a model; of a run's folder, its best checkpoint.
-    ///
-    /// - Throws: `UserError(.usage)` when there is no such folder.
-    static func locate(_ path: String) throws -> String {
-        guard FileSystem.kind(of: path) == .folder else {
-            if path.hasPrefix("gpt2") {
-                throw UserError(
-                    .usage,
-                    """
-                    init_from=\(path): OpenAI's weights are not downloaded; fetch the folder with config.json and \
-                    model.safetensors from huggingface.co/openai-community/\(path), and give its path
-                    """
-                )
-            }
-            throw UserError(.usage, "init_from=\(path): must be scratch, resume, or the folder of a model")
-        }
-        let best = path + "/checkpoints/best"
-        return FileSystem.kind(of: best) == .folder ? best : path
+    /// - Throws: `UserError(.data)` that says how to name one, when there is no tokenizer.
+    func requiredTokenizer() throws -> any Tokenizer {
+        if let tokenizer { return tokenizer }
+        // GPT-2's, and padded as nanoGPT does.
+        let isGPT2 = 50257...50304 ~= model.configuration.vocabularySize
+        throw UserError(
+            .data,
+            """
+            \(folder) has no \(TokenizerFile.name) beside it, so its tokens cannot be turned into text: \
+            \(isGPT2 ? "its vocabulary has the size of GPT-2's, for which there is --tokenizer=gpt2" : "name one with --tokenizer")
+            """
+        )
     }
 }
 

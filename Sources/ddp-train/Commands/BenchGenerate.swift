@@ -95,6 +95,7 @@ struct BenchGenerate: ParsableCommand {
             }
             var arguments = ModelArguments()
             arguments.initFrom = initFrom
+            (arguments.from, arguments.tokenizer) = (nil, nil)
             arguments.threads = threads
             return try arguments.load().model
         }

@@ -75,8 +75,8 @@ struct Plan: ConfiguredCommand {
     /// Of weights that are started from, only the shape counts.
     private func weights(_ initFrom: String) throws -> InitialWeights? {
         guard initFrom != "scratch", initFrom != "resume" else { return nil }
-        let source = try HuggingFaceModel(folder: ModelFolder.locate(initFrom))
-        return InitialWeights(source: source.folder, configuration: source.configuration) { try source.load(into: $0) }
+        let source = try ModelPlace.shape(of: initFrom)
+        return InitialWeights(source: initFrom, configuration: source) { _ in }
     }
 
     private func resumedIteration(_ values: TrainingConfiguration) throws -> Int {

@@ -57,12 +57,7 @@ struct Sample: ParsableCommand {
         let sampleCount = try sampleCount.whole("num_samples", atLeast: 0)
         var options = try options()
         let source = try source.load()
-        guard let tokenizer = source.tokenizer else {
-            throw UserError(
-                .data,
-                "\(source.folder) has no \(TokenizerFile.name), so its tokens cannot be turned into text"
-            )
-        }
+        let tokenizer = try source.requiredTokenizer()
         options.allowedVocabulary = min(tokenizer.vocabularySize, source.model.configuration.vocabularySize)
         options.stopToken = tokenizer.endOfText
         let (prompt, echo) = try prompt(tokenizer)

@@ -33,12 +33,23 @@ struct Train: ConfiguredCommand, RankedCommand {
     @OptionGroup(title: ConfigurationKey.Group.ranks.rawValue) var reduction: ReductionOptions
     @OptionGroup(title: ConfigurationKey.Group.compatibility.rawValue) var compatibility: CompatibilityOptions
 
+    @Option(
+        help: ArgumentHelp("What --init_from=gpt2 would download, if it is there already.", valueName: "path"),
+        completion: .file()
+    )
+    var from: String?
+
     func run() throws {
         // A run does not end because nobody reads what it says any more.
         signal(SIGPIPE, SIG_IGN)
-        let configuration = try sources.resolve(presetForDataset: Preset.suiting)
+        var configuration = try sources.resolve(presetForDataset: Preset.suiting)
+        if let from {
+            let path = try ModelPlace.locate(configuration.values.initFrom, copy: from, output: RunOutput())
+            // So that the run can be repeated from what it says of itself.
+            configuration.choose("--from", ["init_from"]) { $0.initFrom = path }
+        }
         let job = try RankJob.join(configuration.values)
-        try job.run { try train(configuration, job) }
+        try job.run { [configuration] in try train(configuration, job) }
     }
 
     private func train(_ asked: ResolvedConfiguration, _ job: RankJob) throws {
@@ -52,7 +63,7 @@ struct Train: ConfiguredCommand, RankedCommand {
         let trainer = try Trainer(
             configuration: configuration,
             dataset: dataset,
-            weights: job.isMain ? try initialWeights(configuration.values.initFrom, for: dataset) : nil,
+            weights: job.isMain ? try initialWeights(configuration.values.initFrom, for: dataset, output) : nil,
             stop: .onSignals(),
             output: output,
             communicator: job.connection.communicator,
@@ -90,13 +101,17 @@ struct Train: ConfiguredCommand, RankedCommand {
         return try Dataset.open(folder: dataFolder, name: configuration.values.dataset)
     }
 
-    private func initialWeights(_ initFrom: String, for dataset: Dataset) throws -> InitialWeights? {
+    private func initialWeights(
+        _ initFrom: String,
+        for dataset: Dataset,
+        _ output: RunOutput
+    ) throws -> InitialWeights? {
         guard initFrom != "scratch", initFrom != "resume" else { return nil }
-        let folder = try ModelFolder.locate(initFrom)
-        if Checkpoint.isCheckpoint(folder) { try Checkpoint(folder: folder).verify() }
-        let source = try HuggingFaceModel(folder: folder)
-        try dataset.checkTokenizer(against: TrainedModel.tokenizer(in: source.folder), of: source.folder)
-        return InitialWeights(source: source.folder, configuration: source.configuration) { try source.load(into: $0) }
+        let path = try ModelPlace.locate(initFrom, copy: nil, output: output)
+        if Checkpoint.isCheckpoint(path) { try Checkpoint(folder: path).verify() }
+        let source = try PretrainedModel(path: path)
+        try dataset.checkTokenizer(against: TrainedModel.tokenizer(in: source.folder), of: path)
+        return InitialWeights(source: path, configuration: source.configuration) { try source.load(into: $0) }
     }
 
     /// A line for each preset, its numbers in columns.

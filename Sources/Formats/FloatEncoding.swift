@@ -1,0 +1,54 @@
+/// How a file stores numbers that are read as floats.
+public enum FloatEncoding: Sendable {
+    case float32, float16, bfloat16
+
+    /// Bytes of a number.
+    public var size: Int { self == .float32 ? 4 : 2 }
+
+    /// Reads numbers, little-endian, wherever they lie.
+    ///
+    /// - Parameters:
+    ///   - bytes: `size` times as many as `destination` has elements.
+    public func decode(_ bytes: UnsafeRawBufferPointer, into destination: UnsafeMutableBufferPointer<Float>) {
+        precondition(bytes.count == size * destination.count, "\(bytes.count) bytes for \(destination.count) numbers")
+        switch self {
+        case .float32: UnsafeMutableRawBufferPointer(destination).copyMemory(from: bytes)
+        case .float16:
+            for index in destination.indices {
+                destination[index] = HalfPrecision.float(fromBits: Self.word(bytes, index))
+            }
+        case .bfloat16:
+            for index in destination.indices {
+                destination[index] = Float(bitPattern: UInt32(Self.word(bytes, index)) << 16)
+            }
+        }
+    }
+
+    private static func word(_ bytes: UnsafeRawBufferPointer, _ index: Int) -> UInt16 {
+        UInt16(littleEndian: bytes.loadUnaligned(fromByteOffset: 2 * index, as: UInt16.self))
+    }
+
+    /// The bfloat16 nearest to a number, of two equally near the even one.
+    public static func bfloat16Bits(of number: Float) -> UInt16 {
+        let bits = number.bitPattern
+        // A NaN whose fraction is in the lower half would become an infinity.
+        if number.isNaN { return UInt16(bits >> 16) | 0x40 }
+        return UInt16((bits + 0x7FFF + (bits >> 16 & 1)) >> 16)
+    }
+}
+
+/// IEEE 754 binary16 (the standard library's Float16 does not exist on macOS for x86-64).
+enum HalfPrecision {
+    static func float(fromBits bits: UInt16) -> Float {
+        let sign = UInt32(bits & 0x8000) << 16
+        let exponent = UInt32(bits >> 10 & 0x1F)
+        let fraction = UInt32(bits & 0x3FF)
+        switch exponent {
+        case 0:
+            let magnitude = Float(fraction) * 0x1p-24
+            return Float(bitPattern: sign | magnitude.bitPattern)
+        case 0x1F: return Float(bitPattern: sign | 0x7F80_0000 | fraction << 13)
+        default: return Float(bitPattern: sign | (exponent + 112) << 23 | fraction << 13)
+        }
+    }
+}

@@ -1,0 +1,202 @@
+import Compute
+import Formats
+import Text
+import Transformer
+
+/// Writes a model as one GGUF file, which llama.cpp and the tools around it load.
+///
+/// Source of the layout and the keys: the GGUF specification, version 3, and the names of the `gpt2` architecture in
+/// PyPI's gguf.
+public enum GGUFExport {
+    /// Writes the file; it appears when it is whole. Biases that the model does not have are zeros.
+    ///
+    /// - Parameters:
+    ///   - name: what the file calls the model.
+    ///   - vocabularySize: rows of the token embedding to write; fewer than the model has where its vocabulary was
+    ///     padded.
+    ///   - tokenizer: nil for a file without, which takes and gives ids only.
+    ///   - replacing: whether a file of that name may be replaced.
+    /// - Throws: `UserError(.usage)` when the model cannot be expressed, or the file exists and may not be replaced;
+    ///   `UserError(.inputOutput)` when it cannot be written.
+    public static func write(
+        _ model: GPT,
+        to path: String,
+        name: String,
+        vocabularySize: Int? = nil,
+        tokenizer: (any Tokenizer)? = nil,
+        replacing: Bool = false
+    ) throws {
+        try ExportRules.checkActivation(model.configuration, format: "GGUF's gpt2")
+        guard replacing || FileSystem.kind(of: path) == nil else {
+            throw UserError(.usage, "\(path) exists already: choose another name, or overwrite it")
+        }
+        var configuration = model.configuration
+        configuration.vocabularySize = vocabularySize ?? configuration.vocabularySize
+        precondition(configuration.vocabularySize <= model.configuration.vocabularySize)
+        var metadata = GGUFMetadata()
+        describe(configuration, name: name, in: &metadata)
+        if let tokenizer { describe(tokenizer, in: &metadata) } else { metadata.add("tokenizer.ggml.model", "none") }
+
+        try FileSystem.createFolder(FileSystem.folder(of: path))
+        let file = try AtomicFile(path: path)
+        try model.layout.withHuggingFaceTensors(of: model.parameters) { tensors in
+            let tensors = tensors.map { crop($0, to: configuration) }
+            let linear = Set(model.layout.tensors.filter(\.isLinearWeight).map(\.name))
+            try header(metadata, tensors, linear).withUnsafeBytes { try file.append($0) }
+            let writer = TensorWriter(file: file, encoding: .float32)
+            for tensor in tensors {
+                try writer.write(tensor, isLinearWeight: linear.contains(tensor.name))
+                try writer.writeZeros(padding(4 * tensor.values.count) / 4)
+            }
+        }
+        try file.commit()
+    }
+
+    private typealias Tensor = SafetensorsWriter.Tensor
+
+    private static func crop(_ tensor: Tensor, to configuration: GPTConfiguration) -> Tensor {
+        guard tensor.name == "transformer.wte.weight" else { return tensor }
+        let shape = [configuration.vocabularySize, configuration.embeddingSize]
+        return (tensor.name, shape, UnsafeBufferPointer(rebasing: tensor.values.prefix(shape[0] * shape[1])))
+    }
+
+    // MARK: - Metadata
+
+    private static func describe(_ configuration: GPTConfiguration, name: String, in metadata: inout GGUFMetadata) {
+        metadata.add("general.architecture", "gpt2")
+        metadata.add("general.name", name)
+        metadata.add("general.file_type", UInt32(0))  // all float32
+        metadata.add("gpt2.vocab_size", UInt32(configuration.vocabularySize))
+        metadata.add("gpt2.context_length", UInt32(configuration.blockSize))
+        metadata.add("gpt2.embedding_length", UInt32(configuration.embeddingSize))
+        metadata.add("gpt2.block_count", UInt32(configuration.layerCount))
+        metadata.add("gpt2.feed_forward_length", UInt32(4 * configuration.embeddingSize))
+        metadata.add("gpt2.attention.head_count", UInt32(configuration.headCount))
+        metadata.add("gpt2.attention.layer_norm_epsilon", Float(1e-5))
+    }
+
+    private static func describe(_ tokenizer: any Tokenizer, in metadata: inout GGUFMetadata) {
+        let form = ByteLevelForm(tokenizer)
+        metadata.add("tokenizer.ggml.model", "gpt2")
+        metadata.add("tokenizer.ggml.pre", "gpt-2")
+        metadata.add("tokenizer.ggml.tokens", form.names)
+        // 1 is a normal token, 3 one that controls.
+        metadata.add("tokenizer.ggml.token_type", form.names.indices.map { form.specialIDs.contains($0) ? 3 : 1 })
+        metadata.add("tokenizer.ggml.merges", form.merges)
+        guard let end = tokenizer.endOfText else { return }
+        metadata.add("tokenizer.ggml.bos_token_id", UInt32(end))
+        metadata.add("tokenizer.ggml.eos_token_id", UInt32(end))
+    }
+
+    // MARK: - Layout
+
+    private static let alignment = 32
+
+    private static func padding(_ size: Int) -> Int { (alignment - size % alignment) % alignment }
+
+    /// All that stands before the data of the tensors.
+    private static func header(_ metadata: GGUFMetadata, _ tensors: [Tensor], _ linear: Set<String>) -> [UInt8] {
+        var header = GGUFBytes()
+        header.append(contentsOf: "GGUF".utf8)
+        header.append(UInt32(3))
+        header.append(UInt64(tensors.count))
+        header.append(UInt64(metadata.count))
+        header.bytes += metadata.content.bytes
+        var offset = 0
+        for tensor in tensors {
+            header.append(self.name(of: tensor.name))
+            header.append(UInt32(tensor.shape.count))
+            // The size that varies fastest comes first: of (out, in), in.
+            let sizes = linear.contains(tensor.name) ? tensor.shape : tensor.shape.reversed()
+            for size in sizes { header.append(UInt64(size)) }
+            header.append(UInt32(0))  // float32
+            header.append(UInt64(offset))
+            let size = 4 * tensor.values.count
+            offset += size + padding(size)
+        }
+        header.bytes += [UInt8](repeating: 0, count: padding(header.bytes.count))
+        return header.bytes
+    }
+
+    private static let parts = [
+        "ln_1": "attn_norm", "attn.c_attn": "attn_qkv", "attn.c_proj": "attn_output", "ln_2": "ffn_norm",
+        "mlp.c_fc": "ffn_up", "mlp.c_proj": "ffn_down",
+    ]
+
+    /// GGUF's name of what Hugging Face calls `transformer.h.0.ln_1.weight`.
+    private static func name(of tensor: String) -> String {
+        let parts = tensor.split(separator: ".").dropFirst().map(String.init)
+        let kind = parts.last!
+        switch parts[0] {
+        case "wte": return "token_embd.weight"
+        case "wpe": return "position_embd.weight"
+        case "ln_f": return "output_norm.\(kind)"
+        default: return "blk.\(parts[1]).\(self.parts[parts[2..<(parts.count - 1)].joined(separator: ".")]!).\(kind)"
+        }
+    }
+}
+
+/// Little-endian numbers and strings with their length.
+struct GGUFBytes {
+    var bytes: [UInt8] = []
+
+    mutating func append(contentsOf content: some Sequence<UInt8>) { bytes.append(contentsOf: content) }
+
+    mutating func append(_ number: some FixedWidthInteger) {
+        withUnsafeBytes(of: number.littleEndian) { bytes.append(contentsOf: $0) }
+    }
+
+    mutating func append(_ text: String) {
+        append(UInt64(text.utf8.count))
+        bytes.append(contentsOf: text.utf8)
+    }
+}
+
+/// Keys with typed values, in order.
+struct GGUFMetadata {
+    private enum ValueType: UInt32 {
+        case uint32 = 4
+        case int32 = 5
+        case float32 = 6
+        case string = 8
+        case array = 9
+    }
+
+    private(set) var content = GGUFBytes()
+    private(set) var count = 0
+
+    private mutating func begin(_ key: String, _ type: ValueType) {
+        content.append(key)
+        content.append(type.rawValue)
+        count += 1
+    }
+
+    mutating func add(_ key: String, _ value: UInt32) {
+        begin(key, .uint32)
+        content.append(value)
+    }
+
+    mutating func add(_ key: String, _ value: Float) {
+        begin(key, .float32)
+        content.append(value.bitPattern)
+    }
+
+    mutating func add(_ key: String, _ value: String) {
+        begin(key, .string)
+        content.append(value)
+    }
+
+    mutating func add(_ key: String, _ values: [String]) {
+        begin(key, .array)
+        content.append(ValueType.string.rawValue)
+        content.append(UInt64(values.count))
+        for value in values { content.append(value) }
+    }
+
+    mutating func add(_ key: String, _ values: [Int32]) {
+        begin(key, .array)
+        content.append(ValueType.int32.rawValue)
+        content.append(UInt64(values.count))
+        for value in values { content.append(value) }
+    }
+}

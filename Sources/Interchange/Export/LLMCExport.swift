@@ -1,0 +1,97 @@
+import Compute
+import Formats
+import Text
+import Transformer
+
+/// Writes a model as a folder with the two files of llm.c: `model.bin` (see `LLMCFormat`) and `tokenizer.bin`.
+public enum LLMCExport {
+    public static let modelName = "model.bin"
+    public static let tokenizerName = "tokenizer.bin"
+
+    /// Writes the files; the folder appears when it is whole. Biases that the model does not have are zeros, and so
+    /// are the rows that pad the vocabulary to a multiple of 128.
+    ///
+    /// - Parameters:
+    ///   - vocabularySize: rows of the token embedding to write; fewer than the model has where its vocabulary was
+    ///     padded.
+    ///   - tokenizer: nil for none.
+    ///   - encoding: `float32` or `bfloat16`.
+    ///   - replacing: whether a folder of that name may be replaced.
+    /// - Throws: `UserError(.usage)` when the model cannot be expressed, or the folder exists and may not be replaced;
+    ///   `UserError(.data)` when the tokenizer cannot be; `UserError(.inputOutput)` when it cannot be written.
+    public static func write(
+        _ model: GPT,
+        to folder: String,
+        vocabularySize: Int? = nil,
+        tokenizer: (any Tokenizer)? = nil,
+        encoding: FloatEncoding = .float32,
+        replacing: Bool = false
+    ) throws {
+        try ExportRules.checkActivation(model.configuration, format: "llm.c")
+        var configuration = model.configuration
+        configuration.vocabularySize = vocabularySize ?? configuration.vocabularySize
+        precondition(configuration.vocabularySize <= model.configuration.vocabularySize)
+        let tokens = try tokenizer.map(tokenizerFile)
+        let target = try AtomicFolder(path: folder)
+        let file = try AtomicFile(path: target.temporaryPath + "/" + modelName)
+        let header: [Int32] = [
+            LLMCFormat.magic, encoding == .float32 ? LLMCFormat.float32Version : LLMCFormat.bfloat16Version,
+            Int32(configuration.blockSize), Int32(configuration.vocabularySize), Int32(configuration.layerCount),
+            Int32(configuration.headCount), Int32(configuration.embeddingSize),
+            Int32(LLMCFormat.paddedVocabularySize(configuration.vocabularySize)),
+        ]
+        try bytes(ofHeader: header).withUnsafeBytes { try file.append($0) }
+        try write(model, configuration, TensorWriter(file: file, encoding: encoding))
+        try file.commit()
+        if let tokens { try AtomicFile.write(tokens, to: target.temporaryPath + "/" + tokenizerName) }
+        try target.commit(replacing: replacing)
+    }
+
+    private static func write(_ model: GPT, _ configuration: GPTConfiguration, _ writer: TensorWriter) throws {
+        let linear = Set(model.layout.tensors.filter(\.isLinearWeight).map(\.name))
+        try model.layout.withHuggingFaceTensors(of: model.parameters) { tensors in
+            let byName = Dictionary(uniqueKeysWithValues: tensors.map { ($0.name, $0) })
+            for kind in LLMCFormat.kinds(configuration) {
+                for layer in 0..<(kind.isInEachLayer ? configuration.layerCount : 1) {
+                    let tensor = byName[LLMCFormat.name(kind, layer: layer)]!
+                    guard kind.name == "wte.weight" else {
+                        try writer.write(tensor, isLinearWeight: linear.contains(tensor.name))
+                        continue
+                    }
+                    let count = configuration.vocabularySize * configuration.embeddingSize
+                    try writer.write(UnsafeBufferPointer(rebasing: tensor.values.prefix(count)))
+                    try writer.writeZeros(kind.shape.reduce(1, *) - count)
+                }
+            }
+        }
+    }
+
+    private static func bytes(ofHeader header: [Int32]) -> [UInt8] {
+        let words = header + [Int32](repeating: 0, count: LLMCFormat.headerCount - header.count)
+        return words.flatMap { word in withUnsafeBytes(of: word.littleEndian) { Array($0) } }
+    }
+
+    /// The content of `tokenizer.bin`: a header of 256 int32 (magic 20240328, version 2, the number of tokens, the id
+    /// that text is generated from), then each token as a byte that says its length, and its bytes. Where no token
+    /// ends a text, generation begins with id 0, as here.
+    private static func tokenizerFile(_ tokenizer: any Tokenizer) throws -> [UInt8] {
+        var file = bytes(
+            ofHeader: [20_240_328, 2, Int32(tokenizer.vocabularySize), tokenizer.endOfText ?? 0]
+        )
+        for id in 0..<Int32(tokenizer.vocabularySize) {
+            let token = tokenizer.decode([id])
+            guard 1...255 ~= token.count else {
+                throw UserError(
+                    .data,
+                    """
+                    llm.c's tokenizer file has tokens of 1 to 255 bytes, \
+                    and token \(id) of this \(tokenizer.name) has \(token.count)
+                    """
+                )
+            }
+            file.append(UInt8(token.count))
+            file += token
+        }
+        return file
+    }
+}

@@ -1,0 +1,46 @@
+import Formats
+import Transformer
+
+/// A GPT-2 in the files of some tool: which tensors are there, and where their bytes lie. Nothing is read by it; that
+/// is `PretrainedModel`'s, which also checks names and shapes, the same way for every tool.
+protocol ModelFile: Sendable {
+    var configuration: GPTConfiguration { get }
+    /// What says so, for messages: `config.json`.
+    var descriptionName: String { get }
+    /// Whether the weights of linear layers are stored (out, in), as PyTorch has them, and not (in, out), as Hugging
+    /// Face's GPT-2.
+    var isOutputFirst: Bool { get }
+    /// The names of all tensors that are there.
+    var tensorNames: [String] { get }
+
+    /// What is called `name` by Hugging Face.
+    func ownName(of name: String) -> String
+    /// The file that a tensor is in or, of one that is missing, the one that should have it.
+    func path(ofTensor name: String) -> String
+    /// A tensor by its own name, nil where there is none.
+    ///
+    /// - Throws: `UserError(.data)` when it cannot be read as floats.
+    func tensor(named name: String) throws -> StoredTensor?
+}
+
+/// A tensor as it lies in a mapped file; valid while the `ModelFile` is held.
+struct StoredTensor {
+    let shape: [Int]
+    let encoding: FloatEncoding
+    /// Row-major, as many as the shape says.
+    let bytes: UnsafeRawBufferPointer
+}
+
+/// Products of sizes that a file gives.
+enum Sizes {
+    /// Nil when the product does not fit.
+    static func product(_ sizes: [Int]) -> Int? {
+        var product = 1
+        for size in sizes {
+            let (next, overflows) = product.multipliedReportingOverflow(by: size)
+            guard !overflows else { return nil }
+            product = next
+        }
+        return product
+    }
+}

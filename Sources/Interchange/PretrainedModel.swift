@@ -1,0 +1,181 @@
+import Compute
+import Formats
+import Transformer
+
+/// A GPT-2 in another tool's files: a folder or file of Hugging Face, a model file of llm.c, or nanoGPT's ckpt.pt.
+///
+/// ```swift
+/// let source = try PretrainedModel(path: "gpt2")
+/// let model = GPT(configuration: source.configuration, pool: pool)
+/// try source.load(into: model)
+/// ```
+/// What a file is, its first bytes say and not its name. Files are mapped: nothing is held in memory but the tensor
+/// that is being read.
+public struct PretrainedModel: Sendable {
+    public let path: String
+    /// Where the weights lie, and a tokenizer that may be beside them.
+    public let folder: String
+    /// The shape of the model. Dropout is 0: it belongs to a run, not to weights.
+    public var configuration: GPTConfiguration { file.configuration }
+    private let file: any ModelFile
+
+    /// Reads the description, and checks every tensor's name and shape.
+    ///
+    /// - Throws: `UserError(.inputOutput)` when a file cannot be read, `UserError(.data)` when it is not a GPT-2 that
+    ///   can be computed here, with the key or tensor and what was expected.
+    public init(path: String) throws {
+        self.path = path
+        let isFolder = FileSystem.kind(of: path) == .folder
+        folder = isFolder ? path : FileSystem.folder(of: path)
+        file = try Self.file(isFolder ? Self.weights(inFolder: path) : path)
+        try checkTensors()
+    }
+
+    private static func weights(inFolder folder: String) throws -> String {
+        let names = [HuggingFaceFile.modelName, HuggingFaceFile.indexName, "ckpt.pt"]
+        guard let name = names.first(where: { FileSystem.kind(of: folder + "/" + $0) == .file }) else {
+            throw UserError(
+                .inputOutput,
+                """
+                \(folder) has no model: none of \(names[0]) with \(HuggingFaceFile.configurationName), \
+                \(names[1]) and \(names[2])
+                """
+            )
+        }
+        return folder + "/" + name
+    }
+
+    private static func file(_ path: String) throws -> any ModelFile {
+        let file = try MappedFile(path: path)
+        let start = Array(file.bytes.prefix(9))
+        if start.withUnsafeBytes(TorchFile.isOne) { return try NanoGPTFile(path: path) }
+        if start.withUnsafeBytes(LLMCFile.isOne) { return try LLMCFile(path: path) }
+        if start.starts(with: "GGUF".utf8) {
+            throw UserError(
+                .data,
+                "\(path) is a GGUF file, which is written but not read: name the model it was made from"
+            )
+        }
+        // A safetensors file is the length of a JSON object, and that object.
+        if start.first == UInt8(ascii: "{") { return try HuggingFaceFile(path: path, isIndex: true) }
+        guard start.dropFirst(8).first == UInt8(ascii: "{") || path.hasSuffix(".safetensors") else {
+            throw UserError(
+                .data,
+                """
+                \(path) is no model that can be read: known are safetensors files and folders of Hugging Face, model files of \
+                llm.c and ckpt.pt of nanoGPT
+                """
+            )
+        }
+        return try HuggingFaceFile(path: path, isIndex: false)
+    }
+
+    // MARK: - Weights
+
+    /// Copies the weights into a model of this shape; one with a shorter block takes the first positions.
+    ///
+    /// - Throws: `UserError(.data)` when a weight is not finite, or when the file has biases for a model without.
+    public func load(into model: GPT) throws {
+        var expected = model.configuration
+        expected.dropout = configuration.dropout
+        expected.blockSize = configuration.blockSize
+        precondition(expected == configuration && model.configuration.blockSize <= configuration.blockSize)
+        let target = model.parameters.elements
+        for tensor in model.layout.tensors {
+            let name = file.ownName(of: tensor.name)
+            let destination = UnsafeMutableBufferPointer(rebasing: target[tensor.range])
+            try read(name, isOutputFirst: file.isOutputFirst && tensor.isLinearWeight, into: destination)
+            guard destination.allSatisfy(\.isFinite) else {
+                throw UserError(.data, "\(file.path(ofTensor: name)): tensor \(name) has values that are not finite")
+            }
+        }
+        for absent in model.layout.huggingFaceTensors where absent.range == nil {
+            let name = file.ownName(of: absent.name)
+            guard let stored = try file.tensor(named: name) else { continue }
+            let bias = FloatBuffer(count: absent.shape[0])
+            stored.encoding.decode(stored.bytes, into: bias.elements)
+            guard bias.elements.allSatisfy({ $0 == 0 }) else {
+                throw UserError(
+                    .data,
+                    """
+                    \(file.path(ofTensor: name)): tensor \(name) is not zero, but \
+                    \(file.descriptionName) says "bias": false
+                    """
+                )
+            }
+        }
+    }
+
+    /// Reads the first elements of a tensor: all, or the first positions of an embedding.
+    private func read(
+        _ name: String,
+        isOutputFirst: Bool,
+        into destination: UnsafeMutableBufferPointer<Float>
+    ) throws {
+        guard let stored = try file.tensor(named: name) else { preconditionFailure("\(name) was there a moment ago") }
+        // A model would take its size twice, and a large one more than there is.
+        defer { MappedFile.release(stored.bytes) }
+        let size = stored.encoding.size
+        guard isOutputFirst else {
+            let bytes = UnsafeRawBufferPointer(rebasing: stored.bytes.prefix(size * destination.count))
+            return stored.encoding.decode(bytes, into: destination)
+        }
+        let (outputs, inputs) = (stored.shape[0], stored.shape[1])
+        MatrixTransposition.write(columns: outputs, rows: inputs, into: destination) { columns, rows in
+            let bytes = stored.bytes[size * inputs * columns.lowerBound..<size * inputs * columns.upperBound]
+            stored.encoding.decode(UnsafeRawBufferPointer(rebasing: bytes), into: rows)
+        }
+    }
+
+    // MARK: - Checks
+
+    private func checkTensors() throws {
+        var unknown = Set(file.tensorNames)
+        // Before a layout is made from a number of layers that the file may not bear out.
+        guard configuration.layerCount <= unknown.count else {
+            throw UserError(
+                .data,
+                """
+                \(file.path(ofTensor: "")) has \(unknown.count) tensors, too few for the \
+                \(configuration.layerCount) layers of \(file.descriptionName)
+                """
+            )
+        }
+        let width = Double(configuration.embeddingSize)
+        let rows = Double(configuration.vocabularySize + configuration.blockSize)
+        guard width * (rows + 13 * width * Double(configuration.layerCount)) < 0x1p60 else {
+            throw UserError(
+                .data,
+                "\(file.descriptionName) of \(path) describes a model that cannot be: \(configuration)"
+            )
+        }
+        for tensor in ParameterLayout(configuration).huggingFaceTensors {
+            let name = file.ownName(of: tensor.name)
+            unknown.remove(name)
+            guard let stored = try file.tensor(named: name) else {
+                if tensor.range == nil { continue }
+                throw UserError(
+                    .data,
+                    "\(file.path(ofTensor: name)) has no tensor \(name), which \(file.descriptionName) calls for"
+                )
+            }
+            let expected = file.isOutputFirst && tensor.isLinearWeight ? tensor.shape.reversed() : tensor.shape
+            guard stored.shape == expected else {
+                throw UserError(
+                    .data,
+                    """
+                    \(file.path(ofTensor: name)): tensor \(name) has shape \(stored.shape), but \
+                    \(file.descriptionName) says \(expected)
+                    """
+                )
+            }
+        }
+        // Constant masks of older versions, and the head where it was written although it is tied.
+        let harmless = { (name: String) in
+            name.hasSuffix("lm_head.weight") || name.hasSuffix(".attn.bias") || name.hasSuffix(".attn.masked_bias")
+        }
+        if let name = unknown.filter({ !harmless($0) }).min() {
+            throw UserError(.data, "\(file.path(ofTensor: name)) has a tensor \(name), which GPT-2 does not have")
+        }
+    }
+}

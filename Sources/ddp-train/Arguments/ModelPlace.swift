@@ -1,0 +1,89 @@
+import Formats
+import Interchange
+import Text
+import Training
+import Transformer
+
+/// Finds what `--init_from` means.
+enum ModelPlace {
+    /// The models that are known by name, for messages.
+    static let published = PublishedModel.allCases.map(\.rawValue).joined(separator: ", ")
+
+    static let misplacedCopy = UserError(.usage, "--from goes with --init_from=\(published)")
+
+    /// The folder or file of a model; of a run's folder, its best checkpoint; of a model known by name, the folder
+    /// that it was downloaded to. A folder or file with such a name comes first.
+    ///
+    /// - Parameters:
+    ///   - copy: what would be downloaded, if it is there already.
+    ///   - output: where progress is shown.
+    /// - Throws: `UserError(.usage)` when there is nothing of that name, or as a download fails.
+    static func locate(_ name: String, copy: String?, output: RunOutput) throws -> String {
+        if let copy {
+            guard let model = PublishedModel(rawValue: name) else { throw misplacedCopy }
+            try check(copy, is: model)
+            return copy
+        }
+        if let path = path(of: name) { return path }
+        let model = try published(name)
+        let meter = PreparationMeter()
+        defer { output.clearProgress() }
+        return try model.locate {
+            output.note($0)
+        } progress: {
+            output.progress(meter.text($0))
+        }
+    }
+
+    /// The shape of what `locate` finds; nothing is downloaded for it.
+    ///
+    /// - Throws: as `locate`.
+    static func shape(of name: String) throws -> GPTConfiguration {
+        if let path = path(of: name) { return try PretrainedModel(path: path).configuration }
+        let shape = try published(name).shape
+        return GPTConfiguration(
+            layerCount: shape.layers,
+            headCount: shape.heads,
+            embeddingSize: shape.channels,
+            blockSize: 1024,
+            vocabularySize: 50257,
+            bias: true,
+            activation: .gelu_tanh
+        )
+    }
+
+    /// What is there under a name.
+    private static func path(of name: String) -> String? {
+        switch FileSystem.kind(of: name) {
+        case .folder?:
+            let best = name + "/checkpoints/best"
+            return FileSystem.kind(of: best) == .folder ? best : name
+        case .file?: return name
+        default: return nil
+        }
+    }
+
+    private static func published(_ name: String) throws -> PublishedModel {
+        if let model = PublishedModel(rawValue: name) { return model }
+        throw UserError(
+            .usage,
+            "init_from=\(name): must be scratch, resume, the path of a model, or one of \(published)"
+        )
+    }
+
+    private static func check(_ copy: String, is model: PublishedModel) throws {
+        guard FileSystem.kind(of: copy) != nil else { throw UserError(.inputOutput, "--from: there is no \(copy)") }
+        let found = try PretrainedModel(path: copy).configuration
+        let shape = model.shape
+        guard (found.layerCount, found.headCount, found.embeddingSize) == (shape.layers, shape.heads, shape.channels)
+        else {
+            throw UserError(
+                .data,
+                """
+                \(copy) is not \(model.rawValue), which has \(shape.layers) layers, \(shape.heads) heads and \(shape.channels) \
+                channels: it has \(found.layerCount), \(found.headCount) and \(found.embeddingSize); give its path to --init_from
+                """
+            )
+        }
+    }
+}

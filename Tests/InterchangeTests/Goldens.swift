@@ -1,0 +1,46 @@
+import Compute
+import Foundation
+import Formats
+import Interchange
+import Testing
+import Transformer
+
+/// What other tools wrote: the folders of Tests/Fixtures, each with the script that made it.
+enum Goldens {
+    static let fixtures = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .appending(path: "Fixtures").path
+    static let transformers = fixtures + "/huggingface_gpt2"
+    static let exchange = fixtures + "/exchange"
+
+    /// float32 against float32 through two layers with weights of order 0.3: a few units in the last place of 10.
+    static let tolerance: Float = 1e-4
+
+    static func load(_ path: String) throws -> GPT {
+        let source = try PretrainedModel(path: path)
+        let model = GPT(
+            configuration: source.configuration,
+            pool: WorkerPool(threadCount: 1),
+            forTraining: false
+        )
+        try source.load(into: model)
+        return model
+    }
+
+    /// Compares a model's logits with those that were computed elsewhere.
+    static func expectLogits(
+        of model: GPT,
+        _ path: String,
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) throws {
+        let golden = try JSONValue(ofFile: path)
+        let tokens = try #require(golden["tokens"]?.arrayValue).compactMap { $0.integerValue.map { Int32($0) } }
+        let rows = try #require(golden["logits"]?.arrayValue).compactMap(\.arrayValue)
+        let expected = rows.joined().map { Float($0.numberValue ?? .nan) }
+        let logits = model.logits(tokens: tokens)
+        #expect(logits.count == expected.count, sourceLocation: sourceLocation)
+        let worst = zip(logits, expected).map { abs($0 - $1) }.max() ?? .nan
+        #expect(worst <= tolerance, sourceLocation: sourceLocation)
+    }
+
+    static func values(_ model: GPT) -> [Float] { Array(model.parameters.elements) }
+}
