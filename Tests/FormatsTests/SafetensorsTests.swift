@@ -30,7 +30,7 @@ struct SafetensorsTests {
         let weight: [Float] = [1, -2, 3.5, .infinity, .leastNonzeroMagnitude, -0.0]
         let bias: [Float] = [0.25]
         let path = folder("model.safetensors")
-        try weight.withUnsafeBufferPointer { weight in
+        _ = try weight.withUnsafeBufferPointer { weight in
             try bias.withUnsafeBufferPointer { bias in
                 try SafetensorsWriter.write(
                     path: path,

@@ -80,7 +80,7 @@ struct HuggingFaceTests {
         let model = model()
         try HuggingFaceExport.write(model, to: folder("model"))
         let mask = FloatBuffer(count: 36)
-        try model.layout.withHuggingFaceTensors(of: model.parameters) { tensors in
+        _ = try model.layout.withHuggingFaceTensors(of: model.parameters) { tensors in
             try SafetensorsWriter.write(
                 path: folder("model/model.safetensors"),
                 tensors: tensors.map { (String($0.name.dropFirst("transformer.".count)), $0.shape, $0.values) }

@@ -24,7 +24,7 @@ public enum HuggingFaceExport {
         configuration.vocabularySize = vocabularySize ?? configuration.vocabularySize
         precondition(configuration.vocabularySize <= model.configuration.vocabularySize)
         let target = try AtomicFolder(path: folder)
-        try model.layout.withHuggingFaceTensors(of: model.parameters) { tensors in
+        _ = try model.layout.withHuggingFaceTensors(of: model.parameters) { tensors in
             try SafetensorsWriter.write(
                 path: target.temporaryPath + "/model.safetensors",
                 metadata: ["format": "pt"],
