@@ -51,6 +51,15 @@ public struct DataPreparation {
         try Dataset.checkName(request.name)
         let path = request.dataFolder + "/" + request.name
         try checkPlace(path)
+        if case .published(.fineweb, let copy) = request.source {
+            return try PublishedShards(
+                request: request,
+                files: files ?? NamedDataset.fineweb.files,
+                cacheFolder: cacheFolder,
+                progress: progress,
+                announce: announce
+            ).prepare(copy: copy, to: path)
+        }
         var corpus = try corpus()
         var folder: AtomicFolder?
         do {
@@ -296,7 +305,7 @@ public struct DataPreparation {
                 format: CorpusFormat(separator: "<|endoftext|>"),
                 isOneText: false
             )
-        case .shakespeareChar, .shakespeare, .demo:
+        case .shakespeareChar, .shakespeare, .fineweb, .demo:
             return Corpus(sources: paths.map { CorpusSource(name: $0, content: .file($0)) })
         }
     }
