@@ -7,6 +7,9 @@ public struct DataPreparation {
     /// Text up to this many bytes is tokenized by characters unless the user says otherwise.
     public static let characterLimit = 2_000_000
 
+    /// Whether this build has libarchive, which reads compressed files and archives.
+    public static var readsArchives: Bool { ArchiveStream.isBuiltIn }
+
     private let request: PreparationRequest
     private let progress: (PreparationProgress) -> Void
     /// Nil for the user's own.
