@@ -85,6 +85,16 @@ public enum FileSystem {
         guard result == 0 else { throw failure("cannot rename \(path) to", newPath, errno) }
     }
 
+    /// Gives a file a second name: a hard link, or a symbolic one where that cannot be, as on another file system.
+    public static func link(_ path: String, to newPath: String) throws {
+        // Of the file itself where the path is a symbolic link, whose target may be relative to its own place.
+        guard let file = realpath(path, nil) else { throw failure("cannot open", path, errno) }
+        defer { free(file) }
+        guard systemLink(file, newPath) == 0 || symlink(file, newPath) == 0 else {
+            throw failure("cannot link \(path) as", newPath, errno)
+        }
+    }
+
     /// The names in a folder, sorted, without `.` and `..`.
     public static func names(inFolder path: String) throws -> [String] {
         guard let folder = opendir(path) else { throw failure("cannot read the folder", path, errno) }
@@ -145,6 +155,11 @@ public enum FileSystem {
 /// The system's `rename`, which the method of the same name hides.
 private func systemRename(_ old: UnsafePointer<CChar>, _ new: UnsafePointer<CChar>) -> Int32 {
     rename(old, new)
+}
+
+/// The system's `link`, likewise.
+private func systemLink(_ path: UnsafePointer<CChar>, _ newPath: UnsafePointer<CChar>) -> Int32 {
+    link(path, newPath)
 }
 
 extension String {

@@ -53,6 +53,10 @@ import Testing
         )
         #expect(try program.run("tokenizer", "encode", "--tokenizer=char", input: "banana").output == "1 0 2 0 2 0\n")
         #expect(try program.run("tokenizer", "decode", "--tokenizer=byte", "104", "105").output == "hi")
+        for input in [["--input", "-"], ["--input=-"], ["-"]] {
+            let encoded = try program.start(["tokenizer", "encode", "--tokenizer=byte"] + input, input: "hi").wait()
+            #expect(encoded.output == "104 105\n", "\(input): \(encoded)")
+        }
     }
 
     @Test("What a user gets wrong is one line")

@@ -22,7 +22,7 @@ struct DoctorTests {
             list.map(\.name) == [
                 "version", "build_mode", "blas", "products_right", "vector_instructions", "cores",
                 "memory_available_bytes", "threads", "gemm_peak_gflops", "copy_bytes_per_second", "mpi",
-                "network_interfaces", "curl", "data_dir", "out_dir", "cache", "problems", "ok",
+                "network_interfaces", "curl", "libarchive", "data_dir", "out_dir", "cache", "problems", "ok",
             ]
         )
         #expect(members["version"]?.stringValue == "1.2.3")
@@ -46,6 +46,18 @@ struct DoctorTests {
         #expect(report.text.contains("-> broken: nothing can be written there"))
         #expect(report.json["ok"] == .bool(false))
         #expect(report.json["problems"]?.arrayValue?.contains { $0["what"]?.stringValue == "out_dir" } == true)
+    }
+
+    @Test("A build without libarchive is fine, but says what it cannot read")
+    func archives() {
+        #expect(Doctor.archives(isBuiltIn: true).state == .fine)
+        let finding = Doctor.archives(isBuiltIn: false)
+        #expect(finding.state == .missing)
+        #expect(
+            DoctorReport([finding]).text.hasPrefix(
+                "libarchive  not built in\n            -> to prepare compressed text"
+            )
+        )
     }
 
     @Test("Only what is broken makes a report bad")

@@ -173,6 +173,8 @@ struct CorpusReaderTests {
         let found = try documents([Self.archives + "/" + name])
         #expect(found.map(\.text) == (0..<9).map(Self.archived))
         #expect(found.last?.origin.hasPrefix("\(Self.archives)/\(name)/") == true)
+        let corpus = try Corpus(inputs: [Self.archives + "/" + name], format: CorpusFormat(), hasShare: false)
+        #expect(!corpus.isOneText)
     }
 
     @Test(

@@ -4,8 +4,8 @@ import Text
 import Training
 
 extension Doctor {
-    /// What several ranks and downloads need.
-    var job: [Finding] { [mpi, interfaces, curl] }
+    /// What several ranks, downloads and compressed text need.
+    var job: [Finding] { [mpi, interfaces, curl, Self.archives(isBuiltIn: DataPreparation.readsArchives)] }
 
     private var mpi: Finding {
         let mpirun = Surroundings.program("mpirun")
@@ -89,6 +89,23 @@ extension Doctor {
             path.map { .string($0) } ?? .null,
             state: path == nil ? .missing : .fine,
             advice: path == nil ? "for downloads of data sets: \(install ?? "install curl")" : nil
+        )
+    }
+
+    /// - Parameter isBuiltIn: whether this program was built with libarchive.
+    static func archives(isBuiltIn: Bool) -> Finding {
+        let install = Surroundings.installation([
+            "apt-get": "libarchive-dev", "dnf": "libarchive-devel", "brew": "libarchive",
+        ])
+        return Finding(
+            "libarchive",
+            "libarchive",
+            isBuiltIn ? "linked" : "not built in",
+            .bool(isBuiltIn),
+            state: isBuiltIn ? .fine : .missing,
+            advice: isBuiltIn
+                ? nil
+                : "to prepare compressed text and archives: \(install ?? "install libarchive"), then swift build again"
         )
     }
 

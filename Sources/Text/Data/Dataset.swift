@@ -31,7 +31,7 @@ public struct Dataset: Sendable {
     /// What ids of Llama 3 are below: 128,000 tokens of text and 256 special ones.
     static let llama3VocabularySize = 128_256
     /// `<|endoftext|>`.
-    private static let gpt2EndOfText: Int32 = 50256
+    static let gpt2EndOfText: Int32 = 50256
     /// `<|begin_of_text|>`, which llm.c puts between documents.
     private static let llama3EndOfText: Int32 = 128_000
 

@@ -7,6 +7,9 @@ public struct DataPreparation {
     /// Text up to this many bytes is tokenized by characters unless the user says otherwise.
     public static let characterLimit = 2_000_000
 
+    /// Whether this build has libarchive, which reads compressed files and archives.
+    public static var readsArchives: Bool { ArchiveStream.isBuiltIn }
+
     private let request: PreparationRequest
     private let progress: (PreparationProgress) -> Void
     /// Nil for the user's own.
@@ -51,6 +54,15 @@ public struct DataPreparation {
         try Dataset.checkName(request.name)
         let path = request.dataFolder + "/" + request.name
         try checkPlace(path)
+        if case .published(.fineweb, let copy) = request.source {
+            return try PublishedShards(
+                request: request,
+                files: files ?? NamedDataset.fineweb.files,
+                cacheFolder: cacheFolder,
+                progress: progress,
+                announce: announce
+            ).prepare(copy: copy, to: path)
+        }
         var corpus = try corpus()
         var folder: AtomicFolder?
         do {
@@ -296,7 +308,7 @@ public struct DataPreparation {
                 format: CorpusFormat(separator: "<|endoftext|>"),
                 isOneText: false
             )
-        case .shakespeareChar, .shakespeare, .demo:
+        case .shakespeareChar, .shakespeare, .fineweb, .demo:
             return Corpus(sources: paths.map { CorpusSource(name: $0, content: .file($0)) })
         }
     }

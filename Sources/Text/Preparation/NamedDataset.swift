@@ -10,7 +10,12 @@ public enum NamedDataset: String, CaseIterable, Sendable {
     case openwebtext
     /// Short stories by GPT-4 in GPT-2's tokens (Eldan and Li, 2023).
     case tinystories
+    /// Ten billion of GPT-2's tokens of web pages (Penedo and others, 2024), in llm.c's shards.
+    case fineweb
     case demo
+
+    /// The shards of fineweb for training, of 100 million tokens each.
+    public static let fineWebShards = 103
 
     /// What is downloaded unless it is there already.
     var files: [PublicFile] {
@@ -18,18 +23,19 @@ public enum NamedDataset: String, CaseIterable, Sendable {
         case .shakespeareChar, .shakespeare: [.tinyShakespeare]
         case .openwebtext: [.openWebText]
         case .tinystories: [.tinyStories(.train), .tinyStories(.validation)]
+        case .fineweb: [.fineWeb(.validation)] + (1...Self.fineWebShards).map { .fineWeb(.train, $0) }
         case .demo: []
         }
     }
 
-    /// Bytes of the tokens of the published files, about: GPT-2's have two bytes and stand for some four of English text.
+    /// Bytes of tokens that are written, about: GPT-2's have two bytes and stand for some four of English text.
     var tokenBytes: Int {
         switch self {
         case .shakespeareChar: 2_230_000
         case .shakespeare: 676_000
         case .openwebtext: 18_100_000_000
         case .tinystories: 1_120_000_000
-        case .demo: 0
+        case .fineweb, .demo: 0
         }
     }
 
@@ -37,7 +43,7 @@ public enum NamedDataset: String, CaseIterable, Sendable {
     var tokenizer: TokenizerSource? {
         switch self {
         case .shakespeareChar, .demo: nil
-        case .shakespeare, .openwebtext, .tinystories: .gpt2
+        case .shakespeare, .openwebtext, .tinystories, .fineweb: .gpt2
         }
     }
 }

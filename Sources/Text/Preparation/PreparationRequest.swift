@@ -25,6 +25,8 @@ public struct PreparationRequest: Equatable, Sendable {
     public var seed: UInt64
     /// Tokens of a shard.
     public var shardSize: Int
+    /// Of a data set that is published as shards: how many for training; nil for all.
+    public var publishedShards: Int?
     public var threads: Int
     /// Whether a data set of that name may be replaced.
     public var overwrite: Bool
@@ -110,7 +112,8 @@ public struct PreparationResult: Equatable, Sendable {
     /// Whether the program chose the tokenizer.
     public let isTokenizerChosen: Bool
     public let vocabularySize: Int
-    public let textBytes: Int
+    /// Nil for a data set that is published as tokens.
+    public let textBytes: Int?
     public let trainTokens: Int
     public let validationTokens: Int
     /// Documents of both splits; nil for one text that was cut in two.

@@ -54,6 +54,21 @@ struct PublicFile: Sendable {
         )
     }
 
+    /// A sample of FineWeb as GPT-2's tokens, 100 million of them a file.
+    ///
+    /// - Parameter index: of training 1 to `NamedDataset.fineWebShards`, of validation 0.
+    static func fineWeb(_ split: Dataset.Split, _ index: Int = 0) -> PublicFile {
+        let number = String(index)
+        let digits = String(repeating: "0", count: 6 - number.count) + number
+        return .onHuggingFace(
+            "datasets/kjj0/fineweb10B-gpt2",
+            revision: "main",
+            name: "fineweb_\(split.rawValue)_\(digits).bin",
+            folder: "fineweb",
+            byteCount: 200_001_024
+        )
+    }
+
     /// - Parameter repository: with `datasets/` before that of a data set.
     static func onHuggingFace(
         _ repository: String,
@@ -70,6 +85,9 @@ struct PublicFile: Sendable {
             byteCount: byteCount
         )
     }
+
+    /// Where a folder has it that the user names in place of a download.
+    func path(inCopy folder: String) -> String { folder + "/" + FileSystem.lastComponent(of: cachePath) }
 
     /// Where Hugging Face answers with the file's hash and size, as Git LFS notes them, in place of the file.
     var pointerURL: String { url.replacing("/resolve/", with: "/raw/") }

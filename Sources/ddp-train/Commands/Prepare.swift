@@ -10,6 +10,7 @@ struct Prepare: ParsableCommand {
         discussion: """
               ddp-train prepare shakespeare_char
               ddp-train prepare openwebtext --from openwebtext.tar.xz
+              ddp-train prepare fineweb --shards 5
               ddp-train prepare demo --characters 5_000_000
               ddp-train prepare --input book.txt letters.txt --name mine
               ddp-train prepare --input corpus/ more.jsonl.gz archive.tar.xz --name large
@@ -85,6 +86,14 @@ struct Prepare: ParsableCommand {
     )
     var from: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Shards of fineweb for training, of 100 million tokens each. (default: all, or all that --from has)",
+            valueName: "n"
+        )
+    )
+    var shards: NumberText?
+
     @Option(help: ArgumentHelp("Length of the demo corpus. (default: \(DemoCorpus.defaultCharacters))", valueName: "n"))
     var characters: NumberText?
 
@@ -117,7 +126,10 @@ struct Prepare: ParsableCommand {
         }
         output.clearProgress()
         guard !json else { return try Console.output(result.json.text() + "\n") }
-        let chosen = result.isTokenizerChosen && !input.isEmpty ? ", chosen for \(result.textBytes) bytes of text" : ""
+        var chosen = ""
+        if result.isTokenizerChosen, !input.isEmpty, let bytes = result.textBytes {
+            chosen = ", chosen for \(bytes) bytes of text"
+        }
         var lines = """
             prepared \(result.path): \(result.trainTokens) train and \(result.validationTokens) val tokens, \
             \(result.vocabularySize) different (\(result.tokenizer)\(chosen))
@@ -134,7 +146,9 @@ struct Prepare: ParsableCommand {
 
     private func request() throws -> PreparationRequest {
         if !input.isEmpty {
-            for (option, isGiven) in [("from", from != nil), ("characters", characters != nil)] where isGiven {
+            for (option, isGiven) in [
+                ("from", from != nil), ("shards", shards != nil), ("characters", characters != nil),
+            ] where isGiven {
                 throw UserError(.usage, "--\(option) does not go with --input")
             }
             guard let name = name ?? dataset else {
@@ -168,7 +182,9 @@ struct Prepare: ParsableCommand {
         guard known == .demo || characters == nil && seed == nil else {
             throw UserError(.usage, "--characters and --seed go with demo")
         }
+        guard known == .fineweb || shards == nil else { throw UserError(.usage, "--shards goes with fineweb") }
         var request = PreparationRequest(known, copy: from)
+        request.publishedShards = try shards?.whole("shards", atLeast: 1, atMost: NamedDataset.fineWebShards)
         request.name = name ?? dataset
         if known == .demo {
             request.source = .demo(
@@ -205,7 +221,7 @@ extension PreparationResult {
             .init("path", .string(path)),
             .init("tokenizer", .string(tokenizer)),
             .init("vocabulary_size", .integer(vocabularySize)),
-            .init("text_bytes", .integer(textBytes)),
+            .init("text_bytes", textBytes.map { .integer($0) } ?? .null),
             .init("train_tokens", .integer(trainTokens)),
             .init("val_tokens", .integer(validationTokens)),
             .init("train_documents", documents.map { .integer($0.train) } ?? .null),

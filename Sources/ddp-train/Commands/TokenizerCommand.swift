@@ -42,13 +42,16 @@ struct TextArguments: ParsableArguments {
     )
     var text: String?
 
-    @Option(help: ArgumentHelp("A file with the text, as FILE:path.", valueName: "file"), completion: .file())
+    @Option(
+        help: ArgumentHelp("A file with the text, as FILE:path; - for standard input.", valueName: "file"),
+        completion: .file()
+    )
     var input: String?
 
     /// Nil when none is given.
     func given() throws -> [UInt8]? {
         guard text == nil || input == nil else { throw UserError(.usage, "--input=\(input!): there is a text already") }
-        if let input { return try FileSystem.read(input) }
+        if let input { return input == "-" ? try Console.input() : try FileSystem.read(input) }
         return try text.map { text in
             if text == "-" { return try Console.input() }
             return text.hasPrefix("FILE:")

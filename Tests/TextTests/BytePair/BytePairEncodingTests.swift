@@ -100,6 +100,47 @@ struct BytePairEncodingTests {
         #expect(try tokenizer.encode(String(repeating: "the", count: 300)) == ids)
     }
 
+    @Test("pre-tokens of any length have the ids of merging pair by pair, wherever the room for ids ends")
+    func anyLength() throws {
+        let letters = Array("thewordtheirtherethanthesethosewhichwhatwhenwouldcouldpeoplewithu".utf8)
+        func word(_ length: Int) -> [UInt8] { (0..<length).map { letters[$0 * $0 % letters.count] } }
+        // The limits of the cache, of looking through all pairs, and of what waits for the caller.
+        for limit in [15, 64, 4096] {
+            var (text, expected): ([UInt8], [Int32]) = ([], [])
+            for length in limit - 2...limit + 2 {
+                text += word(length) + Array(".".utf8)
+                expected += (limit < 4096 ? mergedPairByPair(word(length)) : mergedAlone(word(length)))
+                expected += mergedPairByPair(Array(".".utf8))
+            }
+            let repeats = limit < 4096 ? 40 : 2
+            let ids = try tokenizer.encode(Array(repeatElement(text, count: repeats).joined()))
+            #expect(ids == Array(repeatElement(expected, count: repeats).joined()), "about \(limit) bytes")
+        }
+    }
+
+    private func mergedAlone(_ bytes: [UInt8]) -> [Int32] {
+        let vocabulary = tokenizer.vocabulary
+        var merger = PairMerger(
+            MergeTable(vocabulary.merges, byteTokens: vocabulary.byteTokens),
+            byteTokens: vocabulary.byteTokens
+        )
+        return [Int32](unsafeUninitializedCapacity: bytes.count) { ids, count in
+            count = bytes.withUnsafeBytes { merger.merge($0, into: ids.baseAddress!) }
+        }
+    }
+
+    /// By the definition: the pair of lowest rank, of equal ones the leftmost, until none is left.
+    private func mergedPairByPair(_ bytes: [UInt8]) -> [Int32] {
+        let table = MergeTable(tokenizer.vocabulary.merges, byteTokens: tokenizer.vocabulary.byteTokens)
+        var ids = bytes.map { tokenizer.vocabulary.byteTokens[Int($0)] }
+        while true {
+            let ranks = zip(ids, ids.dropFirst()).map { table.rank($0, $1) }
+            guard let best = ranks.min(), best != MergeTable.none else { return ids }
+            let place = ranks.firstIndex(of: best)!
+            ids.replaceSubrange(place...place + 1, with: [table.result(ofRank: best)])
+        }
+    }
+
     @Test("special tokens are text unless they are asked for")
     func specials() throws {
         let text = "the<|endoftext|>of<|endoftext|>"

@@ -12,16 +12,13 @@ final class BytePairEncoder {
     private static let cacheBits: UInt64 = 15
     private static let outputCapacity = 4096
 
-    private let byteTokens: [Int32]
     private var merger: PairMerger
-    private var tokens: [Int32] = []
     private let cache: UnsafeMutablePointer<Entry>
     /// Ids on their way to the caller; has room for the longest short pre-token beyond its capacity.
     private let output: UnsafeMutablePointer<Int32>
 
     init(_ vocabulary: BytePairVocabulary, _ table: MergeTable) {
-        byteTokens = vocabulary.byteTokens
-        merger = PairMerger(table)
+        merger = PairMerger(table, byteTokens: vocabulary.byteTokens)
         cache = .allocate(capacity: 1 << Int(Self.cacheBits))
         cache.initialize(repeating: Entry(preToken: .none, ids: .zero), count: 1 << Int(Self.cacheBits))
         output = .allocate(capacity: Self.outputCapacity + ShortPreToken.longest)
@@ -67,30 +64,29 @@ final class BytePairEncoder {
         _ place: Int,
         _ count: Int
     ) -> Int {
-        merge(bytes, preToken.length)
-        if tokens.count <= 3 {
-            var found = SIMD4<Int32>(0, 0, 0, Int32(tokens.count))
-            for (index, token) in tokens.enumerated() { found[index] = token }
+        let tokens = output + count
+        let tokenCount = merger.merge(UnsafeRawBufferPointer(start: bytes, count: preToken.length), into: tokens)
+        if tokenCount <= 3 {
+            var found = SIMD4<Int32>(0, 0, 0, Int32(tokenCount))
+            for index in 0..<tokenCount { found[index] = tokens[index] }
             cache[place] = Entry(preToken: preToken, ids: found)
         }
-        for (index, token) in tokens.enumerated() { output[count + index] = token }
-        return count + tokens.count
+        return count + tokenCount
     }
 
     @inline(never)
     private func encodeLong(_ bytes: UnsafeRawPointer, _ length: Int, _ count: Int, into ids: inout [Int32]) -> Int {
-        merge(bytes, length)
+        let text = UnsafeRawBufferPointer(start: bytes, count: length)
+        guard length > Self.outputCapacity else {
+            // As long as the room behind the ids that wait.
+            let start = count + length > Self.outputCapacity ? flush(count, into: &ids) : count
+            return start + merger.merge(text, into: output + start)
+        }
         _ = flush(count, into: &ids)
-        ids.append(contentsOf: tokens)
+        let tokens = UnsafeMutablePointer<Int32>.allocate(capacity: length)
+        defer { tokens.deallocate() }
+        ids.append(contentsOf: UnsafeBufferPointer(start: tokens, count: merger.merge(text, into: tokens)))
         return 0
-    }
-
-    /// Leaves the ids of a pre-token in `tokens`.
-    private func merge(_ bytes: UnsafeRawPointer, _ length: Int) {
-        tokens.removeAll(keepingCapacity: true)
-        for byte in UnsafeRawBufferPointer(start: bytes, count: length) { tokens.append(byteTokens[Int(byte)]) }
-        let left = tokens.withUnsafeMutableBufferPointer { merger.merge($0) }
-        tokens.removeLast(length - left)
     }
 
     private func flush(_ count: Int, into ids: inout [Int32]) -> Int {

@@ -30,7 +30,7 @@ public final class BytePairTokenizer: Tokenizer {
     public init(_ vocabulary: BytePairVocabulary) {
         self.vocabulary = vocabulary
         endOfText = vocabulary.endOfText
-        table = MergeTable(vocabulary.merges)
+        table = MergeTable(vocabulary.merges, byteTokens: vocabulary.byteTokens)
         var starts = [0]
         var bytes: [UInt8] = []
         for token in vocabulary.tokens {

@@ -13,9 +13,13 @@ final class MergeTable: @unchecked Sendable {
     private let shift: UInt64
     private let mask: Int
     private let results: UnsafeMutablePointer<Int32>
+    /// The ranks of the pairs of single bytes, where every pre-token begins: the first byte counts 256.
+    private let byteRanks: UnsafeMutablePointer<UInt32>
 
-    /// - Parameter merges: distinct pairs, the first merged first.
-    init(_ merges: [BytePairVocabulary.Merge]) {
+    /// - Parameters:
+    ///   - merges: distinct pairs, the first merged first.
+    ///   - byteTokens: the token of each single byte.
+    init(_ merges: [BytePairVocabulary.Merge], byteTokens: [Int32]) {
         var bits: UInt64 = 4
         while 1 << bits < 2 * merges.count { bits += 1 }
         shift = 64 - bits
@@ -23,17 +27,22 @@ final class MergeTable: @unchecked Sendable {
         slots = .allocate(capacity: mask + 1)
         slots.initialize(repeating: Slot(left: -1, right: -1, rank: Self.none), count: mask + 1)
         results = .allocate(capacity: max(1, merges.count))
+        byteRanks = .allocate(capacity: 1 << 16)
         for (rank, merge) in merges.enumerated() {
             results[rank] = merge.result
             var index = place(merge.left, merge.right)
             while slots[index].left >= 0 { index = (index + 1) & mask }
             slots[index] = Slot(left: merge.left, right: merge.right, rank: UInt32(rank))
         }
+        for pair in 0..<1 << 16 {
+            (byteRanks + pair).initialize(to: rank(byteTokens[pair >> 8], byteTokens[pair & 0xFF]))
+        }
     }
 
     deinit {
         slots.deallocate()
         results.deallocate()
+        byteRanks.deallocate()
     }
 
     @inline(__always)
@@ -53,6 +62,10 @@ final class MergeTable: @unchecked Sendable {
             index = (index + 1) & mask
         }
     }
+
+    /// `rank` of the tokens of two single bytes.
+    @inline(__always)
+    func rank(ofBytes left: UInt8, _ right: UInt8) -> UInt32 { byteRanks[Int(left) << 8 | Int(right)] }
 
     /// The token that the merge of a rank makes.
     @inline(__always)

@@ -6,6 +6,7 @@ struct PairMerger {
     private static let shortCount = 64
 
     private let table: MergeTable
+    private let byteTokens: [Int32]
     private var ranks: [UInt32] = []
     private var links: [Link] = []
     private var heap = MinimumHeap()
@@ -15,51 +16,69 @@ struct PairMerger {
         var next: Int32
     }
 
-    init(_ table: MergeTable) {
+    init(_ table: MergeTable, byteTokens: [Int32]) {
         self.table = table
+        self.byteTokens = byteTokens
     }
 
-    /// - Parameter tokens: those of the single bytes; what they are merged to takes their place.
-    /// - Returns: how many are left.
-    mutating func merge(_ tokens: UnsafeMutableBufferPointer<Int32>) -> Int {
-        tokens.count <= Self.shortCount ? mergeShort(tokens) : mergeLong(tokens)
+    /// - Parameters:
+    ///   - bytes: of one pre-token.
+    ///   - tokens: room for as many; takes the ids.
+    /// - Returns: how many they are.
+    mutating func merge(_ bytes: UnsafeRawBufferPointer, into tokens: UnsafeMutablePointer<Int32>) -> Int {
+        byteTokens.withUnsafeBufferPointer { byteTokens in
+            for index in 0..<bytes.count { tokens[index] = byteTokens[Int(bytes[index])] }
+        }
+        return bytes.count <= Self.shortCount ? mergeShort(bytes, tokens) : mergeLong(bytes, tokens)
     }
 
-    private mutating func mergeShort(_ tokens: UnsafeMutableBufferPointer<Int32>) -> Int {
+    /// Tokens stay where their first byte is; a bit of `left` stands for each that was not merged away.
+    private func mergeShort(_ bytes: UnsafeRawBufferPointer, _ tokens: UnsafeMutablePointer<Int32>) -> Int {
+        let count = bytes.count
         let table = table
-        return withUnsafeTemporaryAllocation(of: UInt32.self, capacity: Self.shortCount) { ranks in
-            var count = tokens.count
-            guard count > 1 else { return count }
-            for index in 0..<count - 1 { ranks[index] = table.rank(tokens[index], tokens[index + 1]) }
+        return withUnsafeTemporaryAllocation(of: UInt32.self, capacity: Self.shortCount) { buffer in
+            let ranks = buffer.baseAddress!
+            for index in 0..<count - 1 { ranks[index] = table.rank(ofBytes: bytes[index], bytes[index + 1]) }
+            ranks[count - 1] = MergeTable.none
+            var left = UInt64.max >> UInt64(64 - count)
             while true {
+                // Two loops without other work, so that the first becomes vector code.
                 var best = MergeTable.none
+                for index in 0..<count { best = min(best, ranks[index]) }
+                guard best != MergeTable.none else { break }
                 var place = 0
-                for index in 0..<count - 1 where ranks[index] < best {
-                    best = ranks[index]
-                    place = index
-                }
-                guard best != MergeTable.none else { return count }
+                while ranks[place] != best { place += 1 }
                 tokens[place] = table.result(ofRank: best)
-                count -= 1
-                for index in place + 1..<max(count, place + 1) {
-                    tokens[index] = tokens[index + 1]
-                    ranks[index - 1] = ranks[index]
+                let merged = (left & (.max << UInt64(place + 1))).trailingZeroBitCount
+                left &= ~(1 << UInt64(merged))
+                ranks[merged] = MergeTable.none
+                let next = (left & (.max << UInt64(merged))).trailingZeroBitCount
+                ranks[place] = next < 64 ? table.rank(tokens[place], tokens[next]) : MergeTable.none
+                let before = left & ~(.max << UInt64(place))
+                if before != 0 {
+                    let previous = 63 - before.leadingZeroBitCount
+                    ranks[previous] = table.rank(tokens[previous], tokens[place])
                 }
-                if place > 0 { ranks[place - 1] = table.rank(tokens[place - 1], tokens[place]) }
-                if place + 1 < count { ranks[place] = table.rank(tokens[place], tokens[place + 1]) }
             }
+            var end = 0
+            while left != 0 {
+                tokens[end] = tokens[left.trailingZeroBitCount]
+                left &= left - 1
+                end += 1
+            }
+            return end
         }
     }
 
     /// Tokens stay where their first byte is; links jump over those that were merged away. The heap may hold pairs that
     /// are gone: they are known by having another rank now.
-    private mutating func mergeLong(_ tokens: UnsafeMutableBufferPointer<Int32>) -> Int {
-        let count = tokens.count
+    private mutating func mergeLong(_ bytes: UnsafeRawBufferPointer, _ tokens: UnsafeMutablePointer<Int32>) -> Int {
+        let count = bytes.count
         precondition(count < Int32.max, "a pre-token of \(count) bytes")
         ranks.removeAll(keepingCapacity: true)
         links.removeAll(keepingCapacity: true)
         for index in 0..<count {
-            let rank = index + 1 < count ? table.rank(tokens[index], tokens[index + 1]) : MergeTable.none
+            let rank = index + 1 < count ? table.rank(ofBytes: bytes[index], bytes[index + 1]) : MergeTable.none
             ranks.append(rank)
             links.append(Link(previous: Int32(index - 1), next: Int32(index + 1)))
             if rank != MergeTable.none { heap.add(rank, index) }
