@@ -37,6 +37,10 @@ extension Trainer {
     }
 
     private func loop() throws -> Outcome {
+        // Unless the only save is the one at the end, which needs no copy.
+        if header.memory.hasRoomForCopy, iteration + values.evalInterval < values.maxIters {
+            saver?.prepareCopy(count: model.layout.count)
+        }
         var toldExpected = false
         while true {
             if isEvaluationDue, lastEvaluation?.iteration != iteration { try evaluateAndSave() }

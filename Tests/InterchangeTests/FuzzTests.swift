@@ -1,0 +1,168 @@
+import Compute
+import Formats
+import Foundation
+import Interchange
+import TestSupport
+import Testing
+import Transformer
+
+@testable import Text
+
+/// Damaged files: whatever is in them, a reader returns or refuses with an error of its own. A crash ends the tests'
+/// process; `scripts/fuzz.sh` does the same with little memory and a limit of time.
+///
+/// `FUZZ_ROUNDS` in the environment asks for more rounds a file, `FUZZ_SEED` for others; `scripts/fuzz.sh` sets both.
+@Suite("Fuzzed files")
+struct FuzzTests {
+    enum Reader: String, CaseIterable, CustomTestStringConvertible {
+        case safetensors, index, configuration, llmc, torch, pickle, tokens, tokenizerJSON, tiktoken
+        var testDescription: String { rawValue }
+
+        /// What is damaged: a committed file, or one that is made of a committed file.
+        func sample() throws -> [UInt8] {
+            switch self {
+            case .safetensors: return try FileSystem.read(Goldens.transformers + "/model.safetensors")
+            case .index: return try FileSystem.read(Goldens.exchange + "/sharded/model.safetensors.index.json")
+            case .configuration: return try FileSystem.read(Goldens.transformers + "/config.json")
+            case .llmc: return try FileSystem.read(Goldens.exchange + "/model.bin")
+            case .torch: return try FileSystem.read(Goldens.exchange + "/ckpt.pt")
+            case .pickle: return try FileSystem.read(Goldens.fixtures + "/pytorch/dataset/meta.pkl")
+            case .tokens:
+                let tokens = try FileSystem.read(Goldens.fixtures + "/pytorch/dataset/train.bin")
+                let header = [20_240_520, 1, Int32(tokens.count / 2)] + [Int32](repeating: 0, count: 253)
+                return header.withUnsafeBytes { Array($0) } + tokens
+            case .tiktoken: return try FileSystem.read(Goldens.fixtures + "/bytepair/small.tiktoken")
+            case .tokenizerJSON:
+                let folder = try TemporaryFolder()
+                let tokenizer = try TokenizerSource(Goldens.fixtures + "/bytepair/small.tiktoken").open(text: nil)
+                try TokenizerFile.save(tokenizer, folder: folder.path)
+                return try FileSystem.read(folder(TokenizerFile.name))
+            }
+        }
+
+        /// Where it is written to: in a folder with the files that belong beside it.
+        func target(in folder: TemporaryFolder) throws -> String {
+            func copy(_ source: String, _ names: [String]) throws {
+                for name in names {
+                    try FileManager.default.copyItem(atPath: "\(source)/\(name)", toPath: folder(name))
+                }
+            }
+            switch self {
+            case .safetensors:
+                try copy(Goldens.transformers, ["config.json"])
+                return folder("model.safetensors")
+            case .configuration:
+                try copy(Goldens.transformers, ["model.safetensors"])
+                return folder("config.json")
+            case .index:
+                let parts = (1...3).map { "model-0000\($0)-of-00003.safetensors" }
+                try copy(Goldens.exchange + "/sharded", ["config.json"] + parts)
+                return folder("model.safetensors.index.json")
+            case .tokenizerJSON: return folder(TokenizerFile.name)
+            case .tiktoken: return folder("small.tiktoken")
+            case .llmc, .torch, .pickle, .tokens: return folder("file")
+            }
+        }
+
+        func read(_ path: String) throws {
+            switch self {
+            case .safetensors, .index, .configuration: try Self.load(FileSystem.folder(of: path))
+            case .llmc, .torch: try Self.load(path)
+            case .pickle: _ = try PickleReader.read(path: path)
+            case .tokens:
+                let file = try TokenFile(path: path)
+                _ = file.largestID(in: 0..<file.count)
+            case .tokenizerJSON, .tiktoken:
+                let tokenizer = try TokenizerSource(path).open(text: nil)
+                _ = tokenizer.decode(try tokenizer.encode("Some text, 123"))
+            }
+        }
+
+        private static func load(_ path: String) throws {
+            let source = try PretrainedModel(path: path)
+            // What passed the checks is backed by the file, and so no larger than some of its lengths.
+            try #require(ParameterLayout(source.configuration).count < 100_000)
+            let model = GPT(configuration: source.configuration, pool: WorkerPool(threadCount: 1), forTraining: false)
+            try source.load(into: model)
+        }
+    }
+
+    private static let rounds = ProcessInfo.processInfo.environment["FUZZ_ROUNDS"].flatMap { Int($0) } ?? 1000
+    private static let seed = ProcessInfo.processInfo.environment["FUZZ_SEED"].flatMap { UInt64($0) } ?? 1
+
+    @Test("Readers survive what is in damaged files", arguments: Reader.allCases)
+    func survive(reader: Reader) throws {
+        let folder = try TemporaryFolder()
+        let target = try reader.target(in: folder)
+        let sample = try reader.sample()
+        var refused = 0
+        for round in 0..<Self.rounds {
+            let mutation = Mutation(seed: Self.seed, round: UInt64(round))
+            try Data(mutation.apply(to: sample)).write(to: URL(fileURLWithPath: target))
+            do {
+                try reader.read(target)
+            } catch let error as UserError {
+                refused += 1
+                #expect(
+                    [.data, .inputOutput, .usage].contains(error.kind) && !error.message.isEmpty,
+                    "seed \(Self.seed), round \(round): \(error)"
+                )
+            }
+        }
+        #expect(refused > Self.rounds / 20, "only \(refused) of \(Self.rounds) were refused")
+    }
+}
+
+/// One way to damage a file, by seed and round.
+struct Mutation {
+    private var random: CounterRandom
+    private var index: UInt32 = 0
+
+    init(seed: UInt64, round: UInt64) {
+        random = CounterRandom(seed: seed &* 1_000_003 &+ round, stream: .test)
+    }
+
+    private mutating func number(below bound: Int) -> Int {
+        index += 1
+        return random.integer(index, below: max(1, bound))
+    }
+
+    /// Some edits, most of them near the start, where headers are.
+    func apply(to bytes: [UInt8]) -> [UInt8] {
+        var copy = self
+        var bytes = bytes
+        for _ in 0...copy.number(below: 4) { copy.edit(&bytes) }
+        return bytes
+    }
+
+    private mutating func edit(_ bytes: inout [UInt8]) {
+        guard !bytes.isEmpty else { return bytes.append(UInt8(number(below: 256))) }
+        let reach = [16, 64, 1024, bytes.count][number(below: 4)]
+        let place = number(below: min(reach, bytes.count))
+        switch number(below: 8) {
+        case 0: bytes[place] ^= 1 << UInt8(number(below: 8))
+        case 1: bytes[place] = UInt8(number(below: 256))
+        case 2: bytes.removeSubrange((bytes.count - min(bytes.count, 1 + number(below: reach)))...)
+        case 3: bytes.removeSubrange(place..<min(bytes.count, place + 1 + number(below: 16)))
+        case 4: bytes.insert(contentsOf: (0..<1 + number(below: 16)).map { _ in UInt8(number(below: 256)) }, at: place)
+        case 5:
+            // A length or count at the edge of its range.
+            let edges: [UInt64] = [0, 1, 0x7F, 0xFF, 0x7FFF_FFFF, 0xFFFF_FFFF, 0x7FFF_FFFF_FFFF_FFFF, .max]
+            let width = [1, 2, 4, 8][number(below: 4)]
+            var value = edges[number(below: edges.count)]
+            for offset in 0..<width where place + offset < bytes.count {
+                bytes[place + offset] = UInt8(truncatingIfNeeded: value)
+                value >>= 8
+            }
+        case 6:
+            // A digit of a header in text becomes many.
+            guard let digit = bytes[place...].firstIndex(where: { 0x30...0x39 ~= $0 }) else { return }
+            let digits = ["9", "99999999", "9223372036854775807", "-1", "1e308", "0"][number(below: 6)]
+            bytes.replaceSubrange(digit...digit, with: Array(digits.utf8))
+        default:
+            // A piece stands twice, or where another stood.
+            let piece = Array(bytes[place..<min(bytes.count, place + 1 + number(below: 64))])
+            bytes.insert(contentsOf: piece, at: number(below: bytes.count))
+        }
+    }
+}
