@@ -47,7 +47,7 @@ let package = Package(
             dependencies: ["CMPIShim", "CVectorKernels", .product(name: "Crypto", package: "swift-crypto")],
             swiftSettings: optimizedSwift
         ),
-        .target(name: "Formats", dependencies: [.product(name: "Crypto", package: "swift-crypto")]),
+        .target(name: "Formats", dependencies: ["CVectorKernels", .product(name: "Crypto", package: "swift-crypto")]),
         .target(name: "Supervision", dependencies: ["Formats"]),
         .systemLibrary(
             name: "CArchive",
@@ -67,10 +67,11 @@ let package = Package(
             dependencies: ["Collectives", "Training", "Transformer", "Text", "Compute", "Formats"],
             swiftSettings: optimizedSwift
         ),
+        .target(name: "Insight", dependencies: ["Training", "Transformer", "Formats"]),
         .executableTarget(
             name: "ddp-train",
             dependencies: [
-                "Performance", "Training", "Supervision", "Interchange", "Transformer", "Text", "Collectives",
+                "Insight", "Performance", "Training", "Supervision", "Interchange", "Transformer", "Text", "Collectives",
                 "Compute", "Formats",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]
@@ -97,6 +98,10 @@ let package = Package(
         .testTarget(
             name: "InterchangeTests",
             dependencies: ["Interchange", "Transformer", "Text", "Formats", "Compute", "TestSupport"]
+        ),
+        .testTarget(
+            name: "InsightTests",
+            dependencies: ["Insight", "Training", "Transformer", "Compute", "Formats", "TestSupport"]
         ),
         .testTarget(
             name: "PerformanceTests",

@@ -137,7 +137,8 @@ public struct CheckpointStore: Sendable {
         try FileSystem.rename(temporary, to: path)
     }
 
-    static func name(iteration: Int) -> String {
+    /// `step-00000250`, which samples of text are named by too.
+    public static func name(iteration: Int) -> String {
         let digits = String(iteration)
         return "step-" + String(repeating: "0", count: max(0, 8 - digits.count)) + digits
     }

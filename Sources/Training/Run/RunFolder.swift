@@ -19,7 +19,7 @@ final class RunFolder {
     private var replaced: Bool
 
     /// What belongs to a run. Anything else in the folder is the user's and stays.
-    private static let contents = ["config.toml", "metrics.jsonl", "samples", "checkpoints"]
+    private static let contents = ["config.toml", "metrics.jsonl", "samples", "tensorboard", "checkpoints"]
 
     var metricsPath: String { path + "/metrics.jsonl" }
     var samplesPath: String { path + "/samples" }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Formats
+import Insight
 import Interchange
 import Text
 import Training
@@ -66,6 +67,7 @@ struct Train: ConfiguredCommand, RankedCommand {
             weights: job.isMain ? try initialWeights(configuration.values.initFrom, for: dataset, output) : nil,
             stop: .onSignals(),
             output: output,
+            observers: observers(configuration.values, output),
             communicator: job.connection.communicator,
             version: DDPTrain.configuration.version
         )
@@ -73,6 +75,11 @@ struct Train: ConfiguredCommand, RankedCommand {
         case .finished: break
         case .stopped: throw ExitCode(75)
         }
+    }
+
+    /// What hangs on a run besides its own logs. An evaluation alone writes nothing.
+    private func observers(_ values: TrainingConfiguration, _ output: RunOutput) -> [any TrainingObserver] {
+        values.evalOnly ? [] : [TensorBoardLog(outputFolder: values.outDir) { output.note($0) }]
     }
 
     /// Before data are looked for, which may take a download.

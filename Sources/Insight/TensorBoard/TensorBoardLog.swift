@@ -1,0 +1,111 @@
+import Formats
+import Training
+import Transformer
+
+/// Writes a run's course as TensorBoard events: `tensorboard --logdir out` shows it while it goes on, beside other runs.
+///
+/// | tag | what |
+/// | --- | --- |
+/// | train/loss, train/learning_rate, train/gradient_norm, train/tokens_per_second, train/mfu | of logged steps |
+/// | eval/train_loss, eval/val_loss, and where known eval/val_bits_per_byte, eval/val_optimum | of evaluations |
+/// | sample | the text that was written at an evaluation |
+/// | configuration | the run's config.toml |
+///
+/// A run that is resumed begins a new file, and what the earlier ones say of later steps no longer counts.
+public final class TensorBoardLog: TrainingObserver {
+    private let outputFolder: String
+    private let note: (String) -> Void
+    /// Opened at the first event: only then is the run's folder its own.
+    private var file: EventFile?
+    private var failed = false
+
+    /// - Parameters:
+    ///   - outputFolder: `out_dir`; the events lie in `tensorboard/` there.
+    ///   - note: told once when events cannot be written; the run goes on.
+    public init(outputFolder: String, note: @escaping (String) -> Void) {
+        self.outputFolder = outputFolder
+        self.note = note
+    }
+
+    public func stepDone(_ report: StepReport) {
+        guard report.isLogged else { return }
+        append(
+            step: report.iteration,
+            scalars: [
+                ("train/loss", report.loss), ("train/learning_rate", report.learningRate),
+                ("train/gradient_norm", report.gradientNorm), ("train/tokens_per_second", report.tokensPerSecond),
+                ("train/mfu", report.peakShare),
+            ]
+        )
+    }
+
+    public func evaluationDone(_ report: EvaluationReport, model: GPT) {
+        let losses = report.losses
+        append(
+            step: report.iteration,
+            scalars: Self.known([
+                ("eval/train_loss", losses.train), ("eval/val_loss", losses.validation),
+                ("eval/val_bits_per_byte", losses.validationBitsPerByte),
+                ("eval/val_optimum", losses.validationOptimum),
+            ]),
+            texts: sample(report.iteration)
+        )
+    }
+
+    private static func known(_ values: [(tag: String, value: Double?)]) -> [(tag: String, value: Double)] {
+        values.compactMap { entry in entry.value.map { (entry.tag, $0) } }
+    }
+
+    /// What was written at an evaluation, if it was.
+    private func sample(_ iteration: Int) -> [(tag: String, text: String)] {
+        let path = "\(outputFolder)/samples/\(CheckpointStore.name(iteration: iteration)).txt"
+        guard let bytes = try? FileSystem.read(path) else { return [] }
+        return [("sample", Self.verbatim(String(decoding: bytes, as: UTF8.self)))]
+    }
+
+    private func append(
+        step: Int,
+        scalars: [(tag: String, value: Double)],
+        texts: [(tag: String, text: String)] = []
+    ) {
+        guard !failed else { return }
+        do {
+            try opened(at: step).append(step: step, scalars: scalars, texts: texts)
+        } catch {
+            failed = true
+            let reason = (error as? UserError)?.message ?? "\(error)"
+            note("warning: TensorBoard's events are not written from here on: \(reason)")
+        }
+    }
+
+    private func opened(at step: Int) throws -> EventFile {
+        if let file { return file }
+        let file = try EventFile(folder: outputFolder + "/tensorboard", restart: step > 0 ? step : nil)
+        self.file = file
+        if step > 0 { try repeatEvaluation(at: step, in: file) }
+        if let configuration = try? FileSystem.read(outputFolder + "/config.toml") {
+            let text = Self.verbatim(String(decoding: configuration, as: UTF8.self))
+            try file.append(step: step, texts: [("configuration", text)])
+        }
+        return file
+    }
+
+    /// The evaluation that the resumed run's checkpoint was saved with is not made again; with the steps that are, what
+    /// the earlier file says of it no longer counts.
+    private func repeatEvaluation(at step: Int, in file: EventFile) throws {
+        guard let metrics = try? FileSystem.read(outputFolder + "/metrics.jsonl") else { return }
+        for line in metrics.split(separator: UInt8(ascii: "\n")) {
+            guard let row = try? JSONValue(parsing: Array(line)), row["event"] == .string("evaluation"),
+                row["iteration"] == .integer(step)
+            else { continue }
+            let names = ["train_loss", "val_loss", "val_bits_per_byte", "val_optimum"]
+            let values = names.map { (tag: "eval/" + $0, value: row[$0]?.numberValue) }
+            try file.append(step: step, scalars: Self.known(values), texts: sample(step))
+        }
+    }
+
+    /// As a block of code in Markdown, which shows lines as they are.
+    private static func verbatim(_ text: String) -> String {
+        text.split(separator: "\n", omittingEmptySubsequences: false).map { "    " + $0 }.joined(separator: "\n")
+    }
+}
