@@ -118,8 +118,7 @@ extension JSONValue {
             case "\r": output += "\\r"
             case "\t": output += "\\t"
             case let control where control.value < 0x20:
-                let digits = String(control.value, radix: 16)
-                output += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+                output += "\\u" + String(control.value, radix: 16).zeroPadded(to: 4)
             default: output.unicodeScalars.append(scalar)
             }
         }

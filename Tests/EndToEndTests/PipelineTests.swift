@@ -53,6 +53,8 @@ import Testing
         for name in ["config.toml", "metrics.jsonl", "checkpoints/best", "checkpoints/latest"] {
             #expect(FileManager.default.fileExists(atPath: run.folder("out/\(name)")), "\(name)")
         }
+        let events = try FileManager.default.contentsOfDirectory(atPath: run.folder("out/tensorboard"))
+        #expect(events.count == 1 && events[0].hasPrefix("events.out.tfevents."))
     }
 
     @Test("The line that repeats a run repeats it to the bit")

@@ -58,12 +58,10 @@ struct PublicFile: Sendable {
     ///
     /// - Parameter index: of training 1 to `NamedDataset.fineWebShards`, of validation 0.
     static func fineWeb(_ split: Dataset.Split, _ index: Int = 0) -> PublicFile {
-        let number = String(index)
-        let digits = String(repeating: "0", count: 6 - number.count) + number
-        return .onHuggingFace(
+        .onHuggingFace(
             "datasets/kjj0/fineweb10B-gpt2",
             revision: "main",
-            name: "fineweb_\(split.rawValue)_\(digits).bin",
+            name: "fineweb_\(split.rawValue)_\(String(index).zeroPadded(to: 6)).bin",
             folder: "fineweb",
             byteCount: 200_001_024
         )

@@ -98,8 +98,7 @@ final class ShardWriter {
     private var shardName: String { Self.shardName(split, state.files.count) }
 
     private static func shardName(_ split: Dataset.Split, _ index: Int) -> String {
-        let number = String(index)
-        return "\(split.rawValue)_\(String(repeating: "0", count: max(0, 6 - number.count)))\(number).bin"
+        "\(split.rawValue)_\(String(index).zeroPadded(to: 6)).bin"
     }
 
     private func openFile() throws -> GrowingFile {

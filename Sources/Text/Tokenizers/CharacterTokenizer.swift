@@ -66,8 +66,7 @@ public struct CharacterTokenizer: Tokenizer {
     }
 
     private func hexadecimal(_ scalar: UInt32) -> String {
-        let digits = String(scalar, radix: 16, uppercase: true)
-        return String(repeating: "0", count: max(0, 4 - digits.count)) + digits
+        String(scalar, radix: 16, uppercase: true).zeroPadded(to: 4)
     }
 }
 

@@ -139,8 +139,7 @@ public struct CheckpointStore: Sendable {
 
     /// `step-00000250`, which samples of text are named by too.
     public static func name(iteration: Int) -> String {
-        let digits = String(iteration)
-        return "step-" + String(repeating: "0", count: max(0, 8 - digits.count)) + digits
+        "step-" + String(iteration).zeroPadded(to: 8)
     }
 
     private static func iteration(ofName name: String) -> Int? {

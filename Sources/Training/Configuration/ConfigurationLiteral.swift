@@ -1,3 +1,5 @@
+import Formats
+
 /// Values as they are written on a command line or in a configuration file, and as they are printed back.
 ///
 /// What Python's and TOML's flat assignments share: `1e-3`, `5_000`, `true`/`True`, products such as `5 * 8`, and text
@@ -83,8 +85,7 @@ public enum ConfigurationLiteral {
             case "\t": result += "\\t"
             case "\r": result += "\\r"
             case _ where scalar.value < 0x20 || scalar.value == 0x7F:
-                let digits = String(scalar.value, radix: 16)
-                result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+                result += "\\u" + String(scalar.value, radix: 16).zeroPadded(to: 4)
             default: result.unicodeScalars.append(scalar)
             }
         }

@@ -53,7 +53,6 @@ enum ChromeTrace {
 
     /// With all three digits after the point, so that slices that touch still do.
     private static func microseconds(_ nanoseconds: UInt64) -> String {
-        let fraction = String(nanoseconds % 1000)
-        return "\(nanoseconds / 1000).\(String(repeating: "0", count: 3 - fraction.count))\(fraction)"
+        "\(nanoseconds / 1000).\(String(nanoseconds % 1000).zeroPadded(to: 3))"
     }
 }

@@ -1,3 +1,5 @@
+import Formats
+
 #if canImport(Darwin)
     import Darwin
 #elseif canImport(Musl)
@@ -18,7 +20,7 @@ public enum Numbers {
         let whole = String(Int(scaled))
         let sign = value < 0 && scaled != 0 ? "-" : ""
         guard digits > 0 else { return sign + whole }
-        let padded = String(repeating: "0", count: max(0, digits + 1 - whole.count)) + whole
+        let padded = whole.zeroPadded(to: digits + 1)
         return "\(sign)\(padded.dropLast(digits)).\(padded.suffix(digits))"
     }
 
