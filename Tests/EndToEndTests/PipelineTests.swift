@@ -145,6 +145,33 @@ import Testing
         #expect(abs(exp(loss) - (object["perplexity"] as? Double ?? 0)) < 1e-9)
     }
 
+    @Test("export --overwrite replaces an export, and nothing else")
+    func exportReplaces() throws {
+        func export(_ out: String, _ options: String...) throws -> Program.Result {
+            try run.program.start(["export", "--out=\(out)", "--overwrite"] + options).wait()
+        }
+        for _ in 0..<2 {
+            let result = try export("exported-twice")
+            #expect(result.exitCode == 0, "\(result)")
+        }
+        for out in ["out", "out/checkpoints", "out/checkpoints/latest"] {
+            let result = try export(out)
+            #expect(result.exitCode == 64, "\(result)")
+            #expect(result.errors.contains("which no export has written, and is not replaced: choose another --out"))
+        }
+        #expect(mkfifo(run.folder("pipe"), 0o600) == 0)
+        let pipe = try export("pipe", "--format=gguf")
+        #expect(pipe.exitCode == 64 && pipe.errors.contains("neither file nor folder"), "\(pipe)")
+        #expect(try run.program.run("checkpoint", "verify", "out").exitCode == 0)
+    }
+
+    @Test("A tokenizer that cannot be the model's is refused")
+    func otherTokenizer() throws {
+        let result = try run.program.run("sample", "--tokenizer=byte", "--max_new_tokens=1")
+        #expect(result.exitCode == 64)
+        #expect(result.errors.contains("is not that of out/checkpoints/step-000000"), "\(result)")
+    }
+
     @Test("A new run can start from another run's weights")
     func startFromWeights() throws {
         let options = ["--dataset=mine", "--init_from=out", "--eval_only", "--out_dir=unused", "--eval_iters=5"]

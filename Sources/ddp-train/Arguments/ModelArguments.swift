@@ -85,6 +85,7 @@ struct TrainedModel {
         folder = checkpoint.folder
         state = checkpoint.state
         self.tokenizer = try tokenizer ?? Self.tokenizer(in: folder)
+        try checkTokenizer(isNamed: tokenizer != nil)
     }
 
     /// Another tool's model.
@@ -95,6 +96,24 @@ struct TrainedModel {
         folder = path
         state = nil
         self.tokenizer = try tokenizer ?? Self.tokenizer(in: source.folder)
+        try checkTokenizer(isNamed: tokenizer != nil)
+    }
+
+    /// - Parameter isNamed: whether the user named it, who may name the wrong one.
+    /// - Throws: `UserError(.usage)` when the tokenizer cannot be that of the model.
+    private func checkTokenizer(isNamed: Bool) throws {
+        guard let tokenizer else { return }
+        let (tokens, rows) = (tokenizer.vocabularySize, model.configuration.vocabularySize)
+        // nanoGPT pads a vocabulary to a multiple of 64, llm.c to one of 128.
+        let isPlausible = isNamed ? tokens...tokens + 127 ~= rows : tokens <= rows
+        guard !isPlausible else { return }
+        throw UserError(
+            .usage,
+            """
+            the tokenizer (\(tokenizer.name), \(tokens) tokens) is not that of \(folder), which has \(rows): name the one that \
+            it was trained with by --tokenizer
+            """
+        )
     }
 
     /// The tokenizer beside a model, where there is one: as tokenizer.json, or as the vocab.json and merges.txt of

@@ -56,8 +56,8 @@ enum ModelPlace {
     private static func path(of name: String) -> String? {
         switch FileSystem.kind(of: name) {
         case .folder?:
-            let best = name + "/checkpoints/best"
-            return FileSystem.kind(of: best) == .folder ? best : name
+            // By its own name: what the link names may be another one a moment later.
+            return (try? CheckpointStore(outputFolder: name).open(.best).folder) ?? name
         case .file?: return name
         default: return nil
         }

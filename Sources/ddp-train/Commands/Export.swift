@@ -56,6 +56,7 @@ struct Export: ParsableCommand {
                 "\(format.rawValue) is a \(wanted), and \(out) is a \(found), which is not replaced: choose another --out"
             )
         }
+        if overwrite { try checkReplaced(kind) }
         let source = try source.load()
         let vocabularySize = source.tokenizer.map {
             min($0.vocabularySize, source.model.configuration.vocabularySize)
@@ -63,6 +64,27 @@ struct Export: ParsableCommand {
         try write(source, vocabularySize)
         try Console.output("exported \(source.folder) to \(out)\n")
     }
+
+    /// What is replaced is gone: only what an export may have written is.
+    private func checkReplaced(_ kind: FileSystem.ItemKind?) throws {
+        switch kind {
+        case nil, .file: return
+        case .other:
+            throw UserError(.usage, "\(out) is neither file nor folder, and is not replaced: choose another --out")
+        case .folder:
+            let foreign = try FileSystem.names(inFolder: out).first { !Self.exportedNames.contains($0) }
+            guard let foreign else { return }
+            throw UserError(
+                .usage,
+                "\(out) holds \(foreign), which no export has written, and is not replaced: choose another --out"
+            )
+        }
+    }
+
+    /// Of all formats that are folders; a run or a checkpoint has other files besides.
+    private static let exportedNames: Set = [
+        "model.safetensors", "config.json", "tokenizer.json", "tokenizer_config.json", "model.bin", "tokenizer.bin",
+    ]
 
     private func write(_ source: TrainedModel, _ vocabularySize: Int?) throws {
         switch format {
