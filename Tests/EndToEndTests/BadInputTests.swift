@@ -200,7 +200,7 @@ import Testing
         #expect(try program.run("prepare", "other", "--input", "other.txt").exitCode == 0)
         let model = run.folder("out")
         let line =
-            "the tokenizer of \(model)/checkpoints/best (char, 45 tokens) is not that of the data set other (char, 45)"
+            "the tokenizer of \(model)/checkpoints/step-00000020 (char, 45 tokens) is not that of the data set other (char, 45)"
         try expectError(["eval", "--init_from=\(model)", "--dataset=other"], code: 65, line)
         try expectError(["--init_from=\(model)", "--dataset=other"], code: 65, line)
     }

@@ -60,14 +60,15 @@ struct CheckpointTests {
     ) throws -> Checkpoint {
         let model = model(seed: UInt64(iteration))
         let optimizer = optimizer(model, seed: UInt64(iteration) + 1000)
-        return try store.save(
+        let checkpoint = try store.save(
             state(iteration),
             CheckpointValues(model, optimizer),
             tokenizer: nil,
             isBest: isBest,
-            keep: keep,
             progress: progress
         )
+        try store.prune(keep: keep, upTo: iteration)
+        return checkpoint
     }
 
     @Test("What is saved is loaded: parameters, moments and state, to the last bit")
@@ -237,14 +238,13 @@ struct CheckpointTests {
             other,
             CheckpointValues(model, optimizer),
             tokenizer: nil,
-            isBest: false,
-            keep: 9
+            isBest: false
         )
         let difference = try CheckpointDifference(first, second)
         #expect(!difference.isEmpty && difference.shapes.isEmpty)
-        #expect(difference.facts.map(\.name) == ["iteration", "learning_rate", "out_dir", "new"])
-        #expect(difference.facts.map(\.first) == ["1", "0.001", "a \"quoted\" name", nil])
-        #expect(difference.facts.map(\.second) == ["2", "0.002", nil, "1"])
+        #expect(difference.facts.map(\.name) == ["iteration", "learning_rate", "new"])
+        #expect(difference.facts.map(\.first) == ["1", "0.001", nil])
+        #expect(difference.facts.map(\.second) == ["2", "0.002", "1"])
         let norm = model.parameters.elements[changed].dropFirst().reduce(Double(before * before)) {
             $0 + Double($1 * $1)
         }
@@ -253,6 +253,62 @@ struct CheckpointTests {
         #expect(tensor.differing == 1 && tensor.shape == [8, 32])
         #expect(abs(tensor.largest - 0.5) < 1e-6)
         #expect(abs(tensor.relative - 0.5 / norm.squareRoot()) < 1e-5)
+    }
+
+    @Test("A resume sets the links right that a kill left behind, so that the best is not removed")
+    func linksAfterKill() throws {
+        try save(10, isBest: true)
+        // Saved, and killed before the links had moved; its loss is the best.
+        let model = model(seed: 3)
+        var best = state(20)
+        best.validationLoss = best.bestValidationLoss
+        let numbers = CheckpointValues(model, optimizer(model, seed: 4))
+        try store.save(best, numbers, tokenizer: nil, isBest: true)
+        for which in CheckpointStore.Which.allCases {
+            try FileSystem.remove(store.folder + "/" + which.rawValue)
+            #expect(symlink("step-00000010", store.folder + "/" + which.rawValue) == 0)
+        }
+        let newest = try store.newestWhole { _, _ in }
+        try store.restoreLinks(resuming: newest)
+        for which in CheckpointStore.Which.allCases { #expect(try store.open(which).state.iteration == 20) }
+        try save(30)
+        #expect(try store.iterations() == [30, 20])
+
+        // A copy that lost its links.
+        for which in CheckpointStore.Which.allCases { try FileSystem.remove(store.folder + "/" + which.rawValue) }
+        #expect(try store.open(.best).state.iteration == 30)
+        try store.restoreLinks(resuming: store.newestWhole { _, _ in })
+        #expect(try store.open(.best).state.iteration == 20)
+        #expect(try store.open(.latest).state.iteration == 30)
+    }
+
+    @Test("Damaged checkpoints that a resume passed over take no place of a whole one")
+    func damagedAreNotCounted() throws {
+        for iteration in [10, 20, 30, 40] { try save(iteration, keep: 9) }
+        try save(25, keep: 2)
+        #expect(try store.iterations() == [40, 30, 25, 20])
+    }
+
+    @Test("What cannot be removed is a warning, and the save stands")
+    func pruneFails() throws {
+        try save(1)
+        // In the way of the name that it is removed under.
+        try FileSystem.createFolder(store.folder + "/.removed-step-00000001/in the way")
+        let model = model(seed: 1)
+        let saver = CheckpointSaver(store: store, keep: 1, tokenizer: nil)
+        let numbers = CheckpointValues(model, optimizer(model, seed: 2))
+        let ended = saver.save(state(2), numbers, isBest: false) {}
+        #expect(try ended.result.get().state.iteration == 2)
+        #expect(ended.warning?.hasPrefix("an older checkpoint was not removed: ") == true)
+        #expect(try store.open(.latest).state.iteration == 2)
+    }
+
+    @Test("A checkpoint under another iteration's name is not whole")
+    func otherName() throws {
+        let path = try save(1).folder
+        try FileSystem.rename(path, to: store.path(iteration: 9))
+        let error = #expect(throws: UserError.self) { try Checkpoint(folder: store.path(iteration: 9)).verify() }
+        #expect(error?.message.hasSuffix("step-00000009 holds iteration 1") == true)
     }
 
     @Test("A place that cannot be written is an input/output error that names it")

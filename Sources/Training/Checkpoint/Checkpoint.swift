@@ -45,27 +45,30 @@ public struct Checkpoint: Sendable {
     /// Names of the files beside `state.json`, those that every checkpoint has included.
     var fileNames: [String] { Set(hashes.keys).union([Self.modelFile, Self.optimizerFile]).sorted() }
 
-    /// Compares every file with its hash.
+    /// Compares every file with its hash, and the folder's name with the iteration it holds.
     ///
-    /// - Parameter progress: called after each piece.
     /// - Returns: the same checkpoint, whose files are not compared again when they are loaded.
     /// - Throws: `UserError(.data)` that names the file that is missing or differs.
     @discardableResult
-    public func verify(progress: () -> Void = {}) throws -> Checkpoint {
-        for name in fileNames { try verify(name, progress: progress) }
+    public func verify() throws -> Checkpoint {
+        if let named = CheckpointStore.iteration(ofName: FileSystem.lastComponent(of: folder)), named != state.iteration
+        {
+            throw UserError(.data, "\(folder) holds iteration \(state.iteration)")
+        }
+        for name in fileNames { try verify(name) }
         var verified = self
         verified.isVerified = true
         return verified
     }
 
-    private func verify(_ name: String, progress: () -> Void = {}) throws {
+    private func verify(_ name: String) throws {
         if isVerified { return }
         let path = folder + "/" + name
         guard let expected = hashes[name] else {
             throw UserError(.data, "\(folder)/\(Self.stateFile) has no hash of \(name)")
         }
         guard FileSystem.kind(of: path) == .file else { throw UserError(.data, "\(path) is missing") }
-        guard try Checksum.sha256(ofFile: path, progress: progress) == expected else {
+        guard try Checksum.sha256(ofFile: path) == expected else {
             throw UserError(.data, "\(path) is damaged: its hash is not the one that was written with it")
         }
     }

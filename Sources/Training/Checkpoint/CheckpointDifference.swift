@@ -62,12 +62,15 @@ public struct CheckpointDifference {
     }
 
     private static func facts(_ first: CheckpointState, _ second: CheckpointState) -> [Fact] {
+        // Of two runs that end with the same bits these may differ all the same.
+        let ignored = ResumePlan.withoutEffect
         let (one, other) = (first.facts, second.facts)
         var result: [Fact] = []
-        for (name, value) in one where other.first(where: { $0.name == name })?.value != value {
+        for (name, value) in one
+        where !ignored.contains(name) && other.first(where: { $0.name == name })?.value != value {
             result.append(Fact(name: name, first: value, second: other.first { $0.name == name }?.value))
         }
-        for (name, value) in other where !one.contains(where: { $0.name == name }) {
+        for (name, value) in other where !ignored.contains(name) && !one.contains(where: { $0.name == name }) {
             result.append(Fact(name: name, first: nil, second: value))
         }
         return result
@@ -89,7 +92,8 @@ public struct CheckpointDifference {
             guard a[index].bitPattern != b[index].bitPattern else { continue }
             let difference = abs(value - Double(b[index]))
             differing += 1
-            if !(difference <= largest) { largest = difference }
+            // Once it is no number it stays so, as no comparison with it holds.
+            if difference.isNaN || difference > largest { largest = difference }
             squares.difference += difference * difference
         }
         guard differing > 0 else { return nil }
@@ -113,8 +117,8 @@ extension CheckpointState {
     public var facts: [(name: String, value: String)] {
         let run: [(String, String)] = [
             ("iteration", "\(iteration)"),
-            ("val_loss", validationLoss.map { Numbers.fixed($0, 4) } ?? "not measured"),
-            ("best_val_loss", bestValidationLoss.map { Numbers.fixed($0, 4) } ?? "not measured"),
+            ("val_loss", validationLoss.map { "\($0)" } ?? "not measured"),
+            ("best_val_loss", bestValidationLoss.map { "\($0)" } ?? "not measured"),
             ("world_size", "\(worldSize)"),
             ("dataset_hash", datasetHash),
             ("vocab_size", "\(model.vocabularySize)"),

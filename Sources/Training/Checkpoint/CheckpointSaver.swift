@@ -18,6 +18,8 @@ struct EndedSave: Sendable {
     let state: CheckpointState
     let isBest: Bool
     let result: Result<Checkpoint, UserError>
+    /// What went wrong when older checkpoints were to be removed; the save itself is whole all the same.
+    let warning: String?
     /// From its beginning to its end, and the part of that during which training stood still.
     let seconds: Double
     let stoodStillSeconds: Double
@@ -66,9 +68,16 @@ final class CheckpointSaver {
     ) -> EndedSave {
         precondition(!hasBegun)
         let start = ContinuousClock.now
-        let result = writer.write(state, values, isBest: isBest, progress: progress)
+        let (result, warning) = writer.write(state, values, isBest: isBest, progress: progress)
         let seconds = start.secondsAgo
-        return EndedSave(state: state, isBest: isBest, result: result, seconds: seconds, stoodStillSeconds: seconds)
+        return EndedSave(
+            state: state,
+            isBest: isBest,
+            result: result,
+            warning: warning,
+            seconds: seconds,
+            stoodStillSeconds: seconds
+        )
     }
 
     /// Copies the numbers and begins to write them; `collect` tells how it ended.
@@ -82,11 +91,17 @@ final class CheckpointSaver {
         let stoodStill = start.secondsAgo
         running = Running { [writer] progress in
             Self.yieldToTraining()
-            let result = writer.write(state, copy.values(values.layout), isBest: isBest, progress: progress)
+            let (result, warning) = writer.write(
+                state,
+                copy.values(values.layout),
+                isBest: isBest,
+                progress: progress
+            )
             return EndedSave(
                 state: state,
                 isBest: isBest,
                 result: result,
+                warning: warning,
                 seconds: start.secondsAgo,
                 stoodStillSeconds: stoodStill
             )
@@ -121,24 +136,21 @@ private struct Writer: Sendable {
         _ values: CheckpointValues,
         isBest: Bool,
         progress: () -> Void
-    ) -> Result<Checkpoint, UserError> {
+    ) -> (result: Result<Checkpoint, UserError>, warning: String?) {
         do {
-            return .success(
-                try store.save(
-                    state,
-                    values,
-                    tokenizer: tokenizer,
-                    isBest: isBest,
-                    keep: keep,
-                    progress: progress
-                )
-            )
-        } catch let error as UserError {
-            return .failure(error)
+            let checkpoint = try store.save(state, values, tokenizer: tokenizer, isBest: isBest, progress: progress)
+            do {
+                try store.prune(keep: keep, upTo: state.iteration)
+            } catch {
+                return (.success(checkpoint), "an older checkpoint was not removed: \(Self.message(error))")
+            }
+            return (.success(checkpoint), nil)
         } catch {
-            return .failure(UserError(.inputOutput, "\(error)"))
+            return (.failure(error as? UserError ?? UserError(.inputOutput, "\(error)")), nil)
         }
     }
+
+    private static func message(_ error: any Error) -> String { (error as? UserError)?.message ?? "\(error)" }
 }
 
 /// The numbers of one moment, which training no longer touches.

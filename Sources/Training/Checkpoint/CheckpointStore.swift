@@ -43,6 +43,9 @@ public struct CheckpointStore: Sendable {
         // folders in place of the links.
         let path = folder + "/" + (target(of: which) ?? which.rawValue)
         guard FileSystem.kind(of: path) == .folder else {
+            // A copy may have lost its links, and one that names what is gone is none.
+            if which == .best { return try open(.latest) }
+            if let newest = try iterations().first { return try Checkpoint(folder: self.path(iteration: newest)) }
             throw UserError(
                 .inputOutput,
                 "there is no \(which.rawValue) checkpoint in \(folder): train first, or check --out_dir"
@@ -59,11 +62,7 @@ public struct CheckpointStore: Sendable {
         let iterations = try iterations()
         for iteration in iterations {
             do {
-                let checkpoint = try Checkpoint(folder: path(iteration: iteration)).verify()
-                guard checkpoint.state.iteration == iteration else {
-                    throw UserError(.data, "\(checkpoint.folder) holds iteration \(checkpoint.state.iteration)")
-                }
-                return checkpoint
+                return try Checkpoint(folder: path(iteration: iteration)).verify()
             } catch let error as UserError {
                 skipped(iteration, error.message)
             }
@@ -74,11 +73,9 @@ public struct CheckpointStore: Sendable {
 
     // MARK: - Saving
 
-    /// Saves a checkpoint, then moves `latest` (and `best`), then removes what is no longer kept.
+    /// Saves a checkpoint, then moves `latest` (and `best`).
     ///
-    /// - Parameters:
-    ///   - keep: how many of the newest stay, this one among them; the best stays besides.
-    ///   - progress: called now and then while files are written.
+    /// - Parameter progress: called now and then while files are written.
     /// - Throws: `UserError(.inputOutput)`; whatever was saved before is untouched then.
     @discardableResult
     func save(
@@ -86,7 +83,6 @@ public struct CheckpointStore: Sendable {
         _ values: CheckpointValues,
         tokenizer: (any Tokenizer)?,
         isBest: Bool,
-        keep: Int,
         progress: () -> Void = {}
     ) throws -> Checkpoint {
         let name = Self.name(iteration: state.iteration)
@@ -96,7 +92,6 @@ public struct CheckpointStore: Sendable {
         if isBest { try link(.best, to: name) }
         try link(.latest, to: name)
         try FileSystem.synchronizeFolder(folder)
-        try prune(keep: keep)
         return try Checkpoint(folder: target.path)
     }
 
@@ -108,10 +103,30 @@ public struct CheckpointStore: Sendable {
         }
     }
 
-    private func prune(keep: Int) throws {
+    /// Sets the links to what a resume goes on from: a process may have been killed after a checkpoint was there and before
+    /// the links had moved, and a copy may have lost them. What they name is not removed by `prune`.
+    func restoreLinks(resuming checkpoint: Checkpoint) throws {
+        let state = checkpoint.state
+        try link(.latest, to: Self.name(iteration: state.iteration))
+        guard let best = state.bestValidationLoss else { return }
+        let isLinked = FileSystem.kind(of: folder + "/" + Which.best.rawValue) == .folder
+        let candidates = isLinked ? [state.iteration] : try iterations()
+        let holder = candidates.first { iteration in
+            (try? Checkpoint(folder: path(iteration: iteration)))?.state.validationLoss == best
+        }
+        if let holder { try link(.best, to: Self.name(iteration: holder)) }
+    }
+
+    /// Removes what is no longer kept.
+    ///
+    /// - Parameters:
+    ///   - keep: how many of the newest stay, at least one; what the links name stays besides.
+    ///   - iteration: of the newest. Later ones are left from before a resume that passed over them: they do not
+    ///     count, and are replaced when the run comes to them.
+    func prune(keep: Int, upTo iteration: Int) throws {
         let linked = Set(Which.allCases.compactMap(target))
-        let names = try iterations().map { Self.name(iteration: $0) }
-        for name in names.dropFirst(keep) where !linked.contains(name) {
+        let names = try iterations().filter { $0 <= iteration }.map { Self.name(iteration: $0) }
+        for name in names.dropFirst(max(1, keep)) where !linked.contains(name) {
             // Under a hidden name first, so that a folder half removed is never taken for a checkpoint.
             let doomed = folder + "/.removed-" + name
             try FileSystem.rename(folder + "/" + name, to: doomed)
@@ -142,7 +157,7 @@ public struct CheckpointStore: Sendable {
         "step-" + String(iteration).zeroPadded(to: 8)
     }
 
-    private static func iteration(ofName name: String) -> Int? {
+    static func iteration(ofName name: String) -> Int? {
         guard name.hasPrefix("step-"), let iteration = Int(name.dropFirst("step-".count)) else { return nil }
         return self.name(iteration: iteration) == name ? iteration : nil
     }

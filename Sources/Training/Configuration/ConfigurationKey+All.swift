@@ -141,8 +141,8 @@ extension ConfigurationKey {
             "keep_checkpoints",
             .evaluation,
             \.keepCheckpoints,
-            atLeast: 1,
-            "Newest checkpoints to keep; the best is kept besides"
+            atLeast: 0,
+            "Newest checkpoints to keep, at least one; the best is kept besides"
         ),
         .choice(
             "save_failure",

@@ -62,7 +62,7 @@ struct ResumePlan {
     }
 
     /// Options that change nothing about what is computed.
-    private static let withoutEffect: Set = [
+    static let withoutEffect: Set = [
         "init_from", "out_dir", "data_dir", "threads", "log_interval", "keep_checkpoints", "save_failure", "overwrite",
         "preset",
         "profile", "backend", "allreduce", "bucket_cap_mb", "timeout", "interface", "hostfile", "check_interval",

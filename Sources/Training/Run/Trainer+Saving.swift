@@ -50,6 +50,7 @@ extension Trainer {
         switch save.result {
         case .success(let checkpoint):
             lastSaved = iteration
+            if let warning = save.warning { output.note("warning: \(warning)") }
             try folder?.checkpointSaved()
             let report = SaveReport(
                 checkpoint: checkpoint,

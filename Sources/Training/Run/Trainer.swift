@@ -94,6 +94,7 @@ public final class Trainer {
             let plan = try ResumePlan(asked, store: store, dataset: dataset) { output.note($0) }
             configuration = plan.configuration
             resumed = plan.checkpoint
+            if writes { try store.restoreLinks(resuming: plan.checkpoint) }
         } else if let weights {
             try configuration.adopt(weights)
         }

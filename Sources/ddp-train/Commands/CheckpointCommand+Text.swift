@@ -80,7 +80,7 @@ struct CheckpointEntry {
 
 extension CheckpointDifference {
     var text: String {
-        guard !isEmpty else { return "the same to the bit: \(comparedTensors) tensors, all options\n" }
+        guard !isEmpty else { return "the same to the bit: \(comparedTensors) tensors, state and options\n" }
         var text = CheckpointEntry.columns(facts.map { ($0.name, "\($0.first ?? "-") | \($0.second ?? "-")") })
         for shape in shapes {
             let sides = [shape.first, shape.second].map { $0.map { "\($0)" } ?? "not there" }

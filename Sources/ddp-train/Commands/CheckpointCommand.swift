@@ -53,7 +53,8 @@ struct CheckpointList: ParsableCommand {
     static func entries(_ place: CheckpointPlace) throws -> [CheckpointEntry] {
         var linked: [String: [String]] = [:]
         if case .run(let store) = place {
-            for which in CheckpointStore.Which.allCases {
+            for which in CheckpointStore.Which.allCases
+            where FileSystem.kind(of: store.folder + "/" + which.rawValue) == .folder {
                 guard let folder = try? store.open(which).folder else { continue }
                 linked[FileSystem.lastComponent(of: folder), default: []].append(which.rawValue)
             }
@@ -83,6 +84,8 @@ struct CheckpointVerify: ParsableCommand {
                 let checkpoint = try Checkpoint(folder: folder).verify()
                 try Console.output("\(folder): whole, iteration \(checkpoint.state.iteration)\n")
             } catch let error as UserError where error.kind == .data || folders.count > 1 {
+                // A run that is going on removes its older ones.
+                guard FileSystem.kind(of: folder) != nil else { continue }
                 damaged += 1
                 if folders.count > 1 { Console.note("\(folder): \(error.message)") } else { throw error }
             }
@@ -103,7 +106,7 @@ struct CheckpointVerify: ParsableCommand {
 struct CheckpointShow: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "show",
-        abstract: "Show what a checkpoint is: iteration, losses, shape, data, options, files."
+        abstract: "Show what a checkpoint is: iteration, losses, shape, data, options."
     )
 
     @OptionGroup var place: CheckpointPath
@@ -129,7 +132,7 @@ struct CheckpointShow: ParsableCommand {
 struct CheckpointDiff: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "diff",
-        abstract: "Compare two checkpoints: options, parameters and moments.",
+        abstract: "Compare two checkpoints: state, options with an effect on the numbers, parameters and moments.",
         discussion: "Ends with code 0 when they are the same to the bit, with 1 when they differ."
     )
 
