@@ -71,7 +71,8 @@ let package = Package(
         .executableTarget(
             name: "ddp-train",
             dependencies: [
-                "Insight", "Performance", "Training", "Supervision", "Interchange", "Transformer", "Text", "Collectives",
+                "Insight", "Performance", "Training", "Supervision", "Interchange", "Transformer", "Text",
+                "Collectives",
                 "Compute", "Formats",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]
