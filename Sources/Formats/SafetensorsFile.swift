@@ -144,11 +144,8 @@ public struct SafetensorsFile: Sendable {
         guard let begin = offsets[0].integerValue, let end = offsets[1].integerValue, begin >= 0, end >= begin,
             end <= Int.max - dataStart
         else { throw Malformed(reason: "tensor \(name) has impossible data_offsets") }
-        var byteCount = elementSize
-        for size in shape {
-            let (product, overflow) = byteCount.multipliedReportingOverflow(by: size)
-            guard !overflow else { throw Malformed(reason: "tensor \(name) of shape \(shape) is too large") }
-            byteCount = product
+        guard let byteCount = Sizes.product([elementSize] + shape) else {
+            throw Malformed(reason: "tensor \(name) of shape \(shape) is too large")
         }
         guard byteCount == end - begin else {
             throw Malformed(

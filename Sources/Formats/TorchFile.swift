@@ -95,11 +95,9 @@ public struct TorchFile: Sendable {
                 "\(path): tensor \(name) of shape \(tensor.shape) has strides \(tensor.strides): save it .contiguous()"
             )
         }
-        var count = encoding.size
-        var overflows = false
-        for size in tensor.shape where !overflows { (count, overflows) = count.multipliedReportingOverflow(by: size) }
+        let count = Sizes.product([encoding.size] + tensor.shape)
         let entry = archive.bytes(of: "\(prefix)data/\(tensor.storage.key)")
-        guard !overflows, let entry, tensor.offset <= entry.count / encoding.size,
+        guard let count, let entry, tensor.offset <= entry.count / encoding.size,
             count <= entry.count - tensor.offset * encoding.size
         else {
             throw UserError(

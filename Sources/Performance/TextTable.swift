@@ -1,7 +1,7 @@
 /// Columns of text.
-enum TextTable {
+public enum TextTable {
     /// Cells at so many characters each, to the right; to the left where the width is negative.
-    static func line(_ cells: [(text: String, width: Int)]) -> String {
+    public static func line(_ cells: [(text: String, width: Int)]) -> String {
         let line = cells.map { text, width in
             let padding = String(repeating: " ", count: max(0, abs(width) - text.count))
             return width < 0 ? text + padding : padding + text

@@ -27,16 +27,24 @@ extension ParameterLayout {
     }
 
     /// Calls `body` with every tensor of `huggingFaceTensors` and its values, valid during the call.
+    ///
+    /// - Parameter vocabularySize: rows of the token embedding, of one that was padded; nil for all.
     public func withHuggingFaceTensors<Result>(
         of parameters: borrowing FloatBuffer,
+        vocabularySize: Int? = nil,
         _ body: ([(name: String, shape: [Int], values: UnsafeBufferPointer<Float>)]) throws -> Result
     ) rethrows -> Result {
-        try withHuggingFaceTensors(of: UnsafeBufferPointer(parameters.elements), body)
+        try withHuggingFaceTensors(
+            of: UnsafeBufferPointer(parameters.elements),
+            vocabularySize: vocabularySize,
+            body
+        )
     }
 
     /// The same for the `count` values of a flat buffer that somebody keeps alive.
     public func withHuggingFaceTensors<Result>(
         of all: UnsafeBufferPointer<Float>,
+        vocabularySize: Int? = nil,
         _ body: ([(name: String, shape: [Int], values: UnsafeBufferPointer<Float>)]) throws -> Result
     ) rethrows -> Result {
         let tensors = huggingFaceTensors
@@ -44,7 +52,9 @@ extension ParameterLayout {
         return try body(
             tensors.map { tensor in
                 let values = tensor.range.map { all[$0] } ?? UnsafeBufferPointer(zeros.elements)[..<tensor.shape[0]]
-                return (tensor.name, tensor.shape, UnsafeBufferPointer(rebasing: values))
+                var shape = tensor.shape
+                if let vocabularySize, tensor.range == tokenEmbedding { shape[0] = vocabularySize }
+                return (tensor.name, shape, UnsafeBufferPointer(rebasing: values.prefix(shape.reduce(1, *))))
             }
         )
     }

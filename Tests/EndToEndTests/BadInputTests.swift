@@ -19,9 +19,7 @@ import Testing
         in program: Program? = nil,
         sourceLocation: SourceLocation = #_sourceLocation
     ) throws {
-        let result = try (program ?? self.program).start(arguments).wait()
-        #expect(result.exitCode == code, "\(arguments): \(result)", sourceLocation: sourceLocation)
-        #expect(result.errorLines.count == 1, "\(arguments): \(result)", sourceLocation: sourceLocation)
+        let result = try (program ?? self.program).expectError(arguments, code: code, sourceLocation)
         #expect(
             result.errors.hasPrefix("ddp-train: error: \(line)"),
             "\(arguments): \(result)",

@@ -20,9 +20,7 @@ import Testing
         _ text: String,
         sourceLocation: SourceLocation = #_sourceLocation
     ) throws {
-        let result = try program.start(arguments).wait()
-        #expect(result.exitCode == code, "\(result)", sourceLocation: sourceLocation)
-        #expect(result.errorLines.count == 1, sourceLocation: sourceLocation)
+        let result = try program.expectError(arguments, code: code, sourceLocation)
         #expect(result.errors.contains(text), "\(result)", sourceLocation: sourceLocation)
     }
 

@@ -1,5 +1,6 @@
 import Foundation
 import TestSupport
+import Testing
 
 /// The built program, run as a user runs it.
 struct Program {
@@ -55,6 +56,14 @@ struct Program {
             environment: environment,
             input: input
         )
+    }
+
+    /// Runs the program to an error: the code, and one line about it.
+    func expectError(_ arguments: [String], code: Int32, _ sourceLocation: SourceLocation) throws -> Result {
+        let result = try start(arguments).wait()
+        #expect(result.exitCode == code, "\(arguments): \(result)", sourceLocation: sourceLocation)
+        #expect(result.errorLines.count == 1, "\(arguments): \(result)", sourceLocation: sourceLocation)
+        return result
     }
 
     /// A process whose output goes to files, so that it never waits for its reader.

@@ -73,8 +73,7 @@ public final class TensorBoardLog: TrainingObserver {
             try opened(at: step).append(step: step, scalars: scalars, texts: texts)
         } catch {
             failed = true
-            let reason = (error as? UserError)?.message ?? "\(error)"
-            note("warning: TensorBoard's events are not written from here on: \(reason)")
+            note("warning: TensorBoard's events are not written from here on: \(error)")
         }
     }
 

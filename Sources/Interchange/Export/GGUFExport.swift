@@ -39,8 +39,7 @@ public enum GGUFExport {
 
         try FileSystem.createFolder(FileSystem.folder(of: path))
         let file = try AtomicFile(path: path)
-        try model.layout.withHuggingFaceTensors(of: model.parameters) { tensors in
-            let tensors = tensors.map { crop($0, to: configuration) }
+        try model.layout.withHuggingFaceTensors(of: model.parameters, vocabularySize: vocabularySize) { tensors in
             let linear = Set(model.layout.tensors.filter(\.isLinearWeight).map(\.name))
             try header(metadata, tensors, linear).withUnsafeBytes { try file.append($0) }
             let writer = TensorWriter(file: file, encoding: .float32)
@@ -53,12 +52,6 @@ public enum GGUFExport {
     }
 
     private typealias Tensor = SafetensorsWriter.Tensor
-
-    private static func crop(_ tensor: Tensor, to configuration: GPTConfiguration) -> Tensor {
-        guard tensor.name == "transformer.wte.weight" else { return tensor }
-        let shape = [configuration.vocabularySize, configuration.embeddingSize]
-        return (tensor.name, shape, UnsafeBufferPointer(rebasing: tensor.values.prefix(shape[0] * shape[1])))
-    }
 
     // MARK: - Metadata
 

@@ -24,17 +24,11 @@ public enum HuggingFaceExport {
         configuration.vocabularySize = vocabularySize ?? configuration.vocabularySize
         precondition(configuration.vocabularySize <= model.configuration.vocabularySize)
         let target = try AtomicFolder(path: folder)
-        _ = try model.layout.withHuggingFaceTensors(of: model.parameters) { tensors in
+        _ = try model.layout.withHuggingFaceTensors(of: model.parameters, vocabularySize: vocabularySize) { tensors in
             try SafetensorsWriter.write(
                 path: target.temporaryPath + "/model.safetensors",
                 metadata: ["format": "pt"],
-                tensors: tensors.map { tensor in
-                    guard tensor.name == "transformer.wte.weight" else { return tensor }
-                    let shape = [configuration.vocabularySize, configuration.embeddingSize]
-                    return (
-                        tensor.name, shape, UnsafeBufferPointer(rebasing: tensor.values.prefix(shape[0] * shape[1]))
-                    )
-                }
+                tensors: tensors
             )
         }
         try AtomicFile.write(

@@ -49,18 +49,15 @@ public enum LLMCExport {
 
     private static func write(_ model: GPT, _ configuration: GPTConfiguration, _ writer: TensorWriter) throws {
         let linear = Set(model.layout.tensors.filter(\.isLinearWeight).map(\.name))
-        try model.layout.withHuggingFaceTensors(of: model.parameters) { tensors in
+        let rows = configuration.vocabularySize
+        try model.layout.withHuggingFaceTensors(of: model.parameters, vocabularySize: rows) { tensors in
             let byName = Dictionary(uniqueKeysWithValues: tensors.map { ($0.name, $0) })
             for kind in LLMCFormat.kinds(configuration) {
                 for layer in 0..<(kind.isInEachLayer ? configuration.layerCount : 1) {
                     let tensor = byName[LLMCFormat.name(kind, layer: layer)]!
-                    guard kind.name == "wte.weight" else {
-                        try writer.write(tensor, isLinearWeight: linear.contains(tensor.name))
-                        continue
-                    }
-                    let count = configuration.vocabularySize * configuration.embeddingSize
-                    try writer.write(UnsafeBufferPointer(rebasing: tensor.values.prefix(count)))
-                    try writer.writeZeros(kind.shape.reduce(1, *) - count)
+                    try writer.write(tensor, isLinearWeight: linear.contains(tensor.name))
+                    // Only the token embedding is padded.
+                    try writer.writeZeros(kind.shape.reduce(1, *) - tensor.values.count)
                 }
             }
         }

@@ -30,17 +30,3 @@ struct StoredTensor {
     /// Row-major, as many as the shape says.
     let bytes: UnsafeRawBufferPointer
 }
-
-/// Products of sizes that a file gives.
-enum Sizes {
-    /// Nil when the product does not fit.
-    static func product(_ sizes: [Int]) -> Int? {
-        var product = 1
-        for size in sizes {
-            let (next, overflows) = product.multipliedReportingOverflow(by: size)
-            guard !overflows else { return nil }
-            product = next
-        }
-        return product
-    }
-}

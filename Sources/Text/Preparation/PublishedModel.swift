@@ -71,7 +71,9 @@ public enum PublishedModel: String, CaseIterable, Sendable {
             progress(.init(stage: .downloading, doneBytes: bytes, totalBytes: download.file.byteCount))
         }
         let folder = FileSystem.folder(of: path)
-        try AtomicFile.write(description, to: folder + "/config.json")
+        if FileSystem.kind(of: folder + "/config.json") == nil {
+            try AtomicFile.write(description, to: folder + "/config.json")
+        }
         if FileSystem.kind(of: folder + "/" + TokenizerFile.name) == nil {
             do {
                 let tokenizer = try TokenizerSource.gpt2.open(cacheFolder: download.cacheFolder)

@@ -142,15 +142,13 @@ private struct Writer: Sendable {
             do {
                 try store.prune(keep: keep, upTo: state.iteration)
             } catch {
-                return (.success(checkpoint), "an older checkpoint was not removed: \(Self.message(error))")
+                return (.success(checkpoint), "an older checkpoint was not removed: \(error)")
             }
             return (.success(checkpoint), nil)
         } catch {
             return (.failure(error as? UserError ?? UserError(.inputOutput, "\(error)")), nil)
         }
     }
-
-    private static func message(_ error: any Error) -> String { (error as? UserError)?.message ?? "\(error)" }
 }
 
 /// The numbers of one moment, which training no longer touches.

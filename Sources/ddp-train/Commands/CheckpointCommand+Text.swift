@@ -1,5 +1,6 @@
 import Formats
 import Foundation
+import Performance
 import Training
 
 /// A line of `checkpoint list`.
@@ -21,7 +22,7 @@ struct CheckpointEntry {
             problem = nil
         } catch {
             state = nil
-            problem = (error as? UserError)?.message ?? "\(error)"
+            problem = "\(error)"
         }
         let files = (try? FileSystem.names(inFolder: folder)) ?? []
         bytes = files.reduce(0) { $0 + ((try? FileSystem.size(ofFile: folder + "/" + $1)) ?? 0) }
@@ -60,12 +61,10 @@ struct CheckpointEntry {
                 remark.joined(separator: "; "),
             ])
         }
-        let widths = (0..<4).map { column in rows.map { $0[column].count }.max()! }
+        let widths = (0..<4).map { column in rows.map { $0[column].count }.max()! + (column > 0 ? 2 : 0) }
         return rows.map { row in
-            let cells = (0..<4).map { column in
-                String(repeating: " ", count: widths[column] - row[column].count) + row[column]
-            }
-            return (cells + (row[4].isEmpty ? [] : [row[4]])).joined(separator: "  ") + "\n"
+            let cells = zip(row, widths).map { (text: $0, width: $1) }
+            return TextTable.line(cells + [(text: "  " + row[4], width: 0)]) + "\n"
         }.joined()
     }
 
@@ -73,7 +72,7 @@ struct CheckpointEntry {
     static func columns(_ facts: [(String, String)]) -> String {
         let width = facts.map(\.0.count).max() ?? 0
         return facts.map { name, value in
-            name.padding(toLength: width, withPad: " ", startingAt: 0) + "  \(value)\n"
+            TextTable.line([(name, -width - 2), (value, 0)]) + "\n"
         }.joined()
     }
 }
@@ -102,30 +101,13 @@ extension CheckpointDifference {
         func text(_ value: String?) -> JSONValue { value.map { .string($0) } ?? .null }
         func sizes(_ shape: [Int]?) -> JSONValue { shape.map { .array($0.map { .integer($0) }) } ?? .null }
         func number(_ value: Double) -> JSONValue { value.isFinite ? .number(value) : .null }
+        func pair(_ name: String, _ first: JSONValue, _ second: JSONValue) -> JSONValue {
+            .object([.init("name", .string(name)), .init("first", first), .init("second", second)])
+        }
         return .object([
             .init("same", .bool(isEmpty)),
-            .init(
-                "facts",
-                .array(
-                    facts.map {
-                        .object([
-                            .init("name", .string($0.name)), .init("first", text($0.first)),
-                            .init("second", text($0.second)),
-                        ])
-                    }
-                )
-            ),
-            .init(
-                "shapes",
-                .array(
-                    shapes.map {
-                        .object([
-                            .init("name", .string($0.name)), .init("first", sizes($0.first)),
-                            .init("second", sizes($0.second)),
-                        ])
-                    }
-                )
-            ),
+            .init("facts", .array(facts.map { pair($0.name, text($0.first), text($0.second)) })),
+            .init("shapes", .array(shapes.map { pair($0.name, sizes($0.first), sizes($0.second)) })),
             .init("compared_tensors", .integer(comparedTensors)),
             .init(
                 "tensors",
