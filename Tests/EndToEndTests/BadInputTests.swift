@@ -142,7 +142,7 @@ import Testing
         try expectError(
             ["sample", "--init_from=gpt3"],
             code: 64,
-            "init_from=gpt3: must be scratch, resume, the path of"
+            "init_from=gpt3: there is no such file or folder, nor is it one of gpt2, gpt2-medium"
         )
         try expectError(["--init_from=resume"], code: 74, "nothing to resume: there is no folder out")
         let run = try TrainedRun.shared.get()

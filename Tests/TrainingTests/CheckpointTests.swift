@@ -334,7 +334,13 @@ struct CheckpointTests {
         let checkpoint = try save(2)
         let path = checkpoint.folder + "/state.json"
         let text = String(decoding: try FileSystem.read(path), as: UTF8.self)
-        try AtomicFile.write(text.replacing("\"vocab_size\": 11", with: "\"vocab_size\": 12"), to: path)
+            .replacing("\"vocab_size\": 11", with: "\"vocab_size\": 12")
+        try AtomicFile.write(text, to: path)
+        let damaged = UserError(.data, "\(path) is damaged: its hash is not the one that was written in it")
+        #expect(throws: damaged) { try Checkpoint(folder: checkpoint.folder) }
+        // As of a program that wrote none.
+        let members = try #require(try JSONValue(parsing: Array(text.utf8)).objectValue)
+        try AtomicFile.write(JSONValue.object(members.filter { $0.name != "state_sha256" }).text(), to: path)
         let error = #expect(throws: UserError.self) {
             try Checkpoint(folder: checkpoint.folder).loadModel(pool: WorkerPool(threadCount: 1))
         }

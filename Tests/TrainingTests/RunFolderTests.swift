@@ -134,6 +134,50 @@ struct ResumeTests {
         #expect(throws: UserError(.usage, message)) { try resume(options: [(name, value)]) }
     }
 
+    @Test("All that cannot change is named at once")
+    func allRefused() throws {
+        try fixture.run()
+        let message =
+            "n_layer=3, bias=true cannot change in a resume: the run has n_layer=2, bias=false; "
+            + "leave them out, or start a new run"
+        #expect(throws: UserError(.usage, message)) { try resume(options: [("n_layer", "3"), ("bias", "true")]) }
+    }
+
+    @Test(
+        "A run that was resumed with other options does not say that a command repeats it, however often it is resumed"
+    )
+    func changedCourse() throws {
+        func lastLine(_ change: (inout TrainingConfiguration) -> Void) throws -> String {
+            try fixture.run {
+                $0.initFrom = "resume"
+                change(&$0)
+            }
+            return try #require(fixture.lines.last)
+        }
+        try fixture.run()
+        // How far a run goes leads nowhere else.
+        #expect(try lastLine { $0.maxIters = 9 }.contains("; repeat with: ddp-train "))
+        #expect(try !fixture.store.open(.latest).state.hasChangedCourse)
+        let told = "; no one command repeats them, as the run was resumed with other options"
+        let change = { (values: inout TrainingConfiguration) in
+            values.maxIters = 10
+            values.weightDecay = 0.5
+        }
+        #expect(try lastLine(change).hasSuffix(told))
+        #expect(
+            try lastLine {
+                change(&$0)
+                $0.maxIters = 11
+            }.hasSuffix(told)
+        )
+        #expect(try fixture.store.open(.latest).state.hasChangedCourse)
+        _ = try lastLine {
+            change(&$0)
+            $0.maxIters = 5
+        }
+        #expect(fixture.notes.contains("nothing to train: the run is at iteration 11, beyond max_iters=5"))
+    }
+
     @Test("A data set with other tokens is refused")
     func otherData() throws {
         try fixture.run()

@@ -10,7 +10,7 @@ import Transformer
 /// | model.safetensors | the parameters under Hugging Face's names, with zero biases where the model has none |
 /// | config.json, tokenizer.json, tokenizer_config.json | what transformers needs beside it, so that the folder loads there as it is |
 /// | optimizer.safetensors | both moments of AdamW, as `exp_avg.NAME` and `exp_avg_sq.NAME` |
-/// | state.json | `CheckpointState`, and the SHA-256 of every other file |
+/// | state.json | `CheckpointState`, the SHA-256 of every other file, and one of all that |
 public struct Checkpoint: Sendable {
     public let folder: String
     public let state: CheckpointState

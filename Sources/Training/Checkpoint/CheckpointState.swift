@@ -18,6 +18,8 @@ public struct CheckpointState: Equatable, Sendable {
     public var seed: Int
     /// Ranks that trained it; the stream of data does not depend on them.
     public var worldSize: Int
+    /// Whether the run was resumed with options that lead elsewhere, so that its options alone do not repeat it.
+    public var hasChangedCourse = false
 
     public init(
         iteration: Int,
@@ -52,7 +54,7 @@ extension CheckpointState {
         func strings(_ values: [String: String]) -> JSONValue {
             .object(values.sorted { $0.key < $1.key }.map { .init($0.key, .string($0.value)) })
         }
-        return .object([
+        let members: [JSONValue.Member] = [
             .init("format", .integer(Self.format)),
             .init("iteration", .integer(iteration)),
             .init("best_val_loss", bestValidationLoss.map { .number($0) } ?? .null),
@@ -62,9 +64,18 @@ extension CheckpointState {
             .init("dataset_hash", .string(datasetHash)),
             .init("seed", .integer(seed)),
             .init("world_size", .integer(worldSize)),
+            .init("changed_course", .bool(hasChangedCourse)),
             .init("options", strings(options)),
             .init("sha256", strings(files)),
-        ])
+        ]
+        return .object(members + [.init(Self.ownHash, .string(Self.hash(of: members)))])
+    }
+
+    /// The member with the hash of all the others.
+    private static let ownHash = "state_sha256"
+
+    private static func hash(of members: [JSONValue.Member]) -> String {
+        Checksum.sha256(of: JSONValue.object(members).text())
     }
 
     /// - Throws: `UserError(.data)` that names the member that is missing or of another type.
@@ -74,7 +85,13 @@ extension CheckpointState {
         guard format == Self.format else {
             throw UserError(.data, "\(path) has format \(format); this ddp-train reads format \(Self.format)")
         }
-        let state = CheckpointState(
+        // Those of version 0.1 have neither this nor the next.
+        if let hash = json[ownHash]?.stringValue,
+            hash != self.hash(of: (json.objectValue ?? []).filter { $0.name != ownHash })
+        {
+            throw UserError(.data, "\(path) is damaged: its hash is not the one that was written in it")
+        }
+        var state = CheckpointState(
             iteration: try reader.integer("iteration"),
             model: try GPTConfiguration(reader.object("model")),
             bestValidationLoss: try reader.optionalNumber("best_val_loss"),
@@ -85,6 +102,7 @@ extension CheckpointState {
             seed: try reader.integer("seed"),
             worldSize: try reader.integer("world_size")
         )
+        state.hasChangedCourse = try json["changed_course"] != nil && reader.bool("changed_course")
         guard state.iteration >= 0 else { throw UserError(.data, "\(path): iteration \(state.iteration) is negative") }
         return (state, try reader.strings("sha256"))
     }

@@ -6,6 +6,8 @@ import Transformer
 struct ResumePlan {
     let checkpoint: Checkpoint
     var configuration: ResolvedConfiguration
+    /// Whether options have changed that decide the parameters, now or at an earlier resume.
+    let hasChangedCourse: Bool
 
     /// - Parameter note: told of checkpoints that were passed over, and of options that changed.
     /// - Throws: `UserError(.usage)` that names the option which cannot change, `UserError(.data)` when no checkpoint is
@@ -21,6 +23,8 @@ struct ResumePlan {
         }
         configuration = asked
         let state = checkpoint.state
+        let changes = Self.changedOptions(asked.values, state)
+        hasChangedCourse = state.hasChangedCourse || changes.contains { !Self.samePath.contains($0.name) }
         guard state.datasetHash == dataset.fingerprint else {
             throw UserError(
                 .data,
@@ -31,8 +35,14 @@ struct ResumePlan {
             )
         }
         try adoptShape()
-        let changes = changedOptions()
-        if !changes.isEmpty { note("resumed with other options: \(changes.joined(separator: ", "))") }
+        if !changes.isEmpty {
+            note("resumed with other options: \(changes.map(\.text).joined(separator: ", "))")
+        }
+        if asked.values.maxIters < state.iteration {
+            note(
+                "nothing to train: the run is at iteration \(state.iteration), beyond max_iters=\(asked.values.maxIters)"
+            )
+        }
         // What the run itself started from; "resume" would not say.
         configuration.choose("of the run that is resumed", ["init_from"]) {
             $0.initFrom = state.options["init_from"] ?? "scratch"
@@ -43,23 +53,38 @@ struct ResumePlan {
     private mutating func adoptShape() throws {
         let model = checkpoint.state.model
         let asked = configuration.values.model(vocabularySize: model.vocabularySize)
-        for (name, wanted, given) in ModelShape.differences(asked, model) where configuration.isExplicit(name) {
+        let refused = ModelShape.differences(asked, model).filter { configuration.isExplicit($0.name) }
+        guard refused.isEmpty else {
+            func list(_ values: [String]) -> String { values.joined(separator: ", ") }
             throw UserError(
                 .usage,
-                "\(name)=\(wanted) cannot change in a resume: the run has \(name)=\(given); leave it out, or start a new run"
+                """
+                \(list(refused.map { "\($0.name)=\($0.asked)" })) cannot change in a resume: the run has \
+                \(list(refused.map { "\($0.name)=\($0.given)" })); leave \(refused.count == 1 ? "it" : "them") out, or start a \
+                new run
+                """
             )
         }
         configuration.choose("from \(checkpoint.folder)", ModelShape.options) { $0.take(model) }
     }
 
-    private func changedOptions() -> [String] {
-        let saved = checkpoint.state.options
-        return ConfigurationKey.all.compactMap { key in
-            let value = key.argument(in: configuration.values)
-            guard !Self.withoutEffect.contains(key.name), let old = saved[key.name], old != value else { return nil }
-            return "\(key.name)=\(value) (was \(old))"
+    private static func changedOptions(
+        _ values: TrainingConfiguration,
+        _ state: CheckpointState
+    ) -> [(name: String, text: String)] {
+        ConfigurationKey.all.compactMap { key in
+            let value = key.argument(in: values)
+            guard !withoutEffect.contains(key.name), !ModelShape.options.contains(key.name),
+                let old = state.options[key.name], old != value
+            else { return nil }
+            return (key.name, "\(key.name)=\(value) (was \(old))")
         }
     }
+
+    /// Options that say how far to go and when to look and save, not which way.
+    private static let samePath: Set = [
+        "max_iters", "eval_interval", "eval_iters", "eval_only", "always_save_checkpoint",
+    ]
 
     /// Options that change nothing about what is computed.
     static let withoutEffect: Set = [

@@ -31,7 +31,11 @@ extension Trainer {
         switch outcome {
         case .stopped: output.line("stopped at iteration \(iteration); go on with --init_from=resume")
         case .finished:
-            output.line("parameters \(model.parameterHash.prefix(16)); repeat with: \(configuration.command)")
+            let repetition =
+                hasChangedCourse
+                ? "no one command repeats them, as the run was resumed with other options"
+                : "repeat with: \(configuration.command)"
+            output.line("parameters \(model.parameterHash.prefix(16)); \(repetition)")
         }
         return outcome
     }

@@ -15,7 +15,7 @@ extension Trainer {
     func save(isBest: Bool, isLast: Bool) throws {
         guard let saver else { return }
         output.progress("step \(iteration): saving")
-        let state = CheckpointState(
+        var state = CheckpointState(
             iteration: iteration,
             model: model.configuration,
             bestValidationLoss: bestValidationLoss,
@@ -26,6 +26,7 @@ extension Trainer {
             seed: values.seed,
             worldSize: communicator.worldSize
         )
+        state.hasChangedCourse = hasChangedCourse
         let numbers = CheckpointValues(model, optimizer)
         if header.memory.hasRoomForCopy, !isLast {
             saver.begin(state, numbers, isBest: isBest, pool: model.pool)

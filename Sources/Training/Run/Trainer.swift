@@ -42,6 +42,8 @@ public final class Trainer {
     let header: RunHeader
     let communicator: Communicator
     let replicas: Replicas
+    /// As `CheckpointState.hasChangedCourse`; of rank 0.
+    let hasChangedCourse: Bool
     /// Whether the ranks have agreed to stop.
     var stops = false
     var clock = RunClock()
@@ -89,11 +91,13 @@ public final class Trainer {
         var configuration = asked
         var folder = resumes && writes ? try RunFolder(resumingIn: outDir) : nil
         var resumed: Checkpoint?
+        var changesCourse = false
         if resumes, communicator.isMain {
             let store = CheckpointStore(outputFolder: outDir)
             let plan = try ResumePlan(asked, store: store, dataset: dataset) { output.note($0) }
             configuration = plan.configuration
             resumed = plan.checkpoint
+            changesCourse = plan.hasChangedCourse
             if writes { try store.restoreLinks(resuming: plan.checkpoint) }
         } else if let weights {
             try configuration.adopt(weights)
@@ -216,6 +220,7 @@ public final class Trainer {
             tokensPerEvaluation: evaluation.tokenCount
         )
         self.configuration = configuration
+        hasChangedCourse = changesCourse
         self.dataset = dataset
         self.folder = folder
         saver = folder.map { folder in

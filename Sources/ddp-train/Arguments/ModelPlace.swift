@@ -67,7 +67,7 @@ enum ModelPlace {
         if let model = PublishedModel(rawValue: name) { return model }
         throw UserError(
             .usage,
-            "init_from=\(name): must be scratch, resume, the path of a model, or one of \(published)"
+            "init_from=\(name): there is no such file or folder, nor is it one of \(published)"
         )
     }
 
