@@ -36,7 +36,7 @@ RANDOM=$seed
 # Small steps and large files: most of the time something is being written.
 options=(--dataset=demo --data_dir="$work/data" --preset=baby --n_layer=1 --n_head=1 --n_embd=256 --block_size=8
     --batch_size=1 --gradient_accumulation_steps=1 --max_iters=1_000_000 --eval_interval=2 --eval_iters=1 --dropout=0
-    --log_interval=1_000_000 --warmup_iters=0 --threads=1)
+    --log_interval=1_000_000 --warmup_iters=0 --threads=1 --always_save_checkpoint)
 
 fail() {
     echo "kill_saves: FAILED (seed $seed): $*" >&2
