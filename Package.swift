@@ -67,7 +67,13 @@ let package = Package(
             dependencies: ["Collectives", "Training", "Transformer", "Text", "Compute", "Formats"],
             swiftSettings: optimizedSwift
         ),
-        .target(name: "Insight", dependencies: ["Training", "Transformer", "Formats"]),
+        .target(
+            name: "Insight",
+            dependencies: ["Training", "Interchange", "Transformer", "Text", "Compute", "Formats"],
+            // Style and scripts of the pages stand in the program, which then needs no files beside it.
+            resources: [.embedInCode("Page/page.css"), .embedInCode("Page/page.js")],
+            swiftSettings: optimizedSwift
+        ),
         .executableTarget(
             name: "ddp-train",
             dependencies: [
