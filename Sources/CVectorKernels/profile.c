@@ -63,6 +63,13 @@ RECORDED(layer_norm_parameters, DT_PART_LAYER_NORM,
          (float *dweight, float *dbias, const float *dy, const float *x, const float *mean, const float *rstd, size_t rows,
           size_t n, size_t first, size_t last),
          (dweight, dbias, dy, x, mean, rstd, rows, n, first, last))
+RECORDED(rms_norm_forward, DT_PART_LAYER_NORM,
+         (float *y, float *mean, float *rstd, const float *x, const float *weight, const float *bias, size_t rows, size_t n),
+         (y, mean, rstd, x, weight, bias, rows, n))
+RECORDED(rms_norm_backward, DT_PART_LAYER_NORM,
+         (float *dx, const float *residual, const float *dy, const float *x, const float *weight, const float *mean,
+          const float *rstd, size_t rows, size_t n),
+         (dx, residual, dy, x, weight, mean, rstd, rows, n))
 
 #define ACTIVATION(name)                                                                             \
     RECORDED(name##_forward, DT_PART_ACTIVATION, (float *y, const float *x, size_t count), (y, x, count)) \
@@ -70,6 +77,8 @@ RECORDED(layer_norm_parameters, DT_PART_LAYER_NORM,
 ACTIVATION(gelu)
 ACTIVATION(gelu_tanh)
 ACTIVATION(relu)
+ACTIVATION(relu_squared)
+ACTIVATION(silu)
 
 RECORDED(add_bias, DT_PART_BIAS, (float *y, const float *bias, size_t rows, size_t n), (y, bias, rows, n))
 RECORDED(column_sums, DT_PART_BIAS, (float *sums, const float *x, size_t rows, size_t n, size_t first, size_t last),
@@ -127,12 +136,18 @@ dt_kernels dt_kernels_recording(const dt_kernels *table) {
     EXCHANGE(layer_norm_forward)
     EXCHANGE(layer_norm_backward)
     EXCHANGE(layer_norm_parameters)
+    EXCHANGE(rms_norm_forward)
+    EXCHANGE(rms_norm_backward)
     EXCHANGE(gelu_forward)
     EXCHANGE(gelu_backward)
     EXCHANGE(gelu_tanh_forward)
     EXCHANGE(gelu_tanh_backward)
     EXCHANGE(relu_forward)
     EXCHANGE(relu_backward)
+    EXCHANGE(relu_squared_forward)
+    EXCHANGE(relu_squared_backward)
+    EXCHANGE(silu_forward)
+    EXCHANGE(silu_backward)
     EXCHANGE(add_bias)
     EXCHANGE(column_sums)
     EXCHANGE(residual_forward)

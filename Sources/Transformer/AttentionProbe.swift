@@ -20,7 +20,11 @@ public final class AttentionProbe {
         attention = CausalSelfAttention(attention: linear, projection: linear, headCount: headCount)
         self.pool = pool
         logSumExp = FloatBuffer(count: headCount * length)
-        scratchCount = CausalSelfAttention.scratchCount(sequenceLength: length, headSize: headSize)
+        scratchCount = CausalSelfAttention.scratchCount(
+            sequenceLength: length,
+            headSize: headSize,
+            pattern: attention.pattern
+        )
         scratch = FloatBuffer(count: scratchCount * pool.threadCount)
     }
 

@@ -23,18 +23,17 @@ struct CausalSelfAttention {
     let attention: Linear
     let projection: Linear
     let headCount: Int
-
-    /// Query rows a block. Scores of 64 rows by 1024 keys are 256 KiB, which stays in a core's second-level cache; short
-    /// sequences have smaller blocks, so that little is computed above the diagonal. BLAS gives rows the same bits in blocks
-    /// that are multiples of 16.
-    static func queryBlock(_ length: Int) -> Int { length <= 128 ? 32 : 64 }
+    /// What a query sees; the causal mask unless an experiment changes it.
+    var pattern = AttentionPattern()
+    /// Heads whose output is taken for zero; none but in experiments.
+    var ablatedHeads: Set<Int> = []
 
     /// The distance between rows of scores: never a power of two, so that a column's elements do not share a cache set.
     private static func scoreStride(_ length: Int) -> Int { (length + 15) / 16 * 16 + 16 }
 
     /// Floats of scratch that one worker needs for sequences of this length.
-    static func scratchCount(sequenceLength: Int, headSize: Int) -> Int {
-        2 * queryBlock(sequenceLength) * (scoreStride(sequenceLength) + 1)
+    static func scratchCount(sequenceLength: Int, headSize: Int, pattern: AttentionPattern) -> Int {
+        2 * pattern.queryBlock(sequenceLength) * (scoreStride(sequenceLength) + 1)
             + 2 * PackedMatrix.count(depth: headSize, columns: sequenceLength)
             + PackedMatrix.count(depth: sequenceLength, columns: headSize) + 48
     }
@@ -46,10 +45,9 @@ struct CausalSelfAttention {
         let keys, values, others: UnsafeMutablePointer<Float>
         let stride: Int
 
-        init(_ memory: UnsafeMutablePointer<Float>, length: Int, headSize: Int) {
+        init(_ memory: UnsafeMutablePointer<Float>, length: Int, headSize: Int, block: Int) {
             stride = scoreStride(length)
             scores = memory
-            let block = queryBlock(length)
             gradients = scores + block * stride
             delta = gradients + block * stride
             keys = delta + 2 * block
@@ -57,8 +55,8 @@ struct CausalSelfAttention {
             others = values + (PackedMatrix.count(depth: headSize, columns: length) + 15) / 16 * 16
         }
 
-        func block(_ memory: UnsafeMutablePointer<Float>, _ rows: Range<Int>) -> MatrixView {
-            MatrixView(memory, rows: rows.count, columns: rows.upperBound, stride: stride)
+        func block(_ memory: UnsafeMutablePointer<Float>, _ rows: Range<Int>, keys: Int) -> MatrixView {
+            MatrixView(memory, rows: rows.count, columns: keys, stride: stride)
         }
     }
 
@@ -94,7 +92,15 @@ struct CausalSelfAttention {
 
         var length: Int { q.rows }
         var size: Int { q.columns }
-        var scale: Float { 1 / Float(size).squareRoot() }
+
+        func place(_ rows: Range<Int>) -> AttentionPattern.Place {
+            AttentionPattern.Place(
+                head: index,
+                query: rows.lowerBound,
+                firstWeights: firstWeights + rows.lowerBound,
+                weightsLength: weightsLength
+            )
+        }
     }
 
     /// y (T, D, this head's columns) and lse (T) of one head, or of the share of its query rows that is `part` of `parts`.
@@ -113,7 +119,7 @@ struct CausalSelfAttention {
         // Blocks of queries are dealt to the parts over all documents.
         var firstPart = part
         for document in documents ?? [0..<head.length] {
-            let blocks = tiles(of: document.count, size: Self.queryBlock(document.count))
+            let blocks = tiles(of: document.count, size: pattern.queryBlock(document.count))
             if firstPart < blocks.count {
                 forward(
                     head.rows(document),
@@ -137,30 +143,31 @@ struct CausalSelfAttention {
         mask: dt_dropout?,
         scratch memory: UnsafeMutablePointer<Float>
     ) {
-        let scratch = Scratch(memory, length: head.length, headSize: head.size)
+        let scratch = scratch(memory, head)
         let keys = PackedMatrix(head.k, .transposed, in: scratch.keys)
         let values = PackedMatrix(head.v, .plain, in: scratch.others)
         keys.pack()
         values.pack()
         for rows in blocks {
-            let p = scratch.block(scratch.scores, rows)
+            let p = scratch.block(scratch.scores, rows, keys: pattern.reach(rows, of: head.length))
             let q = head.q.rows(rows)
-            MatrixProduct.multiply(q, keys, into: p, scale: head.scale, part: .attentionProducts)
+            MatrixProduct.multiply(q, keys, into: p, scale: scale(head), part: .attentionProducts)
             withMask(mask) { mask in
-                Kernels.table.causal_softmax(
-                    p.base,
-                    logSumExp + rows.lowerBound,
-                    p.rows,
-                    rows.lowerBound + 1,
-                    p.columns,
-                    p.stride,
-                    mask,
-                    head.firstWeights + rows.lowerBound,
-                    head.weightsLength
-                )
+                pattern.softmax(p, logSumExp: logSumExp + rows.lowerBound, at: head.place(rows), mask: mask)
             }
             MatrixProduct.multiply(p, values, into: y.rows(rows), part: .attentionProducts)
+            if ablatedHeads.contains(head.index) { Self.clear(y.rows(rows)) }
         }
+    }
+
+    private func scratch(_ memory: UnsafeMutablePointer<Float>, _ head: Head) -> Scratch {
+        Scratch(memory, length: head.length, headSize: head.size, block: pattern.queryBlock(head.length))
+    }
+
+    private func scale(_ head: Head) -> Float { pattern.scale(headSize: head.size) }
+
+    private static func clear(_ matrix: MatrixView) {
+        for row in 0..<matrix.rows { (matrix.base + row * matrix.stride).update(repeating: 0, count: matrix.columns) }
     }
 
     /// From dy (T, D) of one head to the gradients of its q, k and v, which are overwritten.
@@ -174,6 +181,7 @@ struct CausalSelfAttention {
         into gradient: Head,
         scratch memory: UnsafeMutablePointer<Float>
     ) {
+        if ablatedHeads.contains(head.index) { return [gradient.q, gradient.k, gradient.v].forEach(Self.clear) }
         for document in documents ?? [0..<head.length] {
             backward(
                 document: head.rows(document),
@@ -196,7 +204,7 @@ struct CausalSelfAttention {
         into gradient: Head,
         scratch memory: UnsafeMutablePointer<Float>
     ) {
-        let scratch = Scratch(memory, length: head.length, headSize: head.size)
+        let scratch = scratch(memory, head)
         let keysTransposed = PackedMatrix(head.k, .transposed, in: scratch.keys)
         let valuesTransposed = PackedMatrix(head.v, .transposed, in: scratch.values)
         let keys = PackedMatrix(head.k, .plain, in: scratch.others)
@@ -211,21 +219,14 @@ struct CausalSelfAttention {
             MatrixProduct.multiply(a, orientation, b, .plain, into: c, keep: keep, part: .attentionProducts)
         }
         // From the last block, which reaches every key and so initializes dk and dv, to the first.
-        for rows in tiles(of: head.length, size: Self.queryBlock(head.length)).reversed() {
-            let seen = 0..<rows.upperBound
+        for rows in tiles(of: head.length, size: pattern.queryBlock(head.length)).reversed() {
+            let seen = 0..<pattern.reach(rows, of: head.length)
             let keep: Float = rows.upperBound == head.length ? 0 : 1
             let (q, yRows, dyRows) = (head.q.rows(rows), y.rows(rows), dy.rows(rows))
-            let p = scratch.block(scratch.scores, rows)
-            MatrixProduct.multiply(q, keysTransposed, into: p, scale: head.scale, part: .attentionProducts)
-            Kernels.table.causal_probabilities(
-                p.base,
-                logSumExp + rows.lowerBound,
-                p.rows,
-                rows.lowerBound + 1,
-                p.columns,
-                p.stride
-            )
-            let ds = scratch.block(scratch.gradients, rows)
+            let p = scratch.block(scratch.scores, rows, keys: seen.count)
+            MatrixProduct.multiply(q, keysTransposed, into: p, scale: scale(head), part: .attentionProducts)
+            pattern.probabilities(p, logSumExp: logSumExp + rows.lowerBound, at: head.place(rows))
+            let ds = scratch.block(scratch.gradients, rows, keys: seen.count)
             MatrixProduct.multiply(dyRows, valuesTransposed, into: ds, part: .attentionProducts)
             Kernels.table.dot_rows(
                 scratch.delta,
@@ -237,18 +238,13 @@ struct CausalSelfAttention {
                 head.size
             )
             withMask(mask) { mask in
-                Kernels.table.causal_softmax_backward(
-                    ds.base,
-                    p.base,
-                    scratch.delta,
-                    head.scale,
-                    p.rows,
-                    rows.lowerBound + 1,
-                    p.columns,
-                    p.stride,
-                    mask,
-                    head.firstWeights + rows.lowerBound,
-                    head.weightsLength
+                pattern.softmaxBackward(
+                    ds,
+                    p,
+                    delta: scratch.delta,
+                    scale: scale(head),
+                    at: head.place(rows),
+                    mask: mask
                 )
             }
             multiply(p, .transposed, dyRows, into: gradient.v.rows(seen), keep: keep)
@@ -263,8 +259,8 @@ struct CausalSelfAttention {
         return [Float](unsafeUninitializedCapacity: length * length) { weights, count in
             weights.initialize(repeating: 0)
             let all = MatrixView(weights.baseAddress!, rows: length, columns: length)
-            for rows in tiles(of: length, size: Self.queryBlock(length)) {
-                let seen = 0..<rows.upperBound
+            for rows in tiles(of: length, size: pattern.queryBlock(length)) {
+                let seen = 0..<pattern.reach(rows, of: length)
                 let p = all.rows(rows).columns(seen)
                 MatrixProduct.multiply(
                     head.q.rows(rows),
@@ -272,16 +268,9 @@ struct CausalSelfAttention {
                     head.k.rows(seen),
                     .transposed,
                     into: p,
-                    scale: head.scale
+                    scale: scale(head)
                 )
-                Kernels.table.causal_probabilities(
-                    p.base,
-                    logSumExp + rows.lowerBound,
-                    p.rows,
-                    rows.lowerBound + 1,
-                    p.columns,
-                    p.stride
-                )
+                pattern.probabilities(p, logSumExp: logSumExp + rows.lowerBound, at: head.place(rows))
             }
             count = length * length
         }

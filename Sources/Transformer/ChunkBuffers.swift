@@ -10,6 +10,7 @@ struct BlockState {
     let middle: MatrixView  // (R, C), the residual stream after attention
     let ln2: LayerNorm.Statistics
     let hidden: MatrixView  // (R, 4C), before the activation
+    let outgoing: MatrixView  // (R, C), the stream before a normalization at the block's end; unused where there is none
     let weights: PackedWeights  // as forward multiplies by them
     let transposedWeights: PackedWeights  // and backward
 
@@ -24,6 +25,7 @@ struct BlockState {
             middle: middle,
             ln2: ln2,
             hidden: hidden,
+            outgoing: outgoing,
             weights: weights,
             transposedWeights: weights
         )
@@ -40,6 +42,7 @@ struct BlockState {
             middle: middle.rows(0..<rows),
             ln2: ln2,
             hidden: hidden.rows(0..<rows),
+            outgoing: outgoing.rows(0..<rows),
             weights: weights,
             transposedWeights: transposedWeights
         )
@@ -74,6 +77,7 @@ struct ForwardScratch {
 /// for the gradient of its weights while the layer below writes its own.
 struct BackwardScratch {
     let dOutput: MatrixView  // (R, C)
+    let dOutgoing: MatrixView  // (R, C), before a normalization at the block's end; dOutput itself where there is none
     let dMaskedMLP: MatrixView  // (R, C)
     let activated: MatrixView  // (R, 4C)
     let dHidden: MatrixView  // (R, 4C)
@@ -92,6 +96,7 @@ struct BackwardScratch {
         func part(_ matrix: MatrixView) -> MatrixView { matrix.rows(0..<rows) }
         return BackwardScratch(
             dOutput: part(dOutput),
+            dOutgoing: part(dOutgoing),
             dMaskedMLP: part(dMaskedMLP),
             activated: part(activated),
             dHidden: part(dHidden),
@@ -190,6 +195,7 @@ final class ChunkBuffers {
         let configuration = shape.configuration
         let (rows, width) = (shape.rows, configuration.embeddingSize)
         let (keepsForBackward, keepsPacked) = (shape.keepsForBackward, shape.keepsPacked)
+        let normalizesOutput = configuration.variants.normPosition == .post
         func packedWeights(_ carver: inout Carver) -> PackedWeights {
             func packed(_ rows: Int, _ columns: Int) -> UnsafeMutablePointer<Float> {
                 carver.take(Linear.packedCount(rows: rows, columns: columns))
@@ -204,8 +210,9 @@ final class ChunkBuffers {
         let shared = keepsPacked ? nil : packedWeights(&carver)
         func block(_ carver: inout Carver) -> BlockState {
             let weights = shared ?? packedWeights(&carver)
+            let input = carver.matrix(1)
             return BlockState(
-                input: carver.matrix(1),
+                input: input,
                 ln1: carver.statistics(),
                 qkv: carver.matrix(3),
                 logSumExp: carver.take(rows * configuration.headCount),
@@ -213,6 +220,7 @@ final class ChunkBuffers {
                 middle: carver.matrix(1),
                 ln2: carver.statistics(),
                 hidden: carver.matrix(4),
+                outgoing: normalizesOutput ? carver.matrix(1) : input,
                 weights: weights,
                 transposedWeights: keepsPacked && keepsForBackward ? packedWeights(&carver) : weights
             )
@@ -235,8 +243,10 @@ final class ChunkBuffers {
         }
         var backwardScratch: BackwardScratch?
         if keepsForBackward {
+            let dOutput = carver.matrix(1)
             backwardScratch = BackwardScratch(
-                dOutput: carver.matrix(1),
+                dOutput: dOutput,
+                dOutgoing: normalizesOutput ? carver.matrix(1) : dOutput,
                 dMaskedMLP: carver.matrix(1),
                 activated: carver.matrix(4),
                 dHidden: carver.matrix(4),
@@ -257,7 +267,11 @@ final class ChunkBuffers {
             workers: shape.workers
         )
         let headScratch = carver.take(head)
-        let attention = CausalSelfAttention.scratchCount(sequenceLength: shape.length, headSize: configuration.headSize)
+        let attention = CausalSelfAttention.scratchCount(
+            sequenceLength: shape.length,
+            headSize: configuration.headSize,
+            pattern: AttentionPattern(configuration.variants, headCount: configuration.headCount)
+        )
         let attentionScratch = (0..<shape.workers).map { _ in carver.take(attention) }
         return (
             blocks, finalInput, finalStatistics, finalNormalized, forwardScratch, backwardScratch,

@@ -4,7 +4,7 @@ import Compute
 /// Token and position embeddings: `x[t] = dropout(wte[token[t]] + wpe[t])`.
 struct Embedding {
     let tokens: MatrixView  // (V, C), also the weights of the output head
-    let positions: MatrixView  // (block size, C)
+    let positions: MatrixView  // (block size, C); no rows where positions are not learned
     let gradient: Gradient?
 
     struct Gradient {
@@ -25,6 +25,10 @@ struct Embedding {
         Profile.measure(.embedding) {
             for row in 0..<x.rows {
                 let token = tokens.base + Int(ids[firstRow + row]) * width
+                if positions.rows == 0 {
+                    (x.base + row * width).update(from: token, count: width)
+                    continue
+                }
                 let position = positions.base + (firstPosition + (firstRow + row) % length) * width
                 Kernels.table.residual_forward(x.base + row * width, token, position, nil, 1, width, nil, 0, 1)
             }
@@ -46,11 +50,10 @@ struct Embedding {
                     for row in 0..<dx.rows {
                         let source = dx.base + row * width
                         let token = gradient.tokens.base + Int(ids[row]) * width
+                        for column in columns { token[column] += source[column] }
+                        if positions.rows == 0 { continue }
                         let position = gradient.positions.base + (row % length) * width
-                        for column in columns {
-                            token[column] += source[column]
-                            position[column] += source[column]
-                        }
+                        for column in columns { position[column] += source[column] }
                     }
                 }
             }

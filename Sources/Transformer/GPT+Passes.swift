@@ -19,7 +19,7 @@ extension GPT {
                 into: states[0].input.rows(rows),
                 mask: dropout?.at(.embedding, sequence: 0)
             )
-            blocks[0].forwardToAttention(rows, states[0], scratch)
+            blocks[0].forwardToAttention(rows, states[0], scratch, length: chunk.length)
         }
         for (layer, block) in blocks.enumerated() {
             let isLast = layer + 1 == blocks.count
@@ -45,7 +45,7 @@ extension GPT {
                         buffers.finalStatistics.from(row: rows.lowerBound)
                     )
                 } else {
-                    blocks[layer + 1].forwardToAttention(rows, states[layer + 1], scratch)
+                    blocks[layer + 1].forwardToAttention(rows, states[layer + 1], scratch, length: chunk.length)
                 }
             }
         }
@@ -133,7 +133,7 @@ extension GPT {
             finished?((isTop ? layout.finalLayerNorm : layout.blocks[layer + 1].ln1).weight.lowerBound)
             pool.run(rowTiles.count) { task, _ in
                 let rows = rowTiles[task]
-                block.backwardFromAttention(rows, states[layer], scratch)
+                block.backwardFromAttention(rows, states[layer], scratch, length: chunk.length)
                 if layer > 0 {
                     blocks[layer - 1].backwardToAttention(
                         rows,

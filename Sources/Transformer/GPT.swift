@@ -8,6 +8,8 @@ import Compute
 /// for each block: x += attention(ln_1(x)); x += mlp(ln_2(x))
 /// logits = ln_f(x) wteᵀ                         (B, T, V)
 /// ```
+/// `GPTConfiguration.variants` changes parts of it for experiments.
+///
 /// A micro-batch passes through in chunks of a few sequences, gradients adding up, so that activations stay in cache and
 /// memory does not grow with the batch. A chunk passes in phases, each cut into tasks. How many there are may follow the number of
 /// workers, but no element's sum depends on what else its task computes: results have the same bits for any number of threads.
@@ -36,7 +38,9 @@ public final class GPT {
             configuration: configuration,
             layout: layout,
             parameters: parameters.base,
-            gradients: forTraining ? gradients.base : nil
+            gradients: forTraining ? gradients.base : nil,
+            rotary: configuration.variants.positions == .rotary
+                ? RotaryEmbedding(blockSize: configuration.blockSize, headSize: configuration.headSize) : nil
         )
         embedding = layers.embedding()
         blocks = (0..<configuration.layerCount).map(layers.block)

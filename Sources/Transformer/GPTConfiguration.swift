@@ -5,12 +5,16 @@ public enum Activation: String, Sendable, Codable, CaseIterable {
     /// The tanh approximation of GELU: OpenAI's GPT-2 (`gelu_new` in Hugging Face's names).
     case gelu_tanh
     case relu
+    /// `max(x, 0)²` (So et al., "Primer", 2021).
+    case relu_squared
+    /// `x σ(x)` (Hendrycks and Gimpel, 2016).
+    case silu
 }
 
 /// The shape of a GPT: everything that decides which parameters exist and what is computed with them.
 ///
 /// Names in comments: B sequences, T tokens each, C = `embeddingSize`, H heads, V = `vocabularySize`.
-public struct GPTConfiguration: Equatable, Sendable, Codable {
+public struct GPTConfiguration: Equatable, Sendable {
     public var layerCount: Int
     public var headCount: Int
     public var embeddingSize: Int
@@ -22,6 +26,8 @@ public struct GPTConfiguration: Equatable, Sendable, Codable {
     /// Probability of zeroing an element while training, in [0, 1).
     public var dropout: Float
     public var activation: Activation
+    /// Where the model differs from GPT-2, for experiments.
+    public var variants: GPTVariants
 
     public init(
         layerCount: Int,
@@ -31,7 +37,8 @@ public struct GPTConfiguration: Equatable, Sendable, Codable {
         vocabularySize: Int,
         bias: Bool = false,
         dropout: Float = 0,
-        activation: Activation = .gelu
+        activation: Activation = .gelu,
+        variants: GPTVariants = GPTVariants()
     ) {
         self.layerCount = layerCount
         self.headCount = headCount
@@ -41,6 +48,7 @@ public struct GPTConfiguration: Equatable, Sendable, Codable {
         self.bias = bias
         self.dropout = dropout
         self.activation = activation
+        self.variants = variants
     }
 
     public var headSize: Int { embeddingSize / headCount }
@@ -49,7 +57,7 @@ public struct GPTConfiguration: Equatable, Sendable, Codable {
     /// N without the position embeddings.
     public var operationsPerToken: Double {
         let layout = ParameterLayout(self)
-        let counted = layout.count - blockSize * embeddingSize
+        let counted = layout.count - layout.positionEmbedding.count
         return 6 * Double(counted) + 12 * Double(layerCount * embeddingSize * blockSize)
     }
 }

@@ -3,6 +3,9 @@ import Compute
 
 /// The forward pass of a generation: new tokens of some sequences, keys and values of the earlier ones from a cache.
 ///
+/// What is in the cache was computed before later tokens were there, so a model without causal mask sees here what it would
+/// see of a text that is still being written.
+///
 /// Few rows (a token of each sequence) pass through `FewRows`, many (a prompt) through matrix products of full height, and
 /// of many only the last goes through the last layer's MLP and the head, since only its logits are wanted.
 final class GenerationPass {
@@ -53,12 +56,14 @@ final class GenerationPass {
             )
         }
         for block in model.blocks {
-            normalize(state, block.ln1, adding: nil)
-            multiply(state.normalized, block.attention.attention, into: state.qkv)
-            attend(block.layer, step, state)
+            let isPre = block.normPosition == .pre
+            if isPre { normalize(state, block.ln1) }
+            multiply(isPre ? state.normalized : state.x, block.attention.attention, into: state.qkv)
+            attend(block, step, state)
             if block.layer == model.blocks.count - 1, length > 1 { state = state.rows(length - 1..<length) }
             multiply(state.attended, block.attention.projection, into: state.output)
-            normalize(state, block.ln2, adding: state.output)
+            normalize(state, isPre ? block.ln2 : block.ln1, adding: state.output, keepsInput: block.keepsInput.attention)
+            if !isPre { copy(state.normalized, to: state.x) }
             multiply(state.normalized, block.mlp.fullyConnected, into: state.hidden) { part in
                 for row in 0..<part.rows {
                     let row = part.rows(row..<row + 1)
@@ -66,9 +71,13 @@ final class GenerationPass {
                 }
             }
             multiply(state.hidden, block.mlp.projection, into: state.output)
-            add(state.output, to: state.x)
+            add(state.output, to: state.x, keepsInput: block.keepsInput.mlp)
+            if !isPre {
+                normalize(state, block.ln2)
+                copy(state.normalized, to: state.x)
+            }
         }
-        normalize(state, model.finalLayerNorm, adding: nil)
+        normalize(state, model.finalLayerNorm)
         let result = logits.rows(sequences)
         head(state.normalized, into: result)
         return result
@@ -106,12 +115,17 @@ final class GenerationPass {
         }
     }
 
-    /// `x += addition`, `normalized = layerNorm(x)`
-    private func normalize(_ state: State, _ layerNorm: LayerNorm, adding addition: MatrixView?) {
+    /// `x += addition`, or `x = addition` where there is no residual connection, then `normalized = layerNorm(x)`.
+    private func normalize(
+        _ state: State,
+        _ layerNorm: LayerNorm,
+        adding addition: MatrixView? = nil,
+        keepsInput: Bool = true
+    ) {
         let rowTiles = tiles(of: state.x.rows, size: 32)
         model.pool.run(rowTiles.count) { task, _ in
             let rows = rowTiles[task]
-            if let addition { Self.add(addition.rows(rows), to: state.x.rows(rows)) }
+            if let addition { Self.add(addition.rows(rows), to: state.x.rows(rows), keepsInput: keepsInput) }
             layerNorm.forward(
                 state.x.rows(rows),
                 into: state.normalized.rows(rows),
@@ -120,12 +134,19 @@ final class GenerationPass {
         }
     }
 
-    private func add(_ y: MatrixView, to x: MatrixView) {
+    private func add(_ y: MatrixView, to x: MatrixView, keepsInput: Bool) {
         let rowTiles = tiles(of: x.rows, size: 32)
-        model.pool.run(rowTiles.count) { task, _ in Self.add(y.rows(rowTiles[task]), to: x.rows(rowTiles[task])) }
+        model.pool.run(rowTiles.count) { task, _ in
+            Self.add(y.rows(rowTiles[task]), to: x.rows(rowTiles[task]), keepsInput: keepsInput)
+        }
     }
 
-    private static func add(_ y: MatrixView, to x: MatrixView) {
+    private func copy(_ y: MatrixView, to x: MatrixView) {
+        x.base.update(from: y.base, count: x.rows * x.columns)
+    }
+
+    private static func add(_ y: MatrixView, to x: MatrixView, keepsInput: Bool) {
+        guard keepsInput else { return x.base.update(from: y.base, count: x.rows * x.columns) }
         Kernels.table.residual_forward(x.base, x.base, y.base, nil, x.rows, x.columns, nil, 0, 1)
     }
 
@@ -165,7 +186,9 @@ final class GenerationPass {
     }
 
     /// Stores the new keys and values, then lets each head of the new rows attend to all positions up to its own.
-    private func attend(_ layer: Int, _ step: Step, _ state: State) {
+    private func attend(_ block: TransformerBlock, _ step: Step, _ state: State) {
+        block.rotary?.turn(state.qkv, firstRow: 0, length: step.length, firstPosition: step.position)
+        let layer = block.layer
         let headCount = model.configuration.headCount
         let queries = tiles(of: step.length, size: Self.queryBlock)
         let heads = step.sequences.count * headCount
@@ -177,7 +200,7 @@ final class GenerationPass {
             let (head, sequence) = (task % heads % headCount, task % heads / headCount)
             if queries.count == 1 { store(layer, head, step, sequence, state) }
             let scratch = workerScratch.base + worker * Self.scratchCount(capacity: cache.capacity)
-            attend(layer, head, step, sequence, queries[queries.count - 1 - task / heads], state, scratch)
+            attend(block, head, step, sequence, queries[queries.count - 1 - task / heads], state, scratch)
         }
     }
 
@@ -195,7 +218,7 @@ final class GenerationPass {
 
     /// The outputs of one head for the new tokens `queries` of one sequence.
     private func attend(
-        _ layer: Int,
+        _ block: TransformerBlock,
         _ head: Int,
         _ step: Step,
         _ sequence: Int,
@@ -203,6 +226,7 @@ final class GenerationPass {
         _ state: State,
         _ scratch: UnsafeMutablePointer<Float>
     ) {
+        let (layer, pattern) = (block.layer, block.attention.pattern)
         let size = model.configuration.headSize
         let rows = sequence * step.length + queries.lowerBound..<sequence * step.length + queries.upperBound
         let columns = head * size..<(head + 1) * size
@@ -212,25 +236,23 @@ final class GenerationPass {
         let q = state.qkv.rows(rows).columns(columns)
         let y = state.attended.rows(rows).columns(columns)
         let scores = MatrixView(scratch, rows: rows.count, columns: seen)
-        let scale = 1 / Float(size).squareRoot()
+        let scale = pattern.scale(headSize: size)
         let isFew = rows.count <= FewRows.most
         if isFew {
             FewRows.multiplyTransposed(q, keys.rows(0..<seen), into: scores, scale: scale)
         } else {
             MatrixProduct.multiply(q, .plain, keys.rows(0..<seen), .transposed, into: scores, scale: scale)
         }
-        Kernels.table.causal_softmax(
-            scores.base,
-            scratch + rows.count * seen,
-            rows.count,
-            step.position + queries.lowerBound + 1,
-            seen,
-            seen,
-            nil,
-            0,
-            seen
+        let place = AttentionPattern.Place(
+            head: head,
+            query: step.position + queries.lowerBound,
+            firstWeights: 0,
+            weightsLength: seen
         )
-        if isFew {
+        pattern.softmax(scores, logSumExp: scratch + rows.count * seen, at: place, mask: nil)
+        if block.attention.ablatedHeads.contains(head) {
+            for row in 0..<y.rows { (y.base + row * y.stride).update(repeating: 0, count: y.columns) }
+        } else if isFew {
             FewRows.multiply(scores, values.rows(0..<seen), into: y)
         } else {
             MatrixProduct.multiply(scores, .plain, values.rows(0..<seen), .plain, into: y)

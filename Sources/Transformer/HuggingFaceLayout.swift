@@ -9,7 +9,7 @@ extension ParameterLayout {
         public let range: Range<Int>?
 
         /// Whether it is the matrix of a linear layer, which other tools store (out, in).
-        public var isLinearWeight: Bool { shape.count == 2 && !ParameterLayout.isEmbedding(name) }
+        public var isLinearWeight: Bool { shape.count == 2 && !ParameterLayout.isByToken(name) }
     }
 
     /// Every tensor that a Hugging Face GPT-2 has. Its biases are not optional; a model without them has zeros there.
@@ -17,7 +17,7 @@ extension ParameterLayout {
         var result: [HuggingFaceTensor] = []
         for tensor in tensors {
             result.append(HuggingFaceTensor(name: tensor.name, shape: tensor.shape, range: tensor.range))
-            guard tensor.name.hasSuffix(".weight"), !Self.isEmbedding(tensor.name) else { continue }
+            guard tensor.name.hasSuffix(".weight"), !Self.isByToken(tensor.name) else { continue }
             let bias = tensor.name.dropLast(".weight".count) + ".bias"
             if self.tensor(named: String(bias)) == nil {
                 result.append(HuggingFaceTensor(name: String(bias), shape: [tensor.shape.last!], range: nil))
@@ -53,7 +53,9 @@ extension ParameterLayout {
             tensors.map { tensor in
                 let values = tensor.range.map { all[$0] } ?? UnsafeBufferPointer(zeros.elements)[..<tensor.shape[0]]
                 var shape = tensor.shape
-                if let vocabularySize, tensor.range == tokenEmbedding { shape[0] = vocabularySize }
+                if let vocabularySize, tensor.range == tokenEmbedding || tensor.range == outputHead {
+                    shape[0] = vocabularySize
+                }
                 return (tensor.name, shape, UnsafeBufferPointer(rebasing: values.prefix(shape.reduce(1, *))))
             }
         )
@@ -62,12 +64,13 @@ extension ParameterLayout {
 
 extension ParameterLayout.Tensor {
     /// As `HuggingFaceTensor.isLinearWeight`.
-    public var isLinearWeight: Bool { shape.count == 2 && !ParameterLayout.isEmbedding(name) }
+    public var isLinearWeight: Bool { shape.count == 2 && !ParameterLayout.isByToken(name) }
 }
 
 extension ParameterLayout {
-    fileprivate static func isEmbedding(_ name: String) -> Bool {
-        name.hasSuffix("wte.weight") || name.hasSuffix("wpe.weight")
+    /// Whether a row is a token's or a position's, which every tool stores so.
+    fileprivate static func isByToken(_ name: String) -> Bool {
+        name.hasSuffix("wte.weight") || name.hasSuffix("wpe.weight") || name == "lm_head.weight"
     }
 }
 
@@ -84,6 +87,8 @@ extension GPTConfiguration {
             case .gelu: "gelu"
             case .gelu_tanh: "gelu_new"
             case .relu: "relu"
+            case .relu_squared: "relu2"
+            case .silu: "silu"
             }
         return """
             {

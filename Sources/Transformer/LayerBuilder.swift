@@ -6,6 +6,8 @@ struct LayerBuilder {
     let layout: ParameterLayout
     let parameters: UnsafeMutablePointer<Float>
     let gradients: UnsafeMutablePointer<Float>?
+    /// Shared by all blocks of a model that has it.
+    let rotary: RotaryEmbedding?
 
     func embedding() -> Embedding {
         Embedding(
@@ -22,8 +24,8 @@ struct LayerBuilder {
 
     func head() -> OutputHead {
         OutputHead(
-            weight: matrix(parameters, layout.tokenEmbedding),
-            gradient: gradients.map { matrix($0, layout.tokenEmbedding) }
+            weight: matrix(parameters, layout.outputHead),
+            gradient: gradients.map { matrix($0, layout.outputHead) }
         )
     }
 
@@ -36,16 +38,23 @@ struct LayerBuilder {
             attention: CausalSelfAttention(
                 attention: linear(places.attention, columns: 3 * width),
                 projection: linear(places.attentionProjection, columns: width),
-                headCount: configuration.headCount
+                headCount: configuration.headCount,
+                pattern: AttentionPattern(variants, headCount: configuration.headCount),
+                ablatedHeads: Set(variants.ablatedHeads.filter { $0.layer == layer }.map(\.head))
             ),
             ln2: layerNorm(places.ln2),
             mlp: MLP(
                 fullyConnected: linear(places.fullyConnected, columns: 4 * width),
                 projection: linear(places.mlpProjection, columns: width),
                 activation: configuration.activation
-            )
+            ),
+            normPosition: variants.normPosition,
+            keepsInput: variants.keepsInput,
+            rotary: rotary
         )
     }
+
+    private var variants: GPTVariants { configuration.variants }
 
     func layerNorm(_ place: ParameterLayout.Affine) -> LayerNorm {
         LayerNorm(
@@ -56,7 +65,8 @@ struct LayerBuilder {
                     weight: gradients + place.weight.lowerBound,
                     bias: place.bias.map { gradients + $0.lowerBound }
                 )
-            }
+            },
+            kind: place.weight.isEmpty ? .none : variants.norm
         )
     }
 

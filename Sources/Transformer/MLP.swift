@@ -30,6 +30,8 @@ struct MLP {
         case .gelu: Kernels.table.gelu_forward(y.base, h.base, count)
         case .gelu_tanh: Kernels.table.gelu_tanh_forward(y.base, h.base, count)
         case .relu: Kernels.table.relu_forward(y.base, h.base, count)
+        case .relu_squared: Kernels.table.relu_squared_forward(y.base, h.base, count)
+        case .silu: Kernels.table.silu_forward(y.base, h.base, count)
         }
     }
 
@@ -48,6 +50,8 @@ struct MLP {
         case .gelu: Kernels.table.gelu_backward(dHidden.base, activated.base, hidden.base, count)
         case .gelu_tanh: Kernels.table.gelu_tanh_backward(dHidden.base, activated.base, hidden.base, count)
         case .relu: Kernels.table.relu_backward(dHidden.base, activated.base, hidden.base, count)
+        case .relu_squared: Kernels.table.relu_squared_backward(dHidden.base, activated.base, hidden.base, count)
+        case .silu: Kernels.table.silu_backward(dHidden.base, activated.base, hidden.base, count)
         }
         fullyConnected.backwardInput(dHidden, packed: weights.fullyConnected, into: dx)
     }

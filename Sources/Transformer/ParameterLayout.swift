@@ -1,6 +1,7 @@
 /// Where each parameter tensor lies in the one flat buffer that holds them all (gradients and moments have the same layout).
 ///
-/// Order: token embedding, position embedding, the blocks from first to last, the final LayerNorm. Backward therefore
+/// Order: token embedding, position embedding, the blocks from first to last, the final LayerNorm, and an output head that is not
+/// tied. Backward therefore
 /// finishes the flat gradient from its end to its beginning (the tied token embedding last), so a bucket for an
 /// all-reduce is a slice. Names and shapes are Hugging Face's for GPT-2: linear weights are stored `(in, out)`.
 public struct ParameterLayout: Equatable, Sendable {
@@ -29,16 +30,22 @@ public struct ParameterLayout: Equatable, Sendable {
     public let count: Int
     /// wte, (V, C); also the output head.
     public let tokenEmbedding: Range<Int>
-    /// wpe, (block size, C).
+    /// wpe, (block size, C); empty where positions are not learned.
     public let positionEmbedding: Range<Int>
     public let blocks: [Block]
+    /// Empty where nothing is normalized at the end.
     public let finalLayerNorm: Affine
+    /// The weights of the output head, (V, C): wte itself, unless the head is not tied.
+    public let outputHead: Range<Int>
 
     public init(_ configuration: GPTConfiguration) {
         var builder = Builder()
         let width = configuration.embeddingSize
         tokenEmbedding = builder.add("transformer.wte.weight", [configuration.vocabularySize, width])
-        positionEmbedding = builder.add("transformer.wpe.weight", [configuration.blockSize, width])
+        let variants = configuration.variants
+        positionEmbedding =
+            variants.positions == .learned
+            ? builder.add("transformer.wpe.weight", [configuration.blockSize, width]) : builder.nothing
         var blocks: [Block] = []
         for layer in 0..<configuration.layerCount {
             func affine(_ name: String, _ shape: [Int]) -> Affine {
@@ -47,22 +54,31 @@ public struct ParameterLayout: Equatable, Sendable {
                 let bias = configuration.bias ? builder.add("\(prefix).bias", [shape[shape.count - 1]]) : nil
                 return Affine(weight: weight, bias: bias)
             }
+            func norm(_ name: String) -> Affine {
+                variants.norm == .none ? Affine(weight: builder.nothing, bias: nil) : affine(name, [width])
+            }
             blocks.append(
                 Block(
-                    ln1: affine("ln_1", [width]),
+                    ln1: norm("ln_1"),
                     attention: affine("attn.c_attn", [width, 3 * width]),
                     attentionProjection: affine("attn.c_proj", [width, width]),
-                    ln2: affine("ln_2", [width]),
+                    ln2: norm("ln_2"),
                     fullyConnected: affine("mlp.c_fc", [width, 4 * width]),
                     mlpProjection: affine("mlp.c_proj", [4 * width, width])
                 )
             )
         }
         self.blocks = blocks
-        finalLayerNorm = Affine(
-            weight: builder.add("transformer.ln_f.weight", [width]),
-            bias: configuration.bias ? builder.add("transformer.ln_f.bias", [width]) : nil
-        )
+        if variants.norm != .none && variants.normPosition == .pre {
+            finalLayerNorm = Affine(
+                weight: builder.add("transformer.ln_f.weight", [width]),
+                bias: configuration.bias ? builder.add("transformer.ln_f.bias", [width]) : nil
+            )
+        } else {
+            finalLayerNorm = Affine(weight: builder.nothing, bias: nil)
+        }
+        outputHead =
+            variants.tiedHead ? tokenEmbedding : builder.add("lm_head.weight", [configuration.vocabularySize, width])
         tensors = builder.tensors
         count = builder.count
     }
@@ -75,6 +91,8 @@ public struct ParameterLayout: Equatable, Sendable {
     private struct Builder {
         var tensors: [Tensor] = []
         var count = 0
+        /// The place of a tensor that this model does not have.
+        var nothing: Range<Int> { count..<count }
 
         mutating func add(_ name: String, _ shape: [Int]) -> Range<Int> {
             let range = count..<count + shape.reduce(1, *)

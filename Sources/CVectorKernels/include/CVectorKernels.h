@@ -38,6 +38,11 @@ typedef struct {
     /// dweight += sum over rows of dy * (x - mean) * rstd; dbias += sum over rows of dy
     void (*layer_norm_parameters)(float *dweight, float *dbias, const float *dy, const float *x, const float *mean,
                                   const float *rstd, size_t rows, size_t n, size_t first, size_t last);
+    /// RMSNorm: the same two without the mean, for which 0 is written. layer_norm_parameters then serves for it too.
+    void (*rms_norm_forward)(float *y, float *mean, float *rstd, const float *x, const float *weight, const float *bias,
+                             size_t rows, size_t n);
+    void (*rms_norm_backward)(float *dx, const float *residual, const float *dy, const float *x, const float *weight,
+                              const float *mean, const float *rstd, size_t rows, size_t n);
 
     // Activations. Forward: y = f(x). Backward: dx holds dy on entry and dy * f'(x) on return; y = f(x) is made again.
     // Largest errors over all finite floats, measured on every 17th (KernelAccuracyTests asserts a little more):
@@ -52,6 +57,10 @@ typedef struct {
     void (*gelu_tanh_backward)(float *dx, float *y, const float *x, size_t count);
     void (*relu_forward)(float *y, const float *x, size_t count);
     void (*relu_backward)(float *dx, float *y, const float *x, size_t count);
+    void (*relu_squared_forward)(float *y, const float *x, size_t count);
+    void (*relu_squared_backward)(float *dx, float *y, const float *x, size_t count);
+    void (*silu_forward)(float *y, const float *x, size_t count);
+    void (*silu_backward)(float *dx, float *y, const float *x, size_t count);
 
     // Rows. Row r here is token (row + r) % tokens of sequence item + (row + r) / tokens.
     void (*add_bias)(float *y, const float *bias, size_t rows, size_t n);
