@@ -79,6 +79,7 @@ public struct PretrainedModel: Sendable {
         var expected = model.configuration
         expected.dropout = configuration.dropout
         expected.blockSize = configuration.blockSize
+        expected.variants.attention = configuration.variants.attention
         precondition(expected == configuration && model.configuration.blockSize <= configuration.blockSize)
         let target = model.parameters.elements
         for tensor in model.layout.tensors {

@@ -53,6 +53,11 @@ public struct GPTConfiguration: Equatable, Sendable {
 
     public var headSize: Int { embeddingSize / headCount }
 
+    /// Why the variants cannot be, if they cannot; see `GPTVariants.conflict`.
+    public var variantConflict: (names: [String], reason: String)? {
+        variants.conflict(layerCount: layerCount, headCount: headCount, headSize: headSize)
+    }
+
     /// nanoGPT's count of floating-point operations for one token, forward and backward: `6 N + 12 L H Q T`,
     /// N without the position embeddings.
     public var operationsPerToken: Double {

@@ -62,7 +62,12 @@ final class GenerationPass {
             attend(block, step, state)
             if block.layer == model.blocks.count - 1, length > 1 { state = state.rows(length - 1..<length) }
             multiply(state.attended, block.attention.projection, into: state.output)
-            normalize(state, isPre ? block.ln2 : block.ln1, adding: state.output, keepsInput: block.keepsInput.attention)
+            normalize(
+                state,
+                isPre ? block.ln2 : block.ln1,
+                adding: state.output,
+                keepsInput: block.keepsInput.attention
+            )
             if !isPre { copy(state.normalized, to: state.x) }
             multiply(state.normalized, block.mlp.fullyConnected, into: state.hidden) { part in
                 for row in 0..<part.rows {

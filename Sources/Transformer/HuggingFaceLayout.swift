@@ -75,10 +75,13 @@ extension ParameterLayout {
 }
 
 extension GPTConfiguration {
+    /// The `model_type` of a model that is no GPT-2.
+    public static let variantModelType = "ddp-train-variant"
+
     /// The text of a `config.json` that describes this model to Hugging Face's transformers.
     ///
     /// `bias` is a key of our own, which transformers passes over: it tells a reader here that the zero biases of the file
-    /// do not exist in the model.
+    /// do not exist in the model. A model that is no GPT-2 has a type that transformers refuses, and its `variants`.
     /// - Parameter endOfText: the token that ends a document, if the vocabulary has one.
     public func huggingFaceDescription(endOfText: Int32?) -> String {
         let endOfText = endOfText.map { String($0) } ?? "null"
@@ -90,10 +93,16 @@ extension GPTConfiguration {
             case .relu_squared: "relu2"
             case .silu: "silu"
             }
+        let ownVariants = variants.otherModel.filter { $0.name != "tied_head" }
+        let list = ownVariants.map { "\"\($0.name)\": \"\($0.value)\"" }.joined(separator: ", ")
+        let (architecture, type, variantsLine) =
+            ownVariants.isEmpty
+            ? ("GPT2LMHeadModel", "gpt2", "")
+            : ("DDPTrainVariant", Self.variantModelType, "\n  \"variants\": {\(list)},")
         return """
             {
-              "architectures": ["GPT2LMHeadModel"],
-              "model_type": "gpt2",
+              "architectures": ["\(architecture)"],
+              "model_type": "\(type)",\(variantsLine)
               "vocab_size": \(vocabularySize),
               "n_positions": \(blockSize),
               "n_ctx": \(blockSize),
@@ -108,7 +117,7 @@ extension GPTConfiguration {
               "resid_pdrop": \(dropout),
               "scale_attn_weights": true,
               "scale_attn_by_inverse_layer_idx": false,
-              "tie_word_embeddings": true,
+              "tie_word_embeddings": \(variants.tiedHead),
               "bos_token_id": \(endOfText),
               "eos_token_id": \(endOfText),
               "dtype": "float32",

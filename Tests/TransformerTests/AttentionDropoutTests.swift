@@ -38,7 +38,11 @@ struct AttentionDropoutTests {
         let logSumExp = FloatBuffer(count: length)
         let gradient = FloatBuffer(count: length * 3 * width)
         let scratch = FloatBuffer(
-            count: CausalSelfAttention.scratchCount(sequenceLength: length, headSize: width / headCount)
+            count: CausalSelfAttention.scratchCount(
+                sequenceLength: length,
+                headSize: width / headCount,
+                pattern: AttentionPattern()
+            )
         )
 
         let layers = testModel(

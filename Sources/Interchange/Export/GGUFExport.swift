@@ -26,6 +26,7 @@ public enum GGUFExport {
         tokenizer: (any Tokenizer)? = nil,
         replacing: Bool = false
     ) throws {
+        try ExportRules.checkVariants(model.configuration, format: "GGUF's gpt2")
         try ExportRules.checkActivation(model.configuration, format: "GGUF's gpt2")
         guard replacing || FileSystem.kind(of: path) == nil else {
             throw UserError(.usage, "\(path) exists already: choose another name, or overwrite it")

@@ -10,7 +10,7 @@ public enum HuggingFaceExport {
     ///   - endOfText: the token that ends a document, if there is one.
     ///   - writeTokenizer: puts the tokenizer's files into the folder it is given.
     ///   - replacing: whether a folder of that name may be replaced.
-    /// - Throws: `UserError(.usage)` when the folder exists and may not be replaced, `UserError(.inputOutput)` when it cannot
+    /// - Throws: `UserError(.usage)` when the model is no GPT-2, or the folder exists and may not be replaced, `UserError(.inputOutput)` when it cannot
     ///   be written.
     public static func write(
         _ model: GPT,
@@ -21,6 +21,7 @@ public enum HuggingFaceExport {
         replacing: Bool = false
     ) throws {
         var configuration = model.configuration
+        try ExportRules.checkVariants(configuration, format: "Hugging Face's gpt2", allowingUntiedHead: true)
         configuration.vocabularySize = vocabularySize ?? configuration.vocabularySize
         precondition(configuration.vocabularySize <= model.configuration.vocabularySize)
         let target = try AtomicFolder(path: folder)

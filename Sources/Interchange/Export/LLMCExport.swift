@@ -27,6 +27,7 @@ public enum LLMCExport {
         encoding: FloatEncoding = .float32,
         replacing: Bool = false
     ) throws {
+        try ExportRules.checkVariants(model.configuration, format: "llm.c")
         try ExportRules.checkActivation(model.configuration, format: "llm.c")
         var configuration = model.configuration
         configuration.vocabularySize = vocabularySize ?? configuration.vocabularySize

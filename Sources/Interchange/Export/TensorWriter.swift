@@ -35,6 +35,16 @@ struct TensorWriter {
 
 /// What the formats here have in common that are not Hugging Face's.
 enum ExportRules {
+    /// - Throws: `UserError(.usage)` when the model is no GPT-2, which no other tool could compute.
+    static func checkVariants(_ configuration: GPTConfiguration, format: String, allowingUntiedHead: Bool = false)
+        throws
+    {
+        let changes = configuration.variants.otherModel.filter { !(allowingUntiedHead && $0.name == "tied_head") }
+        guard !changes.isEmpty else { return }
+        let list = changes.map { "\($0.name)=\($0.value)" }.joined(separator: ", ")
+        throw UserError(.usage, "\(format) describes a GPT-2, and this model has \(list): such a model stays here")
+    }
+
     /// Both llm.c and GGUF's gpt2 compute the tanh form of GELU, whatever a model was trained with.
     ///
     /// - Throws: `UserError(.usage)` when the model has another.

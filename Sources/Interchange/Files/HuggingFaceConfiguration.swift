@@ -24,14 +24,16 @@ enum HuggingFaceConfiguration {
             }
         }
 
-        guard json["model_type"] == .string("gpt2") else { throw refuse("model_type", "\"gpt2\"") }
+        let type = json["model_type"]?.stringValue
+        guard type == "gpt2" || type == GPTConfiguration.variantModelType else {
+            throw refuse("model_type", "\"gpt2\"")
+        }
         let activation = try activation(json["activation_function"]?.stringValue ?? "gelu_new") {
-            refuse("activation_function", "gelu, gelu_new or relu")
+            refuse("activation_function", "gelu, gelu_new, relu, relu2 or silu")
         }
         try require("scale_attn_weights", true, defaultValue: true)
         try require("scale_attn_by_inverse_layer_idx", false, defaultValue: false)
         try require("add_cross_attention", false, defaultValue: false)
-        try require("tie_word_embeddings", true, defaultValue: true)
         let epsilon = json["layer_norm_epsilon"] ?? .number(1e-5)
         guard epsilon == .number(1e-5) else { throw refuse("layer_norm_epsilon", "1e-05") }
 
@@ -42,10 +44,14 @@ enum HuggingFaceConfiguration {
             blockSize: try size("n_positions"),
             vocabularySize: try size("vocab_size"),
             bias: json["bias"]?.boolValue ?? true,
-            activation: activation
+            activation: activation,
+            variants: try variants(json) { refuse($0, $1) }
         )
         guard configuration.embeddingSize % configuration.headCount == 0 else {
             throw refuse("n_head", "a divisor of n_embd (\(configuration.embeddingSize))")
+        }
+        if let conflict = configuration.variantConflict {
+            throw refuse("variants", "what goes together (\(conflict.reason))")
         }
         let inner = json["n_inner"] ?? .null
         guard inner == .null || inner == .integer(4 * configuration.embeddingSize) else {
@@ -54,11 +60,25 @@ enum HuggingFaceConfiguration {
         return configuration
     }
 
+    /// What our own checkpoints say of a model that is no GPT-2, and a head that is not tied, which GPT-2's may be.
+    private static func variants(_ json: JSONValue, refuse: (String, String) -> UserError) throws -> GPTVariants {
+        var variants = GPTVariants()
+        variants.tiedHead = json["tie_word_embeddings"]?.boolValue ?? true
+        for member in json["variants"]?.objectValue ?? [] {
+            guard variants.set(member.name, to: member.value.stringValue ?? "") else {
+                throw refuse("variants", "a variant of this ddp-train (not \(member.name))")
+            }
+        }
+        return variants
+    }
+
     private static func activation(_ name: String, refusal: () -> UserError) throws -> Activation {
         switch name {
         case "gelu": .gelu
         case "gelu_new", "gelu_pytorch_tanh": .gelu_tanh
         case "relu": .relu
+        case "relu2": .relu_squared
+        case "silu", "swish": .silu
         default: throw refusal()
         }
     }

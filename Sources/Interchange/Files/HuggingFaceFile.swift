@@ -76,7 +76,10 @@ struct HuggingFaceFile: ModelFile {
 
     var tensorNames: [String] { Array(places.keys) }
 
-    func ownName(of name: String) -> String { prefix + name.dropFirst(Self.standardPrefix.count) }
+    func ownName(of name: String) -> String {
+        // The head stands beside the transformer, not in it.
+        name.hasPrefix(Self.standardPrefix) ? prefix + name.dropFirst(Self.standardPrefix.count) : name
+    }
 
     func path(ofTensor name: String) -> String { places[name].map { files[$0].path } ?? path }
 

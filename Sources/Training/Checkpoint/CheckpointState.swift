@@ -110,23 +110,37 @@ extension CheckpointState {
 
 extension GPTConfiguration {
     fileprivate var json: JSONValue {
-        .object([
-            .init("n_layer", .integer(layerCount)),
-            .init("n_head", .integer(headCount)),
-            .init("n_embd", .integer(embeddingSize)),
-            .init("block_size", .integer(blockSize)),
-            .init("vocab_size", .integer(vocabularySize)),
-            .init("bias", .bool(bias)),
-            // By way of its text, so that 0.2 reads 0.2 and not the nearest Float's digits as a Double.
-            .init("dropout", .number(Double("\(dropout)")!)),
-            .init("activation", .string(activation.rawValue)),
-        ])
+        .object(
+            [
+                .init("n_layer", .integer(layerCount)),
+                .init("n_head", .integer(headCount)),
+                .init("n_embd", .integer(embeddingSize)),
+                .init("block_size", .integer(blockSize)),
+                .init("vocab_size", .integer(vocabularySize)),
+                .init("bias", .bool(bias)),
+                // By way of its text, so that 0.2 reads 0.2 and not the nearest Float's digits as a Double.
+                .init("dropout", .number(Double("\(dropout)")!)),
+                .init("activation", .string(activation.rawValue)),
+            ] + variantMembers
+        )
+    }
+
+    /// Nothing for a GPT-2.
+    private var variantMembers: [JSONValue.Member] {
+        let changes = variants.changes.map { JSONValue.Member($0.name, .string($0.value)) }
+        return changes.isEmpty ? [] : [.init("variants", .object(changes))]
     }
 
     fileprivate init(_ reader: JSONReader) throws {
         let name = try reader.string("activation")
         guard let activation = Activation(rawValue: name) else {
             throw UserError(.data, "\(reader.path): unknown activation \(name)")
+        }
+        var variants = GPTVariants()
+        for (name, value) in reader.json["variants"] == nil ? [:] : try reader.strings("variants") {
+            guard variants.set(name, to: value) else {
+                throw UserError(.data, "\(reader.path): unknown variant \(name)=\(value)")
+            }
         }
         self.init(
             layerCount: try reader.integer("n_layer"),
@@ -136,11 +150,15 @@ extension GPTConfiguration {
             vocabularySize: try reader.integer("vocab_size"),
             bias: try reader.bool("bias"),
             dropout: Float(try reader.number("dropout")),
-            activation: activation
+            activation: activation,
+            variants: variants
         )
         let sizes = [layerCount, headCount, embeddingSize, blockSize, vocabularySize]
         guard sizes.allSatisfy({ 1...(1 << 24) ~= $0 }), embeddingSize % headCount == 0, 0..<1 ~= dropout else {
             throw UserError(.data, "\(reader.path) describes a model that cannot be: \(self)")
+        }
+        if let conflict = variantConflict {
+            throw UserError(.data, "\(reader.path): \(conflict.names.joined(separator: ", ")): \(conflict.reason)")
         }
     }
 }

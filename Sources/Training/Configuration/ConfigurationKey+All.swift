@@ -1,7 +1,7 @@
 extension ConfigurationKey {
     /// Every option of a run, group by group in the order of the help.
     public static let all: [ConfigurationKey] =
-        run + model + optimization + evaluation + machine + ranks + compatibility
+        run + model + variants + optimization + evaluation + machine + ranks + compatibility
 
     private static let run: [ConfigurationKey] = [
         .choice(
@@ -61,6 +61,71 @@ extension ConfigurationKey {
         ),
         .boolean("bias", .model, \.bias, "Biases in linear layers and LayerNorms, as in GPT-2"),
         .choice("activation", .model, \.activation, "Nonlinearity of the MLP; OpenAI's GPT-2 has gelu_tanh"),
+    ]
+
+    private static let variants: [ConfigurationKey] = [
+        .boolean("causal_mask", .variants, \.variants.causalMask, "Whether a position sees only what is before it"),
+        .integer(
+            "attention_window",
+            .variants,
+            \.variants.attentionWindow,
+            atLeast: 0,
+            atMost: 1 << 24,
+            "Positions that a query sees, its own the last; 0 for all"
+        ),
+        .integer(
+            "attention_sinks",
+            .variants,
+            \.variants.attentionSinks,
+            atLeast: 0,
+            atMost: 1 << 24,
+            "With a window: first positions that are seen from everywhere"
+        ),
+        .number(
+            "attention_temperature",
+            .variants,
+            \.variants.attentionTemperature,
+            "more than 0",
+            { $0 > 0 && $0.isFinite },
+            "Divides attention's scores: above 1 flatter, below sharper"
+        ),
+        .choice(
+            "attention",
+            .variants,
+            \.variants.attention,
+            "Scores of a head in tiles, or all at once, which takes more time and memory for the same result"
+        ),
+        .choice(
+            "position_embedding",
+            .variants,
+            \.variants.positions,
+            "How the model knows where a token stands"
+        ),
+        .choice(
+            "residual",
+            .variants,
+            \.variants.residual,
+            "Around which halves of a block the input goes on beside the output"
+        ),
+        .choice("norm", .variants, \.variants.norm, "What normalizes activations"),
+        .choice(
+            "norm_position",
+            .variants,
+            \.variants.normPosition,
+            "On the way into attention and MLP, or on the stream after them"
+        ),
+        .boolean(
+            "tied_head",
+            .variants,
+            \.variants.tiedHead,
+            "Whether the output head's weights are the token embedding"
+        ),
+        .heads(
+            "ablate_heads",
+            .variants,
+            \.variants.ablatedHeads,
+            "Attention heads whose output is taken for zero, as layer.head with commas between"
+        ),
     ]
 
     private static let optimization: [ConfigurationKey] = [

@@ -1,4 +1,5 @@
 import Formats
+import Transformer
 
 /// One option of a run: its name in files and on the command line, its help, and how it is read, checked and printed.
 ///
@@ -8,6 +9,7 @@ public struct ConfigurationKey: Sendable {
     public enum Group: String, Sendable, CaseIterable {
         case run = "Data and run"
         case model = "Model"
+        case variants = "Variants of the model, for experiments"
         case optimization = "Optimization"
         case evaluation = "Evaluation, logging and checkpoints"
         case machine = "Machine"
@@ -199,6 +201,23 @@ extension ConfigurationKey {
                 configuration[keyPath: path] = text
             },
             write: { ConfigurationLiteral.quote($0[keyPath: path]) }
+        )
+    }
+
+    static func heads(_ name: String, _ group: Group, _ path: Path<[HeadName]>, _ help: String) -> Self {
+        let allowed = "heads such as 0.1,2.3 (layer.head, counted from 0)"
+        return Self(
+            name: name,
+            group: group,
+            kind: .text,
+            help: help,
+            allowed: allowed,
+            onlyOnCommandLine: false,
+            read: { text, configuration throws(ConfigurationRefusal) in
+                guard let heads = HeadName.list(text) else { throw ConfigurationRefusal("must be \(allowed)") }
+                configuration[keyPath: path] = heads
+            },
+            write: { ConfigurationLiteral.quote($0[keyPath: path].map(\.description).joined(separator: ",")) }
         )
     }
 

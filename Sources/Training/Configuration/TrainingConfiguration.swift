@@ -47,6 +47,8 @@ public struct TrainingConfiguration: Equatable, Sendable {
     public var dropout = 0.0
     public var bias = false
     public var activation = Activation.gelu
+    /// Where the model is to differ from GPT-2.
+    public var variants = GPTVariants()
 
     // Optimization
     /// Sequences in a micro-batch.
@@ -117,7 +119,8 @@ public struct TrainingConfiguration: Equatable, Sendable {
             vocabularySize: vocabularySize,
             bias: bias,
             dropout: Float(dropout),
-            activation: activation
+            activation: activation,
+            variants: variants
         )
     }
 }

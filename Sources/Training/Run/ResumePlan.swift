@@ -97,7 +97,9 @@ struct ResumePlan {
 
 /// The options that decide the shape of a model, by their names.
 enum ModelShape {
-    static let options = ["n_layer", "n_head", "n_embd", "block_size", "bias", "activation"]
+    static let options = ["n_layer", "n_head", "n_embd", "block_size", "bias", "activation"] + variants
+    /// How scores are held is not the model's matter.
+    private static let variants = GPTVariants.names.filter { $0 != "attention" }
 
     /// Each option whose value differs, with both values. Dropout belongs to a run and may differ.
     static func differences(
@@ -110,6 +112,7 @@ enum ModelShape {
     private static func values(_ model: GPTConfiguration) -> [String] {
         let sizes = [model.layerCount, model.headCount, model.embeddingSize, model.blockSize]
         return sizes.map { String($0) } + [String(model.bias), model.activation.rawValue]
+            + variants.map { model.variants.value(of: $0) }
     }
 }
 
@@ -122,5 +125,8 @@ extension TrainingConfiguration {
         blockSize = model.blockSize
         bias = model.bias
         activation = model.activation
+        let form = variants.attention
+        variants = model.variants
+        variants.attention = form
     }
 }

@@ -26,7 +26,9 @@ struct AttentionPattern {
         isWhole = variants.attention == .plain
         if variants.positions == .alibi {
             // ALiBi's geometric sequence from 2^(-8/H) down to 2^-8.
-            slopes = (1...headCount).map { Float(realExponential(-8 * Double($0) / Double(headCount) * 0.693147180559945)) }
+            slopes = (1...headCount).map {
+                Float(realExponential(-8 * Double($0) / Double(headCount) * 0.693147180559945))
+            }
         }
     }
 

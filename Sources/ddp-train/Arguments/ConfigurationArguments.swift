@@ -82,6 +82,7 @@ protocol ConfiguredCommand: ParsableCommand {
     var files: ConfigurationFiles { get }
     var general: RunOptions { get }
     var model: ModelOptions { get }
+    var variants: VariantOptions { get }
     var optimization: OptimizationOptions { get }
     var evaluation: EvaluationOptions { get }
     var machine: MachineOptions { get }
@@ -94,7 +95,7 @@ extension ConfiguredCommand {
     /// What was given, in the order of the registry.
     var sources: ConfigurationSources {
         let groups: [any ParsableArguments] = [
-            general, model, optimization, evaluation, machine, connection, reduction, compatibility,
+            general, model, variants, optimization, evaluation, machine, connection, reduction, compatibility,
         ]
         return ConfigurationSources(files: files.paths, options: groups.flatMap(\.givenOptions))
     }
@@ -140,6 +141,20 @@ struct ModelOptions: ParsableArguments {
     @Option("dropout") var dropout: ConfigurationOption?
     @Option("bias") var bias: ConfigurationOption?
     @Option("activation") var activation: ConfigurationOption?
+}
+
+struct VariantOptions: ParsableArguments {
+    @Option("causal_mask") var causalMask: ConfigurationOption?
+    @Option("attention_window") var attentionWindow: ConfigurationOption?
+    @Option("attention_sinks") var attentionSinks: ConfigurationOption?
+    @Option("attention_temperature") var attentionTemperature: ConfigurationOption?
+    @Option("attention") var attention: ConfigurationOption?
+    @Option("position_embedding") var positions: ConfigurationOption?
+    @Option("residual") var residual: ConfigurationOption?
+    @Option("norm") var norm: ConfigurationOption?
+    @Option("norm_position") var normPosition: ConfigurationOption?
+    @Option("tied_head") var tiedHead: ConfigurationOption?
+    @Option("ablate_heads") var ablatedHeads: ConfigurationOption?
 }
 
 struct OptimizationOptions: ParsableArguments {

@@ -12,6 +12,7 @@ struct Config: ConfiguredCommand {
     @OptionGroup var files: ConfigurationFiles
     @OptionGroup(title: ConfigurationKey.Group.run.rawValue) var general: RunOptions
     @OptionGroup(title: ConfigurationKey.Group.model.rawValue) var model: ModelOptions
+    @OptionGroup(title: ConfigurationKey.Group.variants.rawValue) var variants: VariantOptions
     @OptionGroup(title: ConfigurationKey.Group.optimization.rawValue) var optimization: OptimizationOptions
     @OptionGroup(title: ConfigurationKey.Group.evaluation.rawValue) var evaluation: EvaluationOptions
     @OptionGroup(title: ConfigurationKey.Group.machine.rawValue) var machine: MachineOptions
