@@ -71,7 +71,10 @@ let package = Package(
             name: "Insight",
             dependencies: ["Training", "Interchange", "Transformer", "Text", "Compute", "Formats"],
             // Style and scripts of the pages stand in the program, which then needs no files beside it.
-            resources: [.embedInCode("Page/page.css"), .embedInCode("Page/page.js")],
+            resources: [
+                .embedInCode("Page/page.css"), .embedInCode("Page/page.js"),
+                .embedInCode("Experiments/experiments.css"), .embedInCode("Experiments/experiments.js"),
+            ],
             swiftSettings: optimizedSwift
         ),
         .executableTarget(
@@ -108,7 +111,9 @@ let package = Package(
         ),
         .testTarget(
             name: "InsightTests",
-            dependencies: ["Insight", "Training", "Transformer", "Compute", "Formats", "TestSupport"]
+            dependencies: [
+                "Insight", "Interchange", "Training", "Transformer", "Text", "Compute", "Formats", "TestSupport",
+            ]
         ),
         .testTarget(
             name: "PerformanceTests",

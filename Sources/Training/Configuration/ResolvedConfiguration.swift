@@ -51,6 +51,19 @@ public struct ResolvedConfiguration: Sendable {
         for name in names { origins[name] = .chosen(reason) }
     }
 
+    /// The same for a value given as one would type it.
+    ///
+    /// - Throws: `UserError(.usage)` when there is no such option, or it cannot have that value.
+    public mutating func choose(_ reason: String, setting name: String, to argument: String) throws {
+        guard let key = ConfigurationKey.named(name) else { throw UserError(.usage, "unknown option \(name)") }
+        do {
+            try key.set(argument: argument, in: &values)
+        } catch {
+            throw UserError(.usage, "\(name)=\(argument) (\(reason)): \(error.reason)")
+        }
+        origins[name] = .chosen(reason)
+    }
+
     mutating func apply(_ preset: Preset) {
         for name in preset.apply(to: &values) { origins[name] = .preset(preset) }
     }

@@ -1,0 +1,168 @@
+import Compute
+import Formats
+import Text
+import Training
+import Transformer
+
+/// Runs experiments: every arm with every seed, the baseline first, each beside the baseline of the same seed.
+public final class ExperimentSession {
+    /// What has been found out so far about one arm.
+    struct ArmResult {
+        let arm: Experiment.Arm
+        var runs: [ExperimentRun] = []
+    }
+
+    public enum Outcome: Sendable { case finished, stopped }
+
+    let experiments: [Experiment]
+    let seeds: [Int]
+    let configuration: ResolvedConfiguration
+    let dataset: Dataset
+    private(set) var baseline = ArmResult(arm: Experiment.baseline)
+    /// Of each experiment, its arms.
+    private(set) var results: [[ArmResult]]
+    /// Of each seed's baseline.
+    private(set) var ablations: [HeadAblation] = []
+    private(set) var isFinished = false
+
+    private let output: RunOutput
+    private let stop: StopRequest
+    private var pathOfPage: String { configuration.values.outDir + "/experiments.html" }
+
+    /// - Parameter configuration: of the baseline, as `base(_:)` makes it; its `out_dir` receives the runs and the report.
+    /// - Throws: `UserError(.usage)` when an arm cannot be trained with this configuration, or the folder is taken.
+    public init(
+        _ experiments: [Experiment],
+        seedCount: Int,
+        configuration: ResolvedConfiguration,
+        dataset: Dataset,
+        output: RunOutput,
+        stop: StopRequest
+    ) throws {
+        self.experiments = experiments
+        seeds = (0..<seedCount).map { configuration.values.seed + $0 }
+        self.configuration = configuration
+        self.dataset = dataset
+        self.output = output
+        self.stop = stop
+        results = experiments.map { $0.arms.map { ArmResult(arm: $0) } }
+        let folder = configuration.values.outDir
+        let isTaken = try FileSystem.kind(of: folder) != nil && !FileSystem.names(inFolder: folder).isEmpty
+        guard configuration.values.overwrite || !isTaken else {
+            throw UserError(
+                .usage,
+                "\(folder) is not empty: choose another --out_dir, or replace its experiments with --overwrite"
+            )
+        }
+        // Whatever cannot be, is refused before anything long begins.
+        for arm in experiments.flatMap(\.arms) { _ = try configured(arm, seed: seeds[0]) }
+    }
+
+    /// The size at which a CPU of two cores does all experiments in a quarter of an hour: what was not asked for otherwise.
+    public static func base(_ resolved: ResolvedConfiguration) throws -> ResolvedConfiguration {
+        var base = resolved
+        let iterations = resolved.isExplicit("max_iters") ? resolved.values.maxIters : 450
+        let settings: [(String, String)] = [
+            ("dataset", DemoCorpus.name), ("n_layer", "4"), ("n_head", "4"), ("n_embd", "64"), ("block_size", "32"),
+            ("dropout", "0"), ("batch_size", "24"), ("gradient_accumulation_steps", "1"),
+            ("max_iters", "\(iterations)"), ("lr_decay_iters", "\(max(1, iterations))"),
+            ("warmup_iters", "\(iterations / 15)"), ("learning_rate", "3e-3"), ("min_lr", "3e-4"), ("beta2", "0.99"),
+            ("eval_interval", "\(max(1, iterations / 6))"), ("eval_iters", "10"), ("log_interval", "5"),
+            ("always_save_checkpoint", "false"), ("out_dir", "out-experiments"),
+        ]
+        // A preset that was asked for has sizes of its own.
+        func isAsked(_ name: String) -> Bool {
+            if case .preset = resolved.origin(of: name) { return resolved.isExplicit("preset") }
+            return resolved.isExplicit(name)
+        }
+        for (name, value) in settings where !isAsked(name) {
+            try base.choose("the size of experiments", setting: name, to: value)
+        }
+        try base.validate()
+        return base
+    }
+
+    /// Trains everything and writes the report, again after each run, so that it can be watched.
+    ///
+    /// - Throws: `UserError`.
+    public func run() throws -> Outcome {
+        let peak = MachinePeak.measure(
+            pool: WorkerPool(threadCount: Processors.count(asked: configuration.values.threads)),
+            rounds: 5
+        )
+        let arms = [Experiment.baseline] + experiments.flatMap(\.arms)
+        let total = arms.count * seeds.count
+        var done = 0
+        let start = ContinuousClock.now
+        let wantsHeads = experiments.contains { $0.focus == .heads }
+        for seed in seeds {
+            for arm in arms {
+                let place = "run \(done + 1) of \(total): \(arm.name), seed \(seed)"
+                output.progress(place)
+                let run = try ExperimentRun.train(
+                    try configured(arm, seed: seed),
+                    dataset: dataset,
+                    stop: stop,
+                    peak: peak,
+                    progress: { [output] _ in output.progress(place) },
+                    keepModel: { [self] model in
+                        guard wantsHeads && arm.options.isEmpty else { return }
+                        let values = configuration.values
+                        ablations.append(try HeadAblation(of: model, dataset: dataset, values: values))
+                    }
+                )
+                guard let run else {
+                    try writeReport()
+                    return .stopped
+                }
+                keep(run, of: arm)
+                done += 1
+                let elapsed = (ContinuousClock.now - start) / .seconds(1)
+                let left =
+                    done == total
+                    ? "" : ", about \(RunClock.text(seconds: elapsed / Double(done) * Double(total - done))) left"
+                let loss = run.finalLoss.map { "validation loss \(Numbers.fixed($0, 4))" } ?? "training broke down"
+                output.line("\(place): \(loss)\(left)")
+                isFinished = done == total
+                try writeReport()
+            }
+        }
+        return .finished
+    }
+
+    private func configured(_ arm: Experiment.Arm, seed: Int) throws -> ResolvedConfiguration {
+        var configured = configuration
+        for (name, value) in arm.options { try configured.choose("arm \(arm.name)", setting: name, to: value) }
+        configured.choose("seed of the experiment", ["seed"]) { $0.seed = seed }
+        let folder = "\(configuration.values.outDir)/\(arm.folder)/seed-\(seed)"
+        configured.choose("run of the experiment", ["out_dir"]) { $0.outDir = folder }
+        try configured.validate()
+        return configured
+    }
+
+    private func keep(_ run: ExperimentRun, of arm: Experiment.Arm) {
+        if arm.options.isEmpty { return baseline.runs.append(run) }
+        for experiment in results.indices {
+            for index in results[experiment].indices where results[experiment][index].arm.name == arm.name {
+                results[experiment][index].runs.append(run)
+            }
+        }
+    }
+
+    private func writeReport() throws {
+        let report = ExperimentReport(self)
+        try FileSystem.createFolder(configuration.values.outDir)
+        try AtomicFile.write(report.json.text() + "\n", to: configuration.values.outDir + "/experiments.json")
+        try AtomicFile.write(report.page.text, to: pathOfPage)
+    }
+
+    /// What was found, for `--json`.
+    public var json: JSONValue { ExperimentReport(self).json }
+
+    /// What was found, in sentences, and where the page is.
+    public var lines: [String] {
+        ExperimentReport(self).sentences.flatMap { entry in
+            ["", entry.title] + entry.sentences.map { "  " + $0 }
+        } + ["", "report: \(pathOfPage)"]
+    }
+}

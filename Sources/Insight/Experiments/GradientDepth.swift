@@ -1,0 +1,42 @@
+import Compute
+import Text
+import Transformer
+
+/// The norm of the loss's gradient with respect to the parameters of each block, from the first to the last.
+struct GradientDepth: Equatable, Sendable {
+    let norms: [Double]
+
+    /// How much smaller the first block's gradient is than the last's (below 1), or larger.
+    var firstToLast: Double { norms[0] / norms[norms.count - 1] }
+
+    /// On the first evaluation batch of the training split.
+    ///
+    /// - Throws: `UserError` as reading the data does.
+    init(of model: GPT, dataset: Dataset, batchSize: Int, seed: Int) throws {
+        var configuration = model.configuration
+        configuration.dropout = 0
+        let copy = GPT(configuration: configuration, pool: model.pool)
+        copy.parameters.base.update(from: model.parameters.base, count: model.layout.count)
+        let sampler = try BatchSampler.evaluation(
+            sequence: dataset.train,
+            blockSize: configuration.blockSize,
+            batchSize: batchSize,
+            split: .train,
+            seed: UInt64(seed)
+        )
+        var (tokens, targets): ([Int32], [Int32]) = ([], [])
+        try sampler.fill(step: 0, firstSequence: 0, count: batchSize, tokens: &tokens, targets: &targets)
+        _ = copy.forwardBackward(
+            tokens: tokens,
+            targets: targets,
+            sequenceLength: configuration.blockSize,
+            gradientScale: 1 / Float(tokens.count),
+            dropout: nil
+        )
+        norms = copy.layout.blocks.map { block in
+            let range =
+                block.ln1.weight.lowerBound..<(block.mlpProjection.bias ?? block.mlpProjection.weight).upperBound
+            return copy.gradients.elements[range].reduce(0) { $0 + Double($1) * Double($1) }.squareRoot()
+        }
+    }
+}

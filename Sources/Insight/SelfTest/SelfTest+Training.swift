@@ -1,0 +1,174 @@
+import Compute
+import Training
+import Transformer
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// The whole: loss, gradients, threads, generation, and whether it learns.
+extension SelfTest {
+    func loss(_ model: GPT) -> SelfTestCheck {
+        let V = configuration.vocabularySize
+        var sum = 0.0
+        for sequence in 0..<batch {
+            let ids = Array(tokens[sequence * length..<(sequence + 1) * length])
+            let logits = model.logits(tokens: ids)
+            for position in 0..<length {
+                let row = logits[position * V..<(position + 1) * V].map(Double.init)
+                let largest = row.max()!
+                let total = row.reduce(0) { $0 + exp($1 - largest) }
+                sum += largest + log(total) - row[Int(targets[sequence * length + position])]
+            }
+        }
+        let (exact, own) = (sum / Double(tokens.count), meanLoss(model))
+        return SelfTestCheck(
+            name: "Loss",
+            statement:
+                "The mean of -log softmax(logits)[target], here computed again from the logits in double precision.",
+            numbers: "\(Numbers.fixed(own, 6)) and \(Numbers.fixed(exact, 6)), limit 1e-4",
+            passed: abs(own - exact) < 1e-4
+        )
+    }
+
+    func gradientsReach(_ model: GPT) -> SelfTestCheck {
+        computeGradients(model)
+        let ablated = Set(configuration.variants.ablatedHeads.map(\.layer))
+        var smallest: (name: String, norm: Double) = ("", .infinity)
+        for tensor in model.layout.tensors {
+            let norm = norm(model.gradients.elements[tensor.range].map(Double.init))
+            if !(norm >= smallest.norm) { smallest = (tensor.name, norm) }
+        }
+        let isAllowed = !ablated.isEmpty || configuration.vocabularySize == 1
+        return SelfTestCheck(
+            name: "Gradient flow",
+            statement: "The loss depends on every parameter tensor, from the first embedding to the last LayerNorm.",
+            numbers:
+                "smallest gradient norm of \(model.layout.tensors.count) tensors: \(Numbers.short(smallest.norm)), of \(smallest.name)",
+            passed: smallest.norm.isFinite && (smallest.norm > 0 || isAllowed)
+        )
+    }
+
+    func tying(_ model: GPT) -> SelfTestCheck {
+        computeGradients(model)
+        let present = Set(tokens)
+        let width = configuration.embeddingSize
+        let absent = (0..<Int32(configuration.vocabularySize)).first { !present.contains($0) }
+        let size = absent.map { token in
+            let start = model.layout.tokenEmbedding.lowerBound + Int(token) * width
+            return norm(model.gradients.elements[start..<start + width].map(Double.init))
+        }
+        let isTied = configuration.variants.tiedHead
+        return SelfTestCheck(
+            name: "Weight tying",
+            statement: isTied
+                ? "The output head is the token embedding: a token that the input does not have gets a gradient all the same."
+                : "The output head has weights of its own: a token that the input does not have gets no gradient.",
+            numbers: size.map { "gradient norm \(Numbers.short($0)) of the embedding of an absent token" }
+                ?? "every token of the vocabulary is in the input: nothing to see",
+            passed: size.map { isTied ? $0 > 0 : $0 == 0 } ?? true
+        )
+    }
+
+    func finiteDifferences(_ model: GPT) -> SelfTestCheck {
+        computeGradients(model)
+        let gradient = model.gradients.elements.map(Double.init)
+        // One tensor of each kind, of the block in the middle.
+        let middle = "transformer.h.\(configuration.layerCount / 2)."
+        let tensors = model.layout.tensors.filter { !$0.name.contains(".h.") || $0.name.hasPrefix(middle) }
+        var worst: (name: String, error: Double) = ("none", 0)
+        for tensor in tensors {
+            let length = norm(gradient[tensor.range])
+            // Of what hardly matters, rounding leaves nothing to compare; the bias of keys does not matter at all.
+            guard length > 1e-4 else { continue }
+            let original = Array(model.parameters.elements[tensor.range])
+            // A length at which the change of the loss is well above rounding and still nearly straight.
+            let step = min(0.03 / length, 0.3 * max(0.02, norm(original.map(Double.init)) / 30))
+            func lossAt(_ amount: Double) -> Double {
+                for (offset, index) in tensor.range.enumerated() {
+                    model.parameters.base[index] = original[offset] + Float(amount * gradient[index] / length)
+                }
+                return meanLoss(model)
+            }
+            let slope = (lossAt(step) - lossAt(-step)) / (2 * step)
+            _ = lossAt(0)
+            let error = abs(slope / length - 1)
+            if !(error <= worst.error) { worst = (tensor.name, error) }
+        }
+        return SelfTestCheck(
+            name: "Backward pass",
+            statement:
+                "Moved along its gradient, each kind of parameter changes the loss as fast as the gradient's norm says.",
+            numbers:
+                "\(tensors.count) tensors, the worst \(Numbers.fixed(100 * worst.error, 2)) % off (\(worst.name)), limit 3 %",
+            passed: worst.error < 0.03
+        )
+    }
+
+    func threads(_ model: GPT) -> SelfTestCheck {
+        computeGradients(model)
+        let other = newModel(pool: WorkerPool(threadCount: pool.threadCount == 1 ? 2 : 1))
+        computeGradients(other)
+        let differing = zip(model.gradients.elements, other.gradients.elements).count { $0.bitPattern != $1.bitPattern }
+        return SelfTestCheck(
+            name: "Threads",
+            statement:
+                "\(pool.threadCount) and \(other.pool.threadCount) threads compute the same gradient, bit for bit.",
+            numbers: "\(Numbers.grouped(differing)) of \(Numbers.grouped(model.layout.count)) elements differ",
+            passed: differing == 0
+        )
+    }
+
+    func generation(_ model: GPT) -> SelfTestCheck {
+        let whole = logits(model)
+        let V = configuration.vocabularySize
+        let generator = Generator(model: model)
+        var worst = 0.0
+        for position in 0..<length {
+            let row = generator.append([tokens[position]])
+            worst = max(worst, largestDifference(row, whole[position * V..<(position + 1) * V]))
+        }
+        let isCausal = configuration.variants.causalMask || length == 1
+        return SelfTestCheck(
+            name: "Generation",
+            statement: isCausal
+                ? "Token by token with cached keys and values, the model predicts what it does in one pass."
+                : "Without the mask one pass sees later tokens, which a generation cannot: they differ.",
+            numbers: "logits differ by at most \(Numbers.short(worst))" + (isCausal ? ", limit 1e-3" : ""),
+            passed: isCausal ? worst < 1e-3 : worst.isFinite
+        )
+    }
+
+    func learning(_ model: GPT) -> SelfTestCheck {
+        let learner = newModel()
+        let optimizer = AdamW(layout: learner.layout, options: AdamW.Options())
+        let before = meanLoss(learner)
+        // A large model learns so few tokens in less time.
+        let steps = model.layout.count > 10_000_000 ? 20 : 60
+        for step in 1...steps {
+            computeGradients(learner)
+            let norm = GradientNorm.measure(learner.gradients, pool: pool)
+            optimizer.step(
+                step,
+                parameters: learner.parameters,
+                gradients: learner.gradients,
+                learningRate: 1e-3,
+                gradientScale: GradientNorm.clippingScale(norm: norm, maximum: 1),
+                pool: pool
+            )
+        }
+        let after = meanLoss(learner)
+        return SelfTestCheck(
+            name: "Learning",
+            statement: "\(steps) updates on the same \(tokens.count) tokens bring their loss down.",
+            numbers: "from \(Numbers.fixed(before, 4)) to \(Numbers.fixed(after, 4)), limit 0.9 of it",
+            passed: after < 0.9 * before || configuration.vocabularySize == 1
+        )
+    }
+
+    private func norm(_ values: some Sequence<Double>) -> Double {
+        values.reduce(0) { $0 + $1 * $1 }.squareRoot()
+    }
+}

@@ -1,0 +1,101 @@
+import ArgumentParser
+import Formats
+import Insight
+import Performance
+import Text
+import Training
+
+/// `ddp-train experiment`: changes one thing at a time and shows what it was good for.
+struct ExperimentCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "experiment",
+        abstract: "Train variants of the model beside a baseline, and report what each change does.",
+        discussion: """
+            Each arm is a run with other options, beside a baseline with the same data and seeds. What is found is written to \
+            out_dir as experiments.html and experiments.json, again after every run, and every run is kept there. Sizes are small \
+            unless options say otherwise, and the data the built-in demo corpus, whose optimum is known.
+
+            \(experimentTable)
+            """
+    )
+
+    @Argument(help: ArgumentHelp("Experiments to make, or all.", valueName: "name"))
+    var names: [String]
+
+    @Option(help: ArgumentHelp("Runs of each arm, with seeds from --seed on.", valueName: "n"))
+    var seeds: NumberText = 3
+
+    @Flag(help: "Write what was found to standard output as one JSON object, and nothing else.")
+    var json = false
+
+    @OptionGroup(title: ConfigurationKey.Group.run.rawValue) var general: RunOptions
+    @OptionGroup(title: ConfigurationKey.Group.model.rawValue) var model: ModelOptions
+    @OptionGroup(title: ConfigurationKey.Group.variants.rawValue) var variants: VariantOptions
+    @OptionGroup(title: ConfigurationKey.Group.optimization.rawValue) var optimization: OptimizationOptions
+    @OptionGroup(title: ConfigurationKey.Group.evaluation.rawValue) var evaluation: EvaluationOptions
+    @OptionGroup(title: ConfigurationKey.Group.machine.rawValue) var machine: MachineOptions
+
+    func run() throws {
+        let experiments = try chosen()
+        let groups: [any ParsableArguments] = [general, model, variants, optimization, evaluation, machine]
+        let sources = ConfigurationSources(options: groups.flatMap(\.givenOptions))
+        let configuration = try ExperimentSession.base(try sources.resolve())
+        for name in ["init_from", "eval_only", "profile"] where configuration.isExplicit(name) {
+            throw UserError(.usage, "--\(name) does not go with experiments, which train from scratch")
+        }
+        let standard = RunOutput.Sink.standard
+        let quiet = RunOutput.Sink(line: { _ in }, note: standard.note, terminal: standard.terminal)
+        let output = RunOutput(json ? quiet : standard, saysProgress: !json)
+        let dataset = try dataset(configuration.values, output)
+        let session = try ExperimentSession(
+            experiments,
+            seedCount: try seeds.whole("seeds", atLeast: 1, atMost: 100),
+            configuration: configuration,
+            dataset: dataset,
+            output: output,
+            stop: .onSignals()
+        )
+        let outcome = try session.run()
+        output.clearProgress()
+        if json {
+            try Console.output(session.json.text() + "\n")
+        } else {
+            for line in session.lines { output.line(line) }
+        }
+        if outcome == .stopped { throw ExitCode(75) }
+    }
+
+    private static var experimentTable: String {
+        Experiment.all.map { experiment in
+            let arms = experiment.arms.isEmpty ? "" : ": \(experiment.arms.map(\.name).joined(separator: ", "))"
+            return TextTable.line([("  " + experiment.name, -16), (experiment.title + arms, -1)])
+        }.joined(separator: "\n")
+    }
+
+    private func chosen() throws -> [Experiment] {
+        if names == ["all"] { return Experiment.all }
+        return try names.map { name in
+            guard let experiment = Experiment.named(name) else {
+                let known = Experiment.all.map(\.name)
+                throw UserError(
+                    .usage,
+                    "no experiment \(name)\(NearestName.hint(for: name, among: known)); there are \(known.joined(separator: ", ")), and all"
+                )
+            }
+            return experiment
+        }
+    }
+
+    /// The demo corpus is made where it is missing; any other data set has to be there.
+    private func dataset(_ values: TrainingConfiguration, _ output: RunOutput) throws -> Dataset {
+        if values.dataset == DemoCorpus.name,
+            FileSystem.kind(of: "\(values.dataDir)/\(DemoCorpus.name)/dataset.json") == nil
+        {
+            let meter = PreparationMeter()
+            _ = try DataPreparation.run(PreparationRequest(.demo, dataFolder: values.dataDir)) {
+                output.progress(meter.text($0))
+            }
+        }
+        return try Dataset.open(folder: values.dataDir, name: values.dataset)
+    }
+}

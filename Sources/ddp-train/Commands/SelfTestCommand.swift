@@ -1,0 +1,66 @@
+import ArgumentParser
+import Compute
+import Formats
+import Insight
+import Text
+import Training
+
+/// `ddp-train selftest`: what each part of the model must do, and whether it does, on the user's own configuration.
+struct SelfTestCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "selftest",
+        abstract: "Check the parts of the model one by one, on your own configuration.",
+        discussion: """
+            A tour from the embeddings to a few steps of training: each check says what it verifies, what was measured, and whether \
+            it passes. The model is new and its tokens random, so no data are needed; where the data set is there, its \
+            vocabulary is used. The exit code is 1 if a check fails.
+            """
+    )
+
+    @OptionGroup var files: ConfigurationFiles
+    @OptionGroup(title: ConfigurationKey.Group.run.rawValue) var general: RunOptions
+    @OptionGroup(title: ConfigurationKey.Group.model.rawValue) var model: ModelOptions
+    @OptionGroup(title: ConfigurationKey.Group.variants.rawValue) var variants: VariantOptions
+    @OptionGroup(title: ConfigurationKey.Group.machine.rawValue) var machine: MachineOptions
+
+    @Flag(help: "Write the checks to standard output as one JSON object, and nothing else.")
+    var json = false
+
+    func run() throws {
+        let groups: [any ParsableArguments] = [general, model, variants, machine]
+        let sources = ConfigurationSources(files: files.paths, options: groups.flatMap(\.givenOptions))
+        let values = try sources.resolve(presetForDataset: Preset.suiting).values
+        let dataset = try? Dataset.open(folder: values.dataDir, name: values.dataset)
+        // As many as Shakespeare has characters.
+        let shape = values.model(vocabularySize: dataset?.vocabularySize ?? 65)
+        _ = try MemoryCheck(
+            configuration: shape,
+            batchSize: 2,
+            threads: Processors.count(asked: values.threads),
+            available: MemoryCheck.availableBytes
+        )
+        let pool = WorkerPool(threadCount: Processors.count(asked: values.threads))
+        let test = SelfTest(shape, pool: pool, seed: values.seed)
+        if !json {
+            let title =
+                "\(shape.layerCount) layers, \(shape.headCount) heads, \(shape.embeddingSize) wide, vocabulary \(shape.vocabularySize)"
+            try Console.output("selftest of \(title), \(Kernels.instructionSet), \(pool.threadCount) threads\n")
+        }
+        let start = ContinuousClock.now
+        let checks = test.run { check in
+            if !json { try? Console.output(check.lines.joined(separator: "\n") + "\n") }
+        }
+        let failed = checks.count { !$0.passed }
+        if json {
+            let object = JSONValue.object([
+                .init("passed", .bool(failed == 0)), .init("checks", .array(checks.map(\.json))),
+            ])
+            try Console.output(object.text() + "\n")
+        } else {
+            let seconds = Numbers.fixed((ContinuousClock.now - start) / .seconds(1), 1)
+            let end = failed == 0 ? "all \(checks.count) checks passed" : "\(failed) of \(checks.count) checks failed"
+            try Console.output("\(end) in \(seconds) s\n")
+        }
+        if failed > 0 { throw ExitCode(1) }
+    }
+}

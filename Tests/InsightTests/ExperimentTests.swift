@@ -1,0 +1,218 @@
+import Compute
+import Formats
+import TestSupport
+import Testing
+import Text
+import Training
+import Transformer
+
+@testable import Insight
+
+/// Experiments at a small scale: that each change does what it is known for, in direction and size.
+@Suite("Experiments")
+struct ExperimentTests {
+    /// A demo corpus of the program's own making, small.
+    private static func demo(_ folder: String) throws -> Dataset {
+        var request = PreparationRequest(.demo, dataFolder: folder)
+        request.threads = 2
+        _ = try DataPreparation.run(request)
+        return try Dataset.open(folder: folder, name: DemoCorpus.name)
+    }
+
+    private func session(
+        _ names: [String],
+        _ options: [String: String] = [:],
+        seeds: Int = 1,
+        in folder: String
+    ) throws -> ExperimentSession {
+        let usual = ["out_dir": folder + "/out", "n_layer": "2", "n_embd": "32", "max_iters": "20", "eval_iters": "4"]
+        let all = usual.merging(options) { $1 }
+        let sources = ConfigurationSources(options: all.sorted { $0.key < $1.key }.map { ($0.key, $0.value) })
+        let quiet = RunOutput.Sink(line: { _ in }, note: { _ in })
+        return try ExperimentSession(
+            names.map { try #require(Experiment.named($0)) },
+            seedCount: seeds,
+            configuration: try ExperimentSession.base(try sources.resolve()),
+            dataset: try Self.demo(folder + "/data"),
+            output: RunOutput(quiet, linesGoToTerminal: false, saysProgress: false),
+            stop: StopRequest()
+        )
+    }
+
+    @Test("without the mask the loss falls below the corpus's optimum, with it not")
+    func leak() throws {
+        let folder = try TemporaryFolder()
+        // Rotary positions find the next token soonest.
+        let session = try session(
+            ["mask"],
+            ["position_embedding": "rotary", "n_embd": "64", "max_iters": "150"],
+            in: folder.path
+        )
+        #expect(try session.run() == .finished)
+        let leaking = try #require(session.results[0][0].runs.first)
+        let honest = try #require(session.baseline.runs.first)
+        let optimum = try #require(leaking.optimum)
+        #expect(try #require(leaking.finalLoss) < 0.8 * optimum)
+        #expect(try #require(honest.finalLoss) > optimum)
+        let findings = Findings(arm: session.results[0][0], baseline: session.baseline, focus: .lossAlone)
+        #expect(findings.sentences.contains { $0.contains("a leak, made visible") }, "\(findings.sentences)")
+    }
+
+    @Test("without residual connections the gradient is lost with depth, with them not")
+    func depth() throws {
+        let folder = try TemporaryFolder()
+        let session = try session(["residual"], ["n_layer": "4", "max_iters": "100"], in: folder.path)
+        #expect(try session.run() == .finished)
+        func gradients(_ arm: String) throws -> (start: GradientDepth?, end: GradientDepth?) {
+            try #require(session.results[0].first { $0.arm.name == arm }).runs[0].gradients
+        }
+        let usual = session.baseline.runs[0].gradients
+        #expect(usual.start?.norms.count == 4)
+        let usualRatio = try #require(usual.end).firstToLast
+        #expect(usualRatio > 0.1, "\(usualRatio)")
+        // Attention alone averages tokens until they are all the same, and block by block less of the gradient passes.
+        let ratio = try #require(gradients("only around the MLP").end).firstToLast
+        #expect(ratio < 0.01 * usualRatio, "\(ratio) beside \(usualRatio)")
+        // Four blocks that each make everything smaller leave nothing from the start.
+        let plain = try #require(gradients("no residual, no norm").start).norms[0]
+        #expect(plain < 1e-3 * (try #require(usual.start).norms[0]), "\(plain)")
+    }
+
+    @Test("plain attention trains as tiled attention does")
+    func plain() throws {
+        let folder = try TemporaryFolder()
+        let session = try session(["attention"], ["block_size": "64", "batch_size": "4"], in: folder.path)
+        #expect(try session.run() == .finished)
+        let (plain, tiled) = (session.results[0][0].runs[0], session.baseline.runs[0])
+        for (a, b) in zip(plain.training, tiled.training) { #expect(abs(a.loss - b.loss) < 1e-4) }
+        #expect(plain.bytes > tiled.bytes)
+    }
+
+    @Test("a window of one position learns less than the whole, and no positions less than some")
+    func lessIsLess() throws {
+        let folder = try TemporaryFolder()
+        let session = try session(
+            ["window", "positions"],
+            ["position_embedding": "rotary", "max_iters": "150", "n_embd": "64"],
+            in: folder.path
+        )
+        #expect(try session.run() == .finished)
+        let baseline = try #require(session.baseline.runs[0].finalLoss)
+        func loss(_ arm: String) throws -> Double {
+            let result = try #require(session.results.joined().first { $0.arm.name == arm })
+            return try #require(result.runs[0].finalLoss)
+        }
+        #expect(try loss("window 1") > baseline + 0.2)
+        #expect(try loss("no positions") > baseline + 0.2)
+    }
+
+    @Test("every arm trains, and the report holds what its runs have")
+    func everyArm() throws {
+        let folder = try TemporaryFolder()
+        let session = try session(
+            Experiment.all.map(\.name),
+            ["max_iters": "2", "n_layer": "1", "eval_iters": "1", "log_interval": "1"],
+            seeds: 2,
+            in: folder.path
+        )
+        #expect(try session.run() == .finished)
+        let bytes = try FileSystem.read(folder.path + "/out/experiments.json")
+        let json = try JSONValue(parsing: bytes.dropLast())
+        #expect(json["finished"] == .bool(true))
+        let experiments = try #require(json["experiments"]?.arrayValue)
+        #expect(experiments.compactMap { $0["name"]?.stringValue } == Experiment.all.map(\.name))
+        for (experiment, found) in zip(Experiment.all, experiments) {
+            let arms = try #require(found["arms"]?.arrayValue)
+            #expect(arms.count == experiment.arms.count)
+            for arm in arms {
+                let runs = try #require(arm["runs"]?.arrayValue)
+                #expect(runs.count == 2)
+                let losses = runs.compactMap { $0["final_loss"]?.numberValue }
+                #expect(losses.count == 2)
+                let mean = try #require(arm["final_loss"]?.numberValue)
+                #expect(abs(mean - (losses[0] + losses[1]) / 2) < 1e-12)
+                #expect(try #require(arm["sentences"]?.arrayValue).count >= 1)
+            }
+        }
+        let heads = try #require(experiments.first { $0["name"] == .string("heads") }?["heads"]?.arrayValue)
+        #expect(heads.count == 2)
+        #expect(heads[0]["rises"]?.arrayValue?.first?.arrayValue?.count == 4)
+        let page = String(decoding: try FileSystem.read(folder.path + "/out/experiments.html"), as: UTF8.self)
+        #expect(page.contains("\"finished\":true") && !page.contains("http-equiv=\"refresh\""))
+    }
+
+    @Test("a head that is taken out contributes nothing, and the heads are told apart")
+    func heads() throws {
+        let folder = try TemporaryFolder()
+        let dataset = try Self.demo(folder.path)
+        var values = TrainingConfiguration()
+        (values.layerCount, values.headCount, values.embeddingSize, values.blockSize) = (2, 2, 16, 16)
+        (values.batchSize, values.evalIters) = (2, 2)
+        let model = GPT(
+            configuration: values.model(vocabularySize: dataset.vocabularySize),
+            pool: WorkerPool(threadCount: 1)
+        )
+        model.initializeParameters(seed: 1)
+        // Head 1.0's part of the projection: rows 0 ..< 8 of block 1. With zeros there the head is as good as out.
+        let projection = model.layout.blocks[1].attentionProjection.weight.lowerBound
+        model.parameters.base.advanced(by: projection).update(repeating: 0, count: 8 * 16)
+        // And head 0.1 shouts.
+        let loud = model.layout.blocks[0].attentionProjection.weight.lowerBound + 8 * 16
+        for index in 0..<8 * 16 { model.parameters.base[loud + index] = index % 3 == 0 ? 1 : -0.5 }
+        let rises = try HeadAblation(of: model, dataset: dataset, values: values).rises
+        #expect(rises[1][0] == 0)
+        #expect(abs(rises[0][1]) > 1e-4)
+    }
+
+    @Test("an interval over seeds is Student's")
+    func interval() throws {
+        #expect(SeedStatistics(values: [3]).interval == nil)
+        let statistics = SeedStatistics(values: [1, 2, 3])
+        let interval = try #require(statistics.interval)
+        // 2 ± 4.303 · 1 / √3
+        #expect(abs(interval.lowerBound - (2 - 2.48434)) < 1e-4 && abs(interval.upperBound - (2 + 2.48434)) < 1e-4)
+        #expect(!statistics.isClear)
+        #expect(SeedStatistics(values: [1, 1.1, 1.2]).isClear)
+        #expect(SeedStatistics(values: [-1, -1.1, -1.2]).isClear)
+    }
+
+    @Test("sentences say what the numbers are, and no more")
+    func sentences() {
+        func arm(_ losses: [Double?], optimum: Double? = nil) -> ExperimentSession.ArmResult {
+            var result = ExperimentSession.ArmResult(arm: Experiment.Arm(name: "arm", options: [("a", "b")]))
+            for (index, loss) in losses.enumerated() {
+                var run = ExperimentRun(seed: index)
+                run.validation = [(10, loss ?? .nan)]
+                run.failure = loss == nil ? "loss is not finite" : nil
+                run.optimum = optimum
+                result.runs.append(run)
+            }
+            return result
+        }
+        func sentences(_ a: [Double?], _ b: [Double?], optimum: Double? = nil) -> [String] {
+            Findings(arm: arm(a, optimum: optimum), baseline: arm(b, optimum: optimum), focus: .lossAlone).sentences
+        }
+        #expect(
+            sentences([2.1, 2.2, 2.3], [1.1, 1.2, 1.3])
+                == [
+                    "arm: final validation loss 1.0000 higher than the baseline's (95 % interval +1.0000 to +1.0000, 3 seeds)."
+                ]
+        )
+        #expect(sentences([1, 2, 3], [2, 2, 2])[0].contains("no effect seen"))
+        #expect(sentences([1], [2])[0].contains("one seed cannot say"))
+        #expect(sentences([0.4, 0.41], [1, 1], optimum: 0.8)[1].contains("a leak"))
+        #expect(sentences([0.4, 1.4], [1, 1], optimum: 1)[1].hasPrefix("It ends 0.1000 below the corpus's optimum."))
+        #expect(sentences([nil, nil], [1, 1]) == ["arm: training broke down with 2 of 2 seeds: loss is not finite."])
+    }
+
+    @Test("a folder that is not empty is left alone, and sizes of an asked preset are kept")
+    func care() throws {
+        let folder = try TemporaryFolder()
+        try FileSystem.createFolder(folder.path + "/out")
+        try AtomicFile.write("mine", to: folder.path + "/out/file")
+        #expect(throws: UserError.self) { try session(["mask"], in: folder.path) }
+        let asked = try ConfigurationSources(options: [("preset", "tiny"), ("max_iters", "60")]).resolve()
+        let base = try ExperimentSession.base(asked).values
+        #expect(base.layerCount == Preset.tiny.values.layerCount && base.maxIters == 60 && base.evalInterval == 500)
+    }
+}

@@ -1,0 +1,62 @@
+import Compute
+import Testing
+import Training
+import Transformer
+
+@testable import Insight
+
+@Suite("Self-test")
+struct SelfTestTests {
+    private static let configuration = GPTConfiguration(
+        layerCount: 2,
+        headCount: 2,
+        embeddingSize: 32,
+        blockSize: 24,
+        vocabularySize: 120
+    )
+
+    private func failures(_ configuration: GPTConfiguration = configuration, change: @escaping (GPT) -> Void = { _ in })
+        -> [String]
+    {
+        SelfTest(configuration, pool: WorkerPool(threadCount: 2), change: change).run().filter { !$0.passed }.map(
+            \.name
+        )
+    }
+
+    @Test(
+        "a sound model passes every check, and so do its variants",
+        arguments: [
+            [:], ["causal_mask": "false"], ["position_embedding": "rotary", "norm": "rmsnorm"],
+            ["norm_position": "post"],
+            ["norm": "none", "tied_head": "false"], ["attention_window": "5", "attention_sinks": "1"],
+            ["attention": "plain"],
+        ] as [[String: String]]
+    )
+    func sound(variants: [String: String]) {
+        var configuration = Self.configuration
+        for (name, value) in variants { _ = configuration.variants.set(name, to: value) }
+        configuration.bias = variants.isEmpty
+        #expect(failures(configuration) == [])
+    }
+
+    @Test("each kind of damage is found by the check that is there for it")
+    func damaged() {
+        func scale(_ range: @escaping (GPT) -> Range<Int>, by factor: Float) -> (GPT) -> Void {
+            { model in for index in range(model) { model.parameters.base[index] *= factor } }
+        }
+        #expect(failures(change: scale({ $0.layout.blocks[0].ln1.weight }, by: 2)).contains("LayerNorm"))
+        #expect(failures(change: scale({ $0.layout.tokenEmbedding }, by: 100)).contains("Initialization"))
+        #expect(failures(change: scale({ $0.layout.blocks[1].attention.weight }, by: .nan)).contains("Gradient flow"))
+        #expect(failures(change: scale({ $0.layout.blocks[1].mlpProjection.weight }, by: .nan)).contains("Loss"))
+    }
+
+    @Test("a check says what it measured")
+    func numbers() throws {
+        let checks = SelfTest(Self.configuration, pool: WorkerPool(threadCount: 1)).run()
+        let parameters = try #require(checks.first)
+        // 2 · 12 · 32² + 5 · 32 + (120 + 24) · 32
+        #expect(parameters.numbers.hasPrefix("29,344 there, 29,344 by the formula"))
+        #expect(Set(checks.map(\.name)).count == checks.count)
+        #expect(checks.allSatisfy { !$0.numbers.isEmpty && $0.statement.hasSuffix(".") })
+    }
+}
