@@ -33,6 +33,28 @@ import Testing
         #expect(resolved.origin(of: "eval_interval") == .file(path: "test.toml", line: 3))
     }
 
+    @Test("Imports, and wandb names of whatever form, are passed over with one notice")
+    func passedOver() throws {
+        let content = try ConfigurationFile.content(
+            text: """
+                import time
+                from os import path
+
+                wandb_project = 'shakespeare'
+                wandb_run_name = 'ft-' + str(time.time())
+                wandb_entity = 'team'
+                learning_rate = 3e-5
+                """,
+            path: "finetune.py"
+        )
+        #expect(content.settings.map(\.key.name) == ["wandb_project", "learning_rate"])
+        #expect(
+            content.notice(path: "finetune.py")
+                == "finetune.py: passed over lines 1, 2, 5, 6 (imports, and names of wandb runs)"
+        )
+        #expect(try ConfigurationFile.content(text: "bias = true", path: "a").notice(path: "a") == nil)
+    }
+
     @Test("A comment sign in quotes belongs to the text; line endings and a byte order mark do not matter")
     func details() throws {
         let resolved = try resolve("\u{FEFF}out_dir = \"a # b\"  # c\r\n\r\n  dataset = 'it\"s#'\r\nbias=true\r\n")
@@ -45,9 +67,10 @@ import Testing
     @Test(
         "Anything but an assignment of a plain value is an error with file and line",
         arguments: [
-            ("import time", "import time"), ("[model]", "[model]"), ("n_layer", "n_layer"),
+            ("time = time.time()", "time = time.time()"), ("import", "import"), ("[model]", "[model]"),
+            ("n_layer", "n_layer"),
             ("out_dir = out", "out_dir = out"),
-            ("wandb_run_name = 'ft-' + str(time.time())", "wandb_run_name = 'ft-' + str"),
+            ("out_dir = 'ft-' + str(time.time())", "out_dir = 'ft-' + str"),
             ("n_layer = [1]", "n_layer = [1]"), ("n layer = 1", "n layer = 1"), ("= 1", "= 1"),
             ("out_dir = \"open", "out_dir = \"open"), ("n_layer = None", "n_layer = None"),
         ]
@@ -105,7 +128,9 @@ import Testing
 
     private func resolve(_ text: String) throws -> ResolvedConfiguration {
         var resolved = ResolvedConfiguration(TrainingConfiguration())
-        for setting in try ConfigurationFile.settings(text: text, path: "test.toml") { try resolved.apply(setting) }
+        for setting in try ConfigurationFile.content(text: text, path: "test.toml").settings {
+            try resolved.apply(setting)
+        }
         return resolved
     }
 }

@@ -64,7 +64,77 @@ import Transformer
             #expect(resolved.values.preset == .none)
             #expect(resolved.values.dataset == "openwebtext")
             #expect(resolved.values.layerCount == 12)
-            #expect(resolved.notices == ["wandb_log=true is ignored: metrics are written to out/metrics.jsonl"])
+            #expect(
+                resolved.notices == [
+                    "wandb_log=true is ignored: see tensorboard --logdir out, out/report.html and metrics.jsonl there"
+                ]
+            )
+        }
+    }
+
+    /// The settings of nanoGPT's files under config/, written out in their form.
+    private static let nanoGPTFiles = [
+        "finetune_shakespeare.py": """
+        import time
+
+        out_dir = 'out-shakespeare'
+        eval_interval = 5
+        eval_iters = 40
+        wandb_log = False # feel free to turn on
+        wandb_project = 'shakespeare'
+        wandb_run_name = 'ft-' + str(time.time())
+
+        dataset = 'shakespeare'
+        init_from = 'gpt2-xl' # this is the largest GPT-2 model
+
+        always_save_checkpoint = False
+        batch_size = 1
+        gradient_accumulation_steps = 32
+        max_iters = 20
+
+        learning_rate = 3e-5
+        decay_lr = False
+        """,
+        "train_gpt2.py": """
+        wandb_log = True
+        wandb_project = 'owt'
+        wandb_run_name='gpt2-124M'
+        batch_size = 12
+        block_size = 1024
+        gradient_accumulation_steps = 5 * 8
+        max_iters = 600000
+        lr_decay_iters = 600000
+        eval_interval = 1000
+        eval_iters = 200
+        log_interval = 10
+        weight_decay = 1e-1
+        """,
+        "eval_gpt2_xl.py": """
+        batch_size = 8
+        eval_iters = 500 # use more iterations to get good estimate
+        eval_only = True
+        wandb_log = False
+        init_from = 'gpt2-xl'
+        """,
+    ]
+
+    @Test("nanoGPT's presets read as files of their form", arguments: nanoGPTFiles.keys.sorted())
+    func nanoGPTFile(name: String) throws {
+        try withFiles(Self.nanoGPTFiles) { folder in
+            let path = "\(folder)/\(name)"
+            let resolved = try ConfigurationSources(files: [path]).resolve()
+            switch name {
+            case "finetune_shakespeare.py":
+                #expect(resolved.values.initFrom == "gpt2-xl" && resolved.values.learningRate == 3e-5)
+                #expect(!resolved.values.decayLR && resolved.values.gradientAccumulationSteps == 32)
+                #expect(resolved.notices == ["\(path): passed over lines 1, 8 (imports, and names of wandb runs)"])
+            case "train_gpt2.py":
+                #expect(resolved.values.gradientAccumulationSteps == 40 && resolved.values.weightDecay == 0.1)
+                #expect(resolved.values.wandbRunName == "gpt2-124M" && resolved.notices.count == 1)
+            default:
+                #expect(resolved.values.evalOnly && resolved.values.evalIters == 500)
+                #expect(resolved.notices == [])
+            }
         }
     }
 

@@ -224,8 +224,13 @@ extension ConfigurationKey {
             .machine,
             \.device,
             remark: { value in
-                value.hasPrefix("cuda") || value == "mps" || value == "gpu"
-                    ? "computes on the CPU, with BLAS and vector instructions on all its cores" : nil
+                switch value {
+                case "mps", "metal":
+                    "computes on the CPU; on Apple silicon that is Accelerate, whose matrix units the CPU's cores share"
+                case let other where other.hasPrefix("cuda") || other == "gpu":
+                    "computes on the CPU, on all its cores, and on many machines by MPI or TCP; for GPUs use nanoGPT or llm.c, which read the models that export writes"
+                default: nil
+                }
             },
             "What to compute on"
         ),
@@ -308,7 +313,12 @@ extension ConfigurationKey {
 
     private static let compatibility: [ConfigurationKey] = [
         .boolean("compile", .compatibility, \.compile, "Ignored: there is nothing to compile at start"),
-        .boolean("wandb_log", .compatibility, \.wandbLog, "Ignored: see metrics.jsonl in out_dir"),
+        .boolean(
+            "wandb_log",
+            .compatibility,
+            \.wandbLog,
+            "Ignored: TensorBoard's events, report.html and metrics.jsonl are in out_dir"
+        ),
         .text("wandb_project", .compatibility, \.wandbProject, mayBeEmpty: true, "Ignored, as wandb_log"),
         .text("wandb_run_name", .compatibility, \.wandbRunName, mayBeEmpty: true, "Ignored, as wandb_log"),
     ]

@@ -32,7 +32,8 @@ public struct ConfigurationSources: Sendable {
     public func resolve(
         presetForDataset: (_ dataDir: String, _ dataset: String) -> Preset = { _, _ in .baby }
     ) throws -> ResolvedConfiguration {
-        var settings = try files.flatMap { try ConfigurationFile.settings(path: $0) }
+        let contents = try files.map { try ConfigurationFile.content(path: $0) }
+        var settings = contents.flatMap(\.settings)
         settings += try options.map { option in
             guard let key = ConfigurationKey.named(option.name) else {
                 let hint = NearestName.hint(for: option.name, among: ConfigurationKey.all.map(\.name), prefix: "--")
@@ -60,6 +61,7 @@ public struct ConfigurationSources: Sendable {
             resolved.choose("suits data set \(given.values.dataset)", ["preset"]) { $0.preset = preset }
         }
         for setting in settings { try resolved.apply(setting) }
+        resolved.fileNotices = zip(contents, files).compactMap { $0.notice(path: $1) }
         try resolved.validate()
         return resolved
     }
@@ -68,7 +70,7 @@ public struct ConfigurationSources: Sendable {
     private func savedSettings(outDir: String) throws -> [ConfigurationSetting] {
         let path = outDir + "/config.toml"
         guard FileSystem.kind(of: path) == .file else { return [] }
-        return try ConfigurationFile.settings(path: path).filter {
+        return try ConfigurationFile.content(path: path).settings.filter {
             $0.key.name != "out_dir" && $0.key.name != "init_from"
         }
     }

@@ -24,6 +24,8 @@ public enum ConfigurationOrigin: Equatable, Sendable, CustomStringConvertible {
 public struct ResolvedConfiguration: Sendable {
     public private(set) var values = TrainingConfiguration()
     private var origins: [String: ConfigurationOrigin] = [:]
+    /// About lines of configuration files that were passed over.
+    var fileNotices: [String] = []
 
     /// nanoGPT's built-in defaults.
     init() {}
@@ -128,10 +130,15 @@ public struct ResolvedConfiguration: Sendable {
 
     /// What a user should know about values that were accepted and do nothing, or not what one would expect.
     public var notices: [String] {
-        var notices: [String] = []
+        var notices = fileNotices
         if values.compile { notices.append("compile=true is ignored: there is nothing to compile at start") }
         if values.wandbLog {
-            notices.append("wandb_log=true is ignored: metrics are written to \(values.outDir)/metrics.jsonl")
+            notices.append(
+                """
+                wandb_log=true is ignored: see tensorboard --logdir \(values.outDir), \(values.outDir)/report.html and \
+                metrics.jsonl there
+                """
+            )
         }
         if values.decayLR, values.warmupIters >= values.lrDecayIters {
             notices.append(
