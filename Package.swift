@@ -71,7 +71,11 @@ let package = Package(
             name: "Insight",
             dependencies: ["Training", "Interchange", "Transformer", "Text", "Compute", "Formats"],
             // Style and scripts of the pages stand in the program, which then needs no files beside it.
-            resources: [.embedInCode("Page/page.css"), .embedInCode("Page/page.js")],
+            resources: [
+                .embedInCode("Page/page.css"), .embedInCode("Page/page.js"),
+                .embedInCode("Inspect/inspect.css"), .embedInCode("Inspect/inspect.js"),
+                .embedInCode("Inspect/heads.js"), .embedInCode("Inspect/layers.js"),
+            ],
             swiftSettings: optimizedSwift
         ),
         .executableTarget(
@@ -108,7 +112,7 @@ let package = Package(
         ),
         .testTarget(
             name: "InsightTests",
-            dependencies: ["Insight", "Training", "Transformer", "Compute", "Formats", "TestSupport"]
+            dependencies: ["Insight", "Training", "Transformer", "Text", "Compute", "Formats", "TestSupport"]
         ),
         .testTarget(
             name: "PerformanceTests",

@@ -29,7 +29,7 @@ struct DDPTrain: ParsableCommand {
             """,
         version: "0.1.0",
         subcommands: [
-            Train.self, Prepare.self, TokenizerCommand.self, Sample.self, Eval.self, Export.self,
+            Train.self, Prepare.self, TokenizerCommand.self, Sample.self, Eval.self, Export.self, Inspect.self,
             CheckpointCommand.self, Bench.self, Config.self, Plan.self, Doctor.self, Launch.self,
             BenchGenerate.self, BenchComm.self,
         ],
