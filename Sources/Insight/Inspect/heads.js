@@ -36,9 +36,11 @@ function mapImage(layer, head, [low, high]) {
 }
 
 const headName = (layer, head) => `layer ${layer}, head ${head}`;
-/** "induction 0.83", or that there is no name for it. */
+/** "induction 0.83", or that there is no name for it, and what comes nearest. */
 function kindText(scores) {
-  return scores.kind === null ? "no kind stands out" : `${scores.kind} ${number(scores.score, 2)}`;
+  if (scores.kind !== null) return `${scores.kind} ${number(scores.score, 2)}`;
+  const best = kinds.filter(([name]) => name !== "entropy").map(([name, key]) => [name, scores[key] ?? 0]).sort((a, b) => b[1] - a[1])[0];
+  return `no kind stands out (most: ${best[0]} ${number(best[1], 2)})`;
 }
 
 function headsSection() {
@@ -233,8 +235,8 @@ function tokenLines() {
       const seen = Array.from({length: end - begin}, (_, i) => [begin + i, weight(view.layer, view.head, row, begin + i)])
         .filter(([, w]) => w >= (only === null ? .05 : .005)).sort((a, b) => b[1] - a[1]).slice(0, only === null ? 8 : length);
       for (const [column, w] of seen) {
-        parts.push(el("line", {x1: left, x2: right, y1: y(row), y2: y(column), "stroke-opacity": Math.max(.06, w).toFixed(3),
-          "stroke-width": (.6 + 2.4 * w).toFixed(2)}));
+        parts.push(el("line", {x1: left, x2: right, y1: y(row), y2: y(column), 
+          "stroke-opacity": (only === null ? Math.max(.06, w) : strength(w)).toFixed(3), "stroke-width": (.6 + 2.4 * w).toFixed(2)}));
       }
     }
     lines.replaceChildren(...parts);

@@ -75,7 +75,7 @@ function lensSection() {
     "The model's final LayerNorm and output layer, applied to what stands in the residual stream after each layer (nostalgebraist, 2020). "
     + "Each cell shows the token that would be predicted there; the greener, the more probability the token has that really comes. "
     + "Underlined where both are the same. The last column is the model's own prediction.",
-    chart, box, readout);
+    readout, el("div", {class: "lensrow"}, box, chart));
 }
 
 /** Tensors of the layers by what they are: {"attn.c_attn.weight": [[layer, value], …], …}. */

@@ -126,7 +126,7 @@ function lineChart(series, options = {}) {
     }
     for (const t of ticks(x0, x1, Math.max(2, Math.floor(width / 110)))) {
       if (options.whole && Math.abs(t - Math.round(t)) > 1e-6) continue;
-      parts.push(el("text", {x: px(t), y: bottom + 16, "text-anchor": "middle"}, number(t)));
+      parts.push(el("text", {x: px(t), y: bottom + 16, "text-anchor": px(t) > right - 20 ? "end" : "middle"}, number(t)));
     }
     parts.push(el("text", {x: right, y: height - 4, "text-anchor": "end"}, options.x ?? ""),
       el("text", {x: left, y: height - 4}, options.y ?? ""));
