@@ -10,6 +10,8 @@ public struct InspectedText: Equatable, Sendable {
     public let targets: [Int32]
     /// What text it is, for the reader.
     public let source: String
+    /// Tokens of the whole text, of which `tokens` are the first.
+    public let available: Int
 
     /// Tokens to look at where nothing else is asked for.
     public static let usualCount = 64
@@ -29,5 +31,6 @@ public struct InspectedText: Equatable, Sendable {
         tokens = Array(ids[..<count])
         targets = Array(ids[1...count])
         self.source = source
+        available = ids.count
     }
 }

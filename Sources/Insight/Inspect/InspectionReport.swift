@@ -44,7 +44,9 @@ public struct InspectionReport {
     }
 
     /// One file that shows everything.
-    public var page: String {
+    ///
+    /// - Parameter json: the report's, which takes a while to make.
+    public func page(_ json: JSONValue) -> String {
         HTMLPage(
             title: title,
             script: PackageResources.inspect_js + PackageResources.heads_js + PackageResources.layers_js,

@@ -73,6 +73,10 @@ struct Inspect: ParsableCommand {
         }
         if let asked, asked > text.tokens.count {
             notice("\(text.source) has \(text.tokens.count) tokens to look at, not \(asked)")
+        } else if asked == nil, text.available > text.tokens.count + 1 {
+            notice(
+                "of the \(text.available) tokens of \(text.source) these are the first \(text.tokens.count): see --tokens"
+            )
         }
 
         var inspections: [Inspection] = []
@@ -173,8 +177,9 @@ struct Inspect: ParsableCommand {
     private func write(_ report: InspectionReport) throws {
         let page = out ?? (source.isRun ? source.outDir + "/inspect.html" : "inspect.html")
         let stem = page.hasSuffix(".html") ? String(page.dropLast(".html".count)) : page
-        let text = report.json.text() + "\n"
-        try AtomicFile.write(report.page, to: page)
+        let document = report.json
+        let text = document.text() + "\n"
+        try AtomicFile.write(report.page(document), to: page)
         try AtomicFile.write(text, to: stem + ".json")
         try Console.output(json ? text : "\(report.summary)\n\(page), and its numbers in \(stem).json\n")
     }

@@ -205,7 +205,7 @@ struct InspectionTests {
     @Test("The page's weights are the model's to a millionth, and its JSON is the report's")
     func weights() throws {
         let report = try report()
-        let page = report.page
+        let page = report.page(report.json)
         let start = try #require(page.range(of: "<script id=\"data\" type=\"application/json\">"))
         let end = try #require(page.range(of: "</script>", range: start.upperBound..<page.endIndex))
         let json = try JSONValue(parsing: Array(page[start.upperBound..<end.lowerBound].utf8))
@@ -232,7 +232,8 @@ struct InspectionTests {
 
     @Test("What stands in the text, the page's title and the sample cannot end a script or begin an element")
     func escaping() throws {
-        let page = try report().page
+        let report = try report()
+        let page = report.page(report.json)
         #expect(page.contains("<title>inspect: &lt;x&gt;</title>"))
         // The page's own two; every "<" of the data is \u003c, and texts of tokens have one.
         #expect(page.components(separatedBy: "</script>").count == 3)
