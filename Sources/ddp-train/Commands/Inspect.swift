@@ -71,6 +71,9 @@ struct Inspect: ParsableCommand {
             notices.append(line)
             output.note(line)
         }
+        if source.state?.options["document_mask"] == "true" {
+            notice("the run kept attention within documents; here it reaches over the whole text")
+        }
         if let asked, asked > text.tokens.count {
             notice("\(text.source) has \(text.tokens.count) tokens to look at, not \(asked)")
         } else if asked == nil, text.available > text.tokens.count + 1 {

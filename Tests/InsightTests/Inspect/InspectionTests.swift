@@ -50,6 +50,36 @@ struct InspectionTests {
         )
     }
 
+    @Test("A head whose weights make it look at the position before is found to be one")
+    func builtHead() throws {
+        let length = 16
+        let configuration = GPTConfiguration(
+            layerCount: 1,
+            headCount: 1,
+            embeddingSize: length,
+            blockSize: length,
+            vocabularySize: tokenizer.vocabularySize
+        )
+        let model = GPT(configuration: configuration, pool: WorkerPool(threadCount: 1))
+        let layout = model.layout
+        for index in layout.blocks[0].ln1.weight { model.parameters.base[index] = 1 }
+        for index in layout.finalLayerNorm.weight { model.parameters.base[index] = 1 }
+        // A position is its own direction; its key is that, and its query the direction of the one before.
+        let attention = layout.blocks[0].attention.weight.lowerBound
+        for position in 0..<length {
+            model.parameters.base[layout.positionEmbedding.lowerBound + position * length + position] = 1
+            model.parameters.base[attention + position * 3 * length + length + position] = 3
+            if position > 0 { model.parameters.base[attention + position * 3 * length + position - 1] = 3 }
+        }
+        let ids = try tokenizer.encode("a script reads a")
+        let text = try InspectedText(ids: ids, count: length, source: "a test")
+        let found = try Inspection(model, name: "x", checkpoint: nil, text: text, tokenizer: tokenizer, seed: 1)
+        let head = try #require(found.heads.first?.first)
+        #expect(head.kind?.kind == .previous)
+        #expect(try #require(head.scores.previous) > 0.99)
+        #expect(try #require(head.entropy).normalized < 0.05)
+    }
+
     @Test("The losses of the tokens add up to the model's loss")
     func losses() throws {
         let inspection = try inspection()
