@@ -105,10 +105,10 @@ struct InspectCommandTests {
     @Test(
         "What a user gets wrong is one line and its code",
         arguments: [
-            (["--text="], 65, "the text of --text is empty"),
-            (["--text=T"], 65, "the text of --text is a single token"),
+            (["--text="], 65, "the text given by --text is empty"),
+            (["--text=T"], 65, "the text given by --text is a single token"),
             (["--input=-"], 65, "the text of standard input is empty"),
-            (["--text=The fox ß"], 65, "--text: the character ß (U+00DF) at byte 8"),
+            (["--text=The fox ß"], 65, "the text given by --text: the character ß (U+00DF) at byte 8"),
             (["--input=no-such.txt"], 74, "cannot open no-such.txt"),
             (["--tokens=17"], 64, "tokens=17: the model sees at most block_size=16"),
             (["--tokens=0"], 64, "tokens=0: must be a whole number of at least 1"),

@@ -281,7 +281,7 @@ function kindsPart() {
       el("div", {class: "matrix", style: `--heads:${nHeads}`}, current().heads.flatMap((heads, layer) => [
         el("span", {class: "quiet"}, String(layer)),
         ...heads.map((scores, head) => el("span", {
-          class: layer === view.layer && head === view.head ? "score chosen" : "score", style: tint("--high", .85 * (scores[key] ?? 0)),
+          class: layer === view.layer && head === view.head ? "score chosen" : "score", style: tint("--high", .5 * (scores[key] ?? 0)),
           title: `${headName(layer, head)}: ${name} ${number(scores[key], 3)}`, onclick: () => select({layer, head}),
         }, nHeads <= 8 ? (scores[key] === null ? "–" : scores[key].toFixed(2)) : "")),
       ])))));

@@ -147,7 +147,7 @@ function textSection() {
     const c = current();
     spans.forEach((span, i) => {
       if (i === 0) return;
-      span.setAttribute("style", tint("--bad", .75 * Math.min(1, c.losses[i - 1] / most)));
+      span.setAttribute("style", tint("--bad", .6 * Math.min(1, c.losses[i - 1] / most)));
       span.setAttribute("aria-label", `${tokenText(words[i])}, loss ${number(c.losses[i - 1], 3)}`);
     });
     show(at);
@@ -156,7 +156,7 @@ function textSection() {
     `Of ${DATA.text}. The redder a token, the less the model expected it after those before it: its loss is the negative logarithm `
     + "of the probability that it had. Point at a token, or walk with the arrow keys, to see what was expected in its place. "
     + "“↵” is a new line, “·” a space.",
-    el("div", {class: "scale"}, "loss 0", el("i", {style: "background:linear-gradient(to right, transparent, color-mix(in srgb, var(--bad) 75%, transparent))"}),
+    el("div", {class: "scale"}, "loss 0", el("i", {style: "background:linear-gradient(to right, transparent, color-mix(in srgb, var(--bad) 60%, transparent))"}),
       `${number(most, 3)} nats`),
     text, expected);
 }

@@ -63,7 +63,7 @@ function lensSection() {
     cells.forEach((cell, i) => {
       const position = Math.floor(i / columns), [top, , target] = current().lens[i % columns][position];
       cell.textContent = tokenText(top);
-      cell.setAttribute("style", tint("--good", .8 * target));
+      cell.setAttribute("style", tint("--good", .6 * target));
       cell.classList.toggle("right-one", top === DATA.targets[position]);
     });
     show(at);

@@ -138,20 +138,21 @@ struct Inspect: ParsableCommand {
     private func inspectedText(_ model: TrainedModel, count: Int) throws -> InspectedText {
         guard let (name, bytes) = try givenText() else { return try beginningOfValidation(model, count: count) }
         let tokenizer = try model.requiredTokenizer()
+        let ids: [Int32]
         do {
-            let ids = try tokenizer.encode(bytes)
-            return try InspectedText(ids: ids, count: count, source: "the text of \(name)")
-        } catch let error as UserError where !error.message.hasPrefix("the text of \(name)") {
+            ids = try tokenizer.encode(bytes)
+        } catch let error as UserError {
             throw UserError(error.kind, "\(name): \(error.message)")
         }
+        return try InspectedText(ids: ids, count: count, source: name)
     }
 
     private func givenText() throws -> (name: String, bytes: [UInt8])? {
-        if let text { return ("--text", Array(text.utf8)) }
+        if let text { return ("the text given by --text", Array(text.utf8)) }
         switch input {
         case nil: return nil
-        case "-"?: return ("standard input", try Console.input())
-        case let path?: return (path, try FileSystem.read(path))
+        case "-"?: return ("the text of standard input", try Console.input())
+        case let path?: return ("the text of \(path)", try FileSystem.read(path))
         }
     }
 
