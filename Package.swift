@@ -74,6 +74,8 @@ let package = Package(
             resources: [
                 .embedInCode("Page/page.css"), .embedInCode("Page/page.js"),
                 .embedInCode("Experiments/experiments.css"), .embedInCode("Experiments/experiments.js"),
+                .embedInCode("Inspect/inspect.css"), .embedInCode("Inspect/inspect.js"),
+                .embedInCode("Inspect/heads.js"), .embedInCode("Inspect/layers.js"),
             ],
             swiftSettings: optimizedSwift
         ),

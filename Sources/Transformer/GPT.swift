@@ -205,7 +205,7 @@ public final class GPT {
         return (batch + chunks - 1) / chunks
     }
 
-    private func sumOverChunks(
+    func sumOverChunks(
         _ tokens: [Int32],
         _ targets: [Int32],
         _ length: Int,

@@ -1,9 +1,9 @@
 /// The likeliest tokens in order, ties by the smaller id, without sorting a whole vocabulary for a few of them.
-enum LikeliestTokens {
+public enum LikeliestTokens {
     /// The ids of the `k` largest logits, the largest first; O(V + k log k log V) on average.
     ///
     /// A heap holds the best seen so far with the worst of them on top: almost every logit is refused by one comparison.
-    static func first(_ k: Int, of logits: Slice<UnsafeBufferPointer<Float>>) -> [Int] {
+    public static func first(_ k: Int, of logits: Slice<UnsafeBufferPointer<Float>>) -> [Int] {
         precondition(k >= 1 && k <= logits.count, "\(k) of \(logits.count) tokens")
         var heap = (0..<k).map { key(logits[$0], id: $0) }
         if k < logits.count {

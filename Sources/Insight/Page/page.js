@@ -79,7 +79,8 @@ function ticks(low, high, count) {
  * A line chart as wide as its place.
  *
  * series: [{name, points: [[x, y], …], low?: [[x, y], …], high?: …, dashed?, colour?}], x rising.
- * options: {x: "iteration", y: "loss", height?, log?: y logarithmic, references?: [{name, y}], zero?: begin y at 0}
+ * options: {x: "iteration", y: "loss", height?, log?: y logarithmic, references?: [{name, y}], zero?: begin y at 0,
+ *   whole?: x has no values between whole numbers}
  * A series can be hidden by its legend; the pointer, or the arrow keys, read every series at one x.
  */
 function lineChart(series, options = {}) {
@@ -124,7 +125,8 @@ function lineChart(series, options = {}) {
         el("text", {x: left - 6, y: py(y) + 4, "text-anchor": "end"}, number(y, 3)));
     }
     for (const t of ticks(x0, x1, Math.max(2, Math.floor(width / 110)))) {
-      parts.push(el("text", {x: px(t), y: bottom + 16, "text-anchor": "middle"}, number(t)));
+      if (options.whole && Math.abs(t - Math.round(t)) > 1e-6) continue;
+      parts.push(el("text", {x: px(t), y: bottom + 16, "text-anchor": px(t) > right - 20 ? "end" : "middle"}, number(t)));
     }
     parts.push(el("text", {x: right, y: height - 4, "text-anchor": "end"}, options.x ?? ""),
       el("text", {x: left, y: height - 4}, options.y ?? ""));

@@ -5,7 +5,7 @@ enum ConfigurationFile {
     /// What a file says.
     struct Content {
         /// Its assignments, in their order.
-        var result = Content()
+        var settings: [ConfigurationSetting] = []
         /// Lines that were passed over, as they are harmless: imports, and names of wandb runs that are made by a call.
         var passedOver: [Int] = []
 

@@ -145,7 +145,7 @@ public final class TrainingStep {
 }
 
 extension LearningRateSchedule {
-    init(_ configuration: TrainingConfiguration) {
+    public init(_ configuration: TrainingConfiguration) {
         self.init(
             learningRate: configuration.learningRate,
             minimum: configuration.minLR,

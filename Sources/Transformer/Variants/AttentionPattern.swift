@@ -45,7 +45,7 @@ struct AttentionPattern {
     private var isPlain: Bool { isCausal && window == 0 && slopes.isEmpty }
 
     /// Whether a query sees a key of its sequence, by their positions.
-    private func sees(_ query: Int, _ key: Int) -> Bool {
+    func sees(_ query: Int, _ key: Int) -> Bool {
         if isCausal && key > query { return false }
         return window == 0 || abs(query - key) < window || key < sinks
     }

@@ -47,25 +47,36 @@ struct ModelArguments: ParsableArguments {
     @Option(help: ArgumentHelp("Worker threads; 0 takes every core.", valueName: "n"))
     var threads: NumberText = 0
 
+    /// Whether the model is one of a run in `out_dir`: nanoGPT's "resume" is that too.
+    var isRun: Bool { initFrom == nil || initFrom == "resume" }
+
     /// Loads the model and what is known about it.
     ///
+    /// - Parameter forTraining: whether memory for gradients is wanted.
     /// - Throws: `UserError` when there is none, or it is damaged.
-    func load() throws -> TrainedModel {
+    func load(forTraining: Bool = false) throws -> TrainedModel {
         let threads = try threads.whole("threads", atLeast: 0, atMost: 1024)
         let pool = WorkerPool(threadCount: Processors.count(asked: threads))
         let own = try tokenizer.map { try TokenizerSource($0).open() }
-        // nanoGPT's "resume" is the run in out_dir.
-        guard let name = initFrom, name != "resume" else {
+        guard let name = initFrom, !isRun else {
             guard from == nil else { throw ModelPlace.misplacedCopy }
             return try TrainedModel(
                 checkpoint: CheckpointStore(outputFolder: outDir).open(which),
                 tokenizer: own,
-                pool: pool
+                pool: pool,
+                forTraining: forTraining
             )
         }
         let path = try ModelPlace.locate(name, copy: from, output: RunOutput())
-        guard Checkpoint.isCheckpoint(path) else { return try TrainedModel(path: path, tokenizer: own, pool: pool) }
-        return try TrainedModel(checkpoint: Checkpoint(folder: path), tokenizer: own, pool: pool)
+        guard Checkpoint.isCheckpoint(path) else {
+            return try TrainedModel(path: path, tokenizer: own, pool: pool, forTraining: forTraining)
+        }
+        return try TrainedModel(
+            checkpoint: Checkpoint(folder: path),
+            tokenizer: own,
+            pool: pool,
+            forTraining: forTraining
+        )
     }
 }
 
@@ -80,8 +91,13 @@ struct TrainedModel {
     let state: CheckpointState?
 
     /// - Parameter tokenizer: in place of the one beside the weights.
-    init(checkpoint: Checkpoint, tokenizer: (any Tokenizer)?, pool: WorkerPool) throws {
-        model = try checkpoint.loadModel(pool: pool)
+    init(
+        checkpoint: Checkpoint,
+        tokenizer: (any Tokenizer)?,
+        pool: WorkerPool,
+        forTraining: Bool = false
+    ) throws {
+        model = try checkpoint.loadModel(pool: pool, forTraining: forTraining)
         folder = checkpoint.folder
         state = checkpoint.state
         self.tokenizer = try tokenizer ?? Self.tokenizer(in: folder)
@@ -89,9 +105,9 @@ struct TrainedModel {
     }
 
     /// Another tool's model.
-    init(path: String, tokenizer: (any Tokenizer)?, pool: WorkerPool) throws {
+    init(path: String, tokenizer: (any Tokenizer)?, pool: WorkerPool, forTraining: Bool = false) throws {
         let source = try PretrainedModel(path: path)
-        model = GPT(configuration: source.configuration, pool: pool, forTraining: false)
+        model = GPT(configuration: source.configuration, pool: pool, forTraining: forTraining)
         try source.load(into: model)
         folder = path
         state = nil

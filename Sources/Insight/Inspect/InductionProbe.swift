@@ -1,0 +1,50 @@
+import Compute
+import Transformer
+
+/// Finds induction heads (Elhage et al., 2021; Olsson et al., 2022) with a sequence of P different random tokens that stands there
+/// twice: at the second occurrence of a token, such a head looks at the token after the first one, which is what comes next.
+struct InductionProbe {
+    /// P tokens, twice.
+    let tokens: [Int32]
+
+    private static let mostTokens = 32
+
+    /// - Parameter vocabulary: ids to draw from.
+    /// - Returns: nil when block or vocabulary are too small for two tokens twice.
+    init?(blockSize: Int, vocabulary: Range<Int32>, seed: UInt64) {
+        let period = min(blockSize / 2, vocabulary.count, Self.mostTokens)
+        guard period >= 2 else { return nil }
+        let random = CounterRandom(seed: seed, stream: .test)
+        var drawn: [Int32] = []
+        var seen: Set<Int32> = []
+        var index: UInt32 = 0
+        while drawn.count < period {
+            let token = vocabulary.lowerBound + Int32(random.integer(index, below: vocabulary.count))
+            index += 1
+            if seen.insert(token).inserted { drawn.append(token) }
+        }
+        tokens = drawn + drawn
+    }
+
+    /// The mean weight on position t - P + 1 over the second half's rows t.
+    static func score(_ pattern: AttentionMap) -> Double? {
+        let period = pattern.length / 2
+        return (period..<pattern.length).lazy.map { pattern[$0, $0 - period + 1] }.mean
+    }
+
+    /// The score of each head of each layer.
+    func scores(of model: GPT) -> [[Double?]] {
+        model.attentionPatterns(tokens: tokens).map { $0.map(Self.score) }
+    }
+}
+
+extension GPT {
+    /// The pattern of each head of each layer.
+    func attentionPatterns(tokens: [Int32]) -> [[AttentionMap]] {
+        attentionWeights(tokens: tokens).enumerated().map { layer, heads in
+            let visible = tokens.indices.map { visiblePositions(layer: layer, row: $0, length: tokens.count) }
+            let choices = tokens.indices.map { visibleCount(layer: layer, row: $0, length: tokens.count) }
+            return heads.map { AttentionMap(weights: $0, visible: visible, choices: choices) }
+        }
+    }
+}

@@ -1,0 +1,36 @@
+import Formats
+import Text
+import Transformer
+
+/// The text that a model is looked at with: T tokens that it sees, and after each the one that comes.
+public struct InspectedText: Equatable, Sendable {
+    /// T ids.
+    public let tokens: [Int32]
+    /// The token after each.
+    public let targets: [Int32]
+    /// What text it is, for the reader.
+    public let source: String
+    /// Tokens of the whole text, of which `tokens` are the first.
+    public let available: Int
+
+    /// Tokens to look at where nothing else is asked for.
+    public static let usualCount = 64
+
+    /// The first tokens of a text: all but the last are seen, all but the first predicted.
+    ///
+    /// - Parameters:
+    ///   - ids: of the whole text.
+    ///   - count: T, at most the block size.
+    /// - Throws: `UserError(.data)` when there are not two tokens.
+    public init(ids: [Int32], count: Int, source: String) throws {
+        guard ids.count >= 2 else {
+            let found = ids.isEmpty ? "is empty" : "is a single token"
+            throw UserError(.data, "\(source) \(found): it takes two, one to see and one to predict")
+        }
+        let count = min(count, ids.count - 1)
+        tokens = Array(ids[..<count])
+        targets = Array(ids[1...count])
+        self.source = source
+        available = ids.count
+    }
+}

@@ -1,0 +1,142 @@
+// What differs by layer: entropy, the logit lens, gradients and updates, activations.
+
+/** A place whose content is made anew for each checkpoint. */
+function perCheckpoint(make) {
+  const place = el("div");
+  watch(["checkpoint"], () => place.replaceChildren(...make(current())));
+  return place;
+}
+
+const average = values => values.reduce((sum, v) => sum + v, 0) / values.length;
+const iterationOf = (c, i) => c.iteration ?? i;
+const card = (title, ...children) => el("div", {class: "card"}, el("h3", {}, title), ...children);
+
+function layerSections() {
+  return [entropySection(), lensSection(), gradientSection(), activationSection()];
+}
+
+function entropySection() {
+  const shares = (c, layer) => c.heads[layer].map(head => head.normalized_entropy).filter(v => v !== null);
+  const layers = Array.from({length: nLayers}, (_, layer) => layer).filter(layer => shares(current(), layer).length);
+  const byLayer = perCheckpoint(c => [lineChart([{
+    name: "mean of the heads", points: layers.map(l => [l, average(shares(c, l))]),
+    low: layers.map(l => [l, Math.min(...shares(c, l))]), high: layers.map(l => [l, Math.max(...shares(c, l))]),
+  }], {x: "layer", y: "entropy, of the most", zero: true, whole: true, height: 200})]);
+  const cards = [card("By layer, with the widest and the narrowest head", byLayer)];
+  if (hasHistory) cards.push(card("Over the run, a line for each layer", lineChart(layers.map(l => ({
+    name: `layer ${l}`, points: DATA.checkpoints.map((c, i) => [iterationOf(c, i), average(shares(c, l))]),
+  })), {x: "iteration", y: "entropy, of the most", zero: true, height: 200})));
+  return section("How widely heads look",
+    "The entropy of a row of a map, −Σ w ln w, divided by the logarithm of the number of tokens that the row sees, and averaged: 0 if "
+    + "all of the attention is on one token, 1 if every token gets the same. The first row sees only itself and does not count.",
+    el("div", {class: "cards"}, cards));
+}
+
+/** The logit lens: a row for each position, a column for each layer. */
+function lensSection() {
+  const columns = nLayers + 1;
+  const name = i => i === 0 ? "embedding" : `after layer ${i - 1}`;
+  const readout = el("p", {id: "lens-reading", class: "readout", "aria-live": "polite"});
+  const rows = DATA.targets.map((target, position) => el("tr", {}, el("th", {scope: "row", class: "mono"},
+    `${tokenText(DATA.tokens[position])} → ${tokenText(target)}`),
+  Array.from({length: columns}, (_, layer) => el("td", {class: "mono", "data-position": position, "data-layer": layer}))));
+  const cells = rows.flatMap(row => [...row.querySelectorAll("td")]);
+  const box = el("div", {class: "wide lens"}, el("table", {},
+    el("thead", {}, el("tr", {}, el("th", {scope: "col"}, "token → next"),
+      Array.from({length: columns}, (_, i) => el("th", {scope: "col"}, i === 0 ? "emb" : String(i - 1))))),
+    el("tbody", {}, rows)));
+  let at = columns * Math.min(length - 1, 1) + columns - 1;
+  function show(i) {
+    at = i;
+    const position = Math.floor(i / columns), layer = i % columns, [top, p, target] = current().lens[layer][position];
+    cells.forEach((cell, j) => cell.classList.toggle("chosen", j === i));
+    Object.assign(readout.dataset, {layer, position, top, probability: p, target});
+    readout.replaceChildren(`After ${quoted(DATA.tokens[position])} (${position}), ${name(layer)}: likeliest ${quoted(top)}, `
+      + `${number(p, 3)}; what comes, ${quoted(DATA.targets[position])}, has `, el("b", {}, number(target, 4)), ".");
+  }
+  walk(box, cells, columns, show);
+  box.addEventListener("pointerover", event => {
+    const i = cells.indexOf(event.target);
+    if (i >= 0) show(i);
+  });
+  watch(["checkpoint"], () => {
+    cells.forEach((cell, i) => {
+      const position = Math.floor(i / columns), [top, , target] = current().lens[i % columns][position];
+      cell.textContent = tokenText(top);
+      cell.setAttribute("style", tint("--good", .6 * target));
+      cell.classList.toggle("right-one", top === DATA.targets[position]);
+    });
+    show(at);
+  });
+  const losses = c => c.lens.map((readings, i) => [i - 1, average(readings.map(r => -Math.log(Math.max(r[2], 1e-30))))]);
+  const chart = perCheckpoint(c => [lineChart([{name: "loss", points: losses(c)}],
+    {x: "layer (−1: embedding)", y: "loss if it ended here", whole: true, height: 200})]);
+  return section("What each layer would say: the logit lens",
+    "The model's final LayerNorm and output layer, applied to what stands in the residual stream after each layer (nostalgebraist, 2020). "
+    + "Each cell shows the token that would be predicted there; the greener, the more probability the token has that really comes. "
+    + "Underlined where both are the same. The last column is the model's own prediction.",
+    readout, el("div", {class: "lensrow"}, box, chart));
+}
+
+/** Tensors of the layers by what they are: {"attn.c_attn.weight": [[layer, value], …], …}. */
+function byPart(c, key) {
+  const parts = {};
+  for (const tensor of c.gradient.tensors) {
+    const found = tensor.name.match(/\.h\.(\d+)\.(.*\.weight)$/);
+    if (!found || tensor[key] === null) continue;
+    (parts[found[2].replace(".weight", "")] ??= []).push([Number(found[1]), tensor[key]]);
+  }
+  return Object.entries(parts).map(([name, points]) => ({name, points}));
+}
+
+function gradientSection() {
+  const content = perCheckpoint(c => {
+    const cards = [card("Norm of the gradient", lineChart(byPart(c, "gradient_norm"),
+      {x: "layer", y: "norm of the gradient", log: true, whole: true, height: 220}))];
+    const ratios = byPart(c, "update_ratio");
+    cards.push(ratios.length
+      ? card("Update by parameter", lineChart(ratios, {x: "layer", y: "|update| / |parameter|", log: true, whole: true, height: 220,
+        references: [{name: "a usual size", y: 1e-3}]}))
+      : card("Update by parameter", el("p", {}, "This model comes without an optimizer's moments (only a run's checkpoints have "
+        + "them), so there is no next update to show.")));
+    const rate = c.gradient.learning_rate;
+    return [
+      el("p", {}, "Norm of the whole gradient: ", el("b", {}, number(c.gradient.norm)),
+        rate === null ? "." : `; learning rate of the next update: ${number(rate)}.`),
+      el("div", {class: "cards"}, cards),
+      el("details", {}, el("summary", {}, "every tensor"), table(["tensor", "shape", "|parameter|", "|gradient|", "|update| / |parameter|"],
+        c.gradient.tensors.map(t => [t.name.replace("transformer.", ""), t.shape.join(" × "), t.parameter_norm, t.gradient_norm,
+          t.update_ratio]))),
+    ];
+  });
+  const parts = [content];
+  if (hasHistory) parts.push(card("Over the run", lineChart([{name: "norm of the gradient",
+    points: DATA.checkpoints.map((c, i) => [iterationOf(c, i), c.gradient.norm])}],
+  {x: "iteration", y: "norm of the whole gradient", zero: true, height: 200})));
+  return section("How gradients flow",
+    "The gradient of this text's mean loss, and the step that AdamW would make of it with the checkpoint's own moments, learning rate, "
+    + "clipping and weight decay: how far it would move each tensor, by the tensor's length. Layers that get much less than others "
+    + "learn slower. A ratio of about 0.001 is usual in the middle of a training; towards its end the learning rate falls, and so does this.", parts);
+}
+
+function activationSection() {
+  const rule = DATA.rule;
+  return section("How large activations are",
+    "The residual stream is what the layers write to, so its vectors grow from layer to layer. A unit of an MLP is shut where it lets "
+    + `nothing through (an input of at most ${rule.shut}), wide open where it passes its input on as it is (at least ${rule.open}), and dead if it `
+    + "is shut at every token of this text.",
+    perCheckpoint(c => {
+      const a = c.activations;
+      const over = (values, key, first) => values.map((v, i) => [i + first, v[key]]);
+      return [el("div", {class: "cards"},
+        card("Length of the residual stream's vectors", lineChart([{name: "norm", points: over(a.residuals, "norm", -1)}],
+          {x: "layer (−1: embedding)", y: "mean norm", zero: true, whole: true, height: 200})),
+        card("Units of the MLPs", lineChart(["shut", "open", "dead"].map(name => ({name, points: over(a.units, name, 0)})),
+          {x: "layer", y: "share", zero: true, whole: true, height: 200}))),
+      el("details", {}, el("summary", {}, "every layer"),
+        table(["residual stream", "mean", "standard deviation", "norm"], a.residuals.map((r, i) =>
+          [i === 0 ? "embedding" : `after layer ${i - 1}`, r.mean, r.deviation, r.norm])),
+        table(["MLP of layer", "mean", "standard deviation", "shut", "wide open", "dead"], a.units.map((u, i) =>
+          [String(i), u.mean, u.deviation, percent(u.shut), percent(u.open), percent(u.dead)])))];
+    }));
+}

@@ -1,0 +1,190 @@
+import ArgumentParser
+import Formats
+import Insight
+import Text
+import Training
+import Transformer
+
+/// `ddp-train inspect`: a page that looks inside a model.
+struct Inspect: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Look inside a model: what its heads attend to, what each layer predicts, how gradients flow.",
+        discussion: """
+            Writes one HTML page, which opens anywhere and fetches nothing, and its numbers as JSON beside it. For a run it holds \
+            every checkpoint that is kept (--keep_checkpoints), with a slider between them.
+
+              ddp-train inspect --out_dir=out
+              ddp-train inspect --init_from=gpt2 --text="When Mary and John went to the store, John gave a drink to Mary"
+            """
+    )
+
+    @OptionGroup(title: "Model") var source: ModelArguments
+
+    @Option(help: ArgumentHelp("The text to look at. (default: the validation split's beginning)", valueName: "text"))
+    var text: String?
+
+    @Option(
+        help: ArgumentHelp("A file with the text, or - for standard input.", valueName: "file"),
+        completion: .file()
+    )
+    var input: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Tokens of it, at most block_size. (default: \(InspectedText.usualCount), or what block and text have)",
+            valueName: "n"
+        )
+    )
+    var tokens: NumberText?
+
+    @Option(
+        help: ArgumentHelp(
+            "The page; the JSON stands beside it. (default: inspect.html in out_dir, else here)",
+            valueName: "file"
+        ),
+        completion: .file()
+    )
+    var out: String?
+
+    @Option(help: ArgumentHelp("Decides the sample and the random tokens of the induction score.", valueName: "n"))
+    var seed: NumberText = 1337
+
+    @Flag(help: "Print the JSON too, on one line.")
+    var json = false
+
+    func run() throws {
+        let seed = UInt64(try seed.whole("seed", atLeast: 0, atMost: .max))
+        let asked = try tokens?.whole("tokens", atLeast: 1)
+        guard text == nil || input == nil else {
+            throw UserError(.usage, "--text and --input both name a text: leave one out")
+        }
+        let source = try source.load(forTraining: true)
+        let shape = source.model.configuration
+        if let asked, asked > shape.blockSize {
+            throw UserError(.usage, "tokens=\(asked): the model sees at most block_size=\(shape.blockSize)")
+        }
+        let text = try inspectedText(source, count: asked ?? min(InspectedText.usualCount, shape.blockSize))
+        let most = try InspectionReport.mostCheckpoints(shape, tokens: text.tokens.count)
+        let output = RunOutput()
+        var notices: [String] = []
+        func notice(_ line: String) {
+            notices.append(line)
+            output.note(line)
+        }
+        if source.state?.options["document_mask"] == "true" {
+            notice("the run kept attention within documents; here it reaches over the whole text")
+        }
+        if let asked, asked > text.tokens.count {
+            notice("\(text.source) has \(text.tokens.count) tokens to look at, not \(asked)")
+        } else if asked == nil, text.available > text.tokens.count + 1 {
+            notice(
+                "of the \(text.available) tokens of \(text.source) these are the first \(text.tokens.count): see --tokens"
+            )
+        }
+
+        var inspections: [Inspection] = []
+        var shown = 0
+        for folder in try folders(source, most: most, notice: notice) {
+            let isShown = folder == source.folder
+            output.progress("looking at \(folder)")
+            defer { output.clearProgress() }
+            do {
+                let checkpoint = source.state == nil ? nil : try Checkpoint(folder: folder)
+                let model =
+                    isShown ? source.model : try checkpoint!.loadModel(pool: source.model.pool, forTraining: true)
+                guard model.configuration == shape else { throw UserError(.data, "\(folder) has another shape") }
+                let inspection = try Inspection(
+                    model,
+                    name: FileSystem.lastComponent(of: folder),
+                    checkpoint: checkpoint,
+                    text: text,
+                    tokenizer: source.tokenizer,
+                    seed: seed
+                )
+                if isShown { shown = inspections.count }
+                inspections.append(inspection)
+            } catch let error as UserError where !isShown {
+                notice("left out: \(error.message)")
+            }
+        }
+        let report = InspectionReport(
+            title: "inspect: \(self.source.isRun ? self.source.outDir : source.folder)",
+            model: source.model,
+            text: text,
+            tokenizer: source.tokenizer,
+            inspections: inspections,
+            shown: shown,
+            notices: notices
+        )
+        try write(report)
+    }
+
+    /// The checkpoints to look at, in the run's order; another tool's model alone.
+    private func folders(_ model: TrainedModel, most: Int, notice: (String) -> Void) throws -> [String] {
+        guard source.isRun else { return [model.folder] }
+        let store = CheckpointStore(outputFolder: source.outDir)
+        let all = try store.iterations().reversed().map(store.path)
+        // A copy of a run may have folders in place of the links.
+        guard let chosen = all.firstIndex(of: model.folder) else { return [model.folder] }
+        let kept = InspectionReport.spread(all.count, most: most, keeping: chosen)
+        if kept.count < all.count {
+            notice("of \(all.count) checkpoints the page has \(kept.count): fewer --tokens leave room for more")
+        }
+        return kept.map { all[$0] }
+    }
+
+    // MARK: - Text
+
+    private func inspectedText(_ model: TrainedModel, count: Int) throws -> InspectedText {
+        guard let (name, bytes) = try givenText() else { return try beginningOfValidation(model, count: count) }
+        let tokenizer = try model.requiredTokenizer()
+        let ids: [Int32]
+        do {
+            ids = try tokenizer.encode(bytes)
+        } catch let error as UserError {
+            throw UserError(error.kind, "\(name): \(error.message)")
+        }
+        return try InspectedText(ids: ids, count: count, source: name)
+    }
+
+    private func givenText() throws -> (name: String, bytes: [UInt8])? {
+        if let text { return ("the text given by --text", Array(text.utf8)) }
+        switch input {
+        case nil: return nil
+        case "-"?: return ("the text of standard input", try Console.input())
+        case let path?: return ("the text of \(path)", try FileSystem.read(path))
+        }
+    }
+
+    private func beginningOfValidation(_ model: TrainedModel, count: Int) throws -> InspectedText {
+        guard let state = model.state else {
+            throw UserError(.usage, "\(model.folder) comes without a data set: give a text by --text or --input")
+        }
+        let folder = state.options["data_dir"] ?? TrainingConfiguration().dataDir
+        let dataset: Dataset
+        do {
+            dataset = try Dataset.open(folder: folder, name: state.dataset)
+        } catch let error as UserError {
+            throw UserError(error.kind, "\(error.message), or give a text by --text or --input")
+        }
+        try dataset.checkTokenizer(against: model.tokenizer, of: model.folder)
+        let tokens = try dataset.limited(toVocabulary: model.model.configuration.vocabularySize).validation
+        var ids = [Int32](repeating: 0, count: min(count + 1, tokens.count))
+        try ids.withUnsafeMutableBufferPointer { ids in
+            try tokens.copy(from: 0, count: ids.count, into: ids.baseAddress!)
+        }
+        return try InspectedText(ids: ids, count: count, source: "the beginning of \(state.dataset)'s validation split")
+    }
+
+    // MARK: - Output
+
+    private func write(_ report: InspectionReport) throws {
+        let page = out ?? (source.isRun ? source.outDir + "/inspect.html" : "inspect.html")
+        let stem = page.hasSuffix(".html") ? String(page.dropLast(".html".count)) : page
+        let document = report.json
+        let text = document.text() + "\n"
+        try AtomicFile.write(report.page(document), to: page)
+        try AtomicFile.write(text, to: stem + ".json")
+        try Console.output(json ? text : "\(report.summary)\n\(page), and its numbers in \(stem).json\n")
+    }
+}
