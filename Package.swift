@@ -71,7 +71,9 @@ let package = Package(
             name: "Insight",
             dependencies: ["Training", "Interchange", "Transformer", "Text", "Compute", "Formats"],
             // Style and scripts of the pages stand in the program, which then needs no files beside it.
-            resources: [.embedInCode("Page/page.css"), .embedInCode("Page/page.js")],
+            resources: [
+                .embedInCode("Page/page.css"), .embedInCode("Page/page.js"), .embedInCode("Report/report.js"),
+            ],
             swiftSettings: optimizedSwift
         ),
         .executableTarget(

@@ -30,7 +30,7 @@ struct DDPTrain: ParsableCommand {
         version: "0.1.0",
         subcommands: [
             Train.self, Prepare.self, TokenizerCommand.self, Sample.self, Eval.self, Export.self,
-            CheckpointCommand.self, Bench.self, Config.self, Plan.self, Doctor.self, Launch.self,
+            CheckpointCommand.self, Report.self, Bench.self, Config.self, Plan.self, Doctor.self, Launch.self,
             BenchGenerate.self, BenchComm.self,
         ],
         defaultSubcommand: Train.self
