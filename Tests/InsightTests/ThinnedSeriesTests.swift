@@ -52,6 +52,20 @@ struct ThinnedSeriesTests {
         }
     }
 
+    @Test("Stretches hold every value once: their mean is that of the series, and each lies between its extremes")
+    func stretches() {
+        let values = noise(96 * 8)
+        let thinned = series(values, limit: 100)
+        #expect(thinned.isThinned && !series(Array(values[..<96]), limit: 100).isThinned)
+        let stretches = thinned.stretches
+        let mean = stretches.reduce(0) { $0 + $1.mean.y } / Double(stretches.count)
+        let exact = values.reduce(0, +) / Double(values.count)
+        // Sums in another order.
+        #expect(abs(mean / exact - 1) < 1e-12)
+        #expect(stretches.allSatisfy { $0.low.y < $0.mean.y && $0.mean.y < $0.high.y })
+        #expect(zip(stretches, stretches.dropFirst()).allSatisfy { $0.mean.x < $1.low.x && $0.high.x < $1.mean.x })
+    }
+
     @Test("What is no number is left out")
     func notFinite() {
         var series = ThinnedSeries(limit: 100)

@@ -110,6 +110,12 @@ function pageHeader(title, ...beside) {
   return el("header", {class: "page"}, el("h1", {}, title), ...beside, themeButton());
 }
 
+/** A count in few characters: `150.5K`, `461M`. */
+function compact(value) {
+  return value === null || value === undefined ? "–"
+    : new Intl.NumberFormat("en-US", {notation: "compact", maximumSignificantDigits: 4}).format(value);
+}
+
 /** `45 s`, `12 min 5 s`, `3 h 20 min`, `4 days 7 h`. */
 function duration(seconds) {
   if (seconds === null || seconds === undefined) return "–";
@@ -135,9 +141,10 @@ function svgText(svg, names = []) {
   const root = getComputedStyle(document.documentElement);
   const [, , width, height] = svg.getAttribute("viewBox").split(" ").map(Number);
   const text = {"font-size": 11, "font-family": "sans-serif"};
-  names.forEach(([name, colour], i) => {
+  names.forEach(([name, colour, dashed], i) => {
     const y = height + 12 + 16 * i;
-    copy.append(el("rect", {x: 52, y: y - 6, width: 14, height: 3, style: `fill:${resolved(colour)}`}),
+    copy.append(
+      el("path", {d: `M50 ${y - 4}h16`, style: `stroke:${resolved(colour)};stroke-width:2;stroke-dasharray:${dashed ? "4 2" : "none"}`}),
       el("text", {...text, x: 72, y, style: `fill:${root.getPropertyValue("--ink")}`}, name));
   });
   const total = height + 16 * names.length;
@@ -169,6 +176,21 @@ function ticks(low, high, count) {
   return result;
 }
 
+/** Round values on a logarithmic axis, from and to exponents of ten. */
+function logTicks(low, high, count) {
+  // Within a decade equal steps read best.
+  if (high - low < 1) return ticks(10 ** low, 10 ** high, count).filter(value => value > 0);
+  const factors = high - low < 3 ? [1, 2, 5] : [1], stride = high - low < 3 ? 1 : Math.ceil((high - low) / count);
+  const result = [];
+  for (let power = Math.floor(low); power <= high; power += stride) {
+    for (const factor of factors) {
+      const value = factor * 10 ** power, place = Math.log10(value);
+      if (place >= low && place <= high) result.push(value);
+    }
+  }
+  return result;
+}
+
 /**
  * A line chart as wide as its place.
  *
@@ -192,7 +214,7 @@ function lineChart(series, options = {}) {
       kept.set(key, [...hidden].map(s => s.name));
       event.currentTarget.setAttribute("aria-pressed", String(!hidden.has(s)));
       draw();
-    }}, el("i", {style: `background:${s.colour}`}), s.name)),
+    }}, el("i", {class: s.dashed ? "dashed" : null, style: `background-color:${s.colour}`}), s.name)),
     el("button", {type: "button", class: "save", title: "save as SVG", onclick: () => {
       const svg = place.querySelector("svg");
       if (svg) download(`${options.key ?? options.y}.svg`.replaceAll(/[^\w.]+/g, "-"), box.svgText(), "image/svg+xml");
@@ -221,13 +243,13 @@ function lineChart(series, options = {}) {
     const py = y => bottom - (toY(y) - y0) / (y1 - y0) * (bottom - top);
     const line = points => points.filter(p => usable(p[1])).map((p, i) => `${i ? "L" : "M"}${px(p[0]).toFixed(1)} ${py(p[1]).toFixed(1)}`).join("");
     const parts = [];
-    for (const t of ticks(y0, y1, 5)) {
-      const y = options.log ? 10 ** t : t;
+    for (const y of options.log ? logTicks(y0, y1, 5) : ticks(y0, y1, 5)) {
       parts.push(el("line", {class: "grid", x1: left, x2: right, y1: py(y), y2: py(y)}),
         el("text", {x: left - 6, y: py(y) + 4, "text-anchor": "end"}, number(y, 3)));
     }
     for (const t of ticks(x0, x1, Math.max(2, Math.floor(width / 110)))) {
-      parts.push(el("text", {x: px(t), y: bottom + 16, "text-anchor": "middle"}, number(t)));
+      // A number at the edge stands within it.
+      parts.push(el("text", {x: px(t), y: bottom + 16, "text-anchor": px(t) > right - 14 ? "end" : "middle"}, number(t)));
     }
     parts.push(el("text", {x: right, y: height - 4, "text-anchor": "end"}, options.x ?? ""),
       el("text", {x: left, y: height - 4}, options.y ?? ""));
@@ -288,7 +310,7 @@ function lineChart(series, options = {}) {
   box.svgText = () => {
     at = null;
     draw();
-    return svgText(place.querySelector("svg"), shown.filter(s => !hidden.has(s)).map(s => [s.name, s.colour]));
+    return svgText(place.querySelector("svg"), shown.filter(s => !hidden.has(s)).map(s => [s.name, s.colour, s.dashed]));
   };
   box.append(place, tip, legend);
   new ResizeObserver(draw).observe(place);

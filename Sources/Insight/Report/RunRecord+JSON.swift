@@ -48,18 +48,30 @@ extension RunRecord {
         ])
     }
 
-    /// By name, each with how many values there were and the points that stayed of them.
+    /// By name, each with how many values there were and the points that stayed of them; where not all did, with the lowest,
+    /// the mean and the highest of each stretch too.
     private var seriesJSON: JSONValue {
         .object(
             RunHistory.Name.allCases.map { name in
                 let series = history.series[name]!
-                let points = series.points.map { JSONValue.array([.integer($0.x), .number($0.y)]) }
-                return .init(
-                    name.rawValue,
-                    .object([.init("count", .integer(series.count)), .init("points", .array(points))])
-                )
+                var members: [JSONValue.Member] = [
+                    .init("count", .integer(series.count)), .init("points", Self.json(series.points)),
+                ]
+                if series.isThinned {
+                    let stretches = series.stretches
+                    members += [
+                        .init("low", Self.json(stretches.map(\.low))),
+                        .init("mean", Self.json(stretches.map(\.mean))),
+                        .init("high", Self.json(stretches.map(\.high))),
+                    ]
+                }
+                return .init(name.rawValue, .object(members))
             }
         )
+    }
+
+    private static func json(_ points: [ThinnedSeries.Point]) -> JSONValue {
+        .array(points.map { .array([.integer($0.x), .number($0.y)]) })
     }
 
     private static func number(_ value: Double?) -> JSONValue {

@@ -13,10 +13,24 @@ struct ThinnedSeries: Equatable {
     private struct Bucket: Equatable {
         var low: Point
         var high: Point
+        var sum: Double
+        var count = 1
+        let firstX: Int
+        var lastX: Int
+
+        init(_ point: Point) {
+            (low, high, sum) = (point, point, point.y)
+            (firstX, lastX) = (point.x, point.x)
+        }
+
+        var mean: Point { Point(x: firstX + (lastX - firstX) / 2, y: sum / Double(count)) }
 
         mutating func take(_ other: Bucket) {
             if other.low.y < low.y { low = other.low }
             if other.high.y > high.y { high = other.high }
+            sum += other.sum
+            count += other.count
+            lastX = other.lastX
         }
     }
 
@@ -44,12 +58,12 @@ struct ThinnedSeries: Equatable {
         last = point
         count += 1
         if filled < width, !buckets.isEmpty {
-            buckets[buckets.count - 1].take(Bucket(low: point, high: point))
+            buckets[buckets.count - 1].take(Bucket(point))
             filled += 1
             return
         }
         if buckets.count == capacity { merge() }
-        buckets.append(Bucket(low: point, high: point))
+        buckets.append(Bucket(point))
         filled = 1
     }
 
@@ -61,6 +75,12 @@ struct ThinnedSeries: Equatable {
         }
         width *= 2
     }
+
+    /// Whether values were left out.
+    var isThinned: Bool { width > 2 }
+
+    /// Of each stretch its lowest and highest value and, in its middle, the mean of all its values.
+    var stretches: [(low: Point, mean: Point, high: Point)] { buckets.map { ($0.low, $0.mean, $0.high) } }
 
     /// In the order of the series.
     var points: [Point] {

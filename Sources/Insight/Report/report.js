@@ -3,6 +3,11 @@
 
 const runs = DATA.runs, several = runs.length > 1;
 const points = (run, name) => run.series[name].points;
+/** A line of a chart: every point, or where there were too many the mean of each stretch between its extremes. */
+const line = (run, series, name, options) => {
+  const {points, mean, low, high} = run.series[series];
+  return {name, points: mean ?? points, low, high, ...options};
+};
 const last = list => list.length ? list[list.length - 1][1] : null;
 const percent = (part, whole) => whole > 0 ? `${number(100 * part / whole, 3)} %` : "–";
 
@@ -70,14 +75,14 @@ function lossChart(series, references, key) {
 function charts() {
   const chart = (title, name, options = {}) => {
     if (!runs.some(run => points(run, name).length)) return null;
-    const series = runs.map((run, i) => ({name: called(run), points: points(run, name), colour: colour(i)}));
+    const series = runs.map((run, i) => line(run, name, called(run), {colour: colour(i)}));
     return el("div", {class: "card"}, el("h3", {}, title), lineChart(series, {x: "iteration", y: title, key: name, ...options}));
   };
   return el("div", {class: "cards"},
     chart("learning rate", "learning_rate"),
     chart("gradient norm", "gradient_norm", {log: true}),
     chart("tokens a second", "tokens_per_second", {zero: true}),
-    chart("mfu", "mfu", {zero: true}),
+    chart("share of this machine's peak (mfu)", "mfu", {zero: true}),
     chart("bits per byte", "val_bits_per_byte"));
 }
 
@@ -87,7 +92,7 @@ function timeSection(run) {
   const parts = [
     ["computing", Math.max(0, time.updates - time.waiting)], ["waiting for other ranks", time.waiting],
     ["evaluations", time.evaluations], ["saving", time.saving],
-  ];
+  ].filter(([, seconds], i) => i === 0 || seconds > 0);
   const total = parts.reduce((sum, [, seconds]) => sum + seconds, 0);
   if (!(total > 0)) return null;
   const bar = el("div", {class: "bar", role: "img", "aria-label": parts.map(([n, s]) => `${n} ${percent(s, total)}`).join(", ")},
@@ -133,13 +138,14 @@ function checkpointSection(run) {
 function configurationSection(run) {
   if (!run.configuration.length) return null;
   const rows = entries => entries.map(e => [e.name, el("code", {}, e.value), e.origin]);
+  const fits = element => { element.classList.add("fits"); return element; };
   const chosen = run.configuration.filter(e => e.origin !== "built-in default");
   const builtIn = run.configuration.filter(e => e.origin === "built-in default");
   const headings = ["option", "value", "from"];
   const details = el("details", {open: kept.get("defaults", false)}, el("summary", {}, `${builtIn.length} built-in defaults`),
-    table(headings, rows(builtIn)));
+    fits(table(headings, rows(builtIn))));
   details.addEventListener("toggle", () => kept.set("defaults", details.open));
-  return section("Configuration", "Every option, and where its value comes from.", table(headings, rows(chosen)),
+  return section("Configuration", "Every option, and where its value comes from.", fits(table(headings, rows(chosen))),
     builtIn.length ? details : null);
 }
 
@@ -157,20 +163,20 @@ function onePage(run) {
     run.remaining_seconds !== null ? figure("left", duration(run.remaining_seconds)) : null,
     run.best ? figure(`best val loss, at ${number(run.best.iteration)}`, number(run.best.val_loss, 5)) : null,
     run.last && run.last.iteration !== run.best?.iteration ? figure("last val loss", number(run.last.val_loss, 5)) : null,
-    aboveOptimum(run.last) ? figure("last above the optimum", aboveOptimum(run.last)) : null,
+    aboveOptimum(run.last) ? figure("above the optimum", aboveOptimum(run.last)) : null,
     run.last?.val_bits_per_byte ? figure("bits per byte", number(run.last.val_bits_per_byte)) : null,
-    run.tokens !== null ? figure("tokens seen", number(run.tokens)) : null,
+    run.tokens !== null ? figure("tokens seen", compact(run.tokens)) : null,
     last(points(run, "tokens_per_second")) !== null
       ? figure("tokens a second", number(Math.round(last(points(run, "tokens_per_second"))))) : null,
     last(points(run, "mfu")) !== null ? figure("of this machine's peak", percent(last(points(run, "mfu")), 1)) : null,
   ];
   const losses = [
-    {name: "train, logged updates", points: points(run, "loss"), colour: colour(9)},
-    {name: "train, evaluated", points: points(run, "train_loss"), colour: colour(0)},
-    {name: "val", points: points(run, "val_loss"), colour: colour(1)},
+    line(run, "loss", "train, logged updates", {colour: colour(0)}),
+    line(run, "train_loss", "train, evaluated", {colour: colour(2)}),
+    line(run, "val_loss", "val", {colour: colour(1)}),
   ];
-  const shown = points(run, "loss").length, count = run.series.loss.count;
-  const thinned = shown < count ? ` Of ${number(count)} logged updates ${number(shown)} are shown, highest and lowest of each stretch.` : "";
+  const {count, mean} = run.series.loss;
+  const thinned = mean ? ` Of ${number(count, 6)} logged updates: the mean, lowest and highest of ${number(mean.length)} stretches.` : "";
   document.body.append(
     pageHeader(document.title, el("span", {class: "quiet"}, `${run.dataset ?? ""} · written ${moment(DATA.written)}`)),
     el("div", {class: "figures"}, figures), meaning,
@@ -183,16 +189,15 @@ function onePage(run) {
 
 function severalPages() {
   const losses = runs.flatMap((run, i) => [
-    {name: `${called(run)} val`, points: points(run, "val_loss"), colour: colour(i)},
-    {name: `${called(run)} train`, points: points(run, "train_loss").length ? points(run, "train_loss") : points(run, "loss"),
-      colour: colour(i), dashed: true},
+    line(run, "val_loss", `${called(run)} val`, {colour: colour(i)}),
+    line(run, points(run, "train_loss").length ? "train_loss" : "loss", `${called(run)} train`, {colour: colour(i), dashed: true}),
   ]);
   const optima = new Set(runs.map(run => run.last?.val_optimum ?? null));
   const optimum = optima.size === 1 ? [...optima][0] : null;
   const rows = runs.map((run, i) => [
     el("span", {}, el("i", {class: "dot", style: `background:${colour(i)}`}), called(run)), state(run)[0], run.iteration,
-    run.best?.val_loss, run.best?.iteration, run.last?.val_loss, run.last?.train_loss, run.last?.val_bits_per_byte, run.tokens,
-    duration(run.time.updates + run.time.evaluations + run.time.saving), last(points(run, "tokens_per_second")),
+    run.best?.val_loss, run.best?.iteration, run.last?.val_loss, run.last?.train_loss, run.last?.val_bits_per_byte, compact(run.tokens),
+    duration(run.time.updates + run.time.evaluations + run.time.saving), Math.round(last(points(run, "tokens_per_second")) ?? 0),
   ]);
   document.body.append(
     pageHeader(document.title, el("span", {class: "quiet"}, `written ${moment(DATA.written)}`)),
