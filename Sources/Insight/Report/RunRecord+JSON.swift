@@ -12,6 +12,7 @@ extension RunRecord {
             .init("iteration", .integer(iteration)),
             .init("max_iters", configuration?.values.map { .integer($0.maxIters) } ?? .null),
             .init("remaining_seconds", status == .running ? Self.number(remainingSeconds) : .null),
+            .init("quiet_seconds", status == .running ? .number(quietSeconds) : .null),
             .init("last_write", lastWrite.map { .integer($0) } ?? .null),
             .init("tokens", history.tokens.map { .integer($0) } ?? .null),
             .init("dataset", configuration?.values.map { .string($0.dataset) } ?? .null),
@@ -32,6 +33,11 @@ extension RunRecord {
         let (count, line) = (history.damagedCount, history.firstDamagedLine ?? 0)
         let what = count == 1 ? "line \(line) is" : "\(count) lines, the first of them line \(line), are"
         return notices + ["\(files.metrics): \(what) damaged and passed over"]
+    }
+
+    /// How long a run that goes on may write nothing: three times what an update and an evaluation take, two minutes at least.
+    private var quietSeconds: Double {
+        max(120, 3 * ((history.recentStepSeconds ?? 0) + history.lastEvaluationSeconds))
     }
 
     /// When the metrics were last written, in seconds since 1970.

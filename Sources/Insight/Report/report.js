@@ -20,7 +20,7 @@ function state(run) {
   switch (run.status) {
     case "running": {
       const age = ago();
-      if (age < 120) return ["running", "", "good"];
+      if (age < run.quiet_seconds) return ["running", "", "good"];
       return ["running?", `Nothing was written for ${duration(age)}: it works on something long, or was killed, or this page was copied. `
         + `"ddp-train report ${run.folder}" tells.`, "bad"];
     }
