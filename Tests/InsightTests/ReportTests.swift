@@ -150,7 +150,7 @@ struct ReportTests {
         #expect(try FileSystem.read(folder("mine.html")) == Array("<!doctype html>mine".utf8))
         for _ in 0..<2 { _ = try ReportPage.write([path], to: folder("ours.html"), overwrite: false) }
         _ = try ReportPage.write([path], to: folder("mine.html"), overwrite: true)
-        #expect(HTMLPage.isOurs(folder("mine.html")))
+        #expect(RunFiles.isPage(folder("mine.html")))
         #expect(throws: UserError.self) { try ReportPage.write([path], to: folder.path, overwrite: true) }
     }
 

@@ -1,4 +1,5 @@
 import Formats
+import Training
 
 /// A page that is one file: style, script and data stand in it, and nothing is fetched, so it opens anywhere, for ever.
 ///
@@ -15,14 +16,6 @@ struct HTMLPage {
     /// a page that is finished.
     var reload: Int?
 
-    private static let generator = "<meta name=\"generator\" content=\"ddp-train\">"
-
-    /// Whether a file is a page that this program has made, which may be replaced.
-    static func isOurs(_ path: String) -> Bool {
-        guard let file = try? MappedFile(path: path) else { return false }
-        return String(decoding: file.bytes.prefix(1000), as: UTF8.self).contains(generator)
-    }
-
     var text: String {
         func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
         return """
@@ -31,7 +24,7 @@ struct HTMLPage {
             <meta charset="utf-8">
             <meta name="viewport" content="width=device-width, initial-scale=1">
             <meta name="color-scheme" content="light dark">
-            \(Self.generator)
+            \(RunFiles.pageMark)
             \(reload.map { "<meta name=\"reload\" content=\"\($0)\">\n" } ?? "")<title>\(Self.escaped(title))</title>
             <link rel="icon" href="data:,">
             <style>

@@ -67,7 +67,7 @@ public final class ReportLog: TrainingObserver {
         do {
             let path = record.files.report
             if lastWrite == nil {
-                guard FileSystem.kind(of: path) == nil || HTMLPage.isOurs(path) else {
+                guard FileSystem.kind(of: path) == nil || RunFiles.isPage(path) else {
                     throw UserError(.inputOutput, "\(path) is there and is no page of ddp-train's: move it elsewhere")
                 }
                 record.readConfiguration()

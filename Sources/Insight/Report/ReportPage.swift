@@ -54,7 +54,7 @@ public enum ReportPage {
         switch FileSystem.kind(of: path) {
         case nil: return
         case .file:
-            guard overwrite || HTMLPage.isOurs(path) else {
+            guard overwrite || RunFiles.isPage(path) else {
                 throw UserError(
                     .usage,
                     "\(path) is not a page that ddp-train has made: choose another --out, or replace it with --overwrite"

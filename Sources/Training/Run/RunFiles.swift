@@ -13,6 +13,15 @@ public struct RunFiles: Sendable {
     public var report: String { folder + "/" + RunFolder.reportFile }
     public var checkpoints: CheckpointStore { CheckpointStore(outputFolder: folder) }
 
+    /// Stands near the beginning of every page that this program makes.
+    public static let pageMark = "<meta name=\"generator\" content=\"ddp-train\">"
+
+    /// Whether a file is a page that this program has made, which may be replaced; another one is its owner's.
+    public static func isPage(_ path: String) -> Bool {
+        guard let file = try? MappedFile(path: path) else { return false }
+        return String(decoding: file.bytes.prefix(1000), as: UTF8.self).contains(pageMark)
+    }
+
     /// Whether there is what a run begins by writing.
     public var isRun: Bool {
         FileSystem.kind(of: metrics) == .file || FileSystem.kind(of: configuration) == .file

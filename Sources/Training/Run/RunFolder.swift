@@ -64,7 +64,15 @@ final class RunFolder {
     }
 
     private static func firstContent(of path: String) -> String? {
-        contents.first { $0 != reportFile && FileSystem.kind(of: path + "/" + $0) != nil }
+        present(in: path).first { $0 != reportFile }
+    }
+
+    /// What is there of a run.
+    private static func present(in path: String) -> [String] {
+        contents.filter { name in
+            name == reportFile
+                ? RunFiles.isPage(path + "/" + name) : FileSystem.kind(of: path + "/" + name) != nil
+        }
     }
 
     /// Whether a process is at work in the folder, as far as its lock tells.
@@ -102,7 +110,7 @@ final class RunFolder {
     }
 
     private func restore() throws {
-        for name in Self.contents where FileSystem.kind(of: replacedPath + "/" + name) != nil {
+        for name in Self.present(in: replacedPath) {
             try FileSystem.remove(path + "/" + name)
         }
         try move(from: replacedPath, to: path)
@@ -110,7 +118,7 @@ final class RunFolder {
     }
 
     private func move(from source: String, to target: String) throws {
-        for name in Self.contents where FileSystem.kind(of: source + "/" + name) != nil {
+        for name in Self.present(in: source) {
             try FileSystem.rename(source + "/" + name, to: target + "/" + name)
         }
         try FileSystem.synchronizeFolder(target)
