@@ -72,7 +72,7 @@ let package = Package(
             dependencies: ["Training", "Interchange", "Transformer", "Text", "Compute", "Formats"],
             // Style and scripts of the pages stand in the program, which then needs no files beside it.
             resources: [
-                .embedInCode("Page/page.css"), .embedInCode("Page/page.js"),
+                .embedInCode("Page/page.css"), .embedInCode("Page/page.js"), .embedInCode("Report/report.js"),
                 .embedInCode("Experiments/experiments.css"), .embedInCode("Experiments/experiments.js"),
                 .embedInCode("Inspect/inspect.css"), .embedInCode("Inspect/inspect.js"),
                 .embedInCode("Inspect/heads.js"), .embedInCode("Inspect/layers.js"),

@@ -47,12 +47,16 @@ public final class AtomicFile {
     }
 
     /// Flushes the bytes to disk, gives the file its name, and makes the name durable.
-    public func commit() throws {
+    ///
+    /// - Parameter durable: false for what is soon written again, or easily made again: whole or not there for every reader,
+    ///   but nobody waits for the disk, and a loss of power may leave an empty file.
+    public func commit(durable: Bool = true) throws {
         precondition(descriptor >= 0, "\(path) is written already")
-        guard Self.flush(descriptor) else { throw FileSystem.failure("cannot write", path, errno) }
+        guard !durable || Self.flush(descriptor) else { throw FileSystem.failure("cannot write", path, errno) }
         try FileSystem.rename(temporaryPath, to: path)
         close(descriptor)
         descriptor = -1
+        guard durable else { return }
         try FileSystem.synchronizeFolder(FileSystem.folder(of: path))
     }
 

@@ -40,6 +40,17 @@ public enum FileSystem {
         return "\(time.tv_sec).\(time.tv_nsec)"
     }
 
+    /// When a file was last changed, in seconds since 1970.
+    public static func modificationSeconds(of path: String) throws -> Int {
+        var info = stat()
+        guard stat(path, &info) == 0 else { throw failure("cannot look at", path, errno) }
+        #if canImport(Darwin)
+            return info.st_mtimespec.tv_sec
+        #else
+            return info.st_mtim.tv_sec
+        #endif
+    }
+
     /// Bytes that this process may still write on the file system that a path, or the nearest folder above it, lies on.
     public static func freeBytes(at path: String) throws -> Int {
         var place = path

@@ -30,8 +30,8 @@ struct DDPTrain: ParsableCommand {
         version: "0.1.0",
         subcommands: [
             Train.self, Prepare.self, TokenizerCommand.self, Sample.self, Eval.self, Export.self,
-            CheckpointCommand.self, Inspect.self, ExperimentCommand.self, SelfTestCommand.self, Bench.self, Config.self,
-            Plan.self, Doctor.self, Launch.self,
+            CheckpointCommand.self, Report.self, Inspect.self, ExperimentCommand.self, SelfTestCommand.self, Bench.self,
+            Config.self, Plan.self, Doctor.self, Launch.self,
             BenchGenerate.self, BenchComm.self,
         ],
         defaultSubcommand: Train.self

@@ -15,7 +15,7 @@ import Testing
         ]
         let original = try ConfigurationSources(options: options).resolve()
         var read = ResolvedConfiguration(TrainingConfiguration())
-        for setting in try ConfigurationFile.settings(text: original.toml, path: "config.toml") {
+        for setting in try ConfigurationFile.content(text: original.toml, path: "config.toml").settings {
             try read.apply(setting)
         }
         #expect(read.values == original.values)

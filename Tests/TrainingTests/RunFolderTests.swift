@@ -52,9 +52,26 @@ struct RunFolderTests {
         #expect(try FileSystem.names(inFolder: fixture.outDir).contains(".replaced") == false)
     }
 
+    @Test(
+        "A page goes with its run, and comes back with it; a file of that name that is not ours stays",
+        arguments: [true, false]
+    )
+    func page(isOurs: Bool) throws {
+        try fixture.run()
+        let path = fixture.outDir + "/report.html"
+        let text = isOurs ? "<!doctype html>\(RunFiles.pageMark)" : "<!doctype html>"
+        try AtomicFile.write(text, to: path)
+        let watcher = Watcher()
+        var wasThere: [Bool] = []
+        watcher.onStep = { _ in wasThere.append(FileSystem.kind(of: path) == .file) }
+        try failOverwriting(watcher)
+        #expect(wasThere.allSatisfy { $0 != isOurs } && !wasThere.isEmpty)
+        #expect(try FileSystem.read(path) == Array(text.utf8))
+    }
+
     /// The loss is no number before the first checkpoint.
-    private func failOverwriting() throws {
-        let trainer = try fixture.trainer {
+    private func failOverwriting(_ watcher: Watcher = Watcher()) throws {
+        let trainer = try fixture.trainer(observers: [watcher]) {
             $0.overwrite = true
             $0.learningRate = 1e30
             $0.minLR = 1e30

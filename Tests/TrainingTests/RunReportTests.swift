@@ -85,6 +85,29 @@ struct RunReportTests {
         #expect(written == "\rhalf\u{1B}[K\r\u{1B}[Ka line\n")
     }
 
+    @Test("Progress is cut to the terminal's width, so that it never wraps, and follows when that changes")
+    func narrowTerminal() {
+        var (now, written, columns) = (ContinuousClock.now, "", 10)
+        let output = RunOutput(
+            .init(line: { _ in }, note: { _ in }, terminal: { written = $0 }, columns: { columns }),
+            now: { now }
+        )
+        func shown(_ text: String) -> String {
+            now += .seconds(1)
+            output.progress(text)
+            return String(written.dropFirst().dropLast(3))
+        }
+        #expect(shown("123456789") == "123456789")
+        #expect(shown("1234567890") == "12345678…")
+        #expect(shown("日本語日本") == "日本語日…")
+        #expect(shown("e\u{301}e\u{301}e\u{301}") == "e\u{301}e\u{301}e\u{301}")
+        #expect(shown("a\u{1B}[31m\nb") == "a [31m b")
+        columns = 20
+        #expect(shown("1234567890") == "1234567890")
+        columns = 1
+        #expect(shown("1234567890") == "")
+    }
+
     @Test("Without a terminal, progress is a note after a minute of silence")
     func noTerminal() {
         var now = ContinuousClock.now

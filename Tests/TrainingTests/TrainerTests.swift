@@ -69,12 +69,17 @@ struct TrainerTests {
                 ]
         )
         let metrics = try fixture.metrics()
-        let names = metrics.map { "\($0["event"]!.stringValue!) \($0["iteration"]!.integerValue!)" }
+        let rows = metrics.filter { ["step", "evaluation"].contains($0["event"]!.stringValue!) }
+        let names = rows.map { "\($0["event"]!.stringValue!) \($0["iteration"]!.integerValue!)" }
         #expect(
             names == [
                 "evaluation 0", "step 0", "step 2", "evaluation 4", "step 4", "step 6", "evaluation 8",
             ]
         )
+        // A checkpoint is written while training goes on: when it is on the disk, and then its line, is a matter of speed.
+        let saves = metrics.filter { $0["event"] == .string("checkpoint") }
+        #expect(saves.map { $0["iteration"]!.integerValue! } == [4, 8])
+        #expect(metrics.last?["event"] == .string("end") && metrics.last?["outcome"] == .string("finished"))
         #expect(metrics[1].objectValue?.map(\.name).contains("gradient_norm") == true)
     }
 

@@ -109,10 +109,12 @@ final class TrainingFixture {
         return try text.split(separator: "\n").map { try JSONValue(parsing: Array($0.utf8)) }
     }
 
-    /// The metrics without what depends on the machine's speed.
+    /// Steps and evaluations without what depends on the machine's speed, or on where the run was stopped.
     func timelessMetrics() throws -> [[JSONValue.Member]] {
         let timed: Set = ["seconds", "tokens_per_second", "mfu"]
-        return try metrics().map { ($0.objectValue ?? []).filter { !timed.contains($0.name) } }
+        return try metrics().filter { ["step", "evaluation"].contains($0["event"]?.stringValue) }.map {
+            ($0.objectValue ?? []).filter { !timed.contains($0.name) }
+        }
     }
 }
 

@@ -180,3 +180,19 @@ for wanted in sys.argv[1:]:
     python3 -m venv "$venv"
     "$python" -m pip install --quiet "$@"
 }
+
+# require_browser yes|no: Chromium or Chrome, installed where it is missing and that is wanted. Python needs no packages for it.
+require_browser() {
+    has_browser() { python3 -c 'import sys; sys.path.insert(0, "scripts/lib"); import browser; sys.exit(not browser.find())'; }
+    has_browser && return
+    [ "$1" = yes ] || fail "there is no Chromium, and nothing is to be installed"
+    if have apt-get; then
+        note "installing with apt: chromium"
+        as_root apt-get update -qq || note "apt-get update failed; going on with the package lists that are here"
+        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >&2
+    elif have brew; then
+        note "installing with brew: chromium"
+        brew install --cask chromium >&2
+    fi
+    has_browser || fail "there is no Chromium; install what your system calls chromium"
+}

@@ -1,4 +1,5 @@
 import Formats
+import Training
 
 /// A page that is one file: style, script and data stand in it, and nothing is fetched, so it opens anywhere, for ever.
 ///
@@ -11,12 +12,11 @@ struct HTMLPage {
     /// Style of this page alone.
     var style: [UInt8] = []
     let data: JSONValue
-    /// Seconds after which a browser loads the page again; nil for a page that is finished.
+    /// Seconds after which a browser loads the page again, as long as it is written again (`keepFresh` in `page.js`); nil for
+    /// a page that is finished.
     var reload: Int?
 
     var text: String {
-        // A "<" within the data can not end the element they stand in.
-        let data = data.text().split(separator: "<", omittingEmptySubsequences: false).joined(separator: "\\u003c")
         func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
         return """
             <!doctype html>
@@ -24,19 +24,29 @@ struct HTMLPage {
             <meta charset="utf-8">
             <meta name="viewport" content="width=device-width, initial-scale=1">
             <meta name="color-scheme" content="light dark">
-            \(reload.map { "<meta http-equiv=\"refresh\" content=\"\($0)\">\n" } ?? "")<title>\(Self.escaped(title))</title>
+            \(RunFiles.pageMark)
+            \(reload.map { "<meta name=\"reload\" content=\"\($0)\">\n" } ?? "")<title>\(Self.escaped(title))</title>
             <link rel="icon" href="data:,">
             <style>
             \(text(PackageResources.page_css))\(text(style))</style>
             <body>
             <noscript>This page draws itself with JavaScript; the same numbers are in the JSON file beside it.</noscript>
-            <script id="data" type="application/json">\(data)</script>
+            <script id="data" type="application/json">\(dataText)</script>
             <script>
             \(text(PackageResources.page_js))
             \(text(script))</script>
             </html>
 
             """
+    }
+
+    /// A "<" within the data cannot end the element they stand in.
+    private var dataText: String {
+        var bytes: [UInt8] = []
+        for byte in data.text().utf8 {
+            if byte == UInt8(ascii: "<") { bytes += "\\u003c".utf8 } else { bytes.append(byte) }
+        }
+        return String(decoding: bytes, as: UTF8.self)
     }
 
     static func escaped(_ text: String) -> String {

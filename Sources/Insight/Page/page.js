@@ -4,6 +4,50 @@
 /** The page's data, which stand in the page as JSON. */
 const DATA = JSON.parse(document.getElementById("data").textContent);
 
+/** What the reader has set on this page, which outlasts its loading again where the browser allows it. */
+const kept = {
+  key: "ddp-train " + location.pathname,
+  values: {},
+  get(name, otherwise) { return name in this.values ? this.values[name] : otherwise; },
+  set(name, value) {
+    this.values[name] = value;
+    try { sessionStorage[this.key] = JSON.stringify(this.values); } catch { /* a page from a file may not */ }
+  },
+};
+try { kept.values = JSON.parse(sessionStorage[kept.key] ?? "{}"); } catch { /* as above */ }
+
+/**
+ * Loads the page again every so many seconds, at the place where the reader is. A page that is not written any more, as that
+ * of a killed process, is loaded ever more seldom, and after an hour no longer; nor is one that nobody sees or of which text
+ * is selected.
+ *
+ * written: when the page was made, in seconds since 1970.
+ */
+function keepFresh(seconds, written) {
+  const focusable = () => [...document.querySelectorAll("button, select, input, summary, [tabindex]")];
+  addEventListener("load", () => {
+    const place = kept.get("place");
+    kept.set("place", null);
+    if (!place) return;
+    scrollTo(0, place.scroll);
+    focusable()[place.focus]?.focus({preventScroll: true});
+  });
+  const look = () => {
+    const age = Date.now() / 1000 - written;
+    if (age > 3600) return;
+    setTimeout(() => {
+      if (document.hidden || !getSelection().isCollapsed) { look(); return; }
+      kept.set("place", {scroll: scrollY, focus: focusable().indexOf(document.activeElement)});
+      location.reload();
+    }, Math.max(seconds, age / 10) * 1000);
+  };
+  look();
+}
+{
+  const reload = document.querySelector("meta[name=reload]");
+  if (reload) keepFresh(Number(reload.content), DATA.written ?? Date.parse(document.lastModified) / 1000);
+}
+
 /** An element: `el("p", {class: "quiet"}, "text", child…)`. Attributes that begin with "on" are listeners. */
 function el(name, attributes = {}, ...children) {
   const svg = ["svg", "g", "path", "line", "rect", "circle", "text", "title", "polygon"].includes(name);
@@ -22,7 +66,7 @@ function number(value, digits = 4) {
   if (value === null || value === undefined) return "–";
   if (value === 0) return "0";
   const size = Math.abs(value);
-  if (size >= 1e6 || size < 1e-3) return value.toExponential(Math.min(2, digits - 1));
+  if (size >= 1e6 || size < 1e-3) return value.toExponential(Math.min(2, digits - 1)).replace(/\.?0+e/, "e");
   if (Number.isInteger(value)) return value.toLocaleString("en-US");
   return String(Number(value.toPrecision(digits)));
 }
@@ -66,6 +110,63 @@ function pageHeader(title, ...beside) {
   return el("header", {class: "page"}, el("h1", {}, title), ...beside, themeButton());
 }
 
+/** A count in few characters: `150.5K`, `461M`. */
+function compact(value) {
+  return value === null || value === undefined ? "–"
+    : new Intl.NumberFormat("en-US", {notation: "compact", maximumSignificantDigits: 4}).format(value);
+}
+
+/** `45 s`, `12 min 5 s`, `3 h 20 min`, `4 days 7 h`. */
+function duration(seconds) {
+  if (seconds === null || seconds === undefined) return "–";
+  const s = Math.round(seconds);
+  if (seconds < 10) return `${number(seconds, 2)} s`;
+  if (s < 60) return `${s} s`;
+  if (s < 3600) return `${Math.floor(s / 60)} min ${s % 60} s`;
+  if (s < 86400) return `${Math.floor(s / 3600)} h ${Math.floor(s % 3600 / 60)} min`;
+  const days = Math.floor(s / 86400);
+  return `${days} ${days === 1 ? "day" : "days"} ${Math.floor(s % 86400 / 3600)} h`;
+}
+
+/** An `<svg>` of the page as a file of its own: colours and lines stand in it, and the names of its series below. */
+function svgText(svg, names = []) {
+  const copy = svg.cloneNode(true);
+  const properties = ["fill", "stroke", "stroke-width", "stroke-dasharray", "opacity", "font-size", "font-family", "text-anchor"];
+  const elements = [copy, ...copy.querySelectorAll("*")];
+  [svg, ...svg.querySelectorAll("*")].forEach((element, i) => {
+    const style = getComputedStyle(element);
+    elements[i].removeAttribute("class");
+    elements[i].setAttribute("style", properties.map(name => `${name}:${style.getPropertyValue(name)}`).join(";"));
+  });
+  const root = getComputedStyle(document.documentElement);
+  const [, , width, height] = svg.getAttribute("viewBox").split(" ").map(Number);
+  const text = {"font-size": 11, "font-family": "sans-serif"};
+  names.forEach(([name, colour, dashed], i) => {
+    const y = height + 12 + 16 * i;
+    copy.append(
+      el("path", {d: `M50 ${y - 4}h16`, style: `stroke:${resolved(colour)};stroke-width:2;stroke-dasharray:${dashed ? "4 2" : "none"}`}),
+      el("text", {...text, x: 72, y, style: `fill:${root.getPropertyValue("--ink")}`}, name));
+  });
+  const total = height + 16 * names.length;
+  copy.prepend(el("rect", {width, height: total, style: `fill:${root.getPropertyValue("--paper")}`}));
+  copy.setAttribute("viewBox", `0 0 ${width} ${total}`);
+  copy.setAttribute("width", width);
+  copy.setAttribute("height", total);
+  return `<?xml version="1.0" encoding="UTF-8"?>\n${new XMLSerializer().serializeToString(copy)}\n`;
+  /** `var(--s0)` is a colour only within the page. */
+  function resolved(colour) {
+    const name = /^var\((.*)\)$/.exec(colour);
+    return name ? root.getPropertyValue(name[1]) : colour;
+  }
+}
+
+/** Has the browser keep text as a file. */
+function download(name, text, type) {
+  const url = URL.createObjectURL(new Blob([text], {type}));
+  el("a", {href: url, download: name}).click();
+  setTimeout(() => URL.revokeObjectURL(url), 1000);
+}
+
 /** Round values between two ends, about `count` of them. */
 function ticks(low, high, count) {
   const step = 10 ** Math.floor(Math.log10((high - low) / count));
@@ -75,27 +176,50 @@ function ticks(low, high, count) {
   return result;
 }
 
+/** Round values on a logarithmic axis, from and to exponents of ten. */
+function logTicks(low, high, count) {
+  // Within a decade equal steps read best.
+  if (high - low < 1) return ticks(10 ** low, 10 ** high, count).filter(value => value > 0);
+  const factors = high - low < 3 ? [1, 2, 5] : [1], stride = high - low < 3 ? 1 : Math.ceil((high - low) / count);
+  const result = [];
+  for (let power = Math.floor(low); power <= high; power += stride) {
+    for (const factor of factors) {
+      const value = factor * 10 ** power, place = Math.log10(value);
+      if (place >= low && place <= high) result.push(value);
+    }
+  }
+  return result;
+}
+
 /**
  * A line chart as wide as its place.
  *
  * series: [{name, points: [[x, y], …], low?: [[x, y], …], high?: …, dashed?, colour?}], x rising.
  * options: {x: "iteration", y: "loss", height?, log?: y logarithmic, references?: [{name, y}], zero?: begin y at 0,
- *   whole?: x has no values between whole numbers}
- * A series can be hidden by its legend; the pointer, or the arrow keys, read every series at one x.
+ *   whole?: x has no values between whole numbers,
+ *   key?: by which hidden series are remembered when the page is loaded again, y unless given}
+ * A series can be hidden by its legend; the pointer, or the arrow keys, read every series at one x. "SVG" saves what is shown.
  */
 function lineChart(series, options = {}) {
   const height = options.height ?? 240;
+  const key = `hidden ${options.key ?? options.y}`;
   const hidden = new Set();
   const shown = series.map((s, i) => ({...s, colour: s.colour ?? colour(i)})).filter(s => s.points.length);
   const box = el("div", {class: "chart", tabindex: "0", role: "img", "aria-label": `${options.y} over ${options.x}`});
-  const tip = el("div", {class: "tip", hidden: true});
+  for (const s of shown) if (kept.get(key, []).includes(s.name)) hidden.add(s);
+  const tip = el("div", {class: "tip", hidden: true, "aria-live": "polite"});
   const place = el("div");
   const legend = el("div", {class: "legend"}, shown.length < 2 ? [] : shown.map(s => el("button", {
-    type: "button", "aria-pressed": "true", onclick: event => {
+    type: "button", "aria-pressed": String(!hidden.has(s)), onclick: event => {
       if (hidden.has(s)) hidden.delete(s); else hidden.add(s);
+      kept.set(key, [...hidden].map(s => s.name));
       event.currentTarget.setAttribute("aria-pressed", String(!hidden.has(s)));
       draw();
-    }}, el("i", {style: `background:${s.colour}`}), s.name)));
+    }}, el("i", {class: s.dashed ? "dashed" : null, style: `background-color:${s.colour}`}), s.name)),
+    el("button", {type: "button", class: "save", title: "save as SVG", onclick: () => {
+      const svg = place.querySelector("svg");
+      if (svg) download(`${options.key ?? options.y}.svg`.replaceAll(/[^\w.]+/g, "-"), box.svgText(), "image/svg+xml");
+    }}, "SVG"));
   const references = (options.references ?? []).filter(r => r.y !== null && r.y !== undefined);
   let at = null, frame = null;
 
@@ -108,8 +232,9 @@ function lineChart(series, options = {}) {
       .concat(references.map(r => r.y));
     if (!ys.length) { place.replaceChildren(el("p", {class: "quiet"}, "nothing to show")); return; }
     const toY = options.log ? Math.log10 : y => y;
-    let [x0, x1] = [Math.min(...xs), Math.max(...xs)];
-    let [y0, y1] = [options.zero ? 0 : toY(Math.min(...ys)), toY(Math.max(...ys))];
+    const lowest = values => values.reduce((a, b) => Math.min(a, b)), highest = values => values.reduce((a, b) => Math.max(a, b));
+    let [x0, x1] = [lowest(xs), highest(xs)];
+    let [y0, y1] = [options.zero ? 0 : toY(lowest(ys)), toY(highest(ys))];
     if (x0 === x1) { x0 -= .5; x1 += .5; }
     const pad = (y1 - y0) * .05 || Math.abs(y1) * .05 || .5;
     if (!options.zero) y0 -= pad;
@@ -119,14 +244,14 @@ function lineChart(series, options = {}) {
     const py = y => bottom - (toY(y) - y0) / (y1 - y0) * (bottom - top);
     const line = points => points.filter(p => usable(p[1])).map((p, i) => `${i ? "L" : "M"}${px(p[0]).toFixed(1)} ${py(p[1]).toFixed(1)}`).join("");
     const parts = [];
-    for (const t of ticks(y0, y1, 5)) {
-      const y = options.log ? 10 ** t : t;
+    for (const y of options.log ? logTicks(y0, y1, 5) : ticks(y0, y1, 5)) {
       parts.push(el("line", {class: "grid", x1: left, x2: right, y1: py(y), y2: py(y)}),
         el("text", {x: left - 6, y: py(y) + 4, "text-anchor": "end"}, number(y, 3)));
     }
     for (const t of ticks(x0, x1, Math.max(2, Math.floor(width / 110)))) {
       if (options.whole && Math.abs(t - Math.round(t)) > 1e-6) continue;
-      parts.push(el("text", {x: px(t), y: bottom + 16, "text-anchor": px(t) > right - 20 ? "end" : "middle"}, number(t)));
+      // A number at the edge stands within it.
+      parts.push(el("text", {x: px(t), y: bottom + 16, "text-anchor": px(t) > right - 14 ? "end" : "middle"}, number(t)));
     }
     parts.push(el("text", {x: right, y: height - 4, "text-anchor": "end"}, options.x ?? ""),
       el("text", {x: left, y: height - 4}, options.y ?? ""));
@@ -184,6 +309,11 @@ function lineChart(series, options = {}) {
     at = box.all[Math.max(0, Math.min(box.all.length - 1, index + step))];
     draw();
   });
+  box.svgText = () => {
+    at = null;
+    draw();
+    return svgText(place.querySelector("svg"), shown.filter(s => !hidden.has(s)).map(s => [s.name, s.colour, s.dashed]));
+  };
   box.append(place, tip, legend);
   new ResizeObserver(draw).observe(place);
   return box;

@@ -80,7 +80,7 @@ enum ConfigurationFile {
     }
 
     /// The line up to a `#` that does not stand in quotes.
-    private static func withoutComment(_ line: Substring) -> Substring {
+    static func withoutComment(_ line: Substring) -> Substring {
         var quote: Unicode.Scalar?
         var isEscaped = false
         for index in line.unicodeScalars.indices {
@@ -103,7 +103,7 @@ enum ConfigurationFile {
     }
 
     /// `name = literal`, or nil where the left is no name or the right no literal (a call, a sum, a list).
-    private static func assignment(_ content: Substring) -> (name: String, literal: String)? {
+    static func assignment(_ content: Substring) -> (name: String, literal: String)? {
         guard let name = assignedName(content), let equals = content.firstIndex(of: "=") else { return nil }
         let literal = String(content[content.index(after: equals)...].trimmingSpaces())
         let isLiteral =

@@ -9,11 +9,14 @@ import Transformer
     import Glibc
 #endif
 
-/// `metrics.jsonl`: one JSON object a line for each logged step and each evaluation, written as it happens.
+/// `metrics.jsonl`: one JSON object a line for each logged step, each evaluation, each checkpoint and the end, written as it
+/// happens.
 ///
 /// ```
 /// {"event":"evaluation","iteration":250,"train_loss":1.97,"val_loss":2.05,"best":true,"seconds":0.3}
 /// {"event":"step","iteration":250,"loss":2.04,"learning_rate":0.00099,"gradient_norm":0.9,"tokens":192768,…}
+/// {"event":"checkpoint","iteration":250,"best":true,"seconds":0.05,"stood_still_seconds":0.01}
+/// {"event":"end","iteration":2000,"outcome":"finished"}
 /// ```
 final class MetricsFile: TrainingObserver {
     private let path: String
@@ -76,6 +79,31 @@ final class MetricsFile: TrainingObserver {
         )
     }
 
+    func checkpointSaved(_ report: SaveReport) {
+        append([
+            .init("event", .string("checkpoint")),
+            .init("iteration", .integer(report.checkpoint.state.iteration)),
+            .init("best", .bool(report.isBest)),
+            .init("seconds", .number(report.seconds)),
+            .init("stood_still_seconds", .number(report.stoodStillSeconds)),
+        ])
+    }
+
+    func runEnded(_ end: RunEnd, iteration: Int) {
+        let (outcome, error): (String, String?) =
+            switch end {
+            case .finished: ("finished", nil)
+            case .stopped: ("stopped", nil)
+            case .failed(let error): ("failed", error)
+            }
+        append(
+            [
+                .init("event", .string("end")), .init("iteration", .integer(iteration)),
+                .init("outcome", .string(outcome)),
+            ] + (error.map { [.init("error", .string($0))] } ?? [])
+        )
+    }
+
     private func append(_ members: [JSONValue.Member]) {
         let bytes = Array((JSONValue.object(members).text() + "\n").utf8)
         // One call a line: a line is there or not, whatever happens to the process.
@@ -91,8 +119,14 @@ final class MetricsFile: TrainingObserver {
             // The last line of a killed process may be half a line.
             guard let json = try? JSONValue(parsing: Array(line.utf8)), let iteration = json["iteration"]?.integerValue
             else { return false }
-            guard json["event"] == .string("evaluation") else { return iteration < state.iteration }
-            return iteration < state.iteration || iteration == state.iteration && state.validationLoss != nil
+            guard iteration == state.iteration else {
+                return iteration < state.iteration && json["event"] != .string("end")
+            }
+            switch json["event"]?.stringValue {
+            case "evaluation": return state.validationLoss != nil
+            case "checkpoint": return true
+            default: return false
+            }
         }
         try AtomicFile.write(kept.map { $0 + "\n" }.joined(), to: path)
     }

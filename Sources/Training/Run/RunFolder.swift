@@ -19,7 +19,9 @@ final class RunFolder {
     private var replaced: Bool
 
     /// What belongs to a run. Anything else in the folder is the user's and stays.
-    private static let contents = ["config.toml", "metrics.jsonl", "samples", "tensorboard", "checkpoints"]
+    private static let contents = ["config.toml", "metrics.jsonl", "samples", "tensorboard", "checkpoints", reportFile]
+    /// No run by itself: a page may have been made for another folder.
+    static let reportFile = "report.html"
 
     var metricsPath: String { path + "/metrics.jsonl" }
     var samplesPath: String { path + "/samples" }
@@ -62,8 +64,19 @@ final class RunFolder {
     }
 
     private static func firstContent(of path: String) -> String? {
-        contents.first { FileSystem.kind(of: path + "/" + $0) != nil }
+        present(in: path).first { $0 != reportFile }
     }
+
+    /// What is there of a run.
+    private static func present(in path: String) -> [String] {
+        contents.filter { name in
+            name == reportFile
+                ? RunFiles.isPage(path + "/" + name) : FileSystem.kind(of: path + "/" + name) != nil
+        }
+    }
+
+    /// Whether a process is at work in the folder, as far as its lock tells.
+    static func isHeld(_ path: String) -> Bool { FolderLock.isHeld(path) }
 
     deinit {
         // The new run ended without a checkpoint.
@@ -97,7 +110,7 @@ final class RunFolder {
     }
 
     private func restore() throws {
-        for name in Self.contents where FileSystem.kind(of: replacedPath + "/" + name) != nil {
+        for name in Self.present(in: replacedPath) {
             try FileSystem.remove(path + "/" + name)
         }
         try move(from: replacedPath, to: path)
@@ -105,7 +118,7 @@ final class RunFolder {
     }
 
     private func move(from source: String, to target: String) throws {
-        for name in Self.contents where FileSystem.kind(of: source + "/" + name) != nil {
+        for name in Self.present(in: source) {
             try FileSystem.rename(source + "/" + name, to: target + "/" + name)
         }
         try FileSystem.synchronizeFolder(target)
@@ -121,11 +134,25 @@ private final class FolderLock {
         descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o666)
         guard descriptor >= 0 else { throw FileSystem.failure("cannot write", path, errno) }
         // File systems without locks refuse with other codes; they cannot tell, so they do not stop a run.
-        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK else {
+        var isFree = flock(descriptor, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK
+        if !isFree {
+            // It may be somebody who only looks, for a moment.
+            usleep(20_000)
+            isFree = flock(descriptor, LOCK_EX | LOCK_NB) == 0
+        }
+        guard isFree else {
             close(descriptor)
             throw UserError(.usage, "another ddp-train writes to \(folder): wait for it, or choose another --out_dir")
         }
     }
 
     deinit { close(descriptor) }
+
+    /// Whether another has the lock now; false too where nobody ever had, or the file system has no locks.
+    static func isHeld(_ folder: String) -> Bool {
+        let descriptor = open(folder + "/.lock", O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return false }
+        defer { close(descriptor) }
+        return flock(descriptor, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK
+    }
 }

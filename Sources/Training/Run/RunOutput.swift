@@ -8,30 +8,36 @@
 
 /// What a run says: lines on standard output, notes on standard error, and progress between them.
 ///
-/// On a terminal, progress is one line that replaces itself. Elsewhere it is a note, and only after a minute of silence, so
-/// that a long iteration or evaluation shows that it lives.
+/// On a terminal, progress is one line that replaces itself, cut to the terminal's width. Elsewhere, and on a terminal that
+/// understands no control sequences (`TERM=dumb`), it is a note, and only after a minute of silence, so that a long
+/// iteration or evaluation shows that it lives. No colour is used anywhere.
 public final class RunOutput {
     public struct Sink {
         public var line: (String) -> Void
         public var note: (String) -> Void
         /// Writes text as it is where a person looks on; nil when nobody does.
         public var terminal: ((String) -> Void)?
+        /// Columns of that terminal now; nil when it does not tell.
+        public var columns: () -> Int?
 
         public init(
             line: @escaping (String) -> Void,
             note: @escaping (String) -> Void,
-            terminal: ((String) -> Void)? = nil
+            terminal: ((String) -> Void)? = nil,
+            columns: @escaping () -> Int? = { nil }
         ) {
             self.line = line
             self.note = note
             self.terminal = terminal
+            self.columns = columns
         }
 
         public static var standard: Sink {
             Sink(
                 line: { write("\($0)\n", to: STDOUT_FILENO) },
                 note: { write("\($0)\n", to: STDERR_FILENO) },
-                terminal: isatty(STDERR_FILENO) == 1 ? { write($0, to: STDERR_FILENO) } : nil
+                terminal: Terminal.replacesLines(STDERR_FILENO) ? { write($0, to: STDERR_FILENO) } : nil,
+                columns: { Terminal.columns(of: STDERR_FILENO) }
             )
         }
 
@@ -96,8 +102,10 @@ public final class RunOutput {
         let elapsed = now() - lastOutput
         if let terminal = sink.terminal {
             guard elapsed >= Self.refresh else { return }
+            // A line as wide as the terminal would wrap, and the next one not take its place.
+            let line = Terminal.cut(text(), to: (sink.columns() ?? Terminal.usualColumns) - 1)
             // Carriage return, and erase to the end of the line.
-            terminal("\r\(text())\u{1B}[K")
+            terminal("\r\(line)\u{1B}[K")
             showsProgress = true
             lastOutput = now()
         } else if saysProgress, elapsed >= Self.longestSilence {

@@ -24,10 +24,12 @@ extension Trainer {
             try? collectSave(waiting: true)
             // What was recorded may show what went wrong; that is what the user has to hear of.
             writeTrace(atEnd: true)
+            tellEnd(.failed("\(error)"))
             throw error
         }
         writeTrace(atEnd: true)
         try replicas.check(model, at: "the end")
+        tellEnd(outcome == .finished ? .finished : .stopped)
         switch outcome {
         case .stopped: output.line("stopped at iteration \(iteration); go on with --init_from=resume")
         case .finished:
@@ -38,6 +40,10 @@ extension Trainer {
             output.line("parameters \(model.parameterHash.prefix(16)); \(repetition)")
         }
         return outcome
+    }
+
+    private func tellEnd(_ end: RunEnd) {
+        for observer in observers { observer.runEnded(end, iteration: iteration) }
     }
 
     private func loop() throws -> Outcome {

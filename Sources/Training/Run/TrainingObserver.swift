@@ -45,6 +45,15 @@ public struct SaveReport: Sendable {
     public var stoodStillSeconds: Double
 }
 
+/// How a run came to its end. One that is killed says nothing.
+public enum RunEnd: Equatable, Sendable {
+    case finished
+    /// On request, after saving.
+    case stopped
+    /// With the error that the user is told.
+    case failed(String)
+}
+
 /// Hangs onto a run: logs, metrics, samples and reports are observers, and training knows none of them.
 ///
 /// Methods are called on the run's own thread, in the order of the run; the model may be looked at, not changed. A
@@ -53,10 +62,13 @@ public protocol TrainingObserver: AnyObject {
     func stepDone(_ report: StepReport)
     func evaluationDone(_ report: EvaluationReport, model: GPT)
     func checkpointSaved(_ report: SaveReport)
+    /// The last call; `iteration` updates are made.
+    func runEnded(_ end: RunEnd, iteration: Int)
 }
 
 extension TrainingObserver {
     public func stepDone(_ report: StepReport) {}
     public func evaluationDone(_ report: EvaluationReport, model: GPT) {}
     public func checkpointSaved(_ report: SaveReport) {}
+    public func runEnded(_ end: RunEnd, iteration: Int) {}
 }

@@ -80,7 +80,11 @@ struct Train: ConfiguredCommand, RankedCommand {
 
     /// What hangs on a run besides its own logs. An evaluation alone writes nothing.
     private func observers(_ values: TrainingConfiguration, _ output: RunOutput) -> [any TrainingObserver] {
-        values.evalOnly ? [] : [TensorBoardLog(outputFolder: values.outDir) { output.note($0) }]
+        guard !values.evalOnly else { return [] }
+        return [
+            TensorBoardLog(outputFolder: values.outDir) { output.note($0) },
+            ReportLog(outputFolder: values.outDir) { output.note($0) },
+        ]
     }
 
     /// Before data are looked for, which may take a download.

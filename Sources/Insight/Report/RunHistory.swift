@@ -1,0 +1,161 @@
+import Formats
+
+/// What `metrics.jsonl` tells of a run, in bounded memory however long the run is: series thinned out, the rest summed up.
+///
+/// The file is read from where it was left, so that a run that is watched costs the lines that are new.
+struct RunHistory {
+    /// By name, as the page's data have them.
+    private(set) var series: [Name: ThinnedSeries]
+    /// Updates made, as far as lines tell.
+    private(set) var iteration = 0
+    private(set) var tokens: Int?
+    private(set) var best: Evaluation?
+    private(set) var lastEvaluation: Evaluation?
+    private(set) var end: End?
+    private(set) var time = Time()
+    /// Mean of the last updates, which the rest of the run will take too.
+    private(set) var recentStepSeconds: Double?
+    private(set) var lastEvaluationSeconds = 0.0
+    /// Lines that were taken, and those that were passed over because they are not what a run writes.
+    private(set) var lineCount = 0
+    private(set) var damagedCount = 0
+    private(set) var firstDamagedLine: Int?
+
+    /// Bytes read, and the iteration of the last step's line.
+    private var offset = 0
+    private var lastStep: Int?
+    private let limit: Int
+
+    enum Name: String, CaseIterable {
+        case loss, learningRate = "learning_rate", gradientNorm = "gradient_norm"
+        case tokensPerSecond = "tokens_per_second", mfu
+        case trainLoss = "train_loss", validationLoss = "val_loss"
+        case validationBitsPerByte = "val_bits_per_byte", validationOptimum = "val_optimum"
+
+        static let steps: [Name] = [.loss, .learningRate, .gradientNorm, .tokensPerSecond, .mfu]
+        static let evaluations: [Name] = [.trainLoss, .validationLoss, .validationBitsPerByte, .validationOptimum]
+    }
+
+    struct Evaluation: Equatable {
+        var iteration: Int
+        var trainLoss: Double
+        var validationLoss: Double
+        var bitsPerByte: Double?
+        var optimum: Double?
+    }
+
+    struct End: Equatable {
+        var iteration: Int
+        /// `finished`, `stopped` or `failed`.
+        var outcome: String
+        var error: String?
+    }
+
+    /// Seconds by what they went into, over all processes that continued the run.
+    struct Time: Equatable {
+        var updates = 0.0
+        /// Of `updates`, for other ranks.
+        var waiting = 0.0
+        /// Beside the updates, most of it during them.
+        var communication = 0.0
+        var evaluations = 0.0
+        /// In which training stood still.
+        var saving = 0.0
+
+        var total: Double { updates + evaluations + saving }
+    }
+
+    /// - Parameter limit: points of a series at most.
+    init(limit: Int = ThinnedSeries.usualLimit) {
+        self.limit = limit
+        series = Dictionary(uniqueKeysWithValues: Name.allCases.map { ($0, ThinnedSeries(limit: limit)) })
+    }
+
+    /// Takes the lines that are new.
+    ///
+    /// - Parameter isGrowing: whether a last line without its end may still get it; otherwise a killed process left it so.
+    /// - Throws: `UserError(.inputOutput)` when the file cannot be read.
+    mutating func read(_ path: String, isGrowing: Bool) throws {
+        let file = try MappedFile(path: path)
+        let bytes = file.bytes
+        // Another file than before: a run that took this one's place.
+        if bytes.count < offset { self = RunHistory(limit: limit) }
+        var released = offset
+        while offset < bytes.count {
+            let rest = bytes[offset...]
+            let newline = rest.firstIndex(of: UInt8(ascii: "\n"))
+            if newline == nil, isGrowing { break }
+            take(UnsafeRawBufferPointer(rebasing: rest[..<(newline ?? rest.endIndex)]))
+            offset = (newline ?? rest.endIndex - 1) + 1
+            if offset - released > 1 << 24 {
+                file.release(released..<offset)
+                released = offset
+            }
+        }
+        withExtendedLifetime(file) {}
+    }
+
+    private mutating func take(_ line: UnsafeRawBufferPointer) {
+        lineCount += 1
+        guard !line.isEmpty else { return }
+        guard let row = try? JSONValue(parsing: line), let iteration = row["iteration"]?.integerValue, iteration >= 0,
+            take(row, iteration)
+        else {
+            damagedCount += 1
+            firstDamagedLine = firstDamagedLine ?? lineCount
+            return
+        }
+    }
+
+    /// - Returns: false when something is missing that such a line has.
+    private mutating func take(_ row: JSONValue, _ iteration: Int) -> Bool {
+        func number(_ name: String) -> Double? {
+            row[name]?.numberValue.flatMap { $0.isFinite ? $0 : nil }
+        }
+        switch row["event"]?.stringValue {
+        case "step":
+            guard number("loss") != nil else { return false }
+            for name in Name.steps { series[name]!.append(iteration, number(name.rawValue)) }
+            takeTime(iteration, number)
+            tokens = row["tokens"]?.integerValue ?? tokens
+            self.iteration = max(self.iteration, iteration + 1)
+        case "evaluation":
+            guard let train = number("train_loss"), let validation = number("val_loss") else { return false }
+            for name in Name.evaluations { series[name]!.append(iteration, number(name.rawValue)) }
+            let evaluation = Evaluation(
+                iteration: iteration,
+                trainLoss: train,
+                validationLoss: validation,
+                bitsPerByte: number("val_bits_per_byte"),
+                optimum: number("val_optimum")
+            )
+            lastEvaluation = evaluation
+            if validation < best?.validationLoss ?? .infinity { best = evaluation }
+            lastEvaluationSeconds = number("seconds") ?? 0
+            time.evaluations += lastEvaluationSeconds
+            self.iteration = max(self.iteration, iteration)
+        case "checkpoint":
+            time.saving += number("stood_still_seconds") ?? 0
+            return true
+        case "end":
+            guard let outcome = row["outcome"]?.stringValue else { return false }
+            end = End(iteration: iteration, outcome: outcome, error: row["error"]?.stringValue)
+            return true
+        default: return false
+        }
+        // A run that goes on after its end was resumed.
+        end = nil
+        return true
+    }
+
+    /// A step's line has the means of all updates since the line before.
+    private mutating func takeTime(_ iteration: Int, _ number: (String) -> Double?) {
+        let updates = Double(max(1, iteration - (lastStep ?? iteration - 1)))
+        lastStep = iteration
+        guard let seconds = number("seconds") else { return }
+        time.updates += updates * seconds
+        time.waiting += updates * (number("waiting_seconds") ?? 0)
+        time.communication += updates * (number("communication_seconds") ?? 0)
+        recentStepSeconds = recentStepSeconds.map { $0 + (seconds - $0) / 10 } ?? seconds
+    }
+}

@@ -1,0 +1,214 @@
+// The page of a run, or of several laid over each other: DATA as `ddp-train report --json` prints them.
+"use strict";
+
+const runs = DATA.runs, several = runs.length > 1;
+const points = (run, name) => run.series[name].points;
+/** A line of a chart: every point, or where there were too many the mean of each stretch between its extremes. */
+const line = (run, series, name, options) => {
+  const {points, mean, low, high} = run.series[series];
+  return {name, points: mean ?? points, low, high, ...options};
+};
+const last = list => list.length ? list[list.length - 1][1] : null;
+const percent = (part, whole) => whole > 0 ? `${number(100 * part / whole, 3)} %` : "–";
+
+/** A run's name on a page of several: its folder. */
+const called = run => several ? run.folder : run.name;
+
+/** What is known of the state of a run: its word, and what it means. */
+function state(run) {
+  const ago = () => Math.max(0, Date.now() / 1000 - DATA.written);
+  switch (run.status) {
+    case "running": {
+      const age = ago();
+      if (age < run.quiet_seconds) return ["running", "", "good"];
+      return ["running?", `Nothing was written for ${duration(age)}: it works on something long, or was killed, or this page was copied. `
+        + `"ddp-train report ${run.folder}" tells.`, "bad"];
+    }
+    case "finished": return ["finished", "", "good"];
+    case "stopped": return ["stopped", "Stopped after saving; --init_from=resume goes on from there.", ""];
+    case "failed": return ["failed", run.error ?? "", "bad"];
+    default: return ["lost", "No process is at work, and none has said that it ended: it was killed, or the power failed. "
+      + "--init_from=resume goes on from its newest checkpoint.", "bad"];
+  }
+}
+
+/** The state as an element that follows the time. */
+function stateElements(run) {
+  const word = el("b"), meaning = el("p", {class: "quiet"});
+  const show = () => {
+    const [name, text, kind] = state(run);
+    word.textContent = name;
+    word.className = kind;
+    meaning.textContent = text;
+    meaning.hidden = !text;
+  };
+  show();
+  if (run.status === "running") setInterval(show, 5000);
+  return [word, meaning];
+}
+
+const moment = seconds => seconds === null ? "–" : new Date(seconds * 1000).toLocaleString();
+const figure = (name, value) => el("div", {}, el("b", {}, value), el("span", {class: "quiet"}, name));
+const aboveOptimum = evaluation => evaluation && evaluation.val_optimum
+  ? `${number(100 * (evaluation.val_loss / evaluation.val_optimum - 1), 3)} %` : null;
+
+/** A choice that stays when the page is loaded again: a button that is pressed or not. */
+function toggle(name, label, onChange) {
+  return el("button", {type: "button", "aria-pressed": String(kept.get(name, false)), onclick: event => {
+    const isOn = !kept.get(name, false);
+    kept.set(name, isOn);
+    event.currentTarget.setAttribute("aria-pressed", String(isOn));
+    onChange();
+  }}, label);
+}
+
+/** A chart of losses with a button for a logarithmic scale. */
+function lossChart(series, references, key) {
+  const place = el("div");
+  const show = () => place.replaceChildren(
+    lineChart(series, {x: "iteration", y: "loss", height: 320, log: kept.get("log " + key, false), references, key}));
+  show();
+  return el("div", {}, place, toggle("log " + key, "logarithmic", show));
+}
+
+/** The charts of everything but the loss, each with a line a run. */
+function charts() {
+  const chart = (title, name, options = {}) => {
+    if (!runs.some(run => points(run, name).length)) return null;
+    const series = runs.map((run, i) => line(run, name, called(run), {colour: colour(i)}));
+    return el("div", {class: "card"}, el("h3", {}, title), lineChart(series, {x: "iteration", y: title, key: name, ...options}));
+  };
+  return el("div", {class: "cards"},
+    chart("learning rate", "learning_rate"),
+    chart("gradient norm", "gradient_norm", {log: true}),
+    chart("tokens a second", "tokens_per_second", {zero: true}),
+    chart("share of this machine's peak (mfu)", "mfu", {zero: true}),
+    chart("bits per byte", "val_bits_per_byte"));
+}
+
+/** Where the time went: a bar and its parts. */
+function timeSection(run) {
+  const time = run.time;
+  const parts = [
+    ["computing", Math.max(0, time.updates - time.waiting)], ["waiting for other ranks", time.waiting],
+    ["evaluations", time.evaluations], ["saving", time.saving],
+  ].filter(([, seconds], i) => i === 0 || seconds > 0);
+  const total = parts.reduce((sum, [, seconds]) => sum + seconds, 0);
+  if (!(total > 0)) return null;
+  const bar = el("div", {class: "bar", role: "img", "aria-label": parts.map(([n, s]) => `${n} ${percent(s, total)}`).join(", ")},
+    parts.map(([name, seconds], i) => el("i", {style: `flex-grow:${seconds / total};background:${colour(i)}`, title: name})));
+  const rows = parts.map(([name, seconds], i) =>
+    [el("span", {}, el("i", {class: "dot", style: `background:${colour(i)}`}), name), duration(seconds), percent(seconds, total)]);
+  if (time.communication > 0) rows.push(["communication, beside these", duration(time.communication), percent(time.communication, total)]);
+  return section("Time", "Of logged updates, evaluations and saves, as rank 0 measured them; samples and starts are not in it. "
+    + "Saving counts while training stood still.", bar, table(["", "time", "share"], rows));
+}
+
+/** What the model wrote, an evaluation at a time. */
+function sampleSection(run) {
+  const samples = run.samples;
+  if (!samples.length) return null;
+  // The newest, unless the reader has chosen another one.
+  const chosen = samples.findIndex(sample => sample.iteration === kept.get("sample", null));
+  const text = el("pre", {tabindex: "0"}), label = el("label", {for: "sample"});
+  const slider = el("input", {type: "range", id: "sample", min: 0, max: samples.length - 1, step: 1});
+  slider.value = chosen < 0 ? samples.length - 1 : chosen;
+  const show = () => {
+    const sample = samples[Number(slider.value)];
+    label.textContent = `iteration ${number(sample.iteration)}`;
+    text.textContent = sample.text;
+  };
+  slider.addEventListener("input", () => {
+    const isNewest = Number(slider.value) === samples.length - 1;
+    kept.set("sample", isNewest ? null : samples[Number(slider.value)].iteration);
+    show();
+  });
+  show();
+  return section("Samples", "What the model wrote at its evaluations; the slider, or its arrow keys, go through them.",
+    label, samples.length > 1 ? slider : null, text);
+}
+
+function checkpointSection(run) {
+  if (!run.checkpoints.length) return null;
+  const rows = run.checkpoints.map(c => [c.name, c.iteration, c.val_loss,
+    [c.best ? "best" : null, c.latest ? "latest" : null].filter(name => name).join(", ")]);
+  return section("Checkpoints", "Those that are there now.", table(["name", "iteration", "val loss", ""], rows));
+}
+
+function configurationSection(run) {
+  if (!run.configuration.length) return null;
+  const rows = entries => entries.map(e => [e.name, el("code", {}, e.value), e.origin]);
+  const fits = element => { element.classList.add("fits"); return element; };
+  const chosen = run.configuration.filter(e => e.origin !== "built-in default");
+  const builtIn = run.configuration.filter(e => e.origin === "built-in default");
+  const headings = ["option", "value", "from"];
+  const details = el("details", {open: kept.get("defaults", false)}, el("summary", {}, `${builtIn.length} built-in defaults`),
+    fits(table(headings, rows(builtIn))));
+  details.addEventListener("toggle", () => kept.set("defaults", details.open));
+  return section("Configuration", "Every option, and where its value comes from.", fits(table(headings, rows(chosen))),
+    builtIn.length ? details : null);
+}
+
+function notices() {
+  const list = runs.flatMap(run => run.notices);
+  return list.length ? el("ul", {class: "quiet"}, list.map(text => el("li", {}, text))) : null;
+}
+
+function onePage(run) {
+  const [word, meaning] = stateElements(run);
+  const done = run.max_iters ? run.iteration / run.max_iters : null;
+  const figures = [
+    figure("state", word),
+    figure("updates", run.max_iters ? `${number(run.iteration)} of ${number(run.max_iters)}` : number(run.iteration)),
+    run.remaining_seconds !== null ? figure("left", duration(run.remaining_seconds)) : null,
+    run.best ? figure(`best val loss, at ${number(run.best.iteration)}`, number(run.best.val_loss, 5)) : null,
+    run.last && run.last.iteration !== run.best?.iteration ? figure("last val loss", number(run.last.val_loss, 5)) : null,
+    aboveOptimum(run.last) ? figure("above the optimum", aboveOptimum(run.last)) : null,
+    run.last?.val_bits_per_byte ? figure("bits per byte", number(run.last.val_bits_per_byte)) : null,
+    run.tokens !== null ? figure("tokens seen", compact(run.tokens)) : null,
+    last(points(run, "tokens_per_second")) !== null
+      ? figure("tokens a second", number(Math.round(last(points(run, "tokens_per_second"))))) : null,
+    last(points(run, "mfu")) !== null ? figure("of this machine's peak", percent(last(points(run, "mfu")), 1)) : null,
+  ];
+  const losses = [
+    line(run, "loss", "train, logged updates", {colour: colour(0)}),
+    line(run, "train_loss", "train, evaluated", {colour: colour(2)}),
+    line(run, "val_loss", "val", {colour: colour(1)}),
+  ];
+  const {count, mean} = run.series.loss;
+  const thinned = mean ? ` Of ${number(count, 6)} logged updates: the mean, lowest and highest of ${number(mean.length)} stretches.` : "";
+  document.body.append(
+    pageHeader(document.title, el("span", {class: "quiet"}, `${run.dataset ?? ""} · written ${moment(DATA.written)}`)),
+    el("div", {class: "figures"}, figures), meaning,
+    ...(done === null ? [] : [el("progress", {max: 1, value: done, "aria-label": "progress"})]),
+    ...[notices()].filter(e => e),
+    section("Loss", `In nats a token.${thinned}`, lossChart(losses, [{name: "optimum", y: run.last?.val_optimum}], "loss")),
+    section("Course", null, charts()),
+    ...[timeSection(run), sampleSection(run), checkpointSection(run), configurationSection(run)].filter(e => e));
+}
+
+function severalPages() {
+  const losses = runs.flatMap((run, i) => [
+    line(run, "val_loss", `${called(run)} val`, {colour: colour(i)}),
+    line(run, points(run, "train_loss").length ? "train_loss" : "loss", `${called(run)} train`, {colour: colour(i), dashed: true}),
+  ]);
+  const optima = new Set(runs.map(run => run.last?.val_optimum ?? null));
+  const optimum = optima.size === 1 ? [...optima][0] : null;
+  const rows = runs.map((run, i) => [
+    el("span", {}, el("i", {class: "dot", style: `background:${colour(i)}`}), called(run)), state(run)[0], run.iteration,
+    run.best?.val_loss, run.best?.iteration, run.last?.val_loss, run.last?.train_loss, run.last?.val_bits_per_byte, compact(run.tokens),
+    duration(run.time.updates + run.time.evaluations + run.time.saving), Math.round(last(points(run, "tokens_per_second")) ?? 0),
+  ]);
+  document.body.append(
+    pageHeader(document.title, el("span", {class: "quiet"}, `written ${moment(DATA.written)}`)),
+    ...[notices()].filter(e => e),
+    section("Results", null, table(
+      ["run", "state", "updates", "best val loss", "at", "last val", "last train", "bits per byte", "tokens", "time", "tokens/s"], rows)),
+    section("Loss", "In nats a token; train dashed.", lossChart(losses, [{name: "optimum", y: optimum}], "loss")),
+    section("Course", null, charts()),
+    section("Options in which they differ", null, DATA.differences.length
+      ? table(["option", ...runs.map(called)], DATA.differences.map(d => [d.name, ...d.values.map(v => el("code", {}, v ?? "–"))]))
+      : el("p", {}, "None.")));
+}
+
+if (several) severalPages(); else onePage(runs[0]);
