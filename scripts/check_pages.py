@@ -3,6 +3,7 @@
 Each check has a page open in four ways: 1200 and 375 pixels wide, light and dark. None may complain, ask the network for anything
 or scroll sideways; screenshots must show something. What a page can do is tried once more, by key and by script.
 """
+import json
 import pathlib
 import signal
 import subprocess
@@ -151,12 +152,72 @@ def check_live(browser, work, program):
     page.close()
 
 
+def check_inspect(browser, work, shots):
+    """Looking into a model: the page's numbers are the JSON's, and a head is found by keys and by the mouse."""
+    page = check_looks(browser, work / "out" / "inspect.html", shots, "inspect")
+    written = json.loads((work / "out" / "inspect.json").read_text(encoding="utf-8"))
+    check(json.loads(page.evaluate("JSON.stringify(DATA)")) == written, "inspect: the page's data are not those of the JSON")
+    page.evaluate("document.querySelector('#heads .head').focus()")
+    page.press("ArrowRight")
+    page.press("ArrowDown")
+    check(page.evaluate("view.layer === 1 && view.head === 1"), "inspect: arrow keys select no other head")
+    page.press("Enter")
+    page.settle()
+    check(page.evaluate("view.isOpen && document.activeElement.id === 'map'"), "inspect: Enter opens no head")
+    box = json.loads(page.evaluate("JSON.stringify((map => (map.scrollIntoView(), map.getBoundingClientRect()))(document.getElementById('map')))"))
+    shown = 0
+    for part in range(1, 20):
+        x, y = box["left"] + 46 + (box["width"] - 50) * (part * 7 % 20) / 20, box["top"] + 46 + (box["height"] - 50) * part / 20
+        page.call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
+        page.settle()
+        data = json.loads(page.evaluate("JSON.stringify({...document.getElementById('weight').dataset})"))
+        if data.get("weight"):
+            layer, head, row, column = (int(data[name]) for name in ("layer", "head", "row", "column"))
+            weights = written["checkpoints"][page.evaluate("view.checkpoint")]["attention"]
+            first = written["visible"][layer][row][0]
+            check(abs(weights[layer][head][row][column - first] - float(data["weight"])) <= 1e-6,
+                  f"inspect: the weight under the pointer is not the JSON's: {data}")
+            shown += 1
+    check(shown > 0, "inspect: no weight is shown under the pointer")
+    page.press("Escape")
+    check(page.evaluate("!view.isOpen"), "inspect: Escape leaves the head open")
+    page.evaluate("document.getElementById('checkpoint').focus()")
+    page.press("Home")
+    check(page.evaluate("view.checkpoint") == 0, "inspect: the slider does not go to the first checkpoint")
+    page.evaluate("document.querySelector('.token').focus()")
+    page.press("ArrowRight")
+    check(page.evaluate("Number(document.querySelector('.expected p').dataset.loss) === current().losses[0]"),
+          "inspect: a token's loss is not the JSON's")
+    check(not page.problems, f"inspect, used: {page.problems}")
+    page.close()
+
+
+def check_experiments(browser, work, shots):
+    """Experiments: every arm is in the summary, with its sentences, curves and samples."""
+    page = check_looks(browser, work / "experiments" / "experiments.html", shots, "experiments")
+    written = json.loads((work / "experiments" / "experiments.json").read_text(encoding="utf-8"))
+    check(json.loads(page.evaluate("JSON.stringify(DATA)")) == written, "experiments: the page's data are not those of the JSON")
+    arms = [arm["name"] for experiment in written["experiments"] for arm in experiment["arms"]]
+    links = page.evaluate("[...document.querySelectorAll('table')][0].querySelectorAll('tbody a').length")
+    check(links == len(arms) == 5, f"experiments: the summary has {links} of {len(arms)} arms")
+    sentences = page.evaluate("[...document.querySelectorAll('.findings li')].map(li => li.textContent).join(' ')")
+    for experiment in written["experiments"]:
+        for sentence in [s for arm in experiment["arms"] for s in arm["sentences"]] + experiment.get("sentences", []):
+            check(sentence in sentences, f"experiments: a sentence is not on the page: {sentence}")
+    check(page.evaluate("document.querySelectorAll('.heads span').length") == 2 * 2 * 4, "experiments: heads are missing")
+    check_charts(browser, page, shots, "experiments")
+    check(not page.problems, f"experiments, used: {page.problems}")
+    page.close()
+
+
 def main():
     work, shots, program = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), sys.argv[3]
     shots.mkdir(parents=True, exist_ok=True)
     with Browser(find()) as browser:
         check_report(browser, work, shots)
         check_comparison(browser, work, shots)
+        check_inspect(browser, work, shots)
+        check_experiments(browser, work, shots)
         check_live(browser, work, program)
     if failures:
         sys.exit(f"{len(failures)} checks failed; screenshots are in {shots}")

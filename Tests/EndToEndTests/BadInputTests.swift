@@ -181,7 +181,7 @@ import Testing
         try expectError(
             ["sample", "--batch_size=3"],
             code: 64,
-            "unknown option --batch_size for sample; bench, config, plan, train has it"
+            "unknown option --batch_size for sample; bench, config, experiment, plan, train has it"
         )
         try expectError(["--out_dir="], code: 64, "out_dir= (command line): must be text that is not empty")
         try expectError(["--bias="], code: 64, "bias= (command line): must be true or false")

@@ -19,8 +19,16 @@ struct ExperimentTests {
         return try Dataset.open(folder: folder, name: DemoCorpus.name)
     }
 
+    /// Some arms of an experiment.
+    private static func only(_ arms: [String], of name: String) throws -> Experiment {
+        let whole = try #require(Experiment.named(name))
+        let chosen = whole.arms.filter { arms.contains($0.name) }
+        #expect(chosen.count == arms.count)
+        return Experiment(name, whole.title, whole.question, focus: whole.focus, chosen.map { ($0.name, $0.options) })
+    }
+
     private func session(
-        _ names: [String],
+        _ experiments: [Experiment],
         _ options: [String: String] = [:],
         seeds: Int = 1,
         in folder: String
@@ -30,7 +38,7 @@ struct ExperimentTests {
         let sources = ConfigurationSources(options: all.sorted { $0.key < $1.key }.map { ($0.key, $0.value) })
         let quiet = RunOutput.Sink(line: { _ in }, note: { _ in })
         return try ExperimentSession(
-            names.map { try #require(Experiment.named($0)) },
+            experiments,
             seedCount: seeds,
             configuration: try ExperimentSession.base(try sources.resolve()),
             dataset: try Self.demo(folder + "/data"),
@@ -44,8 +52,8 @@ struct ExperimentTests {
         let folder = try TemporaryFolder()
         // Rotary positions find the next token soonest.
         let session = try session(
-            ["mask"],
-            ["position_embedding": "rotary", "n_embd": "64", "max_iters": "150"],
+            [Self.only(["no mask"], of: "mask")],
+            ["position_embedding": "rotary", "n_embd": "64", "max_iters": "120"],
             in: folder.path
         )
         #expect(try session.run() == .finished)
@@ -61,7 +69,11 @@ struct ExperimentTests {
     @Test("without residual connections the gradient is lost with depth, with them not")
     func depth() throws {
         let folder = try TemporaryFolder()
-        let session = try session(["residual"], ["n_layer": "4", "max_iters": "100"], in: folder.path)
+        let session = try session(
+            [Self.only(["only around the MLP", "no residual, no norm"], of: "residual")],
+            ["n_layer": "4", "max_iters": "100"],
+            in: folder.path
+        )
         #expect(try session.run() == .finished)
         func gradients(_ arm: String) throws -> (start: GradientDepth?, end: GradientDepth?) {
             try #require(session.results[0].first { $0.arm.name == arm }).runs[0].gradients
@@ -81,7 +93,7 @@ struct ExperimentTests {
     @Test("plain attention trains as tiled attention does")
     func plain() throws {
         let folder = try TemporaryFolder()
-        let session = try session(["attention"], ["block_size": "64", "batch_size": "4"], in: folder.path)
+        let session = try session([Self.only(["plain"], of: "attention")], ["block_size": "64", "batch_size": "4"], in: folder.path)
         #expect(try session.run() == .finished)
         let (plain, tiled) = (session.results[0][0].runs[0], session.baseline.runs[0])
         for (a, b) in zip(plain.training, tiled.training) { #expect(abs(a.loss - b.loss) < 1e-4) }
@@ -92,8 +104,8 @@ struct ExperimentTests {
     func lessIsLess() throws {
         let folder = try TemporaryFolder()
         let session = try session(
-            ["window", "positions"],
-            ["position_embedding": "rotary", "max_iters": "150", "n_embd": "64"],
+            [Self.only(["window 1"], of: "window"), Self.only(["no positions"], of: "positions")],
+            ["position_embedding": "rotary", "max_iters": "100", "n_embd": "64"],
             in: folder.path
         )
         #expect(try session.run() == .finished)
@@ -110,7 +122,7 @@ struct ExperimentTests {
     func everyArm() throws {
         let folder = try TemporaryFolder()
         let session = try session(
-            Experiment.all.map(\.name),
+            Experiment.all,
             ["max_iters": "2", "n_layer": "1", "eval_iters": "1", "log_interval": "1"],
             seeds: 2,
             in: folder.path
@@ -210,7 +222,7 @@ struct ExperimentTests {
         let folder = try TemporaryFolder()
         try FileSystem.createFolder(folder.path + "/out")
         try AtomicFile.write("mine", to: folder.path + "/out/file")
-        #expect(throws: UserError.self) { try session(["mask"], in: folder.path) }
+        #expect(throws: UserError.self) { try session([], in: folder.path) }
         let asked = try ConfigurationSources(options: [("preset", "tiny"), ("max_iters", "60")]).resolve()
         let base = try ExperimentSession.base(asked).values
         #expect(base.layerCount == Preset.tiny.values.layerCount && base.maxIters == 60 && base.evalInterval == 500)

@@ -1,5 +1,6 @@
 import Formats
 import Testing
+import Transformer
 
 @testable import Training
 
@@ -31,7 +32,10 @@ import Testing
     @Test("Every property of a configuration has a key")
     func everyPropertyHasAKey() throws {
         let properties = Mirror(reflecting: TrainingConfiguration()).children.count
-        #expect(ConfigurationKey.all.count == properties)
+        let variants = Mirror(reflecting: GPTVariants()).children.count
+        #expect(ConfigurationKey.all.count == properties - 1 + variants)
+        // Checkpoints and config.json name them as options do.
+        #expect(ConfigurationKey.all.filter { $0.group == .variants }.map(\.name) == GPTVariants.names)
         // Two keys that set the same property would hide one that has none.
         for key in ConfigurationKey.all {
             var changed = TrainingConfiguration()
@@ -72,10 +76,11 @@ import Testing
         ("beta2", "1", "must be at least 0 and less than 1"),
         ("bias", "yes", "must be true or false"),
         ("out_dir", "", "must be text that is not empty"),
-        ("activation", "gelu-tanh", "must be gelu, gelu_tanh or relu; did you mean gelu_tanh?"),
+        ("activation", "gelu-tanh", "must be gelu, gelu_tanh, relu, relu_squared or silu; did you mean gelu_tanh?"),
         (
             "device", "cuda:0",
-            "computes on the CPU, with BLAS and vector instructions on all its cores; must be auto or cpu"
+            "computes on the CPU, on all its cores, and on many machines by MPI or TCP; for GPUs use nanoGPT or llm.c, which read "
+                + "the models that export writes; must be auto or cpu"
         ),
         ("dtype", "bfloat16", "computes in float32 only; must be float32"),
         (
@@ -89,7 +94,7 @@ import Testing
         case .integer: "3"
         case .number: "0.123"
         case .boolean: key.defaultArgument == "true" ? "false" : "true"
-        case .text: "other"
+        case .text: key.name == "ablate_heads" ? "0.1" : "other"
         case .choice(let choices): choices.first { $0 != key.defaultArgument } ?? choices[0]
         }
     }

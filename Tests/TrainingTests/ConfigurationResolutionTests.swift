@@ -66,7 +66,7 @@ import Transformer
             #expect(resolved.values.layerCount == 12)
             #expect(
                 resolved.notices == [
-                    "wandb_log=true is ignored: see tensorboard --logdir out, out/report.html and metrics.jsonl there"
+                    "wandb_log=true is ignored: see out/report.html, out/metrics.jsonl, or tensorboard --logdir out"
                 ]
             )
         }

@@ -86,10 +86,10 @@ function experiment(e) {
       {x: "iteration", y: "nats per token", references: [{name: "optimum", y: best}]})));
     for (const [key, title] of [["gradient_norms_at_start", "before training"], ["gradient_norms_at_end", "after training"]]) {
       charts.push(el("div", {class: "card"}, el("h3", {}, `gradient norm by block, ${title}`), lineChart(
-        arms.map(arm => ({name: arm.name, points: byBlock(arm, key)})), {x: "block", y: "norm", log: true, height: 200})));
+        arms.map(arm => ({name: arm.name, points: byBlock(arm, key)})), {x: "block", y: "norm", log: true, whole: true, height: 200})));
     }
   }
-  const sentences = [...e.arms.flatMap(arm => arm.sentences), ...(e.sentences ?? [])];
+  const sentences = [...e.arms.map(arm => arm.sentences.join(" ")), ...(e.sentences ?? [])].filter(text => text);
   const costs = e.arms.length ? table(["arm", "options", "final loss", "ms per step", "memory, MB", "parameters"], arms.map(arm => [
     arm.name, el("code", {}, arm.options || "none"), mean(finalLosses(arm)),
     mean(arm.runs.map(run => run.seconds_per_step * 1000)), mean(arm.runs.map(run => run.bytes / 1e6)), arm.runs[0]?.parameters,

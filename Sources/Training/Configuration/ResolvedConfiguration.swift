@@ -135,8 +135,8 @@ public struct ResolvedConfiguration: Sendable {
         if values.wandbLog {
             notices.append(
                 """
-                wandb_log=true is ignored: see tensorboard --logdir \(values.outDir), \(values.outDir)/report.html and \
-                metrics.jsonl there
+                wandb_log=true is ignored: see \(values.outDir)/report.html, \(values.outDir)/metrics.jsonl, or \
+                tensorboard --logdir \(values.outDir)
                 """
             )
         }

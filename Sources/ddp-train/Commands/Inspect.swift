@@ -30,6 +30,13 @@ struct Inspect: ParsableCommand {
     var input: String?
 
     @Option(
+        name: .customLong("data_dir"),
+        help: ArgumentHelp("Folder of the data sets. (default: the one of the run)", valueName: "folder"),
+        completion: .directory
+    )
+    var dataDir: String?
+
+    @Option(
         help: ArgumentHelp(
             "Tokens of it, at most block_size. (default: \(InspectedText.usualCount), or what block and text have)",
             valueName: "n"
@@ -160,7 +167,7 @@ struct Inspect: ParsableCommand {
         guard let state = model.state else {
             throw UserError(.usage, "\(model.folder) comes without a data set: give a text by --text or --input")
         }
-        let folder = state.options["data_dir"] ?? TrainingConfiguration().dataDir
+        let folder = dataDir ?? state.options["data_dir"] ?? TrainingConfiguration().dataDir
         let dataset: Dataset
         do {
             dataset = try Dataset.open(folder: folder, name: state.dataset)
