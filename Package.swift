@@ -88,6 +88,7 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]
         ),
+        .executableTarget(name: "stream-text", dependencies: ["Interchange", "Text", "Transformer", "Compute"]),
         .target(name: "TestSupport", dependencies: ["Collectives", "Formats"], path: "Tests/TestSupport"),
         .testTarget(name: "ReferenceGPTTests", dependencies: ["ReferenceGPT"]),
         .testTarget(name: "ComputeTests", dependencies: ["Compute", "CVectorKernels"]),
@@ -126,7 +127,7 @@ let package = Package(
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
-                "ddp-train", "Training", "Formats", "TestSupport",
+                "ddp-train", "stream-text", "Training", "Formats", "TestSupport",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]
         ),

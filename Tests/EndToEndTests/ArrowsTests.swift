@@ -17,6 +17,7 @@ struct ArrowsTests {
         "Interchange": ["Transformer", "Text", "Compute", "Formats"],
         "Performance": ["Training", "Collectives", "Transformer", "Text", "Compute", "Formats"],
         "Insight": ["Training", "Interchange", "Transformer", "Text", "Compute", "Formats"],
+        "stream-text": ["Interchange", "Text", "Transformer", "Compute"],
         "ddp-train": [
             "Insight", "Performance", "Training", "Supervision", "Interchange", "Transformer", "Text", "Collectives",
             "Compute",

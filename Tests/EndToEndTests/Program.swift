@@ -37,6 +37,17 @@ struct Program {
         try start(arguments, input: input).wait()
     }
 
+    /// Another program of the package, to its end.
+    func run(program name: String, _ arguments: [String]) throws -> Result {
+        try Running(
+            executable: Self.path(of: name),
+            arguments: arguments,
+            folder: folder,
+            environment: environment,
+            input: ""
+        ).wait()
+    }
+
     /// Runs a command of the shell to its end, as for limits that the program is to live with.
     func shell(_ command: String) throws -> Result {
         try Running(
@@ -115,13 +126,13 @@ struct Program {
     }
 
     /// Beside the test bundle, which the test process knows by its arguments.
-    static func path() throws -> String {
+    static func path(of name: String = "ddp-train") throws -> String {
         var searched: [String] = []
         let known = CommandLine.arguments + [Bundle.main.bundlePath, Bundle.main.executablePath ?? ""]
         for path in known where path.contains("/") {
             var folder = URL(fileURLWithPath: path).deletingLastPathComponent()
             for _ in 0..<5 {
-                let candidate = folder.appendingPathComponent("ddp-train").path
+                let candidate = folder.appendingPathComponent(name).path
                 searched.append(candidate)
                 var isFolder: ObjCBool = false
                 if FileManager.default.fileExists(atPath: candidate, isDirectory: &isFolder), !isFolder.boolValue,

@@ -1,0 +1,22 @@
+// The library in twenty lines: loads a model (a checkpoint, or a folder of Hugging Face's) and streams what it writes.
+//
+//     swift run stream-text out/checkpoints/best "To be"
+import Compute
+import Interchange
+import Text
+import Transformer
+
+guard CommandLine.arguments.count == 3 else { fatalError("usage: stream-text MODEL-FOLDER PROMPT") }
+let (folder, prompt) = (CommandLine.arguments[1], CommandLine.arguments[2])
+
+let source = try PretrainedModel(path: folder)
+let tokenizer = try TokenizerFile.load(folder: folder)
+let model = GPT(configuration: source.configuration, pool: WorkerPool(threadCount: 2), forTraining: false)
+try source.load(into: model)
+
+let options = SamplingOptions(maxNewTokens: 200, allowedVocabulary: tokenizer.vocabularySize)
+Generator(model: model).generate(prompt: try tokenizer.encode(prompt), options: options) { token in
+    print(String(decoding: tokenizer.decode([token]), as: UTF8.self), terminator: "")
+    return true
+}
+print()
