@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Trains a GPT on a Mac with Apple silicon: picks a preset by its memory and says which, builds, shows what the run will
-# take, trains, and prints what the model writes. Written for macOS and tried on Linux only, as --dry-run.
+# take, trains, and prints what the model writes. Written for macOS, and tried on Linux only: as --dry-run, and with stand-ins
+# for uname, sysctl and swift.
 #
 #   scripts/train_mac.sh [--input FILE] [--preset NAME] [--no-install] [--dry-run [--memory N]] [-- OPTIONS]
 #
