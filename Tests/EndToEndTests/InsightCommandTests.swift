@@ -24,9 +24,12 @@ import Testing
         #expect(result.output.contains("\nThe causal mask\n  no mask: final validation loss"))
         #expect(result.output.hasSuffix("report: out-experiments/experiments.html\n"))
         let out = folder.path + "/out-experiments"
-        #expect(String(decoding: try FileSystem.read(out + "/experiments.html").prefix(15), as: UTF8.self) == "<!doctype html>")
-        let run = try run(["eval", "--out_dir=out-experiments/no-mask/seed-1337", "--which=latest"])
-        #expect(run.exitCode == 0, "\(run.errors)")
+        #expect(
+            String(decoding: try FileSystem.read(out + "/experiments.html").prefix(15), as: UTF8.self)
+                == "<!doctype html>"
+        )
+        let evaluated = try run(["eval", "--out_dir=out-experiments/no-mask/seed-1337", "--which=latest"])
+        #expect(evaluated.exitCode == 0, "\(evaluated.errors)")
 
         let again = try run(arguments)
         #expect(again.exitCode == 64 && again.errors.contains("out-experiments is not empty"))

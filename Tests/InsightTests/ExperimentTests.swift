@@ -53,7 +53,7 @@ struct ExperimentTests {
         // Rotary positions find the next token soonest.
         let session = try session(
             [Self.only(["no mask"], of: "mask")],
-            ["position_embedding": "rotary", "n_embd": "64", "max_iters": "120"],
+            ["position_embedding": "rotary", "n_embd": "64", "max_iters": "160"],
             in: folder.path
         )
         #expect(try session.run() == .finished)
@@ -93,7 +93,11 @@ struct ExperimentTests {
     @Test("plain attention trains as tiled attention does")
     func plain() throws {
         let folder = try TemporaryFolder()
-        let session = try session([Self.only(["plain"], of: "attention")], ["block_size": "64", "batch_size": "4"], in: folder.path)
+        let session = try session(
+            [Self.only(["plain"], of: "attention")],
+            ["block_size": "64", "batch_size": "4"],
+            in: folder.path
+        )
         #expect(try session.run() == .finished)
         let (plain, tiled) = (session.results[0][0].runs[0], session.baseline.runs[0])
         for (a, b) in zip(plain.training, tiled.training) { #expect(abs(a.loss - b.loss) < 1e-4) }

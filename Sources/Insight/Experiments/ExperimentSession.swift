@@ -61,12 +61,12 @@ public final class ExperimentSession {
     /// The size at which a CPU of two cores does all experiments in a quarter of an hour: what was not asked for otherwise.
     public static func base(_ resolved: ResolvedConfiguration) throws -> ResolvedConfiguration {
         var base = resolved
-        let iterations = resolved.isExplicit("max_iters") ? resolved.values.maxIters : 450
+        let iterations = resolved.isExplicit("max_iters") ? resolved.values.maxIters : 600
         let settings: [(String, String)] = [
-            ("dataset", DemoCorpus.name), ("n_layer", "4"), ("n_head", "4"), ("n_embd", "64"), ("block_size", "32"),
+            ("dataset", DemoCorpus.name), ("n_layer", "3"), ("n_head", "4"), ("n_embd", "64"), ("block_size", "32"),
             ("dropout", "0"), ("batch_size", "24"), ("gradient_accumulation_steps", "1"),
             ("max_iters", "\(iterations)"), ("lr_decay_iters", "\(max(1, iterations))"),
-            ("warmup_iters", "\(iterations / 15)"), ("learning_rate", "3e-3"), ("min_lr", "3e-4"), ("beta2", "0.99"),
+            ("warmup_iters", "\(iterations / 20)"), ("learning_rate", "3e-3"), ("min_lr", "3e-4"), ("beta2", "0.99"),
             ("eval_interval", "\(max(1, iterations / 6))"), ("eval_iters", "10"), ("log_interval", "5"),
             ("always_save_checkpoint", "false"), ("out_dir", "out-experiments"),
         ]

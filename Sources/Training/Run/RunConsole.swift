@@ -21,7 +21,9 @@ final class RunConsole: TrainingObserver {
             let above = (report.losses.validation / optimum - 1) * 100
             output.line(
                 "optimum: \(Numbers.fixed(optimum, 4)) on the same validation tokens; "
-                    + "the model is \(Numbers.fixed(above, 1))% above it"
+                    + "the model is \(Numbers.fixed(abs(above), 1))% "
+                    + (above < 0
+                        ? "below it: past chance, only a model that sees what it is to predict can be" : "above it")
             )
         }
     }

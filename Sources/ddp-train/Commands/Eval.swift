@@ -103,10 +103,11 @@ struct Eval: ParsableCommand {
     /// Of a corpus whose source is known: the loss beside the least that any predictor can have.
     private func comparison(_ result: SplitLoss, _ optimum: Double) -> String {
         let above = String(
-            format: "optimum %.4f on the same tokens; the model is %.4f above it, %.1f%%",
+            format:
+                "optimum %.4f on the same tokens; the model is %.4f \(result.loss < optimum ? "below" : "above") it, %.1f%%",
             optimum,
-            result.loss - optimum,
-            (result.loss / optimum - 1) * 100
+            abs(result.loss - optimum),
+            abs(result.loss / optimum - 1) * 100
         )
         return above + (result.standardError.map { String(format: " (standard error %.4f)", $0) } ?? "")
     }
