@@ -10,7 +10,8 @@ struct BlockState {
     let middle: MatrixView  // (R, C), the residual stream after attention
     let ln2: LayerNorm.Statistics
     let hidden: MatrixView  // (R, 4C), before the activation
-    let outgoing: MatrixView  // (R, C), the stream before a normalization at the block's end; unused where there is none
+    /// (R, C), the stream before a normalization at the block's end; unused where there is none.
+    let outgoing: MatrixView
     let weights: PackedWeights  // as forward multiplies by them
     let transposedWeights: PackedWeights  // and backward
 
@@ -77,7 +78,8 @@ struct ForwardScratch {
 /// for the gradient of its weights while the layer below writes its own.
 struct BackwardScratch {
     let dOutput: MatrixView  // (R, C)
-    let dOutgoing: MatrixView  // (R, C), before a normalization at the block's end; dOutput itself where there is none
+    /// (R, C), the gradient before a normalization at the block's end; dOutput itself where there is none.
+    let dOutgoing: MatrixView
     let dMaskedMLP: MatrixView  // (R, C)
     let activated: MatrixView  // (R, 4C)
     let dHidden: MatrixView  // (R, 4C)
