@@ -43,7 +43,7 @@ import Testing
     func refusals() throws {
         let unknown = try run(["experiment", "masks"])
         #expect(unknown.exitCode == 64 && unknown.errors.contains("no experiment masks; did you mean mask?"))
-        let impossible = try run(["experiment", "norm", "--norm_position=post"] + small)
+        let impossible = try run(["experiment", "residual", "--norm_position=post"] + small)
         #expect(impossible.exitCode == 64 && impossible.errors.contains("without a norm it has no position"))
         let resumed = try run(["experiment", "mask", "--init_from=resume"])
         #expect(resumed.exitCode == 64)

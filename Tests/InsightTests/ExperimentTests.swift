@@ -31,6 +31,7 @@ struct ExperimentTests {
         _ experiments: [Experiment],
         _ options: [String: String] = [:],
         seeds: Int = 1,
+        stop: StopRequest = StopRequest(),
         in folder: String
     ) throws -> ExperimentSession {
         let usual = ["out_dir": folder + "/out", "n_layer": "2", "n_embd": "32", "max_iters": "20", "eval_iters": "4"]
@@ -43,7 +44,7 @@ struct ExperimentTests {
             configuration: try ExperimentSession.base(try sources.resolve()),
             dataset: try Self.demo(folder + "/data"),
             output: RunOutput(quiet, linesGoToTerminal: false, saysProgress: false),
-            stop: StopRequest()
+            stop: stop
         )
     }
 
@@ -219,6 +220,37 @@ struct ExperimentTests {
         #expect(sentences([0.4, 0.41], [1, 1], optimum: 0.8)[1].contains("a leak"))
         #expect(sentences([0.4, 1.4], [1, 1], optimum: 1)[1].hasPrefix("It ends 0.1000 below the corpus's optimum."))
         #expect(sentences([nil, nil], [1, 1]) == ["arm: training broke down with 2 of 2 seeds: loss is not finite."])
+    }
+
+    @Test("an arm that is the baseline itself is refused, and an equal result is called equal")
+    func noArm() throws {
+        let folder = try TemporaryFolder()
+        let error = #expect(throws: UserError.self) {
+            try session([Self.only(["no mask"], of: "mask")], ["causal_mask": "false"], in: folder.path)
+        }
+        #expect(error?.kind == .usage && error?.message.contains("no mask would be the baseline itself") == true)
+        var result = ExperimentSession.ArmResult(arm: Experiment.Arm(name: "arm", options: []))
+        var run = ExperimentRun(seed: 1)
+        run.validation = [(1, 2)]
+        result.runs = [run]
+        let sentences = Findings(arm: result, baseline: result, focus: .lossAlone).sentences
+        #expect(
+            sentences == [
+                "arm: final validation loss: no effect seen; it is the baseline's to the last digit, with every seed."
+            ]
+        )
+    }
+
+    @Test("a stop leaves a page that says so and waits for nothing")
+    func stopped() throws {
+        let folder = try TemporaryFolder()
+        let stop = StopRequest()
+        stop.request()
+        let session = try session([Self.only(["no mask"], of: "mask")], stop: stop, in: folder.path)
+        #expect(try session.run() == .stopped)
+        let page = String(decoding: try FileSystem.read(folder.path + "/out/experiments.html"), as: UTF8.self)
+        #expect(page.contains("\"stopped\":true") && !page.contains("name=\"reload\""))
+        #expect(session.lines.contains { $0.hasPrefix("stopped: ") })
     }
 
     @Test("a folder that is not empty is left alone, and sizes of an asked preset are kept")

@@ -85,7 +85,7 @@ extension Experiment {
             "Residual connections",
             """
             With x + f(x) a gradient reaches every block unchanged beside what f does to it. Without, it passes through each f in \
-            turn, and so does what the token was. Without norms too, next to nothing arrives at the end from the very start.
+            turn, and so does what the token was. With norms that takes training to show; without them next to nothing arrives from the very start.
             """,
             focus: .depth,
             [

@@ -31,8 +31,9 @@ struct ExperimentReport {
             .init("dataset", .string(session.dataset.name)),
             .init("seeds", .array(session.seeds.map { .integer($0) })),
             .init("finished", .bool(session.isFinished)),
+            .init("stopped", .bool(session.isStopped)),
             .init("iterations", .integer(values.maxIters)),
-            .init("command", .string((["ddp-train"] + session.configuration.arguments).joined(separator: " "))),
+            .init("command", .string((["ddp-train"] + arguments).joined(separator: " "))),
             .init("baseline", arm(session.baseline)),
             .init(
                 "experiments",
@@ -51,6 +52,9 @@ struct ExperimentReport {
             ),
         ])
     }
+
+    /// Without the folder of all the runs, which is not one to train in.
+    private var arguments: [String] { session.configuration.arguments.filter { !$0.hasPrefix("--out_dir=") } }
 
     private func arm(_ result: ArmResult, _ findings: Findings? = nil) -> JSONValue {
         .object(
@@ -122,7 +126,7 @@ struct ExperimentReport {
             script: PackageResources.experiments_js,
             style: PackageResources.experiments_css,
             data: json,
-            reload: session.isFinished ? nil : 15
+            reload: session.isFinished || session.isStopped ? nil : 15
         )
     }
 }

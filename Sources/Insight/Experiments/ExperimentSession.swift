@@ -24,6 +24,8 @@ public final class ExperimentSession {
     /// Of each seed's baseline.
     private(set) var ablations: [HeadAblation] = []
     private(set) var isFinished = false
+    /// Whether a wish to stop ended it early.
+    private(set) var isStopped = false
 
     private let output: RunOutput
     private let stop: StopRequest
@@ -55,7 +57,17 @@ public final class ExperimentSession {
             )
         }
         // Whatever cannot be, is refused before anything long begins.
-        for arm in experiments.flatMap(\.arms) { _ = try configured(arm, seed: seeds[0]) }
+        let usual = try configured(Experiment.baseline, seed: seeds[0]).values
+        for arm in experiments.flatMap(\.arms) {
+            var changed = try configured(arm, seed: seeds[0]).values
+            changed.outDir = usual.outDir
+            guard changed != usual else {
+                throw UserError(
+                    .usage,
+                    "the arm \(arm.name) would be the baseline itself, which has \(arm.command) already: leave that option out"
+                )
+            }
+        }
     }
 
     /// The size at which a CPU of two cores does all experiments in a quarter of an hour: what was not asked for otherwise.
@@ -66,7 +78,8 @@ public final class ExperimentSession {
             ("dataset", DemoCorpus.name), ("n_layer", "3"), ("n_head", "4"), ("n_embd", "64"), ("block_size", "32"),
             ("dropout", "0"), ("batch_size", "24"), ("gradient_accumulation_steps", "1"),
             ("max_iters", "\(iterations)"), ("lr_decay_iters", "\(max(1, iterations))"),
-            ("warmup_iters", "\(iterations / 20)"), ("learning_rate", "3e-3"), ("min_lr", "3e-4"), ("beta2", "0.99"),
+            ("warmup_iters", "\(max(1, iterations / 20))"), ("learning_rate", "3e-3"), ("min_lr", "3e-4"),
+            ("beta2", "0.99"),
             ("eval_interval", "\(max(1, iterations / 6))"), ("eval_iters", "10"), ("log_interval", "5"),
             ("always_save_checkpoint", "false"), ("out_dir", "out-experiments"),
         ]
@@ -112,6 +125,7 @@ public final class ExperimentSession {
                     }
                 )
                 guard let run else {
+                    isStopped = true
                     try writeReport()
                     return .stopped
                 }
@@ -161,8 +175,9 @@ public final class ExperimentSession {
 
     /// What was found, in sentences, and where the page is.
     public var lines: [String] {
-        ExperimentReport(self).sentences.flatMap { entry in
+        ExperimentReport(self).sentences.filter { !$0.sentences.isEmpty }.flatMap { entry in
             ["", entry.title] + entry.sentences.map { "  " + $0 }
-        } + ["", "report: \(pathOfPage)"]
+        } + (isStopped ? ["", "stopped: what was not trained yet is left out; --overwrite begins anew"] : [])
+            + ["", "report: \(pathOfPage)"]
     }
 }

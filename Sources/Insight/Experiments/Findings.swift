@@ -50,6 +50,12 @@ struct Findings {
                 "\(arm.arm.name): training broke down with \(failed.count) of \(arm.runs.count) seeds: \(failed[0].failure!)."
             )
         }
+        let broken = baseline.runs.count { $0.failure != nil }
+        if broken > 0 {
+            sentences.append(
+                "The baseline itself broke down with \(broken) of \(baseline.runs.count) seeds: what is left says little."
+            )
+        }
         guard let difference else { return sentences }
         sentences.append(loss(difference))
         if let leak { sentences.append(leak) }
@@ -63,6 +69,9 @@ struct Findings {
 
     private func loss(_ difference: SeedStatistics) -> String {
         let metric = "\(arm.arm.name): final validation loss"
+        if difference.values.allSatisfy({ $0 == 0 }) {
+            return "\(metric): no effect seen; it is the baseline's to the last digit, with every seed."
+        }
         let size = Numbers.fixed(abs(difference.mean), 4)
         let direction = difference.mean < 0 ? "lower" : "higher"
         guard let interval = difference.interval else {
@@ -135,12 +144,21 @@ struct Findings {
         }
         guard !most.isEmpty else { return [] }
         let all = ablations.flatMap { $0.rises.joined() }
-        let idle = all.filter { $0 < 0.001 }.count
+        let idle = all.count { abs($0) < 0.001 }
+        let better = all.count { $0 <= -0.001 }
+        let largest = SeedStatistics(values: most.map(\.rise))
+        let interval = largest.interval.map {
+            " (95 % interval \(signed($0.lowerBound)) to \(signed($0.upperBound)), \(most.count) seeds)"
+        }
         return [
+            "Without its most missed head a model's loss rises by \(Numbers.fixed(largest.mean, 4)) in the mean over seeds\(interval ?? "").",
             "Most missed, seed by seed: "
                 + most.map { "head \($0.head), without which the loss rises by \(Numbers.fixed($0.rise, 4))" }
                 .joined(separator: "; ") + ".",
-            "Of \(all.count) heads over all seeds, \(idle) are missed by less than 0.001.",
+            """
+            Of \(all.count) heads (those of every seed), \(idle) change the loss by less than 0.001 when they are gone, and \(better) make it \
+            better.
+            """,
         ]
     }
 

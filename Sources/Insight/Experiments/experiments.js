@@ -38,10 +38,14 @@ function intervalBar(arm, scale, tint) {
   if (arm.interval) {
     const [low, high] = arm.interval.map(place);
     bar.append(el("i", {style: `left:${low};width:calc(${high} - ${low})`}));
+    if (arm.interval[0] < -scale) bar.append(el("s", {style: "left:0"}, "‹"));
+    if (arm.interval[1] > scale) bar.append(el("s", {style: "right:0"}, "›"));
   }
   bar.append(el("b", {style: `left:${place(arm.difference)};background:${tint}`}));
   return bar;
 }
+
+const verdict = arm => arm.difference === null || arm.clear ? "" : arm.interval === null ? "(one seed)" : "(no effect seen)";
 
 function summary() {
   const arms = DATA.experiments.flatMap(e => e.arms.map(arm => ({...arm, experiment: e})));
@@ -49,14 +53,15 @@ function summary() {
   const sizes = arms.map(a => Math.abs(a.difference ?? 0)).sort((a, b) => a - b);
   const scale = Math.max(sizes[Math.floor(sizes.length * .8)] ?? 0, 1e-6) * 1.5;
   const rows = arms.map(arm => [
-    el("a", {href: `#${arm.experiment.name}`}, arm.name), arm.final_loss ?? "broke down", arm.difference,
+    el("a", {href: `#${arm.experiment.name}`}, arm.name),
+    arm.final_loss ?? (arm.runs.length ? "broke down" : DATA.stopped ? "not trained" : "not yet"),
+    el("span", {}, number(arm.difference), el("span", {class: "quiet"}, " " + verdict(arm))),
     intervalBar(arm, scale, arm.clear ? (arm.difference < 0 ? "var(--good)" : "var(--bad)") : "var(--quiet)"),
-    arm.difference === null ? "" : arm.interval === null ? "one seed" : arm.clear ? "clear" : "no effect seen",
   ]);
   const base = mean(finalLosses(DATA.baseline));
   return section("All arms",
-    "Final validation loss in nats per token, and its difference from the baseline with the same seeds and data. The bar is the 95 % interval over seeds.",
-    table(["arm", "final loss", "difference", "", ""], [["baseline", base, null, "", ""], ...rows]));
+    "Final validation loss in nats per token, and its difference from the baseline with the same seeds and data. The bar is the 95 % interval over seeds; an arrow means that it goes on beyond the scale, which most arms fit.",
+    table(["arm", "final loss", "difference", ""], [["baseline", base, "", ""], ...rows]));
 }
 
 function samples(arms) {
@@ -104,8 +109,8 @@ function experiment(e) {
 const runCount = DATA.baseline.runs.length + DATA.experiments.flatMap(e => e.arms).reduce((n, arm) => n + arm.runs.length, 0);
 document.body.append(
   pageHeader(`Experiments on ${DATA.dataset}`),
-  el("p", {class: "quiet"}, `${runCount} runs of ${DATA.iterations} iterations, seeds ${DATA.seeds.join(", ")}` +
-    (DATA.finished ? "." : ": still going on, the page loads itself again.")),
+  el("p", {class: "quiet"}, `${runCount} runs of ${DATA.iterations} iterations, seed${DATA.seeds.length > 1 ? "s" : ""} ${DATA.seeds.join(", ")}` +
+    (DATA.finished ? "." : DATA.stopped ? ": stopped before all were made." : ": still going on, the page loads itself again.")),
   el("nav", {class: "experiments"}, DATA.experiments.map(e => el("a", {href: `#${e.name}`}, e.title))),
   summary(), ...DATA.experiments.map(experiment),
   section("The baseline", "Every arm is this command with the options named beside it.", el("pre", {}, DATA.command)));

@@ -95,7 +95,7 @@ function checkpointBar() {
     output.textContent = `${checkpointName(c)}, loss ${number(c.loss)}`;
     range.setAttribute("aria-valuetext", output.textContent);
   });
-  return el("div", {class: "bar"}, el("label", {for: "checkpoint"}, "checkpoint"), range, play, output);
+  return el("div", {class: "checkpoint"}, el("label", {for: "checkpoint"}, "checkpoint"), range, play, output);
 }
 
 function facts() {

@@ -37,7 +37,7 @@ public enum ReportPage {
         let records = try folders.map {
             try RunRecord.open($0, pointLimit: max(100, ThinnedSeries.usualLimit / folders.count))
         }
-        try checkPlace(path, overwrite: overwrite)
+        try PagePlace.check(path, overwrite: overwrite)
         let statuses = records.map { $0.status(isHeld: $0.files.isHeld) }
         // The run itself writes that file again.
         let lives = path == own && statuses == [.running]
@@ -49,21 +49,6 @@ public enum ReportPage {
 
     /// How often a browser asks for the page of a run that goes on.
     static let reloadSeconds = 10
-
-    static func checkPlace(_ path: String, overwrite: Bool) throws {
-        switch FileSystem.kind(of: path) {
-        case nil: return
-        case .file:
-            guard overwrite || RunFiles.isPage(path) else {
-                throw UserError(
-                    .usage,
-                    "\(path) is not a page that ddp-train has made: choose another --out, or replace it with --overwrite"
-                )
-            }
-        case .folder, .other:
-            throw UserError(.usage, "\(path) is not a file, and is not replaced: choose another --out")
-        }
-    }
 
     static func data(_ runs: [JSONValue], _ records: [RunRecord]) -> JSONValue {
         .object([

@@ -73,8 +73,9 @@ struct ExperimentCommand: ParsableCommand {
     }
 
     private func chosen() throws -> [Experiment] {
-        if names == ["all"] { return Experiment.all }
-        return try names.map { name in
+        if names.contains("all") { return Experiment.all }
+        var seen: Set<String> = []
+        return try names.filter { seen.insert($0).inserted }.map { name in
             guard let experiment = Experiment.named(name) else {
                 let known = Experiment.all.map(\.name)
                 throw UserError(

@@ -56,6 +56,9 @@ struct Inspect: ParsableCommand {
     @Option(help: ArgumentHelp("Decides the sample and the random tokens of the induction score.", valueName: "n"))
     var seed: NumberText = 1337
 
+    @Flag(help: "Replace a page, or a file of numbers, that ddp-train did not make.")
+    var overwrite = false
+
     @Flag(help: "Print the JSON too, on one line.")
     var json = false
 
@@ -65,6 +68,8 @@ struct Inspect: ParsableCommand {
         guard text == nil || input == nil else {
             throw UserError(.usage, "--text and --input both name a text: leave one out")
         }
+        // Before a large model is read.
+        let numbers = try PagePlace.checkWithNumbers(page, overwrite: overwrite)
         let source = try source.load(forTraining: true)
         let shape = source.model.configuration
         if let asked, asked > shape.blockSize {
@@ -78,6 +83,8 @@ struct Inspect: ParsableCommand {
             notices.append(line)
             output.note(line)
         }
+        let variants = shape.variants.otherModel.map { "\($0.name)=\($0.value)" }
+        if !variants.isEmpty { notice("this model differs from GPT-2: \(variants.joined(separator: ", "))") }
         if source.state?.options["document_mask"] == "true" {
             notice("the run kept attention within documents; here it reaches over the whole text")
         }
@@ -123,7 +130,7 @@ struct Inspect: ParsableCommand {
             shown: shown,
             notices: notices
         )
-        try write(report)
+        try write(report, numbers: numbers)
     }
 
     /// The checkpoints to look at, in the run's order; another tool's model alone.
@@ -185,13 +192,13 @@ struct Inspect: ParsableCommand {
 
     // MARK: - Output
 
-    private func write(_ report: InspectionReport) throws {
-        let page = out ?? (source.isRun ? source.outDir + "/inspect.html" : "inspect.html")
-        let stem = page.hasSuffix(".html") ? String(page.dropLast(".html".count)) : page
+    private var page: String { out ?? (source.isRun ? source.outDir + "/inspect.html" : "inspect.html") }
+
+    private func write(_ report: InspectionReport, numbers: String) throws {
         let document = report.json
         let text = document.text() + "\n"
         try AtomicFile.write(report.page(document), to: page)
-        try AtomicFile.write(text, to: stem + ".json")
-        try Console.output(json ? text : "\(report.summary)\n\(page), and its numbers in \(stem).json\n")
+        try AtomicFile.write(text, to: numbers)
+        try Console.output(json ? text : "\(report.summary)\n\(page), and its numbers in \(numbers)\n")
     }
 }
