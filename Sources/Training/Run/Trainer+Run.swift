@@ -217,7 +217,8 @@ extension Trainer {
         let part =
             step.sequences > values.batchSize || (clock.secondsPerStep ?? 1) > 1
             ? ", \(sequences) of \(step.sequences) sequences" : ""
-        return "iter \(iteration) of \(values.maxIters)\(part)\(loss)\(rate ?? "")\(remaining(after: iteration))"
+        // What is wanted most comes first: a narrow terminal shows the beginning.
+        return "iter \(iteration) of \(values.maxIters)\(loss)\(remaining(after: iteration))\(rate ?? "")\(part)"
     }
 
     private func remaining(after iteration: Int) -> String {
