@@ -11,8 +11,17 @@ extension GPT {
 
 extension ResolvedConfiguration {
     /// The command that repeats the run, ready for a shell.
-    var command: String {
-        (["ddp-train"] + arguments.map(Self.quoted)).joined(separator: " ")
+    var command: String { command(ranks: 1) }
+
+    /// The same for several ranks, whose number decides the bits: over TCP on one machine, or by MPI where it summed.
+    func command(ranks: Int) -> String {
+        let program: [String]
+        switch (ranks, values.allReduce) {
+        case (1, _): program = ["ddp-train"]
+        case (_, .ring): program = ["ddp-train", "launch", "-n", "\(ranks)"]
+        case (_, .native): program = ["mpirun", "-np", "\(ranks)", "ddp-train"]
+        }
+        return (program + arguments.map(Self.quoted)).joined(separator: " ")
     }
 
     /// The values of options by their names, as one would type them.

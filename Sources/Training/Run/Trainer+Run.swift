@@ -36,7 +36,7 @@ extension Trainer {
             let repetition =
                 hasChangedCourse
                 ? "no one command repeats them, as the run was resumed with other options"
-                : "repeat with: \(configuration.command)"
+                : "repeat with: \(configuration.command(ranks: communicator.worldSize))"
             output.line("parameters \(model.parameterHash.prefix(16)); \(repetition)")
         }
         return outcome
