@@ -6,7 +6,16 @@ import Interchange
 import Text
 import Transformer
 
-guard CommandLine.arguments.count == 3 else { fatalError("usage: stream-text MODEL-FOLDER PROMPT") }
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+guard CommandLine.arguments.count == 3 else {
+    print("usage: stream-text MODEL-FOLDER PROMPT")
+    exit(64)
+}
 let (folder, prompt) = (CommandLine.arguments[1], CommandLine.arguments[2])
 
 let source = try PretrainedModel(path: folder)
