@@ -70,7 +70,7 @@ public final class ExperimentSession {
         }
     }
 
-    /// The size at which a CPU of two cores does all experiments in a quarter of an hour: what was not asked for otherwise.
+    /// The size at which a CPU of two cores does all experiments in 6 to 16 minutes: what was not asked for otherwise.
     public static func base(_ resolved: ResolvedConfiguration) throws -> ResolvedConfiguration {
         var base = resolved
         let iterations = resolved.isExplicit("max_iters") ? resolved.values.maxIters : 600
