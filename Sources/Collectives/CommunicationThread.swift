@@ -8,11 +8,13 @@ final class CommunicationThread: @unchecked Sendable {
 
     // Guarded by the monitor.
     private let monitor = Monitor()
-    private var jobs: [Job] = []
+    private var jobs: [(work: Communicator.Work, job: Job)] = []
     private var unfinished = 0
     private var isEnding = false
     private var failure: (any Error)?
     private var busyTime = Duration.zero
+    /// Nil while nobody wants them.
+    private var spans: [Communicator.Span]?
     private var explain: @Sendable (any Error) -> any Error = { $0 }
 
     private var thread: SystemThread?
@@ -44,17 +46,17 @@ final class CommunicationThread: @unchecked Sendable {
     /// Carries out something by itself and returns its result.
     func perform<Value>(_ body: @escaping (any RingTransport) throws -> Value) throws -> Value {
         var value: Value?
-        submit { value = try body($0) }
+        submit(.exchange) { value = try body($0) }
         try wait()
         return value!
     }
 
     /// What is submitted after a failure is dropped; `wait` throws it.
-    func submit(_ job: @escaping Job) {
+    func submit(_ work: Communicator.Work, _ job: @escaping Job) {
         monitor.locked {
             guard failure == nil else { return }
             precondition(!isEnding, "a collective after the end")
-            jobs.append(job)
+            jobs.append((work, job))
             unfinished += 1
             monitor.wake()
         }
@@ -71,6 +73,15 @@ final class CommunicationThread: @unchecked Sendable {
     /// How long it has been at work.
     var busy: Duration { monitor.locked { busyTime } }
 
+    /// Keeps the spans of jobs from now on, or no longer; returns those that were kept so far.
+    @discardableResult
+    func keepSpans(_ keeps: Bool) -> [Communicator.Span] {
+        monitor.locked {
+            defer { spans = keeps ? [] : nil }
+            return spans ?? []
+        }
+    }
+
     /// Ends the thread when everything is done.
     func end() {
         monitor.locked {
@@ -83,12 +94,13 @@ final class CommunicationThread: @unchecked Sendable {
     }
 
     private func work(_ transport: any RingTransport) throws {
-        while let job = nextJob() {
-            let start = ContinuousClock.now
-            try job(transport)
-            let took = ContinuousClock.now - start
+        while let next = nextJob() {
+            let start = dt_profile_now()
+            try next.job(transport)
+            let end = dt_profile_now()
             monitor.locked {
-                busyTime += took
+                busyTime += .nanoseconds(Int64(end - start))
+                spans?.append(Communicator.Span(work: next.work, start: start, end: end))
                 unfinished -= 1
                 monitor.wake()
             }
@@ -97,7 +109,7 @@ final class CommunicationThread: @unchecked Sendable {
     }
 
     /// Waits for one; nil at the end.
-    private func nextJob() -> Job? {
+    private func nextJob() -> (work: Communicator.Work, job: Job)? {
         monitor.locked {
             while jobs.isEmpty, !isEnding { monitor.wait() }
             return jobs.isEmpty ? nil : jobs.removeFirst()

@@ -1,3 +1,5 @@
+import CVectorKernels
+
 /// What the ranks of a job do together: sums, broadcasts, gathering, agreement. It knows bytes and floats, no models.
 ///
 /// ```swift
@@ -83,7 +85,8 @@ public final class Communicator {
     public func startAllReduce(_ floats: UnsafeMutablePointer<Float>, range: Range<Int>) {
         guard let thread, !range.isEmpty else { return }
         let label = nextLabel()
-        thread.submit { [rank, worldSize, scratch, board, allReduce] transport in
+        thread.submit(.sum(bytes: range.count * MemoryLayout<Float>.stride)) {
+            [rank, worldSize, scratch, board, allReduce] transport in
             if allReduce == .native, let native = transport as? any NativeAllReduce {
                 board.began()
                 try native.sum(UnsafeMutableBufferPointer(start: floats + range.lowerBound, count: range.count))
@@ -108,12 +111,39 @@ public final class Communicator {
         guard let thread else { return }
         let activity = board.activity
         let start = ContinuousClock.now
+        let span = dt_profile_is_on() ? dt_profile_begin(DT_PART_WAITING_FOR_RANKS) : nil
         board.activity = .waiting
         defer {
             board.activity = activity
             waited += ContinuousClock.now - start
+            if let span { dt_profile_end(span) }
         }
         try thread.wait()
+    }
+
+    // MARK: Spans of work, for a trace
+
+    /// What the communication thread works at.
+    public enum Work: Sendable, Equatable {
+        /// Summing floats over all ranks.
+        case sum(bytes: Int)
+        /// A broadcast, a gathering, an agreement, a barrier.
+        case exchange
+    }
+
+    /// A collective as the communication thread carried it out.
+    public struct Span: Sendable {
+        public let work: Work
+        /// Nanoseconds of the monotonic clock, as `Profile` has them.
+        public let start, end: UInt64
+    }
+
+    /// Keeps the span of each collective from now on, or no longer.
+    ///
+    /// - Returns: those that were kept since the last call.
+    @discardableResult
+    public func keepSpans(_ keeps: Bool) -> [Span] {
+        thread?.keepSpans(keeps) ?? []
     }
 
     // MARK: Bytes
@@ -167,7 +197,7 @@ public final class Communicator {
     /// Carries out a collective of bytes and waits for it.
     private func run(on thread: CommunicationThread, _ collective: @escaping (ByteRing) throws -> Void) throws {
         let label = nextLabel()
-        thread.submit { [rank, worldSize, board] transport in
+        thread.submit(.exchange) { [rank, worldSize, board] transport in
             try collective(
                 ByteRing(transport: transport, rank: rank, worldSize: worldSize, label: label, board: board)
             )

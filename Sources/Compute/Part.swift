@@ -32,6 +32,8 @@ public enum Part: Int32, CaseIterable, Sendable {
     /// The norm of the gradient.
     case clipping
     case gradientZeroing
+    /// Waiting for what other ranks have to give.
+    case waitingForRanks
     /// Waiting for other workers, or for work.
     case idle
     /// Work that has no part of its own.

@@ -29,7 +29,12 @@ public final class Profile {
     /// A closure that was recorded, in nanoseconds of the monotonic clock.
     public struct Recording: Sendable {
         public let start, end: UInt64
+        /// Nanoseconds for which the calling thread had a processor meanwhile.
+        public let processorTime: UInt64
     }
+
+    /// The monotonic clock, in nanoseconds.
+    public static var now: UInt64 { dt_profile_now() }
 
     /// Every closure that was recorded, in order.
     public private(set) var recordings: [Recording] = []
@@ -74,17 +79,25 @@ public final class Profile {
         attach(true)
         // The caller is worker 0. What it does outside of phases is work too.
         let caller = recorders.baseAddress!
+        let processorStart = Self.threadTime
         let start = dt_profile_now()
         caller.pointee.mark = start
         caller.pointee.part = Part.other.rawValue
         defer {
             let end = dt_profile_now()
+            let processorTime = Self.threadTime - processorStart
             caller.pointee.add(end - caller.pointee.mark, to: .other)
             attach(false)
             Self.change(by: -1)
-            recordings.append(Recording(start: start, end: end))
+            recordings.append(Recording(start: start, end: end, processorTime: processorTime))
         }
         return try body()
+    }
+
+    private static var threadTime: UInt64 {
+        var time = timespec()
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
     }
 
     private static func change(by count: Int) {

@@ -31,7 +31,7 @@ struct DDPTrain: ParsableCommand {
         subcommands: [
             Train.self, Prepare.self, TokenizerCommand.self, Sample.self, Eval.self, Export.self,
             CheckpointCommand.self, Report.self, Inspect.self, ExperimentCommand.self, SelfTestCommand.self, Bench.self,
-            Config.self, Plan.self, Doctor.self, Launch.self,
+            Config.self, Plan.self, Doctor.self, Launch.self, Trace.self,
             BenchGenerate.self, BenchComm.self,
         ],
         defaultSubcommand: Train.self

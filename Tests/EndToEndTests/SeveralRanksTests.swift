@@ -55,6 +55,34 @@ struct SeveralRanksTests {
         #expect(try train(3).0 == together.0)
     }
 
+    @Test("The ranks' profiles are joined on one clock: a sum goes on in both ranks at once")
+    func trace() throws {
+        let trained = try program.start(["launch", "-n", "2"] + Self.options + ["--profile=out/trace.json"]).wait()
+        #expect(trained.exitCode == 0, "\(trained)")
+        #expect(trained.output.contains("profile of 10 steps, a file each rank: out/trace.json"))
+        let joined = try program.run("trace", "out", "--json")
+        #expect(joined.exitCode == 0, "\(joined)")
+        let report = try #require(
+            try JSONSerialization.jsonObject(with: Data(joined.output.utf8)) as? [String: Any]
+        )
+        #expect((report["ranks"] as? [Any])?.count == 2)
+        #expect(report["steps"] as? Int == 10)
+        let events = try #require(
+            try JSONSerialization.jsonObject(with: Data(FileSystem.read(folder.path + "/out/trace.all.json")))
+                as? [[String: Any]]
+        )
+        func sums(_ rank: Int) -> [(start: Double, end: Double)] {
+            events.filter { $0["name"] as? String == "sum" && $0["pid"] as? Int == rank }.compactMap { event in
+                guard let start = event["ts"] as? Double, let duration = event["dur"] as? Double else { return nil }
+                return (start, start + duration)
+            }
+        }
+        let (first, second) = (sums(0), sums(1))
+        #expect(first.count == second.count)
+        #expect(first.count >= 10)
+        for (a, b) in zip(first, second) { #expect(max(a.start, b.start) < min(a.end, b.end)) }
+    }
+
     @Test("TCP and MPI give the same bits", .enabled(if: mpirunPath != nil))
     func overMPI() throws {
         let overTCP = try parameters(program.start(["launch", "-n", "2"] + Self.options).wait())

@@ -249,7 +249,7 @@ extension ConfigurationKey {
             onlyOnCommandLine: true,
             "Write a trace of \(StepTrace.stepCount) steps after the first \(StepTrace.warmUp), at most "
                 + "\(Numbers.grouped(StepTrace.eventCount)) events, to this file, for chrome://tracing or Perfetto; "
-                + "only on the command line"
+                + "of several ranks each writes its own beside it, and ddp-train trace joins them; only on the command line"
         ),
     ]
 

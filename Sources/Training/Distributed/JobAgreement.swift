@@ -14,7 +14,7 @@ struct JobAgreement {
 
     /// Options that a rank may have for itself.
     static let ownMatter: Set = [
-        "data_dir", "out_dir", "overwrite", "threads", "profile", "interface", "hostfile", "timeout", "compile",
+        "data_dir", "out_dir", "overwrite", "threads", "interface", "hostfile", "timeout", "compile",
         "wandb_log", "wandb_project", "wandb_run_name", "log_interval", "keep_checkpoints", "save_failure",
     ]
 

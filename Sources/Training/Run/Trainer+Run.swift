@@ -23,11 +23,11 @@ extension Trainer {
             // What is being written was sound, and the folder is not to be left with somebody at work in it.
             try? collectSave(waiting: true)
             // What was recorded may show what went wrong; that is what the user has to hear of.
-            writeTrace(atEnd: true)
+            writeTrace(.failed)
             tellEnd(.failed("\(error)"))
             throw error
         }
-        writeTrace(atEnd: true)
+        writeTrace(.ended)
         try replicas.check(model, at: "the end")
         tellEnd(outcome == .finished ? .finished : .stopped)
         switch outcome {
@@ -88,7 +88,7 @@ extension Trainer {
                     progress: { sequences in output.progress(stepProgress(sequences)) }
                 )
             }
-            result = try trace?.around(iteration, pool: model.pool, update) ?? update()
+            result = try trace?.around(iteration, step, update) ?? update()
         } catch let error as TrainingStep.NonFinite {
             throw communicator.common(notFinite(error))
         }
@@ -120,13 +120,13 @@ extension Trainer {
         if values.checkInterval > 0, iteration % values.checkInterval == 0 {
             try replicas.check(model, at: "iteration \(iteration)")
         }
-        writeTrace(atEnd: false)
+        writeTrace(.goesOn)
     }
 
     /// A run does not end for the want of its trace.
-    private func writeTrace(atEnd: Bool) {
+    private func writeTrace(_ run: StepTrace.RunState) {
         do {
-            if let line = try trace?.write(atEnd: atEnd) { output.line(line) }
+            if let line = try trace?.write(run) { output.line(line) }
         } catch {
             output.note("warning: the profile was not written: \(error)")
         }

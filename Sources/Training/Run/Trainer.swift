@@ -155,10 +155,10 @@ public final class Trainer {
         }
         // The run's own folder may not be there yet, and is where a trace may well lie; any other folder has to be there.
         let traceFolder = FileSystem.folder(of: values.profile)
-        if !resumes && writes && !values.profile.isEmpty && traceFolder == outDir {
+        if !resumes && !values.evalOnly && !values.profile.isEmpty && traceFolder == outDir {
             try FileSystem.createFolder(outDir)
         }
-        trace = communicator.isMain ? try StepTrace(values, from: start.state.iteration) : nil
+        trace = try StepTrace(values, from: start.state.iteration, communicator: communicator)
         if !resumes && writes { folder = try RunFolder(newRunIn: outDir, overwrite: values.overwrite) }
 
         model =

@@ -1,0 +1,185 @@
+import Formats
+import Foundation
+import TestSupport
+import Testing
+
+@testable import Performance
+
+/// Profiles as ranks would write them, from a plan of what happened on one true clock.
+private struct PlannedRank {
+    /// Nanoseconds by which its clock is ahead, and by which it gains in a second.
+    var ahead = 0
+    var gains = 0
+    var sequences = 4
+    /// Milliseconds of true time, for each step: begin, ready, end of the sum, end.
+    var steps: [(begin: Double, ready: Double, summed: Double, end: Double)]
+    /// Of what is not waiting.
+    var processorShare = 1.0
+
+    private func own(_ milliseconds: Double) -> Int {
+        Int((milliseconds * 1e6).rounded()) + ahead + Int(Double(gains) * milliseconds / 1000)
+    }
+
+    func write(_ path: String, rank: Int, of worldSize: Int) throws {
+        let origin = own(steps[0].begin)
+        // Every rank leaves a barrier 10 µs after the last came; ranks come up to 30 µs apart.
+        func rounds(_ start: Double) -> String {
+            (0..<8).map { round in
+                let came = start + Double(round) + Double((rank * 7 + round * 3) % 4) * 0.01
+                return "[\(own(came) - origin),\(own(start + Double(round) + 0.04) - origin)]"
+            }.joined(separator: ",")
+        }
+        var lines = [
+            """
+            {"name":"ddp_train_profile","ph":"M","pid":\(rank),"tid":0,"args":{"format":1,"rank":\(rank),\
+            "world_size":\(worldSize),"host":"node\(rank)","threads":1,"sequences":\(sequences),"origin_ns":\(origin),"clock_before":[\(rounds(-50))],\
+            "clock_after":[\(rounds(steps.last!.end + 1))]}}
+            """,
+            #"{"name":"process_name","ph":"M","pid":\#(rank),"tid":0,"args":{"name":"rank \#(rank) (node\#(rank))"}}"#,
+        ]
+        func slice(_ name: String, _ start: Double, _ end: Double, _ more: String = "") {
+            let from = Double(own(start) - origin) / 1000, duration = Double(own(end) - own(start)) / 1000
+            lines.append(
+                #"{"name":"\#(name)","ph":"X","pid":\#(rank),"tid":0,"ts":\#(from),"dur":\#(duration)\#(more)}"#
+            )
+        }
+        for (index, step) in steps.enumerated() {
+            let working = step.end - step.begin - (step.summed - step.ready)
+            let processor = Int(working * 1000 * processorShare)
+            slice("step \(index)", step.begin, step.end, #","args":{"processor_us":\#(processor)}"#)
+            slice("linear_forward", step.begin, (step.begin + step.ready) / 2)
+            slice("waiting_for_ranks", step.ready, step.summed)
+        }
+        try AtomicFile.write("[\n" + lines.joined(separator: ",\n") + "\n]\n", to: path)
+    }
+}
+
+@Suite("Trace of all ranks")
+struct JobTraceTests {
+    let folder: TemporaryFolder
+    var path: String { folder.path + "/trace.json" }
+
+    init() throws { folder = try TemporaryFolder() }
+
+    private func trace(_ ranks: [PlannedRank]) throws -> JobTrace {
+        for (index, rank) in ranks.enumerated() {
+            try rank.write(index == 0 ? path : folder.path + "/trace.rank\(index).json", rank: index, of: ranks.count)
+        }
+        return try JobTrace(place: folder.path)
+    }
+
+    /// Steps of 100 ms, in which the rank is ready after `ready` and the last of all after `last`; the sum takes `sum` more.
+    private func steps(
+        begin: Double = 0,
+        ready: Double,
+        last: Double,
+        sum: Double
+    ) -> [(Double, Double, Double, Double)] {
+        (0..<5).map { index in
+            let start = Double(index) * 200
+            return (start + begin, start + ready, start + last + sum, start + last + sum + 5)
+        }
+    }
+
+    @Test("Clocks that differ by seconds and run unlike are laid over each other to what the barriers allow")
+    func clocks() throws {
+        let same = steps(ready: 80, last: 80, sum: 2)
+        let trace = try trace([
+            PlannedRank(steps: same), PlannedRank(ahead: 5_000_000_000, gains: 20_000, steps: same),
+            PlannedRank(ahead: -3_000_000, gains: -15_000, steps: same),
+        ])
+        for rank in 1...2 {
+            let uncertainty = try #require(trace.offsets[rank]).uncertainty
+            #expect(uncertainty <= 40_000)
+            for index in 0..<5 {
+                let difference =
+                    trace.onMainClock(trace.profiles[rank].steps[index].start, ofRank: rank)
+                    - trace.profiles[0].steps[index].start
+                #expect(abs(Double(difference)) <= uncertainty, "rank \(rank), step \(index)")
+            }
+        }
+    }
+
+    @Test("A rank that computes longer is the straggler, and it is said how much of a step that costs")
+    func compute() throws {
+        let report = try trace([
+            PlannedRank(ahead: 7_000_000, steps: steps(ready: 60, last: 90, sum: 1)),
+            PlannedRank(sequences: 6, steps: steps(ready: 90, last: 90, sum: 1)),
+            PlannedRank(ahead: -900_000_000, steps: steps(ready: 60, last: 90, sum: 1)),
+        ]).report
+        #expect(report.cause == .compute)
+        #expect(report.straggler == 1)
+        #expect(abs(report.ranks[1].late - 30) < 0.1)
+        #expect(report.ranks[1].timesLast == 5)
+        #expect(report.verdict.contains("rank 1 (node1)"))
+        #expect(report.verdict.contains("6 sequences of a step where they have 4"))
+        #expect(report.verdict.contains("linear_forward +15"))
+    }
+
+    @Test("A rank without a processor waits, and so does one that begins its steps late")
+    func waiting() throws {
+        let others = PlannedRank(steps: steps(ready: 60, last: 90, sum: 1))
+        let starved = try trace([
+            others, PlannedRank(steps: steps(ready: 90, last: 90, sum: 1), processorShare: 0.6),
+        ]).report
+        #expect(starved.cause == .waiting)
+        #expect(starved.straggler == 1)
+        #expect(starved.verdict.contains("no processor"))
+        let late = try trace([
+            PlannedRank(steps: steps(begin: 30, ready: 90, last: 90, sum: 1)), others,
+        ]).report
+        #expect(late.cause == .waiting)
+        #expect(late.straggler == 0)
+        #expect(late.verdict.contains("begins its steps"))
+    }
+
+    @Test("Where nobody is late, long sums are the network's, and short ones nobody's")
+    func network() throws {
+        let slow = PlannedRank(steps: steps(ready: 60, last: 60, sum: 40))
+        let report = try trace([slow, slow]).report
+        #expect(report.cause == .network)
+        #expect(report.straggler == nil)
+        #expect(abs(report.sum - 40) < 0.1)
+        let fast = PlannedRank(steps: steps(ready: 60, last: 60, sum: 1))
+        let fine = try trace([fast, fast]).report
+        #expect(fine.cause == .none)
+        #expect(fine.verdict.hasPrefix("no straggler"))
+    }
+
+    @Test("The joined trace is JSON with every rank's slices on one clock, and none of the ranks' own headings")
+    func joined() throws {
+        let same = steps(ready: 80, last: 80, sum: 2)
+        let trace = try trace([PlannedRank(steps: same), PlannedRank(ahead: 123_456_789, steps: same)])
+        #expect(trace.usualPath == folder.path + "/trace.all.json")
+        try trace.write(to: trace.usualPath)
+        let events = try #require(
+            try JSONSerialization.jsonObject(with: Data(FileSystem.read(trace.usualPath))) as? [[String: Any]]
+        )
+        #expect(!events.contains { $0["name"] as? String == "ddp_train_profile" })
+        for index in 0..<5 {
+            let starts = events.filter { $0["name"] as? String == "step \(index)" }.compactMap { $0["ts"] as? Double }
+            #expect(starts.count == 2)
+            #expect(abs(starts[0] - starts[1]) <= 40, "in µs")
+            #expect(starts[0] >= 0)
+        }
+        // Written again it is found again: the joined file is no profile of a rank.
+        #expect(try JobTrace(place: folder.path).profiles.count == 2)
+    }
+
+    @Test("What cannot be joined is said in one line")
+    func refused() throws {
+        let same = PlannedRank(steps: steps(ready: 80, last: 80, sum: 2))
+        func refusal(_ place: String) -> UserError? { #expect(throws: UserError.self) { try JobTrace(place: place) } }
+        #expect(refusal(folder.path)?.message.contains("--profile=") == true)
+        _ = try trace([same, same])
+        #expect(refusal(folder.path + "/trace.rank1.json")?.kind == .data)
+        try FileSystem.remove(folder.path + "/trace.rank1.json")
+        #expect(refusal(folder.path)?.message.contains("the profile of rank 1") == true)
+        var shorter = same
+        shorter.steps.removeLast()
+        try shorter.write(folder.path + "/trace.rank1.json", rank: 1, of: 2)
+        #expect(refusal(path)?.message.contains("not of one run") == true)
+        try AtomicFile.write("[\n{\"name\":\"ddp_train_profile\",\n", to: path)
+        #expect(refusal(path)?.kind == .data)
+    }
+}
