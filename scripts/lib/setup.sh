@@ -9,6 +9,11 @@ root="$(cd -P "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)"
 script="$(cd -P "$(dirname "$0")" && pwd -P)/$(basename "$0")"
 script="${script#"$root/"}"
 cd "$root" || exit 1
+# brew keeps its libarchive apart (keg-only), because macOS has one, though without headers: pkg-config has to be told.
+if [ "$(uname -s)" = Darwin ] && command -v brew > /dev/null 2>&1; then
+    PKG_CONFIG_PATH="$(brew --prefix)/opt/libarchive/lib/pkgconfig${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH}"
+    export PKG_CONFIG_PATH
+fi
 
 note() { printf '==> %s\n' "$*" >&2; }
 fail() {
@@ -100,6 +105,7 @@ HELP
 missing_packages() {
     case "$(uname -s)" in
         Darwin) # matrix products come from Accelerate there
+            have pkg-config || echo pkgconf # SwiftPM asks it where brew's libraries are
             have mpicc || echo open-mpi
             pkg-config --exists libarchive 2> /dev/null || echo libarchive
             ;;
