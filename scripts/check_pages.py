@@ -1,4 +1,4 @@
-"""Loads the pages that ddp-train makes in Chromium and uses them: see check_pages.sh, which makes what is loaded.
+"""Loads the pages that ddp-train makes in Chromium and uses them; started by check_pages.sh, which makes them.
 
 Each check has a page open in four ways: 1200 and 375 pixels wide, light and dark. None may complain, ask the network for anything
 or scroll sideways; screenshots must show something. What a page can do is tried once more, by key and by script.

@@ -13,17 +13,7 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib/setup.sh"
 
 read_arguments "$@"
-shots=""
-set -- ${arguments[@]+"${arguments[@]}"}
-while [ $# -gt 0 ]; do
-    case "$1" in
-        --output)
-            shots="$2"
-            shift 2
-            ;;
-        *) fail "unknown option $1; see scripts/check_pages.sh --help" ;;
-    esac
-done
+shots="${arguments[1]:-}" # the only option is --output
 
 require_swift
 install_libraries "$install"

@@ -1,6 +1,6 @@
 """Reads a run's events with TensorBoard's own reader and compares them with metrics.jsonl.
 
-usage: check_tensorboard.py OUT_DIR
+Started by check_tensorboard.sh, which makes the run, with its folder as the only argument.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Trains the same model with PyTorch and with ddp-train, and compares them; run it with compare_pytorch.sh.
+"""Trains the same model with PyTorch and with ddp-train, and compares them; started by compare_pytorch.sh.
 
 Both start from the same random weights (a Hugging Face folder that this script writes) and read the same batches (the
 demo corpus in its order). Prints both losses of each iteration, the largest difference and the time of an iteration of

@@ -1,4 +1,4 @@
-"""Times training steps of PyTorch and of ddp-train in turns; run it with compare_speed.sh, which explains the options."""
+"""Times training steps of PyTorch and of ddp-train in turns; started by compare_speed.sh, which explains the options."""
 
 import argparse
 import datetime

@@ -1,4 +1,4 @@
-"""Exchanges small models with other tools, both ways, and prints a table; see exchange.sh."""
+"""Exchanges small models with other tools, both ways, and prints a table; started by exchange.sh."""
 
 import argparse
 import collections

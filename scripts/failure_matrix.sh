@@ -22,7 +22,7 @@ while [ $# -gt 0 ]; do
         --short) short=yes ;;
         --no-build) build=no ;;
         --only | --evidence)
-            [ $# -gt 1 ] || fail "$1 needs a value"
+            [ $# -gt 1 ] || wrong_use "$1 needs a value"
             if [ "$1" = --only ]; then only="$2"; else evidence="$(user_path "$2")"; fi
             shift
             ;;
@@ -30,15 +30,14 @@ while [ $# -gt 0 ]; do
             print_help "scripts/failure_matrix.sh"
             exit 0
             ;;
-        *) fail "unknown option $1; see scripts/failure_matrix.sh --help" ;;
+        *) wrong_use "unknown option $1" ;;
     esac
     shift
 done
-[ "$short" = yes ] || fail "only --short runs here; the full form is cluster/netns/failure_matrix.sh"
+[ "$short" = yes ] || wrong_use "only --short runs here, the full form is cluster/netns/failure_matrix.sh"
 [ "$(uname -s)" = Linux ] || fail "this looks for processes in /proc, so Linux only"
 if { ! have pgrep || ! have ss; } && have apt-get; then
-    note "installing with apt: procps iproute2"
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq procps iproute2 >&2
+    apt_install procps iproute2
 fi
 if [ "$build" = yes ]; then
     require_swift

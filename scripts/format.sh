@@ -8,6 +8,7 @@ set -euo pipefail
 # shellcheck source=scripts/lib/setup.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib/setup.sh"
 
+[ $# -le 1 ] || wrong_use "unexpected argument $2"
 case "${1:-}" in
     "")
         require_swift
@@ -18,5 +19,5 @@ case "${1:-}" in
         swift format lint --strict --parallel --recursive Package.swift Sources Tests
         ;;
     -h | --help) print_help "scripts/format.sh" ;;
-    *) fail "unknown option $1; see scripts/format.sh --help" ;;
+    *) wrong_use "unknown option $1" ;;
 esac

@@ -2,9 +2,16 @@
 # Kills training at random points of saving, again and again, and looks at what is left each time: every checkpoint that
 # `latest` and `best` name must verify, and the run must go on from it. Then the disk is full, and then it is not.
 #
-# usage: scripts/kill_saves.sh [--kills N] [--seed S] [--program PATH] [--no-disk] [--keep]
+#   scripts/kill_saves.sh [--kills N] [--seed S] [--program PATH] [--no-disk] [--keep]
+#
+#   --kills     how many (default: 200)
+#   --seed      of the moments (default: 1)
+#   --program   what is killed (default: the release program that is there)
+#   --no-disk   leave out the full disk, which takes root
+#   --keep      leave the folder of all this, and say where it is
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# shellcheck source=scripts/lib/setup.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib/setup.sh"
 
 kills=200
 seed=1
@@ -13,16 +20,28 @@ keep=false
 disk=true
 while [ $# -gt 0 ]; do
     case "$1" in
-        --kills) kills="$2" && shift 2 ;;
-        --seed) seed="$2" && shift 2 ;;
-        --program) program="$2" && shift 2 ;;
-        --no-disk) disk=false && shift ;;
-        --keep) keep=true && shift ;;
-        -h | --help) sed -n '2,5s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" && exit 0 ;;
-        *) echo "kill_saves: unknown argument $1" >&2 && exit 64 ;;
+        --kills=* | --seed=* | --program=*) set -- "${1%%=*}" "${1#*=}" "${@:2}" && continue ;;
+        --kills | --seed)
+            [[ "${2:-}" =~ ^[0-9]+$ ]] || wrong_use "$1 needs a number"
+            if [ "$1" = --kills ]; then kills="$2"; else seed="$2"; fi
+            shift
+            ;;
+        --program)
+            [ $# -gt 1 ] || wrong_use "$1 needs a path"
+            program="$(user_path "$2")"
+            shift
+            ;;
+        --no-disk) disk=false ;;
+        --keep) keep=true ;;
+        -h | --help)
+            print_help "scripts/kill_saves.sh"
+            exit 0
+            ;;
+        *) wrong_use "unknown option $1" ;;
     esac
+    shift
 done
-[ -x "$program" ] || { echo "kill_saves: there is no program $program: swift build -c release" >&2 && exit 64; }
+[ -x "$program" ] || wrong_use "there is no program $program (swift build -c release makes it)"
 program="$(realpath "$program")"
 work="$(mktemp -d)"
 mounted=false

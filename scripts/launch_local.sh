@@ -26,9 +26,9 @@ case "${1:-}" in
         shift
         ;;
 esac
-[ $# -gt 0 ] || fail "how many ranks? See scripts/launch_local.sh --help"
+[ $# -gt 0 ] || wrong_use "the number of ranks is missing"
 case "$1" in
-    '' | *[!0-9]*) fail "$1 is no number of ranks; see scripts/launch_local.sh --help" ;;
+    '' | *[!0-9]*) wrong_use "$1 is no number of ranks" ;;
 esac
 
 require_swift

@@ -6,15 +6,16 @@
 tiktoken itself is asked: an encoding whose pattern matches single letters drops all that is not one.
 """
 
+import argparse
 import os
-
-import tiktoken
 
 VERSION = "0.14.0"
 OUTPUT = "Sources/Text/Tokenizers/BytePair/ScalarClass+Ranges.swift"
 
 
 def members(pattern):
+    import tiktoken
+
     encoding = tiktoken.Encoding(
         name="class", pat_str=pattern, mergeable_ranks={bytes([byte]): byte for byte in range(256)}, special_tokens={}
     )
@@ -51,6 +52,9 @@ def swift(name, doc, values):
 
 
 def main():
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    import tiktoken  # after --help, which does not need it
+
     assert tiktoken.__version__ == VERSION, f"tiktoken {tiktoken.__version__} is not {VERSION}"
     letters, numbers, spaces = members(r"\p{L}"), members(r"\p{N}"), members(r"\s")
     parts = [

@@ -18,11 +18,11 @@ while [ $# -gt 0 ]; do
             exit 0
             ;;
         --runs)
-            [ $# -gt 1 ] || fail "--runs needs a number"
+            [ $# -gt 1 ] || wrong_use "--runs needs a number"
             runs="$2"
             shift
             ;;
-        -*) fail "unknown option $1; see --help" ;;
+        -*) wrong_use "unknown option $1" ;;
         *) presets+=("$1") ;;
     esac
     shift

@@ -10,13 +10,15 @@
 set -euo pipefail
 # shellcheck source=scripts/lib/setup.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib/setup.sh"
-case "${1:-}" in
-    -h | --help)
-        print_help "scripts/plant_errors.sh"
-        exit 0
-        ;;
-esac
-require_swift
+for argument in "$@"; do
+    case "$argument" in
+        -h | --help)
+            print_help "scripts/plant_errors.sh"
+            exit 0
+            ;;
+        -*) wrong_use "unknown option $argument" ;;
+    esac
+done
 
 # name | file | what sed does to it
 plants() {
@@ -81,6 +83,11 @@ mask-forward        | Sources/Transformer/CausalSelfAttention.swift | s/for docu
 PLANTS
 }
 
+for argument in "$@"; do
+    plants | awk -F ' *[|]' -v name="$argument" '$1 == name { found = 1 } END { exit !found }' ||
+        wrong_use "there is no place $argument"
+done
+require_swift
 copy="$(mktemp -d)"
 trap 'rm -rf "$copy"' EXIT
 git archive HEAD | tar -x -C "$copy"

@@ -19,7 +19,7 @@ options=()
 while [ $# -gt 0 ]; do
     case "$1" in
         --input)
-            [ $# -gt 1 ] || fail "--input needs a file; see scripts/quickstart.sh --help"
+            [ $# -gt 1 ] || wrong_use "--input needs a file"
             input="$(user_path "$2")"
             shift
             ;;
@@ -34,7 +34,7 @@ while [ $# -gt 0 ]; do
             print_help "scripts/quickstart.sh"
             exit 0
             ;;
-        *) fail "unknown option $1; see scripts/quickstart.sh --help" ;;
+        *) wrong_use "unknown option $1" ;;
     esac
     shift
 done

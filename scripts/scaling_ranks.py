@@ -1,4 +1,4 @@
-"""How speed grows with ranks: see scaling_ranks.sh, which builds ddp-train and runs this."""
+"""How speed grows with ranks; started by scaling_ranks.sh, which builds ddp-train."""
 
 import argparse
 import datetime

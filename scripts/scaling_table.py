@@ -1,4 +1,4 @@
-"""How cost grows: see scaling_table.sh, which builds ddp-train and runs this."""
+"""How cost grows; started by scaling_table.sh, which builds ddp-train."""
 
 import argparse
 import datetime
@@ -80,11 +80,19 @@ def table(name, rows):
     return "\n".join(lines)
 
 
+def sweep_names(text):
+    names = text.split(",")
+    for name in names:
+        if name not in sweeps():
+            raise argparse.ArgumentTypeError(f"{name}: must be one of {', '.join(sweeps())}")
+    return names
+
+
 def main():
     parser = argparse.ArgumentParser(prog="scripts/scaling_table.sh", allow_abbrev=False)
     parser.add_argument("program")
     parser.add_argument("--quick", action="store_true", help="the first and last of each sweep, one step each")
-    parser.add_argument("--only", nargs="+", choices=sorted(sweeps()), metavar="SWEEP")
+    parser.add_argument("--only", type=sweep_names, metavar="SWEEP[,SWEEP…]")
     parser.add_argument("--output", default="scripts/results")
     options = parser.parse_args()
     start = time.time()

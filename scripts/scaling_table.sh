@@ -3,7 +3,7 @@
 # writes scripts/results/scaling.md and scaling.json. Time stays in step with counted operations where GFLOP/s stay level;
 # memory with the plan where planned/measured stays near 1.
 #
-#   scripts/scaling_table.sh [--no-install] [--quick] [--only SWEEP…] [--output FOLDER]
+#   scripts/scaling_table.sh [--no-install] [--quick] [--only SWEEP[,SWEEP…]] [--output FOLDER]
 #
 # SWEEP is block_size, n_embd, n_layer, batch_size, vocab_size or threads. All of it takes less than 10 minutes on 2 cores.
 set -euo pipefail

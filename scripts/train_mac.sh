@@ -24,7 +24,7 @@ while [ $# -gt 0 ]; do
     case "$1" in
         --input=* | --preset=* | --memory=*) set -- "${1%%=*}" "${1#*=}" "${@:2}" && continue ;;
         --input | --preset | --memory)
-            [ $# -gt 1 ] || fail "$1 needs a value; see scripts/train_mac.sh --help"
+            [ $# -gt 1 ] || wrong_use "$1 needs a value"
             case "$1" in
                 --input) input="$(user_path "$2")" ;;
                 --preset) preset="$2" ;;
@@ -43,17 +43,17 @@ while [ $# -gt 0 ]; do
             print_help "scripts/train_mac.sh"
             exit 0
             ;;
-        *) fail "unknown option $1; see scripts/train_mac.sh --help" ;;
+        *) wrong_use "unknown option $1" ;;
     esac
     shift
 done
 [ -z "$input" ] || [ -f "$input" ] || fail "there is no file $input"
-[ "$dry" = yes ] || [ -z "$memory" ] || fail "--memory=$memory goes with --dry-run only"
-case "$memory" in *[!0-9]* | 0*) fail "--memory=$memory is no whole number of GB, from 1 on" ;; esac
+[ "$dry" = yes ] || [ -z "$memory" ] || wrong_use "--memory=$memory goes with --dry-run only"
+case "$memory" in *[!0-9]* | 0*) wrong_use "--memory=$memory is no whole number of GB, from 1 on" ;; esac
 
 if [ "$(uname -s)" != Darwin ]; then
     [ "$dry" = yes ] || fail "this is for macOS; here: scripts/quickstart.sh, or --dry-run --memory=16 to see what it would do"
-    [ -n "$memory" ] || fail "--dry-run needs --memory=N where sysctl hw.memsize does not say it"
+    [ -n "$memory" ] || wrong_use "--dry-run needs --memory=N where sysctl hw.memsize does not say it"
 fi
 [ -n "$memory" ] || memory=$(($(sysctl -n hw.memsize) / 1073741824))
 

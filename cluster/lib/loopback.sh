@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2030,SC2031,SC2034,SC2154 # variables go from one of these files to the other
-# Where ranks run in the short form of the failure matrix: here, on the loopback interface. See jobs.sh.
+# Where ranks run in the short form of the failure matrix: here, on the loopback interface. Source it after
+# jobs.sh, which says what these functions are.
 
 on_host() { at=(env); }
 on_host_of() { "${@:2}"; }

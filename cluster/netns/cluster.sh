@@ -302,6 +302,8 @@ case "$command" in
         print_help "${BASH_SOURCE[0]}"
         exit 0
         ;;
+    up | down | shape | run | exec | cut | heal | unplug | plug | flip | flipped | status) ;;
+    *) fail "unknown command $command; see cluster.sh --help" ;;
 esac
 shift
 require_namespaces
@@ -338,5 +340,4 @@ case "$command" in
         require_host 0
         status
         ;;
-    *) fail "unknown command $command; see cluster.sh --help" ;;
 esac

@@ -11,7 +11,8 @@ fail() {
     exit 64
 }
 
-# Prints a script's own leading comment, without the line that starts it: its help.
+# Prints a script's own leading comment, without the line that starts it: its help. (scripts/lib/setup.sh has it too, but goes
+# to the repository's root, and commands for hosts run where the user is.)
 print_help() { awk 'NR == 1 { next } !/^#/ { exit } { sub(/^# ?/, ""); print }' "$1"; }
 
 require_namespaces() {

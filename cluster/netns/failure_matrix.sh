@@ -25,7 +25,7 @@ while [ $# -gt 0 ]; do
     case "$1" in
         --no-build) build=no ;;
         --worlds | --transports | --only | --evidence | --table)
-            [ $# -gt 1 ] || fail "$1 needs a value"
+            [ $# -gt 1 ] || wrong_use "$1 needs a value"
             case "$1" in
                 --worlds) worlds="$2" ;;
                 --transports) IFS=, read -ra transports <<< "$2" ;;
@@ -39,7 +39,7 @@ while [ $# -gt 0 ]; do
             print_help "cluster/netns/failure_matrix.sh"
             exit 0
             ;;
-        *) fail "unknown option $1; see cluster/netns/failure_matrix.sh --help" ;;
+        *) wrong_use "unknown option $1" ;;
     esac
     shift
 done

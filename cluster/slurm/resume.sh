@@ -2,6 +2,17 @@
 # What the batch scripts here have in common. Source it from one that defines `step`, which runs a job step with the
 # options that it is given.
 
+# help_or_job SCRIPT OPTIONS…: --help alone prints the script's heading; anything else needs Slurm.
+help_or_job() {
+    if [[ $# -eq 2 && ("$2" = --help || "$2" = -h) ]]; then
+        awk 'NR == 1 { next } !/^#/ || /^#SBATCH/ { exit } { sub(/^# ?/, ""); print }' "$1"
+        exit 0
+    fi
+    [ -n "${SLURM_JOB_ID:-}" ] && return
+    printf 'error: this is for sbatch; see: bash %s --help\n' "$1" >&2
+    exit 64
+}
+
 # train_and_requeue OPTIONS…: trains, from the checkpoint that is there if there is one, and puts the job back into the
 # queue where training ended because of a signal (75).
 train_and_requeue() {

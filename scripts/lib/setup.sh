@@ -1,16 +1,29 @@
 # shellcheck shell=bash
 # Shared by the scripts beside this folder: finds the Swift toolchain, installs missing system libraries, builds.
-# Source it from a script that has `set -euo pipefail`; it goes to the repository's root and leaves that in `root`, and
-# where the user was in `started_in`.
+# Source it from a script that has `set -euo pipefail`; it goes to the repository's root and leaves that in `root`, where the
+# user was in `started_in`, and the script's path from the root in `script`.
 
 started_in="$PWD"
-root="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)"
+# -P: by whatever link the script is reached, its repository is the one that it lies in.
+root="$(cd -P "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)"
+script="$(cd -P "$(dirname "$0")" && pwd -P)/$(basename "$0")"
+script="${script#"$root/"}"
 cd "$root" || exit 1
+# brew keeps its libarchive apart (keg-only), because macOS has one, though without headers: pkg-config has to be told.
+if [ "$(uname -s)" = Darwin ] && command -v brew > /dev/null 2>&1; then
+    PKG_CONFIG_PATH="$(brew --prefix)/opt/libarchive/lib/pkgconfig${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH}"
+    export PKG_CONFIG_PATH
+fi
 
 note() { printf '==> %s\n' "$*" >&2; }
 fail() {
     printf 'error: %s\n' "$*" >&2
     exit 1
+}
+# Wrong use of the script: one line, and the exit code that the program has for it too.
+wrong_use() {
+    printf 'error: %s; see %s --help\n' "$*" "$script" >&2
+    exit 64
 }
 have() { command -v "$1" > /dev/null 2>&1; }
 
@@ -27,40 +40,53 @@ print_help() { awk 'NR == 1 { next } !/^#/ { exit } { sub(/^# ?/, ""); print }' 
 
 # read_arguments "$@": what the scripts that measure have in common. Prints the help and ends where that is asked for; sets
 # `install` (no after --no-install, else yes) and `arguments`, all the others, with the folder after --output, --data or --keep as a
-# path from where the user was.
+# path from where the user was. The usage in the script's heading says which options there are, [--name] or [--name VALUE]:
+# anything else is refused before minutes of installing and building.
 read_arguments() {
+    local usage name value
+    usage="$(print_help "$script" | awk '/^  scripts\// { inside = 1 } inside && !NF { exit } inside')"
     install=yes arguments=()
     while [ $# -gt 0 ]; do
+        name="${1%%=*}"
         case "$1" in
             -h | --help)
-                print_help "scripts/$(basename "$0")"
+                print_help "$script"
                 exit 0
                 ;;
-            --no-install)
+            -*) ;;
+            *) wrong_use "unexpected argument $1" ;;
+        esac
+        case "$usage" in
+            *"[$1]"*)
                 # shellcheck disable=SC2034 # used by the scripts that source this
-                install=no
+                if [ "$1" = --no-install ]; then install=no; else arguments+=("$1"); fi
                 ;;
-            --output=* | --data=* | --keep=*) arguments+=("${1%%=*}" "$(user_path "${1#*=}")") ;;
-            --output | --data | --keep)
-                [ $# -gt 1 ] || fail "$1 needs a folder"
-                arguments+=("$1" "$(user_path "$2")")
-                shift
+            *"[$name "*)
+                if [ "$name" != "$1" ]; then
+                    value="${1#*=}"
+                else
+                    [ $# -gt 1 ] || wrong_use "$1 needs a value"
+                    value="$2"
+                    shift
+                fi
+                case "$name" in --output | --data | --keep) value="$(user_path "$value")" ;; esac
+                arguments+=("$name" "$value")
                 ;;
-            *) arguments+=("$1") ;;
+            *) wrong_use "unknown option $1" ;;
         esac
         shift
     done
 }
 
 # Runs a command as root: with sudo only where it is needed.
-as_root() {
-    if [ "$(id -u)" -eq 0 ]; then
-        "$@"
-    elif have sudo; then
-        sudo "$@"
-    else
-        fail "installing needs root and there is no sudo: install $(missing_packages | paste -sd ' ' -) as root, then run this again"
-    fi
+as_root() { if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi; }
+
+apt_install() {
+    note "installing with apt: $*"
+    [ "$(id -u)" -eq 0 ] || have sudo ||
+        fail "installing needs root and there is no sudo: install $* as root, then run this again"
+    as_root apt-get update -qq || note "apt-get update failed; going on with the package lists that are here"
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >&2
 }
 
 require_swift() {
@@ -79,6 +105,7 @@ HELP
 missing_packages() {
     case "$(uname -s)" in
         Darwin) # matrix products come from Accelerate there
+            have pkg-config || echo pkgconf # SwiftPM asks it where brew's libraries are
             have mpicc || echo open-mpi
             pkg-config --exists libarchive 2> /dev/null || echo libarchive
             ;;
@@ -103,9 +130,7 @@ install_libraries() {
     if [ "$install" = no ]; then
         note "missing, and not installed as asked: ${packages[*]}"
     elif have apt-get; then
-        note "installing with apt: ${packages[*]}"
-        as_root apt-get update -qq || note "apt-get update failed; going on with the package lists that are here"
-        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}" >&2
+        apt_install "${packages[@]}"
     elif have brew; then
         note "installing with brew: ${packages[*]}"
         brew install "${packages[@]}" >&2
@@ -187,9 +212,7 @@ require_browser() {
     has_browser && return
     [ "$1" = yes ] || fail "there is no Chromium, and nothing is to be installed"
     if have apt-get; then
-        note "installing with apt: chromium"
-        as_root apt-get update -qq || note "apt-get update failed; going on with the package lists that are here"
-        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >&2
+        apt_install chromium
     elif have brew; then
         note "installing with brew: chromium"
         brew install --cask chromium >&2

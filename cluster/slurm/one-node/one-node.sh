@@ -8,19 +8,16 @@
 #
 # The folder is /tmp/ddp-train-slurm unless DDP_SLURM_FOLDER says otherwise. A Slurm that the machine has is left alone.
 set -euo pipefail
-here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
-folder="${DDP_SLURM_FOLDER:-/tmp/ddp-train-slurm}"
+# shellcheck source=scripts/lib/setup.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../../../scripts/lib/setup.sh"
+here="$root/cluster/slurm/one-node"
+folder="$(user_path "${DDP_SLURM_FOLDER:-/tmp/ddp-train-slurm}")"
 export SLURM_CONF="$folder/slurm.conf"
-
-fail() {
-    printf 'error: %s\n' "$*" >&2
-    exit 1
-}
 
 up() {
     local tool
     for tool in munged slurmctld slurmd; do
-        command -v "$tool" > /dev/null || fail "there is no $tool; Debian and Ubuntu: apt-get install slurm-wlm munge"
+        have "$tool" || fail "there is no $tool; Debian and Ubuntu: apt-get install slurm-wlm munge"
     done
     [ "$(id -u)" -eq 0 ] || fail "slurmd needs root"
     [ ! -e "$folder" ] || fail "$folder is there: already up? (one-node.sh down)"
@@ -60,5 +57,6 @@ case "${1:-}" in
     up) up ;;
     down) down ;;
     conf) echo "$SLURM_CONF" ;;
-    *) awk 'NR == 1 { next } !/^#/ { exit } { sub(/^# ?/, ""); print }' "${BASH_SOURCE[0]}" ;;
+    "" | -h | --help) print_help "$script" ;;
+    *) wrong_use "unknown command $1" ;;
 esac

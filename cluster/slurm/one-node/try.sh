@@ -11,8 +11,9 @@
 #
 # It starts and ends Slurm itself. DDP_TRAIN is the program (default: the release build of this repository).
 set -euo pipefail
-here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
-root="$(cd "$here/../../.." && pwd)"
+# shellcheck source=scripts/lib/setup.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../../../scripts/lib/setup.sh"
+here="$root/cluster/slurm/one-node"
 
 scripts=(mpi tcp) time_limit=no
 while [ $# -gt 0 ]; do
@@ -20,15 +21,16 @@ while [ $# -gt 0 ]; do
         --mpi) scripts=(mpi) ;;
         --tcp) scripts=(tcp) ;;
         --time-limit) time_limit=yes ;;
-        *)
-            awk 'NR == 1 { next } !/^#/ { exit } { sub(/^# ?/, ""); print }' "${BASH_SOURCE[0]}"
-            [[ "$1" = --help || "$1" = -h ]] || exit 64
+        -h | --help)
+            print_help "$script"
             exit 0
             ;;
+        *) wrong_use "unknown option $1" ;;
     esac
     shift
 done
-DDP_TRAIN="${DDP_TRAIN:-$(cd "$root" && swift build -c release --show-bin-path)/ddp-train}"
+DDP_TRAIN="${DDP_TRAIN:-$(swift build -c release --show-bin-path)/ddp-train}"
+DDP_TRAIN="$(user_path "$DDP_TRAIN")"
 SLURM_CONF="$("$here/one-node.sh" conf)"
 export DDP_TRAIN SLURM_CONF
 # It trains as root here, where Open MPI asks whether that is meant.
