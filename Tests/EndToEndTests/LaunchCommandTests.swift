@@ -119,14 +119,17 @@ struct LaunchCommandTests {
         arguments: [
             (.checkpoint(iteration: 400), "--init_from=resume a.toml --bias=true", "going on from iteration 400"),
             (
-                .first(overwriting: true), "--overwrite=true a.toml --init_from=gpt2 --bias=true",
+                .first(overwriting: true), "--overwrite=true a.toml --init_from=gpt2 --from=gpt2.bin --bias=true",
                 "from the beginning, as nothing was saved"
             ),
-            (.first(overwriting: false), "a.toml --init_from=gpt2 --overwrite=true --bias=true", "as at first"),
+            (
+                .first(overwriting: false), "a.toml --init_from=gpt2 --from=gpt2.bin --overwrite=true --bias=true",
+                "as at first"
+            ),
         ] as [(RestartPlan.Beginning, String, String)]
     )
     func continuation(beginning: RestartPlan.Beginning, arguments: String, text: String) {
-        let given = ["train", "a.toml", "--init_from=gpt2", "--overwrite=true", "--bias=true"]
+        let given = ["train", "a.toml", "--init_from=gpt2", "--from=gpt2.bin", "--overwrite=true", "--bias=true"]
         let result = Launch.continuation(of: given, beginning)
         #expect(result.arguments.joined(separator: " ") == "train " + arguments)
         #expect(result.beginning == text)

@@ -100,6 +100,14 @@ struct ReportTests {
         #expect(result.data["runs"]?.arrayValue?[0]["status"] == .string(status))
     }
 
+    @Test("Events and members of a later version are passed over without a word")
+    func laterVersion() throws {
+        let path = try run("a", Self.step(0) + "{\"event\":\"moon\",\"phase\":3}\n" + Self.step(1))
+        let result = try ReportPage.write([path], to: nil, overwrite: false)
+        #expect(result.notices == [])
+        #expect(points(result.data["runs"]?.arrayValue?[0], "loss").count == 2)
+    }
+
     @Test("Half a line, as a killed process leaves it, and other damage are passed over with a notice")
     func damage() throws {
         let path = try run(

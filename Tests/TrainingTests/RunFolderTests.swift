@@ -117,10 +117,12 @@ struct ResumeTests {
 
     init() throws { fixture = try TrainingFixture() }
 
-    private func resume(options: [(name: String, value: String)]) throws -> ResumePlan {
+    private func resume(options: [(name: String, value: String)], worldSize: Int = 1) throws -> ResumePlan {
         let given = [("init_from", "resume"), ("out_dir", fixture.outDir), ("data_dir", fixture.folder.path)]
         let resolved = try ConfigurationSources(options: given + options).resolve()
-        return try ResumePlan(resolved, store: fixture.store, dataset: fixture.dataset) { notes.append($0) }
+        return try ResumePlan(resolved, store: fixture.store, dataset: fixture.dataset, worldSize: worldSize) {
+            notes.append($0)
+        }
     }
 
     private final class Notes {
@@ -140,6 +142,16 @@ struct ResumeTests {
         let changed = try resume(options: [("max_iters", "20"), ("dropout", "0")])
         #expect(changed.configuration.values.maxIters == 20)
         #expect(notes.all == ["resumed with other options: dropout=0.0 (was 0.2), max_iters=20 (was 8)"])
+    }
+
+    @Test("Options that compute nothing change no course; other ranks do, and so does another way to sum")
+    func course() throws {
+        try fixture.run()
+        #expect(try !resume(options: [("device", "cpu"), ("wandb_project", "x"), ("threads", "3")]).hasChangedCourse)
+        #expect(notes.all == [])
+        #expect(try resume(options: [("allreduce", "native")]).hasChangedCourse)
+        #expect(try resume(options: [], worldSize: 2).hasChangedCourse)
+        #expect(notes.all.last == "resumed by 2 ranks, where 1 had trained: the last bits differ")
     }
 
     @Test("What cannot change is refused by name", arguments: [("n_layer", "3", "2"), ("bias", "true", "false")])
@@ -175,7 +187,7 @@ struct ResumeTests {
         // How far a run goes leads nowhere else.
         #expect(try lastLine { $0.maxIters = 9 }.contains("; repeat with: ddp-train "))
         #expect(try !fixture.store.open(.latest).state.hasChangedCourse)
-        let told = "; no one command repeats them, as the run was resumed with other options"
+        let told = "; no one command repeats them, as the run was resumed with other options or ranks"
         let change = { (values: inout TrainingConfiguration) in
             values.maxIters = 10
             values.weightDecay = 0.5

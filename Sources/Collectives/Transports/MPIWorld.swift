@@ -150,7 +150,7 @@ final class MPIWorld {
             guard !isAborted else { throw TransportError.aborted }
             if let end, let timeout, ContinuousClock.now > end {
                 throw CollectiveError.failed(
-                    Failure(culprit: "MPI", reason: "not all ranks came to \(what) within \(timeout)")
+                    Failure(culprit: "MPI", reason: "not all ranks came to \(what) within \(timeout.inSeconds)")
                 )
             }
             dt_mpi_back_off(round)

@@ -100,9 +100,9 @@ struct ExperimentReport {
     }
 
     private var heads: [JSONValue.Member] {
-        let seeds = zip(session.seeds, session.ablations).map { seed, ablation in
+        let seeds = session.ablations.map { ablation in
             JSONValue.object([
-                .init("seed", .integer(seed)),
+                .init("seed", .integer(ablation.seed)),
                 .init("rises", .array(ablation.rises.map { .array($0.map { number($0) }) })),
             ])
         }

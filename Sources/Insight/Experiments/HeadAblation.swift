@@ -4,11 +4,13 @@ import Transformer
 
 /// How much a trained model's validation loss rises when one head's output is taken for zero, head by head.
 struct HeadAblation: Sendable {
+    let seed: Int
     /// Of each layer and head: the rise in nats.
     let rises: [[Double]]
 
     /// - Throws: `UserError` as reading the data does.
     init(of model: GPT, dataset: Dataset, values: TrainingConfiguration) throws {
+        seed = values.seed
         let evaluation = try Evaluation(
             dataset: dataset,
             blockSize: model.configuration.blockSize,

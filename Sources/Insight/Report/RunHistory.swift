@@ -98,7 +98,10 @@ struct RunHistory {
     private mutating func take(_ line: UnsafeRawBufferPointer) {
         lineCount += 1
         guard !line.isEmpty else { return }
-        guard let row = try? JSONValue(parsing: line), let iteration = row["iteration"]?.integerValue, iteration >= 0,
+        let row = try? JSONValue(parsing: line)
+        // Events that are not known here are those of a later version.
+        if let event = row?["event"]?.stringValue, !Self.events.contains(event) { return }
+        guard let row, let iteration = row["iteration"]?.integerValue, iteration >= 0,
             take(row, iteration)
         else {
             damagedCount += 1
@@ -106,6 +109,8 @@ struct RunHistory {
             return
         }
     }
+
+    private static let events: Set = ["step", "evaluation", "checkpoint", "end"]
 
     /// - Returns: false when something is missing that such a line has.
     private mutating func take(_ row: JSONValue, _ iteration: Int) -> Bool {

@@ -39,7 +39,8 @@ extension GenerationBenchmark {
 
         /// Bytes of weights that a token needs to be read: all but the embeddings of other positions.
         public static func weightBytes(_ configuration: GPTConfiguration) -> Int {
-            4 * (ParameterLayout(configuration).count - configuration.blockSize * configuration.embeddingSize)
+            let layout = ParameterLayout(configuration)
+            return 4 * (layout.count - layout.positionEmbedding.count)
         }
 
         /// Bytes of weights a second while decoding, over the bandwidth of reading alone.

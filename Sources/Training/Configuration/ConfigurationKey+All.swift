@@ -22,7 +22,8 @@ extension ConfigurationKey {
             "init_from",
             .run,
             \.initFrom,
-            "scratch, resume (continue the run in out_dir), a model's folder or file, or gpt2, gpt2-medium, gpt2-large, gpt2-xl"
+            "Where a model begins: scratch, resume (continue the run in out_dir), a model's folder or file, or gpt2, "
+                + "gpt2-medium, gpt2-large, gpt2-xl"
         ),
         .boolean(
             "overwrite",

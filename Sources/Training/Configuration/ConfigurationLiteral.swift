@@ -32,7 +32,8 @@ public enum ConfigurationLiteral {
         return product.isFinite ? product : nil
     }
 
-    static func boolean(_ text: String) -> Bool? {
+    /// TOML's and Python's names; nil for anything else.
+    public static func boolean(_ text: String) -> Bool? {
         switch text {
         case "true", "True": true
         case "false", "False": false

@@ -21,7 +21,12 @@ extension ResolvedConfiguration {
         case (_, .ring): program = ["ddp-train", "launch", "-n", "\(ranks)"]
         case (_, .native): program = ["mpirun", "-np", "\(ranks)", "ddp-train"]
         }
-        return (program + arguments.map(Self.quoted)).joined(separator: " ")
+        return (program + arguments.filter { !Self.isOfThePlace($0) }.map(Self.quoted)).joined(separator: " ")
+    }
+
+    /// How ranks found each other where the run was made, which decides no bits and may not be so where it is repeated.
+    private static func isOfThePlace(_ argument: String) -> Bool {
+        ["backend", "interface", "hostfile", "timeout"].contains { argument.hasPrefix("--\($0)=") }
     }
 
     /// The values of options by their names, as one would type them.

@@ -6,16 +6,19 @@ import Transformer
 struct ResumePlan {
     let checkpoint: Checkpoint
     var configuration: ResolvedConfiguration
-    /// Whether options have changed that decide the parameters, now or at an earlier resume.
+    /// Whether options or the number of ranks have changed, which decide the parameters, now or at an earlier resume.
     let hasChangedCourse: Bool
 
-    /// - Parameter note: told of checkpoints that were passed over, and of options that changed.
+    /// - Parameters:
+    ///   - worldSize: ranks that go on with it.
+    ///   - note: told of checkpoints that were passed over, and of options that changed.
     /// - Throws: `UserError(.usage)` that names the option which cannot change, `UserError(.data)` when no checkpoint is
     ///   whole or the data are others, `UserError(.inputOutput)` when there is no checkpoint.
     init(
         _ asked: ResolvedConfiguration,
         store: CheckpointStore,
         dataset: Dataset,
+        worldSize: Int = 1,
         note: (String) -> Void
     ) throws {
         checkpoint = try store.newestWhole { iteration, reason in
@@ -24,7 +27,9 @@ struct ResumePlan {
         configuration = asked
         let state = checkpoint.state
         let changes = Self.changedOptions(asked.values, state)
-        hasChangedCourse = state.hasChangedCourse || changes.contains { !Self.samePath.contains($0.name) }
+        hasChangedCourse =
+            state.hasChangedCourse || state.worldSize != worldSize
+            || changes.contains { !Self.samePath.contains($0.name) }
         guard state.datasetHash == dataset.fingerprint else {
             throw UserError(
                 .data,
@@ -37,6 +42,11 @@ struct ResumePlan {
         try adoptShape()
         if !changes.isEmpty {
             note("resumed with other options: \(changes.map(\.text).joined(separator: ", "))")
+        }
+        if state.worldSize != worldSize {
+            note(
+                "resumed by \(worldSize) rank\(worldSize == 1 ? "" : "s"), where \(state.worldSize) had trained: the last bits differ"
+            )
         }
         if asked.values.maxIters < state.iteration {
             note(
@@ -90,8 +100,8 @@ struct ResumePlan {
     static let withoutEffect: Set = [
         "init_from", "out_dir", "data_dir", "threads", "log_interval", "keep_checkpoints", "save_failure", "overwrite",
         "preset",
-        "profile", "backend", "allreduce", "bucket_cap_mb", "timeout", "interface", "hostfile", "check_interval",
-        "eval_on",
+        "profile", "backend", "bucket_cap_mb", "timeout", "interface", "hostfile", "check_interval", "eval_on",
+        "device", "dtype", "compile", "wandb_log", "wandb_project", "wandb_run_name",
     ]
 }
 

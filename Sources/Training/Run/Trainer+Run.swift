@@ -35,7 +35,7 @@ extension Trainer {
         case .finished:
             let repetition =
                 hasChangedCourse
-                ? "no one command repeats them, as the run was resumed with other options"
+                ? "no one command repeats them, as the run was resumed with other options or ranks"
                 : "repeat with: \(configuration.command(ranks: communicator.worldSize))"
             output.line("parameters \(model.parameterHash.prefix(16)); \(repetition)")
         }

@@ -94,7 +94,9 @@ public final class Trainer {
         var changesCourse = false
         if resumes, communicator.isMain {
             let store = CheckpointStore(outputFolder: outDir)
-            let plan = try ResumePlan(asked, store: store, dataset: dataset) { output.note($0) }
+            let plan = try ResumePlan(asked, store: store, dataset: dataset, worldSize: communicator.worldSize) {
+                output.note($0)
+            }
             configuration = plan.configuration
             resumed = plan.checkpoint
             changesCourse = plan.hasChangedCourse

@@ -21,8 +21,8 @@ struct BenchGenerate: ParsableCommand {
     @Option(
         name: .customLong("init_from"),
         help: ArgumentHelp(
-            "A run's or checkpoint's folder, or one with a GPT-2 of Hugging Face. (default: random weights)",
-            valueName: "folder"
+            "A run's or checkpoint's folder, or a model of another tool, as sample takes it. (default: random weights)",
+            valueName: "path"
         )
     )
     var initFrom: String?
@@ -92,6 +92,12 @@ struct BenchGenerate: ParsableCommand {
         if let initFrom {
             guard preset == nil else {
                 throw UserError(.usage, "init_from=\(initFrom) has a shape of its own: leave --preset out")
+            }
+            guard initFrom != "resume" else {
+                throw UserError(
+                    .usage,
+                    "init_from=resume names no model: name the run's folder, such as --init_from=out"
+                )
             }
             var arguments = ModelArguments()
             arguments.initFrom = initFrom

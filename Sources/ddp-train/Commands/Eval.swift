@@ -33,15 +33,21 @@ struct Eval: ParsableCommand {
         name: .customLong("document_mask"),
         help: ArgumentHelp(
             "Keep attention within documents. (default: as the run, else false)",
-            valueName: "true|false"
+            valueName: ConfigurationOption.booleanValueName
         )
     )
-    var documentMask: Bool?
+    var documentMask: String?
 
     @Flag(help: "Print one JSON object.")
     var json = false
 
     func run() throws {
+        let asked = try documentMask.map { text in
+            guard let value = ConfigurationLiteral.boolean(text) else {
+                throw UserError(.usage, "document_mask=\(text): must be true or false")
+            }
+            return value
+        }
         let source = try source.load()
         guard let name = dataset ?? source.state?.dataset else {
             throw UserError(
@@ -55,7 +61,7 @@ struct Eval: ParsableCommand {
         try whole.checkTokenizer(against: source.tokenizer, of: source.folder)
         let dataset = try whole.limited(toVocabulary: source.model.configuration.vocabularySize)
 
-        let isMasked = documentMask ?? (source.state?.options["document_mask"] == "true")
+        let isMasked = asked ?? (source.state?.options["document_mask"] == "true")
 
         let output = RunOutput()
         let result = try SplitLoss(

@@ -46,7 +46,9 @@ struct ExperimentCommand: ParsableCommand {
         let standard = RunOutput.Sink.standard
         let quiet = RunOutput.Sink(line: { _ in }, note: standard.note, terminal: standard.terminal)
         let output = RunOutput(json ? quiet : standard, saysProgress: !json)
+        for notice in configuration.notices { output.note(notice) }
         let dataset = try dataset(configuration.values, output)
+        for notice in dataset.notices { output.note(notice) }
         let session = try ExperimentSession(
             experiments,
             seedCount: try seeds.whole("seeds", atLeast: 1, atMost: 100),

@@ -98,7 +98,7 @@ struct Launch: ParsableCommand {
         switch beginning {
         case .checkpoint(let iteration):
             Job.Continuation(
-                arguments: setting("--init_from=resume", in: arguments, without: ["init_from", "overwrite"]),
+                arguments: setting("--init_from=resume", in: arguments, without: ["init_from", "from", "overwrite"]),
                 beginning: "going on from iteration \(iteration)"
             )
         case .first(overwriting: true):

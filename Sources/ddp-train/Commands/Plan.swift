@@ -56,7 +56,7 @@ struct Plan: ConfiguredCommand {
         var vocabularySize = try job.vocabularySize?.whole(
             "vocab_size",
             atLeast: 1,
-            atMost: TokenFile.largestVocabulary
+            atMost: 1 << 24
         )
         if let weights = try weights(configuration.values.initFrom) {
             try configuration.adopt(weights)

@@ -29,7 +29,9 @@ struct SelfTestCommand: ParsableCommand {
     func run() throws {
         let groups: [any ParsableArguments] = [general, model, variants, machine]
         let sources = ConfigurationSources(files: files.paths, options: groups.flatMap(\.givenOptions))
-        let values = try sources.resolve(presetForDataset: Preset.suiting).values
+        let configuration = try sources.resolve(presetForDataset: Preset.suiting)
+        let values = configuration.values
+        for notice in configuration.notices { Console.note(notice) }
         let dataset = try? Dataset.open(folder: values.dataDir, name: values.dataset)
         // As many as Shakespeare has characters.
         let shape = values.model(vocabularySize: dataset?.vocabularySize ?? 65)
