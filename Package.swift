@@ -86,8 +86,10 @@ let package = Package(
                 "Collectives",
                 "Compute", "Formats",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
-            ]
+            ],
+            plugins: ["BuildCommit"]
         ),
+        .plugin(name: "BuildCommit", capability: .buildTool(), path: "Sources/BuildCommit"),
         .executableTarget(name: "stream-text", dependencies: ["Interchange", "Text", "Transformer", "Compute"]),
         .target(name: "TestSupport", dependencies: ["Collectives", "Formats"], path: "Tests/TestSupport"),
         .testTarget(name: "ReferenceGPTTests", dependencies: ["ReferenceGPT"]),
@@ -129,7 +131,8 @@ let package = Package(
             dependencies: [
                 "ddp-train", "stream-text", "Training", "Formats", "TestSupport",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
-            ]
+            ],
+            exclude: ["Snapshots"]
         ),
     ]
 )

@@ -27,7 +27,7 @@ struct DDPTrain: ParsableCommand {
             Exit codes: 0 done; 64 wrong usage or configuration; 65 bad data or checkpoint; 69 a peer was lost or \
             the network failed; 74 input or output failed; 75 stopped by a signal after saving (go on with --init_from=resume); 1 anything else.
             """,
-        version: "0.1.0",
+        version: Version.text,
         subcommands: [
             Train.self, Prepare.self, TokenizerCommand.self, Sample.self, Eval.self, Export.self,
             CheckpointCommand.self, Report.self, Inspect.self, ExperimentCommand.self, SelfTestCommand.self, Bench.self,

@@ -25,7 +25,7 @@ struct RankJob {
             interface: values.interface,
             hostfile: try hostfile(values),
             timeout: .seconds(values.timeout),
-            version: DDPTrain.configuration.version,
+            version: Version.program,
             comparesRoutes: comparesRoutes
         )
         let connection = try JobConnection.join(options, environment: environment) { Console.note("ddp-train: \($0)") }

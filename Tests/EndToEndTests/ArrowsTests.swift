@@ -17,6 +17,8 @@ struct ArrowsTests {
         "Interchange": ["Transformer", "Text", "Compute", "Formats"],
         "Performance": ["Training", "Collectives", "Transformer", "Text", "Compute", "Formats"],
         "Insight": ["Training", "Interchange", "Transformer", "Text", "Compute", "Formats"],
+        // A plugin of the build, which writes the commit into ddp-train.
+        "BuildCommit": [],
         "stream-text": ["Interchange", "Text", "Transformer", "Compute"],
         "ddp-train": [
             "Insight", "Performance", "Training", "Supervision", "Interchange", "Transformer", "Text", "Collectives",

@@ -37,7 +37,7 @@ struct Doctor: RankedCommand {
         try job.run {
             let communicator = job.connection.communicator
             let doctor = Performance.Doctor(
-                version: DDPTrain.configuration.version,
+                version: Version.program,
                 dataDir: dataDir,
                 outDir: outDir,
                 threads: try ThreadShare(asked: threads, communicator: communicator).threads

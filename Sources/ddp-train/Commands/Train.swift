@@ -70,7 +70,7 @@ struct Train: ConfiguredCommand, RankedCommand {
             output: output,
             observers: observers(configuration.values, output),
             communicator: job.connection.communicator,
-            version: DDPTrain.configuration.version
+            version: Version.program
         )
         switch try trainer.run() {
         case .finished: break
