@@ -1,9 +1,11 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-// Numeric targets stay optimized in debug builds too: without it the tests of the model take minutes instead of seconds.
-let optimizedC: [CSetting] = [.unsafeFlags(["-O3"], .when(configuration: .debug))]
-let optimizedSwift: [SwiftSetting] = [.unsafeFlags(["-O"], .when(configuration: .debug))]
+// Numeric targets stay optimized in debug builds too: without it the tests of the model take minutes instead of seconds. A
+// package that depends on a version of this one must not meet such flags.
+let isDependency = Context.packageDirectory.contains("/checkouts/")
+let optimizedC: [CSetting] = isDependency ? [] : [.unsafeFlags(["-O3"], .when(configuration: .debug))]
+let optimizedSwift: [SwiftSetting] = isDependency ? [] : [.unsafeFlags(["-O"], .when(configuration: .debug))]
 
 let package = Package(
     name: "ddp-train",
@@ -18,6 +20,7 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
+        .package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.5.0"),
     ],
     targets: [
         .systemLibrary(
