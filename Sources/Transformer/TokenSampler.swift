@@ -69,6 +69,7 @@ struct TokenSampler {
         }
         return Int32(candidates[candidates.count - 1])
     }
+
     /// The ids among which is drawn: the `topK` likeliest in their order; all of them in order of likelihood if `topP` asks
     /// for it, else by id.
     private func candidates(_ logits: UnsafeBufferPointer<Float>, count: Int) -> [Int] {

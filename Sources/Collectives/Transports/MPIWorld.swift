@@ -14,7 +14,7 @@ import Synchronization
 /// ```swift
 /// let world = try MPIWorld.start()
 /// try world.check(place, environment: environment)
-/// let secret = try world.broadcast(world.rank == 0 ? JobSecret.random() : [], timeout: timeout)
+/// let secret = try world.broadcast(Array(JobSecret.randomText().utf8), timeout: timeout)
 /// let transport = MPITransport(world)
 /// ```
 /// One thread starts it, makes every call and ends it (MPI_THREAD_FUNNELED binds to the thread that initialized). That
@@ -27,7 +27,6 @@ final class MPIWorld {
 
     var rank: Int { Int(world.rank) }
     var worldSize: Int { Int(world.size) }
-    /// Tags go from 0 to it.
 
     /// Starts MPI, once in a process. Without a launcher it is a world of one rank.
     ///

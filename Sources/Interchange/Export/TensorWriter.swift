@@ -33,7 +33,7 @@ struct TensorWriter {
     }
 }
 
-/// What the formats here have in common that are not Hugging Face's.
+/// What the formats here can say of a model.
 enum ExportRules {
     /// - Throws: `UserError(.usage)` when the model is no GPT-2, which no other tool could compute.
     static func checkVariants(_ configuration: GPTConfiguration, format: String, allowingUntiedHead: Bool = false)

@@ -66,8 +66,8 @@ public final class Trainer {
     ///   - weights: what `init_from` names, unless that is `scratch` or `resume`; only rank 0's count.
     ///   - observers: told of steps, evaluations and checkpoints after the run's own logs and metrics; of rank 0.
     ///   - peak: floating-point operations a second of this machine's matrix products; measured when nil.
-    ///   - communicator: the ranks that train together, each with a trainer of the same configuration. Rank 0 evaluates for
-    ///     all, saves and says what happens.
+    ///   - communicator: the ranks that train together, each with a trainer of the same configuration. Rank 0 saves and
+    ///     says what happens; which ranks evaluate, `eval_on` says.
     ///   - version: of the program, which ranks must have in common.
     /// - Throws: `UserError`; `CollectiveError`.
     public init(

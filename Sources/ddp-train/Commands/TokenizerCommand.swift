@@ -43,7 +43,7 @@ struct TextArguments: ParsableArguments {
     var text: String?
 
     @Option(
-        help: ArgumentHelp("A file with the text, as FILE:path; - for standard input.", valueName: "file"),
+        help: ArgumentHelp("A file with the text; - for standard input.", valueName: "file"),
         completion: .file()
     )
     var input: String?
