@@ -1,7 +1,6 @@
 import Compute
 import TestSupport
 import Testing
-import Transformer
 
 @testable import Formats
 @testable import Insight

@@ -2,7 +2,6 @@ import Compute
 import Foundation
 import TestSupport
 import Testing
-import Transformer
 
 @testable import Formats
 @testable import Insight

@@ -82,23 +82,6 @@ final class MPIWorld {
         return all
     }
 
-    /// The host names of all ranks, in order. What is beyond 255 bytes of a name is left out.
-    ///
-    /// - Throws: as `broadcast`.
-    func gather(hostName: String, timeout: Duration) throws -> [String] {
-        let block = 256
-        var all = [UInt8](repeating: 0, count: worldSize * block)
-        for (index, byte) in hostName.utf8.prefix(block - 1).enumerated() { all[rank * block + index] = byte }
-        try all.withUnsafeMutableBytes { all in
-            try wait("gathering host names", timeout) {
-                dt_mpi_all_gather(&world, all.baseAddress, Int32(block), $0)
-            }
-        }
-        return (0..<worldSize).map { rank in
-            String(decoding: all[rank * block..<(rank + 1) * block].prefix { $0 != 0 }, as: UTF8.self)
-        }
-    }
-
     // MARK: For the ring
 
     /// - Returns: a status of MPI.
