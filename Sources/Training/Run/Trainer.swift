@@ -194,11 +194,11 @@ public final class Trainer {
         var own: [any TrainingObserver] = communicator.isMain ? [RunConsole(output: output)] : []
         if let folder {
             try folder.writeConfiguration(configuration.toml)
-            own.append(try MetricsFile(path: folder.metricsPath, resume: resumed?.state) { output.note($0) })
+            own.append(try MetricsFile(path: folder.files.metrics, resume: resumed?.state) { output.note($0) })
             if let tokenizer = dataset.tokenizer {
                 own.append(
                     try SampleWriter(
-                        folder: folder.samplesPath,
+                        folder: folder.files.samples,
                         tokenizer: tokenizer,
                         seed: values.seed,
                         stop: stop,

@@ -89,8 +89,7 @@ struct Train: ConfiguredCommand, RankedCommand {
 
     /// Before data are looked for, which may take a download.
     private func checkResume(_ values: TrainingConfiguration) throws {
-        guard values.initFrom == "resume", FileSystem.kind(of: values.outDir) != .folder else { return }
-        throw UserError(.inputOutput, "nothing to resume: there is no folder \(values.outDir); check --out_dir")
+        if values.initFrom == "resume" { try RunFiles(folder: values.outDir).checkResume() }
     }
 
     /// The data set that was asked for; where none was, the first that can be had: rank 0 looks for it, and prepares it if
