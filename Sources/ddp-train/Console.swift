@@ -44,6 +44,14 @@ enum Console {
         }
     }
 
+    /// The text that an argument means: `FILE:path`, `-` for standard input, else itself.
+    static func text(of argument: String) throws -> [UInt8] {
+        if argument == "-" { return try input() }
+        let mark = "FILE:"
+        return argument.hasPrefix(mark)
+            ? try FileSystem.read(String(argument.dropFirst(mark.count))) : Array(argument.utf8)
+    }
+
     private static func write(_ bytes: [UInt8], to file: Int32, named name: String) throws {
         try bytes.withUnsafeBytes { buffer in
             var rest = buffer[...]
