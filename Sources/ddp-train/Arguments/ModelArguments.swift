@@ -44,7 +44,7 @@ struct ModelArguments: ParsableArguments {
     )
     var tokenizer: String?
 
-    @Option(help: ArgumentHelp("Worker threads; 0 takes every core.", valueName: "n"))
+    @Option(help: NumberText.threadsHelp)
     var threads: NumberText = 0
 
     /// Whether the model is one of a run in `out_dir`: nanoGPT's "resume" is that too.
@@ -55,8 +55,7 @@ struct ModelArguments: ParsableArguments {
     /// - Parameter forTraining: whether memory for gradients is wanted.
     /// - Throws: `UserError` when there is none, or it is damaged.
     func load(forTraining: Bool = false) throws -> TrainedModel {
-        let threads = try threads.whole("threads", atLeast: 0, atMost: 1024)
-        let pool = WorkerPool(threadCount: Processors.count(asked: threads))
+        let pool = WorkerPool(threadCount: try threads.threads())
         let own = try tokenizer.map { try TokenizerSource($0).open() }
         guard let name = initFrom, !isRun else {
             guard from == nil else { throw ModelPlace.misplacedCopy }
@@ -144,7 +143,7 @@ struct TrainedModel {
     func requiredTokenizer() throws -> any Tokenizer {
         if let tokenizer { return tokenizer }
         // GPT-2's, and padded as nanoGPT does.
-        let isGPT2 = 50257...50304 ~= model.configuration.vocabularySize
+        let isGPT2 = Dataset.gpt2VocabularySize...Dataset.defaultVocabularySize ~= model.configuration.vocabularySize
         throw UserError(
             .data,
             """

@@ -88,7 +88,7 @@ struct Sample: ParsableCommand {
             temperature: try temperature.number("temperature", "at least 0") { $0 >= 0 },
             topK: topK == 0 ? nil : topK,
             topP: topP == 1 ? nil : topP,
-            seed: UInt64(try seed.whole("seed", atLeast: 0, atMost: .max)),
+            seed: try seed.seed(),
             maxNewTokens: try maxNewTokens.whole("max_new_tokens", atLeast: 0),
             allowedVocabulary: 0
         )

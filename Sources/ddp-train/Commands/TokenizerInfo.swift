@@ -3,7 +3,6 @@ import Compute
 import Formats
 import Foundation
 import Text
-import Training
 
 /// `ddp-train tokenizer info`: what a tokenizer is.
 struct TokenizerInfo: ParsableCommand {
@@ -16,7 +15,7 @@ struct TokenizerInfo: ParsableCommand {
 
     @OptionGroup var text: TextArguments
 
-    @Option(help: ArgumentHelp("Threads that encode the text; 0 takes every core.", valueName: "n"))
+    @Option(help: NumberText.threadsHelp)
     var threads: NumberText = 1
 
     @Flag(help: "Print one JSON object.")
@@ -65,8 +64,7 @@ struct TokenizerInfo: ParsableCommand {
     }
 
     private func measure(_ tokenizer: any Tokenizer, _ text: [UInt8]) throws -> (tokens: Int, seconds: Double) {
-        let threads = try threads.whole("threads", atLeast: 0, atMost: 1024)
-        let pool = WorkerPool(threadCount: Processors.count(asked: threads))
+        let pool = WorkerPool(threadCount: try threads.threads())
         let clock = ContinuousClock()
         let start = clock.now
         let count = try text.withUnsafeBytes { try tokenizer.encode($0, pool: pool).count }
