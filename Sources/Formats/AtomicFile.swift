@@ -38,7 +38,7 @@ public final class AtomicFile {
 
     public func append(_ bytes: UnsafeRawBufferPointer) throws {
         precondition(descriptor >= 0, "\(path) is written already")
-        guard Self.write(bytes, to: descriptor) else { throw FileSystem.failure("cannot write", path, errno) }
+        guard FileSystem.write(bytes, to: descriptor) else { throw FileSystem.failure("cannot write", path, errno) }
     }
 
     public func append(_ text: String) throws {
@@ -75,20 +75,6 @@ public final class AtomicFile {
         try write(Array(text.utf8), to: path)
     }
 
-    /// Writes all of the bytes; false with the cause in `errno` when that fails.
-    static func write(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Bool {
-        var rest = bytes
-        while !rest.isEmpty {
-            let written = systemWrite(descriptor, rest)
-            if written < 0 {
-                if errno == EINTR { continue }
-                return false
-            }
-            rest = UnsafeRawBufferPointer(rebasing: rest[written...])
-        }
-        return true
-    }
-
     static func flush(_ descriptor: Int32) -> Bool {
         #if canImport(Darwin)
             // fsync on macOS stops at the drive's cache.
@@ -96,12 +82,6 @@ public final class AtomicFile {
         #endif
         return fsync(descriptor) == 0
     }
-}
-
-/// The system's `write`, which the methods of the same name hide.
-private func systemWrite(_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer) -> Int {
-    // macOS refuses more than 2 GiB at once.
-    write(descriptor, bytes.baseAddress, min(bytes.count, 1 << 30))
 }
 
 /// Names for things that are not whole yet: in the same folder, hidden, and never used twice.

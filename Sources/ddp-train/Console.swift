@@ -53,24 +53,8 @@ enum Console {
     }
 
     private static func write(_ bytes: [UInt8], to file: Int32, named name: String) throws {
-        try bytes.withUnsafeBytes { buffer in
-            var rest = buffer[...]
-            while !rest.isEmpty {
-                let count = systemWrite(file, UnsafeRawBufferPointer(rebasing: rest))
-                if count < 0 {
-                    if errno == EINTR { continue }
-                    throw FileSystem.failure("cannot write to", name, errno)
-                }
-                rest = rest.dropFirst(count)
-            }
+        guard bytes.withUnsafeBytes({ FileSystem.write($0, to: file) }) else {
+            throw FileSystem.failure("cannot write to", name, errno)
         }
-    }
-
-    private static func systemWrite(_ file: Int32, _ bytes: UnsafeRawBufferPointer) -> Int {
-        #if canImport(Glibc)
-            Glibc.write(file, bytes.baseAddress, bytes.count)
-        #else
-            Darwin.write(file, bytes.baseAddress, bytes.count)
-        #endif
     }
 }

@@ -30,16 +30,9 @@ public enum Surroundings {
         return text.isEmpty ? nil : text
     }
 
-    /// Bytes that a user may still write at a path, or at the nearest folder above it; nil where the system does not say.
-    public static func freeBytes(at path: String) -> Int? {
-        var information = statvfs()
-        guard statvfs(StorageSpeed.nearestFolder(to: path), &information) == 0 else { return nil }
-        return Int(information.f_bavail) * Int(information.f_frsize)
-    }
-
     /// Whether a file can be made there, or a folder where there is none yet.
     public static func isWritable(_ path: String) -> Bool {
-        access(StorageSpeed.nearestFolder(to: path), W_OK | X_OK) == 0
+        access(FileSystem.nearestFolder(to: path), W_OK | X_OK) == 0
     }
 
     /// The command that installs a package: by the manager that is there. Nil where none is known.
