@@ -64,7 +64,7 @@ struct ExperimentCommand: ParsableCommand {
         } else {
             for line in session.lines { output.line(line) }
         }
-        if outcome == .stopped { throw ExitCode(75) }
+        if outcome == .stopped { throw ExitCode(ExitStatus.stopped) }
     }
 
     private static var experimentTable: String {

@@ -74,7 +74,7 @@ struct Train: ConfiguredCommand, RankedCommand {
         )
         switch try trainer.run() {
         case .finished: break
-        case .stopped: throw ExitCode(75)
+        case .stopped: throw ExitCode(ExitStatus.stopped)
         }
     }
 
