@@ -17,6 +17,12 @@ struct DatasetDescription: Equatable, Sendable {
         var name: String
         var tokens: Int
         var sha256: String
+
+        var json: JSONValue {
+            .object([
+                .init("name", .string(name)), .init("tokens", .integer(tokens)), .init("sha256", .string(sha256)),
+            ])
+        }
     }
 
     /// The text that the tokens of a split were made of.
@@ -81,17 +87,7 @@ extension DatasetDescription {
             let tokens = JSONValue.Member("tokens", .integer(files.reduce(0) { $0 + $1.tokens }))
             return .object(
                 [tokens] + (sizes ?? []) + [
-                    .init(
-                        "files",
-                        .array(
-                            files.map {
-                                .object([
-                                    .init("name", .string($0.name)), .init("tokens", .integer($0.tokens)),
-                                    .init("sha256", .string($0.sha256)),
-                                ])
-                            }
-                        )
-                    )
+                    .init("files", .array(files.map(\.json)))
                 ]
             )
         }

@@ -2,6 +2,7 @@ import ArgumentParser
 import Compute
 import Formats
 import Foundation
+import Performance
 import Text
 
 /// `ddp-train tokenizer info`: what a tokenizer is.
@@ -45,22 +46,23 @@ struct TokenizerInfo: ParsableCommand {
             }
             return try Console.output(JSONValue.object(members).text() + "\n")
         }
-        var lines = [
-            "kind            \(tokenizer.name)",
-            "tokens          \(tokenizer.vocabularySize)",
-            "sha256          \(hash)",
-            "end of text     \(tokenizer.endOfText.map { String($0) } ?? "none")",
-            "longest token   \(longest.count) bytes: \(JSONValue.string(String(decoding: longest, as: UTF8.self)).text())",
+        let longestText = JSONValue.string(String(decoding: longest, as: UTF8.self)).text()
+        var facts: [(String, String)] = [
+            ("kind", tokenizer.name),
+            ("tokens", "\(tokenizer.vocabularySize)"),
+            ("sha256", hash),
+            ("end of text", tokenizer.endOfText.map { String($0) } ?? "none"),
+            ("longest token", "\(longest.count) bytes: \(longestText)"),
         ]
         if let text, let measured {
             let share = Double(text.count) / Double(max(1, measured.tokens))
             let speed = Double(text.count) / 1e6 / measured.seconds
-            lines += [
-                String(format: "bytes a token   %.3f (%d bytes, %d tokens)", share, text.count, measured.tokens),
-                String(format: "speed           %.1f MB/s", speed),
+            facts += [
+                ("bytes a token", String(format: "%.3f (%d bytes, %d tokens)", share, text.count, measured.tokens)),
+                ("speed", String(format: "%.1f MB/s", speed)),
             ]
         }
-        try Console.output(lines.joined(separator: "\n") + "\n")
+        try Console.output(TextTable.facts(facts, gap: 3))
     }
 
     private func measure(_ tokenizer: any Tokenizer, _ text: [UInt8]) throws -> (tokens: Int, seconds: Double) {

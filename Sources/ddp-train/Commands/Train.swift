@@ -2,6 +2,7 @@ import ArgumentParser
 import Formats
 import Insight
 import Interchange
+import Performance
 import Text
 import Training
 import Transformer
@@ -134,8 +135,7 @@ struct Train: ConfiguredCommand, RankedCommand {
         let table = [["PRESET"] + names + [""]] + rows
         let widths = (0..<names.count + 1).map { column in table.map { $0[column].count }.max()! }
         return table.map { row in
-            zip(row, widths).map { $0 + String(repeating: " ", count: $1 - $0.count) }.joined(separator: " ") + " "
-                + row.last!
+            TextTable.line(zip(row, widths).map { ($0, -$1 - 1) } + [(row.last!, 0)])
         }.joined(separator: "\n")
     }
 }
