@@ -1,3 +1,5 @@
+import Formats
+
 extension ConfigurationKey {
     /// Every option of a run, group by group in the order of the help.
     public static let all: [ConfigurationKey] =

@@ -1,6 +1,5 @@
 import Formats
 import Foundation
-import Performance
 import Training
 
 /// A line of `checkpoint list`.

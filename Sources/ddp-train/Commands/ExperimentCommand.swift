@@ -1,7 +1,6 @@
 import ArgumentParser
 import Formats
 import Insight
-import Performance
 import Text
 import Training
 

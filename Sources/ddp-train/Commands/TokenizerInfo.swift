@@ -2,7 +2,6 @@ import ArgumentParser
 import Compute
 import Formats
 import Foundation
-import Performance
 import Text
 
 /// `ddp-train tokenizer info`: what a tokenizer is.

@@ -2,7 +2,6 @@ import ArgumentParser
 import Formats
 import Insight
 import Interchange
-import Performance
 import Text
 import Training
 import Transformer

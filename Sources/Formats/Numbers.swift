@@ -1,5 +1,3 @@
-import Formats
-
 #if canImport(Darwin)
     import Darwin
 #elseif canImport(Musl)
