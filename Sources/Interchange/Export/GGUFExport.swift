@@ -29,7 +29,7 @@ public enum GGUFExport {
         try ExportRules.checkVariants(model.configuration, format: "GGUF's gpt2")
         try ExportRules.checkActivation(model.configuration, format: "GGUF's gpt2")
         guard replacing || FileSystem.kind(of: path) == nil else {
-            throw UserError(.usage, "\(path) exists already: choose another name, or overwrite it")
+            throw UserError(.usage, "\(path) exists already: choose another name, or replace it")
         }
         var configuration = model.configuration
         configuration.vocabularySize = vocabularySize ?? configuration.vocabularySize
