@@ -36,11 +36,13 @@ public final class AtomicFile {
         unlink(temporaryPath)
     }
 
+    /// - Throws: `UserError(.inputOutput)`, as when the disk is full.
     public func append(_ bytes: UnsafeRawBufferPointer) throws {
         precondition(descriptor >= 0, "\(path) is written already")
         guard FileSystem.write(bytes, to: descriptor) else { throw FileSystem.failure("cannot write", path, errno) }
     }
 
+    /// - Throws: as for bytes.
     public func append(_ text: String) throws {
         var text = text
         try text.withUTF8 { try append(UnsafeRawBufferPointer($0)) }
@@ -50,6 +52,7 @@ public final class AtomicFile {
     ///
     /// - Parameter durable: false for what is soon written again, or easily made again: whole or not there for every reader,
     ///   but nobody waits for the disk, and a loss of power may leave an empty file.
+    /// - Throws: `UserError(.inputOutput)` when it cannot be written or renamed.
     public func commit(durable: Bool = true) throws {
         precondition(descriptor >= 0, "\(path) is written already")
         guard !durable || Self.flush(descriptor) else { throw FileSystem.failure("cannot write", path, errno) }
@@ -61,16 +64,20 @@ public final class AtomicFile {
     }
 
     /// Writes a whole file at once.
+    ///
+    /// - Throws: `UserError(.inputOutput)` when the folder is missing or cannot be written, or the disk is full.
     public static func write(_ bytes: UnsafeRawBufferPointer, to path: String) throws {
         let file = try AtomicFile(path: path)
         try file.append(bytes)
         try file.commit()
     }
 
+    /// - Throws: as above.
     public static func write(_ bytes: [UInt8], to path: String) throws {
         try bytes.withUnsafeBytes { try write($0, to: path) }
     }
 
+    /// - Throws: as above.
     public static func write(_ text: String, to path: String) throws {
         try write(Array(text.utf8), to: path)
     }

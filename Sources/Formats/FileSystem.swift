@@ -6,7 +6,10 @@
     import Glibc
 #endif
 
-/// The few file operations that the project needs, with errors that name the call's purpose, the path and the cause.
+/// The few file operations that the project needs.
+///
+/// What throws throws `UserError(.inputOutput)` that names the call's purpose, the path and the cause; `read` with a limit
+/// throws `UserError(.data)` besides.
 public enum FileSystem {
     public enum ItemKind: Sendable { case file, folder, other }
 

@@ -50,7 +50,8 @@ public struct Dataset: Sendable {
     ///
     /// Ids are checked as they are read; `TokenCheck` reads all of them.
     ///
-    /// - Throws: `UserError(.data)` when it is missing (with the command that makes it), or its parts do not fit together.
+    /// - Throws: `UserError(.data)` when it is missing (with the command that makes it), or its parts do not fit together;
+    ///   `UserError(.usage)` for what is no name; `UserError(.inputOutput)` when a file cannot be read.
     public static func open(folder: String, name: String) throws -> Dataset {
         try checkName(name)
         let path = folder + "/" + name
