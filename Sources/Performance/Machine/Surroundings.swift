@@ -21,8 +21,7 @@ public enum Surroundings {
 
     /// The first line that a program writes when it is asked for its version; nil when it does not say.
     public static func firstLine(ofVersion program: String) -> String? {
-        let quoted = program.replacing("'", with: "'\\''")
-        guard let output = popen("'\(quoted)' --version 2>/dev/null </dev/null", "r") else { return nil }
+        guard let output = popen("\(program.shellQuoted) --version 2>/dev/null </dev/null", "r") else { return nil }
         defer { pclose(output) }
         var line = [CChar](repeating: 0, count: 512)
         guard fgets(&line, Int32(line.count), output) != nil else { return nil }
