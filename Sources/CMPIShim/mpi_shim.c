@@ -102,8 +102,6 @@ int dt_mpi_finish(dt_mpi_world *world) {
     return status == MPI_SUCCESS ? MPI_Finalize() : status;
 }
 
-void dt_mpi_abort(const dt_mpi_world *world, int code) { MPI_Abort(communicator(world), code); }
-
 int dt_mpi_send(const dt_mpi_world *world, const void *bytes, int count, int to, dt_mpi_request *request) {
     MPI_Request begun = MPI_REQUEST_NULL;
     return keep(MPI_Isend(bytes, count, MPI_BYTE, to, 0, communicator(world), &begun), begun, request);
@@ -117,13 +115,6 @@ int dt_mpi_receive(const dt_mpi_world *world, void *bytes, int count, int from, 
 int dt_mpi_broadcast(const dt_mpi_world *world, void *bytes, int count, dt_mpi_request *request) {
     MPI_Request begun = MPI_REQUEST_NULL;
     return keep(MPI_Ibcast(bytes, count, MPI_BYTE, 0, communicator(world), &begun), begun, request);
-}
-
-int dt_mpi_all_gather(const dt_mpi_world *world, void *blocks, int block_bytes, dt_mpi_request *request) {
-    MPI_Request begun = MPI_REQUEST_NULL;
-    const int status = MPI_Iallgather(
-        MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, blocks, block_bytes, MPI_BYTE, communicator(world), &begun);
-    return keep(status, begun, request);
 }
 
 int dt_mpi_barrier(const dt_mpi_world *world, dt_mpi_request *request) {
@@ -180,11 +171,6 @@ int dt_mpi_finish(dt_mpi_world *world) {
     return DT_MPI_NOT_BUILT_IN;
 }
 
-void dt_mpi_abort(const dt_mpi_world *world, int code) {
-    (void)world;
-    (void)code;
-}
-
 int dt_mpi_send(const dt_mpi_world *world, const void *bytes, int count, int to, dt_mpi_request *request) {
     (void)world, (void)bytes, (void)count, (void)to, (void)request;
     return DT_MPI_NOT_BUILT_IN;
@@ -197,11 +183,6 @@ int dt_mpi_receive(const dt_mpi_world *world, void *bytes, int count, int from, 
 
 int dt_mpi_broadcast(const dt_mpi_world *world, void *bytes, int count, dt_mpi_request *request) {
     (void)world, (void)bytes, (void)count, (void)request;
-    return DT_MPI_NOT_BUILT_IN;
-}
-
-int dt_mpi_all_gather(const dt_mpi_world *world, void *blocks, int block_bytes, dt_mpi_request *request) {
-    (void)world, (void)blocks, (void)block_bytes, (void)request;
     return DT_MPI_NOT_BUILT_IN;
 }
 

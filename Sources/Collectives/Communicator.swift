@@ -38,7 +38,7 @@ public final class Communicator {
     }
 
     public var worldSize: Int { members.count }
-    /// Rank 0, which evaluates, saves and prints.
+    /// Rank 0, which saves and prints.
     public var isMain: Bool { rank == 0 }
 
     /// - Parameter thread: nil for a job of one rank.

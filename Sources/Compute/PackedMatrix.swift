@@ -38,6 +38,7 @@ public struct PackedMatrix {
         return stride(from: 0, to: panels, by: size).map { $0..<min($0 + size, panels) }
     }
 
+    /// Copies these panels of op(b) into the memory: each (depth, `Kernels.table.panel_columns`).
     public func pack(_ panels: Range<Int>) {
         Profile.measure(.packing) {
             Kernels.table.pack_panels(

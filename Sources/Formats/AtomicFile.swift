@@ -36,11 +36,13 @@ public final class AtomicFile {
         unlink(temporaryPath)
     }
 
+    /// - Throws: `UserError(.inputOutput)`, as when the disk is full.
     public func append(_ bytes: UnsafeRawBufferPointer) throws {
         precondition(descriptor >= 0, "\(path) is written already")
-        guard Self.write(bytes, to: descriptor) else { throw FileSystem.failure("cannot write", path, errno) }
+        guard FileSystem.write(bytes, to: descriptor) else { throw FileSystem.failure("cannot write", path, errno) }
     }
 
+    /// - Throws: as for bytes.
     public func append(_ text: String) throws {
         var text = text
         try text.withUTF8 { try append(UnsafeRawBufferPointer($0)) }
@@ -50,6 +52,7 @@ public final class AtomicFile {
     ///
     /// - Parameter durable: false for what is soon written again, or easily made again: whole or not there for every reader,
     ///   but nobody waits for the disk, and a loss of power may leave an empty file.
+    /// - Throws: `UserError(.inputOutput)` when it cannot be written or renamed.
     public func commit(durable: Bool = true) throws {
         precondition(descriptor >= 0, "\(path) is written already")
         guard !durable || Self.flush(descriptor) else { throw FileSystem.failure("cannot write", path, errno) }
@@ -61,32 +64,22 @@ public final class AtomicFile {
     }
 
     /// Writes a whole file at once.
+    ///
+    /// - Throws: `UserError(.inputOutput)` when the folder is missing or cannot be written, or the disk is full.
     public static func write(_ bytes: UnsafeRawBufferPointer, to path: String) throws {
         let file = try AtomicFile(path: path)
         try file.append(bytes)
         try file.commit()
     }
 
+    /// - Throws: as above.
     public static func write(_ bytes: [UInt8], to path: String) throws {
         try bytes.withUnsafeBytes { try write($0, to: path) }
     }
 
+    /// - Throws: as above.
     public static func write(_ text: String, to path: String) throws {
         try write(Array(text.utf8), to: path)
-    }
-
-    /// Writes all of the bytes; false with the cause in `errno` when that fails.
-    static func write(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Bool {
-        var rest = bytes
-        while !rest.isEmpty {
-            let written = systemWrite(descriptor, rest)
-            if written < 0 {
-                if errno == EINTR { continue }
-                return false
-            }
-            rest = UnsafeRawBufferPointer(rebasing: rest[written...])
-        }
-        return true
     }
 
     static func flush(_ descriptor: Int32) -> Bool {
@@ -96,12 +89,6 @@ public final class AtomicFile {
         #endif
         return fsync(descriptor) == 0
     }
-}
-
-/// The system's `write`, which the methods of the same name hide.
-private func systemWrite(_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer) -> Int {
-    // macOS refuses more than 2 GiB at once.
-    write(descriptor, bytes.baseAddress, min(bytes.count, 1 << 30))
 }
 
 /// Names for things that are not whole yet: in the same folder, hidden, and never used twice.

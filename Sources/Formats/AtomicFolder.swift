@@ -87,7 +87,7 @@ public final class AtomicFolder {
             try FileSystem.rename(temporaryPath, to: path)
         } else {
             guard replacing else {
-                throw UserError(.usage, "\(path) exists already: choose another name, or overwrite it")
+                throw UserError(.usage, "\(path) exists already: choose another name, or replace it")
             }
             try replace()
         }

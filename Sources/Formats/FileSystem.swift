@@ -6,7 +6,10 @@
     import Glibc
 #endif
 
-/// The few file operations that the project needs, with errors that name the call's purpose, the path and the cause.
+/// The few file operations that the project needs.
+///
+/// What throws throws `UserError(.inputOutput)` that names the call's purpose, the path and the cause; `read` with a limit
+/// throws `UserError(.data)` besides.
 public enum FileSystem {
     public enum ItemKind: Sendable { case file, folder, other }
 
@@ -53,11 +56,17 @@ public enum FileSystem {
 
     /// Bytes that this process may still write on the file system that a path, or the nearest folder above it, lies on.
     public static func freeBytes(at path: String) throws -> Int {
-        var place = path
-        while kind(of: place) == nil, folder(of: place) != place { place = folder(of: place) }
+        let place = nearestFolder(to: path)
         var info = statvfs()
         guard statvfs(place, &info) == 0 else { throw failure("cannot look at", place, errno) }
         return Int(info.f_bavail) * Int(info.f_frsize)
+    }
+
+    /// The path itself, or the first above it that is a folder; `.` for a relative path without one.
+    public static func nearestFolder(to path: String) -> String {
+        var place = path
+        while kind(of: place) != .folder, folder(of: place) != place { place = folder(of: place) }
+        return place
     }
 
     /// Makes a folder and the folders above it; a folder that is there already is no error.
@@ -131,6 +140,20 @@ public enum FileSystem {
         return Array(file.bytes)
     }
 
+    /// Writes all of the bytes to an open file; false with the cause in `errno` when that fails.
+    public static func write(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Bool {
+        var rest = bytes
+        while !rest.isEmpty {
+            let written = systemWrite(descriptor, rest)
+            if written < 0 {
+                if errno == EINTR { continue }
+                return false
+            }
+            rest = UnsafeRawBufferPointer(rebasing: rest[written...])
+        }
+        return true
+    }
+
     /// Makes the names in a folder durable, so that a rename survives a loss of power.
     public static func synchronizeFolder(_ path: String) throws {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
@@ -166,6 +189,12 @@ public enum FileSystem {
 /// The system's `rename`, which the method of the same name hides.
 private func systemRename(_ old: UnsafePointer<CChar>, _ new: UnsafePointer<CChar>) -> Int32 {
     rename(old, new)
+}
+
+/// The system's `write`, likewise.
+private func systemWrite(_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer) -> Int {
+    // macOS refuses more than 2 GiB at once.
+    write(descriptor, bytes.baseAddress, min(bytes.count, 1 << 30))
 }
 
 /// The system's `link`, likewise.

@@ -37,7 +37,7 @@ public final class GrowingFile {
 
     /// - Throws: `UserError(.inputOutput)`, as when the disk is full.
     public func append(_ bytes: UnsafeRawBufferPointer) throws {
-        guard AtomicFile.write(bytes, to: descriptor) else { throw FileSystem.failure("cannot write", path, errno) }
+        guard FileSystem.write(bytes, to: descriptor) else { throw FileSystem.failure("cannot write", path, errno) }
     }
 
     /// Flushes the bytes to disk.

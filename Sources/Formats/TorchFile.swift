@@ -9,6 +9,7 @@ public struct TorchTensor: Equatable, Sendable {
         /// The entry `data/KEY` of the archive.
         public let key: String
         public let elements: ElementType
+        /// In elements.
         public let count: Int
     }
 

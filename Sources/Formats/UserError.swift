@@ -25,3 +25,9 @@ public struct UserError: Error, Equatable, CustomStringConvertible, Sendable {
 
     public var description: String { message }
 }
+
+/// The exit codes that are no error's.
+public enum ExitStatus {
+    /// Stopped by a signal, after saving.
+    public static let stopped: Int32 = 75
+}

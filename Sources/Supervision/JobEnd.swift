@@ -16,14 +16,11 @@ struct JobEnd {
         }
 
         /// Neither done nor stopped after saving.
-        var isFailure: Bool { end != .exited(0) && end != .exited(JobEnd.stopped) }
+        var isFailure: Bool { end != .exited(0) && end != .exited(ExitStatus.stopped) }
 
         /// It left with the code of a lost peer.
-        fileprivate var isVictim: Bool { end == .exited(69) }
+        fileprivate var isVictim: Bool { end == .exited(UserError.Kind.network.rawValue) }
     }
-
-    /// Stopped by a signal after saving.
-    static let stopped: Int32 = 75
 
     /// In the order of their ends.
     let ranks: [Rank]
@@ -41,7 +38,7 @@ struct JobEnd {
     /// What the launcher leaves with.
     var exitCode: Int32 {
         if let culprit { return culprit.end.status }
-        return ranks.contains { $0.end == .exited(Self.stopped) } ? Self.stopped : 0
+        return ranks.contains { $0.end == .exited(ExitStatus.stopped) } ? ExitStatus.stopped : 0
     }
 
     /// Whether another start can end otherwise: not after wrong usage, bad data, or a wish that it end.
@@ -53,6 +50,6 @@ struct JobEnd {
 
     var summary: String {
         if let culprit { return culprit.description }
-        return exitCode == Self.stopped ? "stopped by a signal, after saving" : "done"
+        return exitCode == ExitStatus.stopped ? "stopped by a signal, after saving" : "done"
     }
 }

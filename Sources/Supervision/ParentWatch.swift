@@ -1,3 +1,5 @@
+import Formats
+
 #if canImport(FoundationEssentials)
     import FoundationEssentials
 #else
@@ -62,5 +64,5 @@ private func waitForHangUp(_ descriptor: ThreadArgument) -> UnsafeMutableRawPoin
     var pipe = pollfd(fd: Int32(truncatingIfNeeded: Int(bitPattern: descriptor)), events: 0, revents: 0)
     while poll(&pipe, 1, -1) <= 0 {}
     // Nobody is left to be told, and another thread may be blocked for good.
-    _exit(69)
+    _exit(UserError.Kind.network.rawValue)
 }

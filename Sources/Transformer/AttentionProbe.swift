@@ -31,6 +31,7 @@ public final class AttentionProbe {
     /// What forward and backward take besides their arguments.
     public var bytes: Int { 4 * (logSumExp.count + scratch.count) }
 
+    /// y (T, C) from qkv (T, 3C), heads shared among the workers.
     public func forward(qkv: MatrixView, into y: MatrixView) {
         pool.run(attention.headCount) { index, worker in
             let head = CausalSelfAttention.Head(qkv, index: index, of: attention.headCount)
@@ -44,7 +45,7 @@ public final class AttentionProbe {
         }
     }
 
-    /// After `forward` of the same: the gradient of `qkv`, which is overwritten, from that of `y`.
+    /// After `forward` of the same: the gradient of `qkv`, which is overwritten, from that of `y`: all (T, 3C) and (T, C).
     public func backward(qkv: MatrixView, y: MatrixView, dy: MatrixView, into gradient: MatrixView) {
         pool.run(attention.headCount) { index, worker in
             let head = CausalSelfAttention.Head(qkv, index: index, of: attention.headCount)

@@ -3,7 +3,7 @@ import Compute
 
 /// Token and position embeddings: `x[t] = dropout(wte[token[t]] + wpe[t])`.
 struct Embedding {
-    let tokens: MatrixView  // (V, C), also the weights of the output head
+    let tokens: MatrixView  // (V, C), also the weights of an output head that is tied
     let positions: MatrixView  // (block size, C); no rows where positions are not learned
     let gradient: Gradient?
 

@@ -48,9 +48,4 @@ extension GPT {
             logits: logits
         )
     }
-
-    /// How many sequences of `length` tokens pass through the model at once, of a micro-batch of `batch`.
-    public static func sequencesPerChunk(batch: Int, length: Int) -> Int {
-        chunkSequences(batch: batch, length: length)
-    }
 }

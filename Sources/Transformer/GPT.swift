@@ -198,8 +198,8 @@ public final class GPT {
     /// model still fit the last-level cache.
     static let chunkRows = 1024
 
-    /// Sequences a chunk for a micro-batch of `batch`: as many as make `chunkRows` rows, evenly.
-    static func chunkSequences(batch: Int, length: Int) -> Int {
+    /// Sequences of `length` tokens that pass at once, of a micro-batch of `batch`: as many as make `chunkRows` rows, evenly.
+    public static func chunkSequences(batch: Int, length: Int) -> Int {
         let most = max(1, chunkRows / length)
         let chunks = (batch + most - 1) / most
         return (batch + chunks - 1) / chunks

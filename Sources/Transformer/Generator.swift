@@ -107,15 +107,12 @@ public final class Generator {
         return tiles(of: count, size: min(mostSamples, max(1, (1 << 30) / bytes)))
     }
 
-    /// Forgets everything seen so far.
-    public func reset() { length = 0 }
-
     /// Passes `tokens` after those seen so far and returns the logits (V) that follow the last, valid until the next call.
     /// The total must not exceed the block size.
     public func append(_ tokens: [Int32]) -> UnsafeBufferPointer<Float> {
         let blockSize = model.configuration.blockSize
         precondition(length + tokens.count <= blockSize, "more tokens than the block size")
-        precondition(length == 0 || pass?.cache.capacity == blockSize, "append after generate needs a reset between")
+        precondition(length == 0 || pass?.cache.capacity == blockSize, "append after generate needs its own generator")
         let logits = pass(sequences: 1, capacity: blockSize).run(tokens, sequences: 0..<1, position: length)
         length += tokens.count
         return UnsafeBufferPointer(start: logits.base, count: logits.columns)

@@ -1,7 +1,8 @@
 import CVectorKernels
 import Compute
 
-/// The head and the loss: `logits = x wteᵀ` (the head's weights are the token embedding), loss = cross-entropy in nats.
+/// The head and the loss: `logits = x wteᵀ` (wte is the token embedding, or `lm_head` where the head is not tied), loss =
+/// cross-entropy in nats.
 ///
 /// With p = softmax(logits):
 ///

@@ -1,9 +1,8 @@
 /// Where each parameter tensor lies in the one flat buffer that holds them all (gradients and moments have the same layout).
 ///
 /// Order: token embedding, position embedding, the blocks from first to last, the final LayerNorm, and an output head that is not
-/// tied. Backward therefore
-/// finishes the flat gradient from its end to its beginning (the tied token embedding last), so a bucket for an
-/// all-reduce is a slice. Names and shapes are Hugging Face's for GPT-2: linear weights are stored `(in, out)`.
+/// tied. Backward therefore finishes the flat gradient from its end to its beginning (the tied token embedding last), so a
+/// bucket for an all-reduce is a slice. Names and shapes are Hugging Face's for GPT-2: linear weights are stored `(in, out)`.
 public struct ParameterLayout: Equatable, Sendable {
     public struct Tensor: Equatable, Sendable {
         /// Hugging Face's name, such as `transformer.h.0.attn.c_attn.weight`.

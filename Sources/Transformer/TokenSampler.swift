@@ -8,7 +8,9 @@ public struct SamplingOptions: Equatable, Sendable {
     public var topK: Int?
     /// Only the most likely tokens that together reach this probability remain (Holtzman et al., 2020); nil for all.
     public var topP: Double?
+    /// Of the random numbers: the same seed, sample and index draw with the same one.
     public var seed: UInt64
+    /// Tokens after the prompt, at most.
     public var maxNewTokens: Int
     /// Ids from here on are never drawn: a padded vocabulary has more rows than the tokenizer has tokens.
     public var allowedVocabulary: Int
@@ -69,6 +71,7 @@ struct TokenSampler {
         }
         return Int32(candidates[candidates.count - 1])
     }
+
     /// The ids among which is drawn: the `topK` likeliest in their order; all of them in order of likelihood if `topP` asks
     /// for it, else by id.
     private func candidates(_ logits: UnsafeBufferPointer<Float>, count: Int) -> [Int] {

@@ -44,25 +44,17 @@ enum Console {
         }
     }
 
-    private static func write(_ bytes: [UInt8], to file: Int32, named name: String) throws {
-        try bytes.withUnsafeBytes { buffer in
-            var rest = buffer[...]
-            while !rest.isEmpty {
-                let count = systemWrite(file, UnsafeRawBufferPointer(rebasing: rest))
-                if count < 0 {
-                    if errno == EINTR { continue }
-                    throw FileSystem.failure("cannot write to", name, errno)
-                }
-                rest = rest.dropFirst(count)
-            }
-        }
+    /// The text that an argument means: `FILE:path`, `-` for standard input, else itself.
+    static func text(of argument: String) throws -> [UInt8] {
+        if argument == "-" { return try input() }
+        let mark = "FILE:"
+        return argument.hasPrefix(mark)
+            ? try FileSystem.read(String(argument.dropFirst(mark.count))) : Array(argument.utf8)
     }
 
-    private static func systemWrite(_ file: Int32, _ bytes: UnsafeRawBufferPointer) -> Int {
-        #if canImport(Glibc)
-            Glibc.write(file, bytes.baseAddress, bytes.count)
-        #else
-            Darwin.write(file, bytes.baseAddress, bytes.count)
-        #endif
+    private static func write(_ bytes: [UInt8], to file: Int32, named name: String) throws {
+        guard bytes.withUnsafeBytes({ FileSystem.write($0, to: file) }) else {
+            throw FileSystem.failure("cannot write to", name, errno)
+        }
     }
 }

@@ -77,7 +77,7 @@ import Training
         for key in ConfigurationKey.all {
             #expect(table.commands["train"]![key.name] == (key.kind == .boolean ? .boolean : .value), "\(key.name)")
         }
-        let help = DDPTrain.helpMessage(for: Train.self, columns: 200)
+        let help = DDPTrain.helpMessage(for: Train.self, columns: 10_000)
         var group = ""
         for line in help.split(separator: "\n") {
             if line.hasSuffix(":"), !line.hasPrefix(" ") { group = line.dropLast().lowercased() }

@@ -134,7 +134,7 @@ import Testing
         try expectError(
             ["--init_from=gpt2-xl", "--from=\(model)"],
             code: 65,
-            "huggingface_gpt2 is not gpt2-xl, which has 48 layers, 25 heads and 1600 channels: it has 2, 3 and 12"
+            "huggingface_gpt2 is not gpt2-xl, which has 48 layers, 25 heads and width 1600: it has 2, 3 and 12"
         )
         try "".write(toFile: folder("file"), atomically: true, encoding: .utf8)
         try expectError(

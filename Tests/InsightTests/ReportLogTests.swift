@@ -1,7 +1,5 @@
-import Compute
 import TestSupport
 import Testing
-import Transformer
 
 @testable import Formats
 @testable import Insight
@@ -10,38 +8,9 @@ import Transformer
 @Suite("The report that a run writes")
 struct ReportLogTests {
     private let folder: TemporaryFolder
-    private let model = GPT(
-        configuration: GPTConfiguration(
-            layerCount: 1,
-            headCount: 1,
-            embeddingSize: 4,
-            blockSize: 4,
-            vocabularySize: 5,
-            bias: false,
-            dropout: 0,
-            activation: .gelu
-        ),
-        pool: WorkerPool(threadCount: 1),
-        forTraining: false
-    )
+    private let model = SmallestRun.model()
 
     init() throws { folder = try TemporaryFolder() }
-
-    private func step(_ iteration: Int, isLogged: Bool = true) -> StepReport {
-        StepReport(
-            iteration: iteration,
-            loss: 1,
-            learningRate: 1,
-            gradientNorm: 1,
-            tokens: 1,
-            isLogged: isLogged,
-            seconds: 1,
-            waitingSeconds: 0,
-            communicationSeconds: 0,
-            tokensPerSecond: 1,
-            peakShare: 1
-        )
-    }
 
     private var evaluation: EvaluationReport {
         EvaluationReport(iteration: 0, losses: EvaluationLosses(train: 2, validation: 2), isBest: true, seconds: 1)
@@ -64,21 +33,21 @@ struct ReportLogTests {
         let log = ReportLog(outputFolder: folder.path, note: { notes.append($0) }, now: { now })
         log.evaluationDone(evaluation, model: model)
         #expect(shown == 0)
-        log.stepDone(step(0))
+        log.stepDone(SmallestRun.step(0))
         #expect(shown == 1)
         for iteration in 1..<10 {
             now += .milliseconds(600)
-            log.stepDone(step(iteration, isLogged: false))
+            log.stepDone(SmallestRun.step(iteration, isLogged: false))
         }
         // 4.8 s after the last one not yet, 5.4 s after it.
         #expect(shown == 10)
-        log.stepDone(step(10))
+        log.stepDone(SmallestRun.step(10))
         log.evaluationDone(evaluation, model: model)
         #expect(shown == 10)
         now += .seconds(1)
         log.evaluationDone(evaluation, model: model)
         #expect(shown == 11)
-        log.stepDone(step(11))
+        log.stepDone(SmallestRun.step(11))
         log.runEnded(.stopped, iteration: 12)
         #expect(shown == 12)
         let text = String(decoding: try FileSystem.read(folder("report.html")), as: UTF8.self)
@@ -97,14 +66,14 @@ struct ReportLogTests {
             now += .milliseconds(100)
             return now
         }
-        log.stepDone(step(0))
+        log.stepDone(SmallestRun.step(0))
         let cost = log.cost
         #expect(cost >= .milliseconds(100))
         now += cost * 90
-        log.stepDone(step(1))
+        log.stepDone(SmallestRun.step(1))
         #expect(shown == 1)
         now += cost * 10
-        log.stepDone(step(2))
+        log.stepDone(SmallestRun.step(2))
         #expect(shown == 3)
     }
 
@@ -114,7 +83,7 @@ struct ReportLogTests {
         try AtomicFile.write("", to: folder("metrics.jsonl"))
         var notes: [String] = []
         let log = ReportLog(outputFolder: folder.path) { notes.append($0) }
-        for iteration in 0..<3 { log.stepDone(step(iteration)) }
+        for iteration in 0..<3 { log.stepDone(SmallestRun.step(iteration)) }
         log.runEnded(.finished, iteration: 3)
         #expect(notes.count == 1 && notes[0].contains("is no page of ddp-train's"), "\(notes)")
         #expect(try FileSystem.read(folder("report.html")) == Array("mine".utf8))

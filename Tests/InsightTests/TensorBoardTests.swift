@@ -1,8 +1,6 @@
-import Compute
 import Foundation
 import TestSupport
 import Testing
-import Transformer
 
 @testable import Formats
 @testable import Insight
@@ -112,20 +110,7 @@ struct TensorBoardTests {
         try FileSystem.createFolder(folder("samples"))
         try AtomicFile.write("O Romeo,\nRomeo\n", to: folder("samples/step-00000004.txt"))
         try AtomicFile.write("n_layer = 2\n", to: folder("config.toml"))
-        let model = GPT(
-            configuration: GPTConfiguration(
-                layerCount: 1,
-                headCount: 1,
-                embeddingSize: 4,
-                blockSize: 4,
-                vocabularySize: 5,
-                bias: false,
-                dropout: 0,
-                activation: .gelu
-            ),
-            pool: WorkerPool(threadCount: 1),
-            forTraining: false
-        )
+        let model = SmallestRun.model()
         var step = StepReport(
             iteration: 0,
             loss: 2.5,
@@ -176,20 +161,7 @@ struct TensorBoardTests {
         try AtomicFile.write("in the way", to: folder("tensorboard"))
         var notes: [String] = []
         let log = TensorBoardLog(outputFolder: folder.path) { notes.append($0) }
-        let step = StepReport(
-            iteration: 0,
-            loss: 1,
-            learningRate: 1,
-            gradientNorm: 1,
-            tokens: 1,
-            isLogged: true,
-            seconds: 1,
-            waitingSeconds: 0,
-            communicationSeconds: 0,
-            tokensPerSecond: 1,
-            peakShare: 1
-        )
-        for _ in 0..<3 { log.stepDone(step) }
+        for _ in 0..<3 { log.stepDone(SmallestRun.step(0)) }
         #expect(notes.count == 1 && notes[0].hasPrefix("warning: TensorBoard's events are not written from here on: "))
     }
 }

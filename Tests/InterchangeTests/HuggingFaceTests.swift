@@ -2,6 +2,7 @@ import Compute
 import Formats
 import TestSupport
 import Testing
+import Text
 import Transformer
 
 @testable import Interchange
@@ -66,13 +67,24 @@ struct HuggingFaceTests {
         #expect(values(loaded) == Array(values(model)[..<(15 * 8)] + values(model)[(17 * 8)...]))
     }
 
-    @Test("A padded vocabulary is exported without its padding")
+    @Test("A padded vocabulary is exported without its padding, with its tokenizer and the id that ends a text")
     func croppedVocabulary() throws {
-        try HuggingFaceExport.write(model(), to: folder("model"), vocabularySize: 9, endOfText: 8)
+        let tokenizer = try TokenizerSource.path(Goldens.fixtures + "/bytepair/small.tiktoken").open()
+        let end = try #require(tokenizer.endOfText)
+        var configuration = Self.configuration
+        configuration.vocabularySize = tokenizer.vocabularySize + 2
+        try HuggingFaceExport.write(
+            model(configuration),
+            to: folder("model"),
+            vocabularySize: tokenizer.vocabularySize,
+            tokenizer: tokenizer
+        )
         let source = try PretrainedModel(path: folder("model"))
-        #expect(source.configuration.vocabularySize == 9)
+        #expect(source.configuration.vocabularySize == tokenizer.vocabularySize)
         let json = try JSONValue(ofFile: folder("model/config.json"))
-        #expect(json["eos_token_id"] == .integer(8))
+        #expect(json["eos_token_id"] == .integer(Int(end)))
+        let names = ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"]
+        #expect(try FileSystem.names(inFolder: folder("model")) == names)
     }
 
     @Test("Names without the prefix, and constant masks beside them, are read as OpenAI's upload has them")

@@ -127,10 +127,11 @@ struct DoctorTests {
     @Test("The nearest folder of a path is the first that is there")
     func nearestFolder() throws {
         let folder = try TemporaryFolder()
-        #expect(StorageSpeed.nearestFolder(to: folder("x/y/z")) == folder.path)
-        #expect(StorageSpeed.nearestFolder(to: "no/such") == ".")
-        #expect(StorageSpeed.nearestFolder(to: "/no/such") == "/")
-        #expect(try #require(Surroundings.freeBytes(at: folder("x"))) > 0)
+        #expect(FileSystem.nearestFolder(to: folder("x/y/z")) == folder.path)
+        #expect(FileSystem.nearestFolder(to: "no/such") == ".")
+        #expect(FileSystem.nearestFolder(to: "/no/such") == "/")
+        #expect(FileSystem.nearestFolder(to: "") == ".")
+        #expect(try FileSystem.freeBytes(at: folder("x")) > 0)
         #expect(try #require(StorageSpeed.measure(folder: folder("x"))) > 0)
         #expect(try FileSystem.names(inFolder: folder.path).isEmpty)
     }

@@ -159,7 +159,7 @@ struct DataPreparationTests {
         try AtomicFile.write(train, to: result.path + "/train.bin")
 
         var survey = CharacterSurvey()
-        try Array("abcdefghijk".utf8).withUnsafeBytes { try survey.add($0, source: "") { _ in } }
+        try Array("abcdefghijk".utf8).withUnsafeBytes { try survey.add($0, source: "") }
         try TokenizerFile.save(CharacterTokenizer(scalars: survey.scalars), folder: result.path)
         let other = try #require(throws: UserError.self) { try Dataset.open(folder: folder("data"), name: "mine") }
         #expect(other.message.contains("is not the tokenizer that made this data set"))

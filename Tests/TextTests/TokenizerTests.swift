@@ -14,7 +14,7 @@ struct TokenizerTests {
 
     private func characters(of text: String) throws -> CharacterTokenizer {
         var survey = CharacterSurvey()
-        try Array(text.utf8).withUnsafeBytes { try survey.add($0, source: "the text") { _ in } }
+        try Array(text.utf8).withUnsafeBytes { try survey.add($0, source: "the text") }
         #expect(survey.characterCount == text.unicodeScalars.count)
         return CharacterTokenizer(scalars: survey.scalars)
     }
@@ -69,7 +69,7 @@ struct TokenizerTests {
     func invalidUTF8(bytes: [UInt8], offset: Int) {
         var survey = CharacterSurvey()
         let error = #expect(throws: UserError.self) {
-            try bytes.withUnsafeBytes { try survey.add($0, source: "a.txt") { _ in } }
+            try bytes.withUnsafeBytes { try survey.add($0, source: "a.txt") }
         }
         #expect(error?.kind == .data)
         #expect(error?.message.hasPrefix("a.txt is not UTF-8: byte \(offset) is 0x") == true)
@@ -92,7 +92,7 @@ struct TokenizerTests {
         let bytes: [UInt8] = [0xFF, 0xFE, 0x61, 0x00]
         var survey = CharacterSurvey()
         let error = #expect(throws: UserError.self) {
-            try bytes.withUnsafeBytes { try survey.add($0, source: "a.txt") { _ in } }
+            try bytes.withUnsafeBytes { try survey.add($0, source: "a.txt") }
         }
         #expect(error?.message.contains("iconv -f UTF-16") == true)
     }

@@ -1,3 +1,4 @@
+import Compute
 import Formats
 import Testing
 import Transformer
@@ -176,7 +177,7 @@ struct RunReportTests {
         var values = try preset("baby")
         values.outDir = "it's here"
         #expect(
-            ResolvedConfiguration(values).command
+            ResolvedConfiguration(values).command(ranks: 1)
                 == "ddp-train --preset=baby --dataset=shakespeare_char '--out_dir=it'\\''s here'"
         )
     }

@@ -184,7 +184,7 @@ struct VariantTests {
             let isSet = variants.set(name, to: value)
             #expect(!isSet, "\(name)=\(value)")
         }
-        #expect(variants.isNone)
+        #expect(variants == GPTVariants())
         variants.attentionSinks = 2
         #expect(variants.conflict(layerCount: 2, headCount: 2, headSize: 4)?.names == ["attention_sinks"])
     }

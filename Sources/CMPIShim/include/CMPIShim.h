@@ -49,9 +49,6 @@ int dt_mpi_start(dt_mpi_world *world);
 /// MPI_Finalize. Waits for all ranks.
 int dt_mpi_finish(dt_mpi_world *world);
 
-/// MPI_Abort: the launcher ends all ranks.
-void dt_mpi_abort(const dt_mpi_world *world, int code);
-
 /// Begins to send. The bytes must stay as they are until the request is done.
 int dt_mpi_send(const dt_mpi_world *world, const void *bytes, int count, int to, dt_mpi_request *request);
 
@@ -60,9 +57,6 @@ int dt_mpi_receive(const dt_mpi_world *world, void *bytes, int count, int from, 
 
 /// Begins to bring the bytes of rank 0 to every rank.
 int dt_mpi_broadcast(const dt_mpi_world *world, void *bytes, int count, dt_mpi_request *request);
-
-/// Begins to gather a block of each rank, in their order; `blocks` holds the caller's at its place.
-int dt_mpi_all_gather(const dt_mpi_world *world, void *blocks, int block_bytes, dt_mpi_request *request);
 
 /// Begins to wait for all ranks to come here.
 int dt_mpi_barrier(const dt_mpi_world *world, dt_mpi_request *request);

@@ -15,7 +15,7 @@ public struct Watchdog: Sendable {
     /// Ends the process with this exit code, when all that can be told have been told.
     let leave: @Sendable (Failure, Int32) -> Void
 
-    /// The exit code when a peer was lost or the network failed.
+    /// The exit code when a peer was lost or the network failed; `UserError.Kind.network` has the same for the program.
     public static let peerLost: Int32 = 69
 
     public init(

@@ -76,7 +76,7 @@ final class Acceptor {
             let now = ContinuousClock.now
             for guest in guests where !guest.isGone && guest.deadline <= now {
                 guest.isGone = true
-                refuse("handshake not done within \(Rendezvous.seconds(limit))")
+                refuse("handshake not done within \(limit.inSeconds)")
             }
             guests.removeAll(where: \.isGone)
             for listener in listeners {

@@ -75,7 +75,7 @@ extension Rendezvous {
                 Failure(
                     culprit: link(previous, place.rank),
                     reason:
-                        "no connection within \(Self.seconds(timeout)); is there a firewall, or the wrong --interface?"
+                        "no connection within \(timeout.inSeconds); is there a firewall, or the wrong --interface?"
                 )
             )
         }

@@ -76,7 +76,7 @@ struct Rendezvous {
             let failure = Failure(
                 culprit: "\(missing.count == 1 ? "rank" : "ranks") \(names)",
                 reason:
-                    "did not come within \(Self.seconds(timeout)) to \(place.masterAddress ?? "rank 0") port \(port): "
+                    "did not come within \(timeout.inSeconds) to \(place.masterAddress ?? "rank 0") port \(port): "
                     + (acceptor.refusals.keys.sorted().first.map { "somebody was turned away: \($0)" }
                         ?? "is it running, and not behind a firewall?")
             )
@@ -174,7 +174,7 @@ struct Rendezvous {
             Failure(
                 culprit: "rank 0",
                 reason:
-                    "could not be reached within \(Self.seconds(timeout)): \(problem); is it running, and not behind a firewall?"
+                    "could not be reached within \(timeout.inSeconds): \(problem); is it running, and not behind a firewall?"
             )
         )
     }
@@ -186,11 +186,6 @@ struct Rendezvous {
                 reason: "turned away by rank 0 at \(address), because it \(verdict.reason)"
             )
         )
-    }
-
-    static func seconds(_ duration: Duration) -> String {
-        let value = duration / .seconds(1)
-        return value == value.rounded() ? "\(Int(value)) s" : "\(value) s"
     }
 
     static func route(of address: String) -> String {

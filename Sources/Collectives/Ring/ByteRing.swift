@@ -1,6 +1,6 @@
 /// The collectives of bytes round the ring, for what is small or rare.
 ///
-/// Both cut their bytes into messages of at most `messageBytes`, and pass each on as soon as it has come.
+/// All cut their bytes into messages of at most `messageBytes`, and pass each on as soon as it has come.
 struct ByteRing {
     let transport: any RingTransport
     let rank: Int

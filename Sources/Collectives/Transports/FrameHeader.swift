@@ -1,6 +1,7 @@
 import CVectorKernels
 
-/// What goes before the bytes of a message, over TCP and MPI alike: 24 bytes in the order of the network: magic, iteration, operation, index, length, CRC32C of all that and the bytes.
+/// What goes before the bytes of a message, over TCP and MPI alike: 24 bytes in the order of the network,
+/// magic, iteration, operation, index, length, CRC32C of all that and the bytes.
 struct FrameHeader {
     static let size = 24
     private static let magic: UInt32 = 0x4444_5054  // DDPT

@@ -14,7 +14,7 @@ import Synchronization
 /// ```swift
 /// let world = try MPIWorld.start()
 /// try world.check(place, environment: environment)
-/// let secret = try world.broadcast(world.rank == 0 ? JobSecret.random() : [], timeout: timeout)
+/// let secret = try world.broadcast(Array(JobSecret.randomText().utf8), timeout: timeout)
 /// let transport = MPITransport(world)
 /// ```
 /// One thread starts it, makes every call and ends it (MPI_THREAD_FUNNELED binds to the thread that initialized). That
@@ -27,7 +27,6 @@ final class MPIWorld {
 
     var rank: Int { Int(world.rank) }
     var worldSize: Int { Int(world.size) }
-    /// Tags go from 0 to it.
 
     /// Starts MPI, once in a process. Without a launcher it is a world of one rank.
     ///
@@ -81,23 +80,6 @@ final class MPIWorld {
             try wait("a broadcast", timeout) { dt_mpi_broadcast(&world, all.baseAddress, Int32(all.count), $0) }
         }
         return all
-    }
-
-    /// The host names of all ranks, in order. What is beyond 255 bytes of a name is left out.
-    ///
-    /// - Throws: as `broadcast`.
-    func gather(hostName: String, timeout: Duration) throws -> [String] {
-        let block = 256
-        var all = [UInt8](repeating: 0, count: worldSize * block)
-        for (index, byte) in hostName.utf8.prefix(block - 1).enumerated() { all[rank * block + index] = byte }
-        try all.withUnsafeMutableBytes { all in
-            try wait("gathering host names", timeout) {
-                dt_mpi_all_gather(&world, all.baseAddress, Int32(block), $0)
-            }
-        }
-        return (0..<worldSize).map { rank in
-            String(decoding: all[rank * block..<(rank + 1) * block].prefix { $0 != 0 }, as: UTF8.self)
-        }
     }
 
     // MARK: For the ring

@@ -88,7 +88,7 @@ public final class EventFile {
         body(&event)
         let record = Self.record(event.bytes)
         // One call a record: it is there or not, whatever happens to the process.
-        let written = record.withUnsafeBytes { AtomicFile.write($0, to: descriptor) }
+        let written = record.withUnsafeBytes { FileSystem.write($0, to: descriptor) }
         guard written else { throw FileSystem.failure("cannot write", path, errno) }
     }
 

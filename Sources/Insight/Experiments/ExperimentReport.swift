@@ -33,7 +33,7 @@ struct ExperimentReport {
             .init("finished", .bool(session.isFinished)),
             .init("stopped", .bool(session.isStopped)),
             .init("iterations", .integer(values.maxIters)),
-            .init("command", .string((["ddp-train"] + arguments).joined(separator: " "))),
+            .init("command", .string((["ddp-train"] + arguments.map(\.shellQuoted)).joined(separator: " "))),
             .init("baseline", arm(session.baseline)),
             .init(
                 "experiments",

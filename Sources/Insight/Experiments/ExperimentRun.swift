@@ -70,7 +70,7 @@ struct ExperimentRun {
                 sequenceLength: values.blockSize,
                 threads: trainer.model.pool.threadCount
             ).total
-        let sample = "\(values.outDir)/samples/\(CheckpointStore.name(iteration: values.maxIters)).txt"
+        let sample = RunFiles(folder: values.outDir).sample(iteration: values.maxIters)
         if let bytes = try? FileSystem.read(sample) { run.sample = String(decoding: bytes, as: UTF8.self) }
         if run.failure == nil { try keepModel(trainer.model) }
         return run

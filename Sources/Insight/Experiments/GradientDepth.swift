@@ -36,7 +36,7 @@ struct GradientDepth: Equatable, Sendable {
         norms = copy.layout.blocks.map { block in
             let range =
                 block.ln1.weight.lowerBound..<(block.mlpProjection.bias ?? block.mlpProjection.weight).upperBound
-            return copy.gradients.elements[range].reduce(0) { $0 + Double($1) * Double($1) }.squareRoot()
+            return UnsafeBufferPointer(rebasing: copy.gradients.elements[range]).norm
         }
     }
 }

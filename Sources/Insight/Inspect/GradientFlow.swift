@@ -41,7 +41,7 @@ struct GradientFlow: Equatable, Sendable {
         tensors = model.layout.tensors.map { tensor in
             let parameters = UnsafeBufferPointer(rebasing: model.parameters.elements[tensor.range])
             let gradients = UnsafeBufferPointer(rebasing: model.gradients.elements[tensor.range])
-            let norm = Self.norm(parameters)
+            let norm = parameters.norm
             let change = update.map { update in
                 let changed = UnsafeBufferPointer(rebasing: update.parameters.elements[tensor.range])
                 return zip(changed, parameters).reduce(0) { sum, pair in
@@ -53,13 +53,9 @@ struct GradientFlow: Equatable, Sendable {
                 name: tensor.name,
                 shape: tensor.shape,
                 parameterNorm: norm,
-                gradientNorm: Self.norm(gradients),
+                gradientNorm: gradients.norm,
                 updateRatio: norm > 0 ? change.map { $0 / norm } : nil
             )
         }
-    }
-
-    private static func norm(_ values: UnsafeBufferPointer<Float>) -> Double {
-        values.reduce(0) { $0 + Double($1) * Double($1) }.squareRoot()
     }
 }

@@ -78,7 +78,6 @@ public struct Inspection: Sendable {
 
     /// As `sample` writes by default.
     private static func sample(of model: GPT, tokenizer: any Tokenizer, seed: UInt64) -> String {
-        let prompt = (try? tokenizer.encode("\n")) ?? [tokenizer.endOfText ?? 0]
         let options = SamplingOptions(
             seed: seed,
             maxNewTokens: sampleLength,
@@ -86,7 +85,7 @@ public struct Inspection: Sendable {
             stopToken: tokenizer.endOfText
         )
         var ids: [Int32] = []
-        Generator(model: model).generate(prompt: prompt, options: options) {
+        Generator(model: model).generate(prompt: tokenizer.usualPrompt.ids, options: options) {
             ids.append($0)
             return true
         }

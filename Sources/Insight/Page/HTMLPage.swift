@@ -3,8 +3,8 @@ import Training
 
 /// A page that is one file: style, script and data stand in it, and nothing is fetched, so it opens anywhere, for ever.
 ///
-/// The data are JSON, the same that the command writes beside the page; the page's script finds them as `DATA`. `page.js` has
-/// what all pages share.
+/// The data are JSON, the same that `inspect` and `experiment` also write beside their pages; the page's script finds them
+/// as `DATA`. `page.js` has what all pages share.
 struct HTMLPage {
     let title: String
     /// The script that builds the page from `DATA`, below `page.js`.
@@ -30,7 +30,7 @@ struct HTMLPage {
             <style>
             \(text(PackageResources.page_css))\(text(style))</style>
             <body>
-            <noscript>This page draws itself with JavaScript; the same numbers are in the JSON file beside it.</noscript>
+            <noscript>This page draws itself with JavaScript; its numbers stand in its source, as JSON.</noscript>
             <script id="data" type="application/json">\(dataText)</script>
             <script>
             \(text(PackageResources.page_js))

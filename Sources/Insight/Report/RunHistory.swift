@@ -61,8 +61,6 @@ struct RunHistory {
         var evaluations = 0.0
         /// In which training stood still.
         var saving = 0.0
-
-        var total: Double { updates + evaluations + saving }
     }
 
     /// - Parameter limit: points of a series at most.

@@ -79,7 +79,7 @@ final class RunRecord {
     func status(isHeld: Bool) -> Status {
         if let outcome = history.end?.outcome { return Status(rawValue: outcome) ?? .lost }
         if isHeld { return .running }
-        // Runs of version 0.1 did not say that they had ended.
+        // The first runs did not say that they had ended.
         if let values = configuration?.values, iteration >= values.maxIters { return .finished }
         return .lost
     }

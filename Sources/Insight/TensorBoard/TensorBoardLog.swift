@@ -13,7 +13,7 @@ import Transformer
 ///
 /// A run that is resumed begins a new file, and what the earlier ones say of later steps no longer counts.
 public final class TensorBoardLog: TrainingObserver {
-    private let outputFolder: String
+    private let files: RunFiles
     private let note: (String) -> Void
     /// Opened at the first event: only then is the run's folder its own.
     private var file: EventFile?
@@ -23,7 +23,7 @@ public final class TensorBoardLog: TrainingObserver {
     ///   - outputFolder: `out_dir`; the events lie in `tensorboard/` there.
     ///   - note: told once when events cannot be written; the run goes on.
     public init(outputFolder: String, note: @escaping (String) -> Void) {
-        self.outputFolder = outputFolder
+        files = RunFiles(folder: outputFolder)
         self.note = note
     }
 
@@ -58,8 +58,7 @@ public final class TensorBoardLog: TrainingObserver {
 
     /// What was written at an evaluation, if it was.
     private func sample(_ iteration: Int) -> [(tag: String, text: String)] {
-        let path = "\(outputFolder)/samples/\(CheckpointStore.name(iteration: iteration)).txt"
-        guard let bytes = try? FileSystem.read(path) else { return [] }
+        guard let bytes = try? FileSystem.read(files.sample(iteration: iteration)) else { return [] }
         return [("sample", Self.verbatim(String(decoding: bytes, as: UTF8.self)))]
     }
 
@@ -79,10 +78,10 @@ public final class TensorBoardLog: TrainingObserver {
 
     private func opened(at step: Int) throws -> EventFile {
         if let file { return file }
-        let file = try EventFile(folder: outputFolder + "/tensorboard", restart: step > 0 ? step : nil)
+        let file = try EventFile(folder: files.tensorBoard, restart: step > 0 ? step : nil)
         self.file = file
         if step > 0 { try repeatEvaluation(at: step, in: file) }
-        if let configuration = try? FileSystem.read(outputFolder + "/config.toml") {
+        if let configuration = try? FileSystem.read(files.configuration) {
             let text = Self.verbatim(String(decoding: configuration, as: UTF8.self))
             try file.append(step: step, texts: [("configuration", text)])
         }
@@ -92,7 +91,7 @@ public final class TensorBoardLog: TrainingObserver {
     /// The evaluation that the resumed run's checkpoint was saved with is not made again; with the steps that are, what
     /// the earlier file says of it no longer counts.
     private func repeatEvaluation(at step: Int, in file: EventFile) throws {
-        guard let metrics = try? FileSystem.read(outputFolder + "/metrics.jsonl") else { return }
+        guard let metrics = try? FileSystem.read(files.metrics) else { return }
         for line in metrics.split(separator: UInt8(ascii: "\n")) {
             guard let row = try? JSONValue(parsing: Array(line)), row["event"] == .string("evaluation"),
                 row["iteration"] == .integer(step)

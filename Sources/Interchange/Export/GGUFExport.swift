@@ -29,7 +29,7 @@ public enum GGUFExport {
         try ExportRules.checkVariants(model.configuration, format: "GGUF's gpt2")
         try ExportRules.checkActivation(model.configuration, format: "GGUF's gpt2")
         guard replacing || FileSystem.kind(of: path) == nil else {
-            throw UserError(.usage, "\(path) exists already: choose another name, or overwrite it")
+            throw UserError(.usage, "\(path) exists already: choose another name, or replace it")
         }
         var configuration = model.configuration
         configuration.vocabularySize = vocabularySize ?? configuration.vocabularySize
@@ -127,70 +127,5 @@ public enum GGUFExport {
         case "ln_f": return "output_norm.\(kind)"
         default: return "blk.\(parts[1]).\(self.parts[parts[2..<(parts.count - 1)].joined(separator: ".")]!).\(kind)"
         }
-    }
-}
-
-/// Little-endian numbers and strings with their length.
-struct GGUFBytes {
-    var bytes: [UInt8] = []
-
-    mutating func append(contentsOf content: some Sequence<UInt8>) { bytes.append(contentsOf: content) }
-
-    mutating func append(_ number: some FixedWidthInteger) {
-        withUnsafeBytes(of: number.littleEndian) { bytes.append(contentsOf: $0) }
-    }
-
-    mutating func append(_ text: String) {
-        append(UInt64(text.utf8.count))
-        bytes.append(contentsOf: text.utf8)
-    }
-}
-
-/// Keys with typed values, in order.
-struct GGUFMetadata {
-    private enum ValueType: UInt32 {
-        case uint32 = 4
-        case int32 = 5
-        case float32 = 6
-        case string = 8
-        case array = 9
-    }
-
-    private(set) var content = GGUFBytes()
-    private(set) var count = 0
-
-    private mutating func begin(_ key: String, _ type: ValueType) {
-        content.append(key)
-        content.append(type.rawValue)
-        count += 1
-    }
-
-    mutating func add(_ key: String, _ value: UInt32) {
-        begin(key, .uint32)
-        content.append(value)
-    }
-
-    mutating func add(_ key: String, _ value: Float) {
-        begin(key, .float32)
-        content.append(value.bitPattern)
-    }
-
-    mutating func add(_ key: String, _ value: String) {
-        begin(key, .string)
-        content.append(value)
-    }
-
-    mutating func add(_ key: String, _ values: [String]) {
-        begin(key, .array)
-        content.append(ValueType.string.rawValue)
-        content.append(UInt64(values.count))
-        for value in values { content.append(value) }
-    }
-
-    mutating func add(_ key: String, _ values: [Int32]) {
-        begin(key, .array)
-        content.append(ValueType.int32.rawValue)
-        content.append(UInt64(values.count))
-        for value in values { content.append(value) }
     }
 }

@@ -1,4 +1,5 @@
 import Formats
+import Text
 import Transformer
 
 /// Writes a model as a folder that Hugging Face's transformers loads with `GPT2LMHeadModel.from_pretrained`.
@@ -7,17 +8,15 @@ public enum HuggingFaceExport {
     ///
     /// - Parameters:
     ///   - vocabularySize: rows of the token embedding to write; fewer than the model has where its vocabulary was padded.
-    ///   - endOfText: the token that ends a document, if there is one.
-    ///   - writeTokenizer: puts the tokenizer's files into the folder it is given.
+    ///   - tokenizer: nil for none.
     ///   - replacing: whether a folder of that name may be replaced.
-    /// - Throws: `UserError(.usage)` when the model is no GPT-2, or the folder exists and may not be replaced, `UserError(.inputOutput)` when it cannot
-    ///   be written.
+    /// - Throws: `UserError(.usage)` when the model is no GPT-2, or the folder exists and may not be replaced;
+    ///   `UserError(.inputOutput)` when it cannot be written.
     public static func write(
         _ model: GPT,
         to folder: String,
         vocabularySize: Int? = nil,
-        endOfText: Int32? = nil,
-        writeTokenizer: ((_ folder: String) throws -> Void)? = nil,
+        tokenizer: (any Tokenizer)? = nil,
         replacing: Bool = false
     ) throws {
         var configuration = model.configuration
@@ -33,11 +32,11 @@ public enum HuggingFaceExport {
             )
         }
         try AtomicFile.write(
-            configuration.huggingFaceDescription(endOfText: endOfText),
+            configuration.huggingFaceDescription(endOfText: tokenizer?.endOfText),
             to: target.temporaryPath + "/config.json"
         )
-        if let writeTokenizer {
-            try writeTokenizer(target.temporaryPath)
+        if let tokenizer {
+            try TokenizerFile.save(tokenizer, folder: target.temporaryPath)
             try AtomicFile.write(
                 configuration.huggingFaceTokenizerDescription,
                 to: target.temporaryPath + "/tokenizer_config.json"

@@ -1,5 +1,4 @@
 import Formats
-import Transformer
 
 /// Writes the tensors of a model to a file, one after the other, in the form of another tool.
 struct TensorWriter {
@@ -30,32 +29,5 @@ struct TensorWriter {
     /// Zeros in the file's own encoding.
     func writeZeros(_ count: Int) throws {
         try [UInt8](repeating: 0, count: count * encoding.size).withUnsafeBytes { try file.append($0) }
-    }
-}
-
-/// What the formats here have in common that are not Hugging Face's.
-enum ExportRules {
-    /// - Throws: `UserError(.usage)` when the model is no GPT-2, which no other tool could compute.
-    static func checkVariants(_ configuration: GPTConfiguration, format: String, allowingUntiedHead: Bool = false)
-        throws
-    {
-        let changes = configuration.variants.otherModel.filter { !(allowingUntiedHead && $0.name == "tied_head") }
-        guard !changes.isEmpty else { return }
-        let list = changes.map { "\($0.name)=\($0.value)" }.joined(separator: ", ")
-        throw UserError(.usage, "\(format) describes a GPT-2, and this model has \(list): such a model stays here")
-    }
-
-    /// Both llm.c and GGUF's gpt2 compute the tanh form of GELU, whatever a model was trained with.
-    ///
-    /// - Throws: `UserError(.usage)` when the model has another.
-    static func checkActivation(_ configuration: GPTConfiguration, format: String) throws {
-        guard configuration.activation != .gelu_tanh else { return }
-        throw UserError(
-            .usage,
-            """
-            \(format) always computes the tanh GELU, and this model has activation=\(configuration.activation.rawValue): train with \
-            --activation=gelu_tanh, or export with --format=hf
-            """
-        )
     }
 }

@@ -22,6 +22,7 @@ public struct StepMeasurement: Sendable {
     /// Floating-point operations a second by nanoGPT's count (see `GPTConfiguration.operationsPerToken`).
     public var countedOperations: Double { tokensPerSecond * shape.model.operationsPerToken }
 
+    /// `countedOperations` by `peak`, 0 to 1.
     public var shareOfPeak: Double { countedOperations / peak }
 }
 

@@ -134,7 +134,7 @@ extension Doctor {
     /// - Parameter isNeeded: whether no run works where it cannot be written to.
     private func folder(_ key: String, _ path: String, isNeeded: Bool) -> Finding {
         let exists = FileSystem.kind(of: path) == .folder
-        let free = Surroundings.freeBytes(at: path)
+        let free = try? FileSystem.freeBytes(at: path)
         let isWritable = Surroundings.isWritable(path)
         let isFile = !exists && FileSystem.kind(of: path) != nil
         var text = path + (exists ? "" : isFile ? " (not a folder)" : " (not there yet)")

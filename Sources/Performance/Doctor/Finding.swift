@@ -50,17 +50,14 @@ public struct DoctorReport: Equatable, Sendable {
 
     /// A line for each finding, with advice under those that lack something.
     public var text: String {
-        let width = findings.map(\.title.count).max() ?? 0
-        var text = ""
+        var lines: [(String, String)] = []
         for finding in findings {
-            let title = finding.title + String(repeating: " ", count: width - finding.title.count)
-            text += "\(title)  \(finding.text)\n"
+            lines.append((finding.title, finding.text))
             if let advice = finding.advice {
-                let mark = finding.state == .broken ? "broken: " : ""
-                text += "\(String(repeating: " ", count: width))  -> \(mark)\(advice)\n"
+                lines.append(("", "-> \(finding.state == .broken ? "broken: " : "")\(advice)"))
             }
         }
-        return text
+        return TextTable.facts(lines)
     }
 
     /// One object: a member a finding, then `problems` (what, state and advice of those that are not fine) and `ok`.

@@ -1,10 +1,5 @@
 import Formats
 
-#if canImport(FoundationEssentials)
-    import FoundationEssentials
-#else
-    import Foundation
-#endif
 #if canImport(Darwin)
     import Darwin
 #elseif canImport(Musl)
@@ -21,7 +16,7 @@ public enum StorageSpeed {
     ///
     /// - Returns: nil where nothing can be written.
     public static func measure(folder: String) -> Double? {
-        let path = nearestFolder(to: folder) + "/.ddp-train-plan-\(getpid())"
+        let path = FileSystem.nearestFolder(to: folder) + "/.ddp-train-plan-\(getpid())"
         let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { return nil }
         defer { unlink(path) }
@@ -40,17 +35,5 @@ public enum StorageSpeed {
         close(descriptor)
         guard flushed, (try? Checksum.sha256(ofFile: path)) != nil else { return nil }
         return Double(size) / ((.now - start) / .seconds(1))
-    }
-
-    /// The path itself, or the first above it that is a folder; `.` for a relative path without one.
-    public static func nearestFolder(to path: String) -> String {
-        var path = path[...]
-        while !path.isEmpty {
-            if FileSystem.kind(of: String(path)) == .folder { return String(path) }
-            guard let slash = path.lastIndex(of: "/") else { return "." }
-            if slash == path.startIndex { return "/" }
-            path = path[..<slash]
-        }
-        return "."
     }
 }

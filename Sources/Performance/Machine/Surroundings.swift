@@ -21,8 +21,7 @@ public enum Surroundings {
 
     /// The first line that a program writes when it is asked for its version; nil when it does not say.
     public static func firstLine(ofVersion program: String) -> String? {
-        let quoted = program.replacing("'", with: "'\\''")
-        guard let output = popen("'\(quoted)' --version 2>/dev/null </dev/null", "r") else { return nil }
+        guard let output = popen("\(program.shellQuoted) --version 2>/dev/null </dev/null", "r") else { return nil }
         defer { pclose(output) }
         var line = [CChar](repeating: 0, count: 512)
         guard fgets(&line, Int32(line.count), output) != nil else { return nil }
@@ -30,16 +29,9 @@ public enum Surroundings {
         return text.isEmpty ? nil : text
     }
 
-    /// Bytes that a user may still write at a path, or at the nearest folder above it; nil where the system does not say.
-    public static func freeBytes(at path: String) -> Int? {
-        var information = statvfs()
-        guard statvfs(StorageSpeed.nearestFolder(to: path), &information) == 0 else { return nil }
-        return Int(information.f_bavail) * Int(information.f_frsize)
-    }
-
     /// Whether a file can be made there, or a folder where there is none yet.
     public static func isWritable(_ path: String) -> Bool {
-        access(StorageSpeed.nearestFolder(to: path), W_OK | X_OK) == 0
+        access(FileSystem.nearestFolder(to: path), W_OK | X_OK) == 0
     }
 
     /// The command that installs a package: by the manager that is there. Nil where none is known.

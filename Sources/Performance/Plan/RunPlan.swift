@@ -48,7 +48,7 @@ public struct RunPlan: Sendable {
         refusal = Self.refusal(model, batchSize: microBatch, threads: threads, available: available)
         let measurement = PieceMeasurement(
             configuration: model,
-            sequences: GPT.sequencesPerChunk(batch: microBatch, length: model.blockSize),
+            sequences: GPT.chunkSequences(batch: microBatch, length: model.blockSize),
             pool: pool,
             peak: peak
         )

@@ -40,7 +40,7 @@ public struct TimePlan: Equatable, Sendable {
         let ranks = ring?.ranks ?? 1
         func share(_ sequences: Int) -> Int { (sequences + ranks - 1) / ranks }
         let perRank = share(values.gradientAccumulationSteps * values.batchSize)
-        let chunk = GPT.sequencesPerChunk(batch: min(values.batchSize, perRank), length: model.blockSize)
+        let chunk = GPT.chunkSequences(batch: min(values.batchSize, perRank), length: model.blockSize)
         chunkSequences = chunk
         sequencesPerRank = perRank
         passes = Double(perRank) / Double(chunk) * costs.chunkTraining

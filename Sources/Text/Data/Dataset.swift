@@ -26,7 +26,9 @@ public struct Dataset: Sendable {
     /// What the user should know about it, a line each.
     public let notices: [String]
 
-    /// nanoGPT's vocabulary where a data set says nothing: GPT-2's 50257, padded to a multiple of 64.
+    /// Tokens of GPT-2's vocabulary.
+    public static let gpt2VocabularySize = 50257
+    /// nanoGPT's vocabulary where a data set says nothing: GPT-2's, padded to a multiple of 64.
     public static let defaultVocabularySize = 50304
     /// What ids of Llama 3 are below: 128,000 tokens of text and 256 special ones.
     static let llama3VocabularySize = 128_256
@@ -48,7 +50,8 @@ public struct Dataset: Sendable {
     ///
     /// Ids are checked as they are read; `TokenCheck` reads all of them.
     ///
-    /// - Throws: `UserError(.data)` when it is missing (with the command that makes it), or its parts do not fit together.
+    /// - Throws: `UserError(.data)` when it is missing (with the command that makes it), or its parts do not fit together;
+    ///   `UserError(.usage)` for what is no name; `UserError(.inputOutput)` when a file cannot be read.
     public static func open(folder: String, name: String) throws -> Dataset {
         try checkName(name)
         let path = folder + "/" + name

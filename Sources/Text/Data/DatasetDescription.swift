@@ -17,6 +17,12 @@ struct DatasetDescription: Equatable, Sendable {
         var name: String
         var tokens: Int
         var sha256: String
+
+        var json: JSONValue {
+            .object([
+                .init("name", .string(name)), .init("tokens", .integer(tokens)), .init("sha256", .string(sha256)),
+            ])
+        }
     }
 
     /// The text that the tokens of a split were made of.
@@ -81,17 +87,7 @@ extension DatasetDescription {
             let tokens = JSONValue.Member("tokens", .integer(files.reduce(0) { $0 + $1.tokens }))
             return .object(
                 [tokens] + (sizes ?? []) + [
-                    .init(
-                        "files",
-                        .array(
-                            files.map {
-                                .object([
-                                    .init("name", .string($0.name)), .init("tokens", .integer($0.tokens)),
-                                    .init("sha256", .string($0.sha256)),
-                                ])
-                            }
-                        )
-                    )
+                    .init("files", .array(files.map(\.json)))
                 ]
             )
         }
@@ -142,73 +138,96 @@ extension DatasetDescription {
 
     /// - Throws: `UserError` naming the path and the member that is missing or wrong.
     init(path: String) throws {
-        let file = try JSONValue(ofFile: path)
-        func wrong(_ member: String) -> UserError {
-            UserError(.data, "\(path): \(member) is missing or wrong; prepare the data set again")
-        }
-        func string(_ value: JSONValue?, _ member: String) throws -> String {
-            guard let text = value?.stringValue else { throw wrong(member) }
-            return text
-        }
-        func count(_ value: JSONValue?, _ member: String) throws -> Int {
-            guard let number = value?.integerValue, number >= 0 else { throw wrong(member) }
-            return number
-        }
-        func files(_ split: String) throws -> [File] {
-            guard let files = file["splits"]?[split]?["files"]?.arrayValue else { throw wrong("splits.\(split).files") }
-            return try files.map {
-                let name = try string($0["name"], "splits.\(split).files.name")
-                guard !name.contains("/") else { throw wrong("splits.\(split).files.name") }
-                return File(
-                    name: name,
-                    tokens: try count($0["tokens"], "splits.\(split).files.tokens"),
-                    sha256: try string($0["sha256"], "splits.\(split).files.sha256")
-                )
-            }
-        }
-        func text(_ split: String) throws -> Text? {
-            guard let bytes = file["splits"]?[split]?["bytes"] else { return nil }
-            return Text(
-                bytes: try count(bytes, "splits.\(split).bytes"),
-                documents: try count(file["splits"]?[split]?["documents"], "splits.\(split).documents")
-            )
-        }
-
-        let version = try count(file["version"], "version")
+        let file = try DescriptionReader(path: path)
+        let version = try file.count("version")
         guard version == Self.version else {
             throw UserError(
                 .data,
                 "\(path) has version \(version), this program reads \(Self.version); prepare the data set again"
             )
         }
-        name = try string(file["name"], "name")
+        name = try file.string("name")
         tokenizer = TokenizerReference(
-            kind: try string(file["tokenizer"]?["kind"], "tokenizer.kind"),
-            file: try string(file["tokenizer"]?["file"], "tokenizer.file"),
-            sha256: try string(file["tokenizer"]?["sha256"], "tokenizer.sha256")
+            kind: try file.string("tokenizer.kind"),
+            file: try file.string("tokenizer.file"),
+            sha256: try file.string("tokenizer.sha256")
         )
-        vocabularySize = try count(file["vocabulary_size"], "vocabulary_size")
-        elementType = try string(file["dtype"], "dtype")
-        (train, validation) = (try files("train"), try files("val"))
-        (trainText, validationText) = (try text("train"), try text("val"))
-        guard let rule = Rule(json: file["split"]) else { throw wrong("split") }
+        vocabularySize = try file.count("vocabulary_size")
+        elementType = try file.string("dtype")
+        (train, validation) = (try file.files("splits.train.files"), try file.files("splits.val.files"))
+        (trainText, validationText) = (try file.text("splits.train"), try file.text("splits.val"))
+        guard let rule = Rule(json: file["split"]) else { throw file.wrong("split") }
         self.rule = rule
-        guard let sourceValues = file["sources"]?.arrayValue else { throw wrong("sources") }
-        sources = try sourceValues.map {
+        sources = try file.each("sources") { source in
             Source(
-                name: try string($0["name"], "sources.name"),
-                bytes: try count($0["bytes"], "sources.bytes"),
-                sha256: try string($0["sha256"], "sources.sha256")
+                name: try source.string("name"),
+                bytes: try source.count("bytes"),
+                sha256: try source.string("sha256")
             )
         }
-        if let value = file["demo"] {
-            guard let seed = UInt64(try string(value["seed"], "demo.seed")) else { throw wrong("demo.seed") }
+        if file["demo"] != nil {
+            guard let seed = UInt64(try file.string("demo.seed")) else { throw file.wrong("demo.seed") }
             demo = Demo(
                 seed: seed,
-                characters: try count(value["characters"], "demo.characters"),
-                grammar: try string(value["grammar_sha256"], "demo.grammar_sha256")
+                characters: try file.count("demo.characters"),
+                grammar: try file.string("demo.grammar_sha256")
             )
         }
+    }
+}
+
+/// The members of a dataset.json by their paths, such as `tokenizer.kind`, with errors that name file and member.
+private struct DescriptionReader {
+    private let json: JSONValue
+    private let path: String
+    /// Of these members in the file.
+    private var prefix = ""
+
+    init(path: String) throws {
+        json = try JSONValue(ofFile: path)
+        self.path = path
+    }
+
+    private init(_ json: JSONValue, of reader: DescriptionReader, _ member: String) {
+        self.json = json
+        path = reader.path
+        prefix = reader.prefix + member + "."
+    }
+
+    subscript(member: String) -> JSONValue? {
+        member.split(separator: ".").reduce(Optional(json)) { $0?[String($1)] }
+    }
+
+    func wrong(_ member: String) -> UserError {
+        UserError(.data, "\(path): \(prefix)\(member) is missing or wrong; prepare the data set again")
+    }
+
+    func string(_ member: String) throws -> String {
+        guard let text = self[member]?.stringValue else { throw wrong(member) }
+        return text
+    }
+
+    func count(_ member: String) throws -> Int {
+        guard let number = self[member]?.integerValue, number >= 0 else { throw wrong(member) }
+        return number
+    }
+
+    func each<Element>(_ member: String, _ read: (DescriptionReader) throws -> Element) throws -> [Element] {
+        guard let values = self[member]?.arrayValue else { throw wrong(member) }
+        return try values.map { try read(DescriptionReader($0, of: self, member)) }
+    }
+
+    func files(_ member: String) throws -> [DatasetDescription.File] {
+        try each(member) { file in
+            let name = try file.string("name")
+            guard !name.contains("/") else { throw file.wrong("name") }
+            return .init(name: name, tokens: try file.count("tokens"), sha256: try file.string("sha256"))
+        }
+    }
+
+    func text(_ split: String) throws -> DatasetDescription.Text? {
+        guard self[split + ".bytes"] != nil else { return nil }
+        return .init(bytes: try count(split + ".bytes"), documents: try count(split + ".documents"))
     }
 }
 

@@ -41,8 +41,6 @@ public struct TokenFile: Sendable {
         }
     }
 
-    /// The name in dataset.json of the elements' type.
-    public static let elementType = ElementType.uint16.rawValue
     /// Ids must fit the elements.
     public static let largestVocabulary = 1 << 16
 

@@ -64,23 +64,8 @@ public struct DemoCorpus: Sendable {
         public let losses: [Double]
         public let blockSize: Int
 
-        public var windowCount: Int { losses.count / blockSize }
-
         /// Over all targets.
         public var mean: Double { losses.reduce(0, +) / Double(losses.count) }
-
-        /// Of each window, for a paired comparison with a model's losses.
-        public var byWindow: [Double] {
-            (0..<windowCount).map { losses[$0 * blockSize..<($0 + 1) * blockSize].reduce(0, +) / Double(blockSize) }
-        }
-
-        /// Of each position in the window: it falls, as more of the text is known.
-        public var byPosition: [Double] {
-            (0..<blockSize).map { position in
-                stride(from: position, to: losses.count, by: blockSize).reduce(0) { $0 + losses[$1] }
-                    / Double(windowCount)
-            }
-        }
     }
 
     /// The optimum on the very windows of a batch.

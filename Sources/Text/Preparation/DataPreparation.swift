@@ -24,9 +24,10 @@ public struct DataPreparation {
     ///   - cacheFolder: where downloads are kept; nil for `CacheFolder.path()`.
     ///   - progress: called after each piece of work.
     ///   - announce: told before it starts what a published data set takes.
-    /// - Throws: `UserError`: `.usage` for a request that cannot be carried out, or a data set that is there already; `.data` for text that is empty, too short, or not UTF-8 (with the byte), damaged archives,
-    ///   and files with a wrong hash; `.inputOutput` for what cannot be read, written or downloaded. Nothing half-made is left,
-    ///   unless it is worth going on from; the error says so then.
+    /// - Throws: `UserError`: `.usage` for a request that cannot be carried out, or a data set that is there already; `.data`
+    ///   for text that is empty, too short, or not UTF-8 (with the byte), damaged archives, and files with a wrong hash;
+    ///   `.inputOutput` for what cannot be read, written or downloaded. Nothing half-made is left, unless it is worth going on
+    ///   from; the error says so then.
     public static func run(
         _ request: PreparationRequest,
         cacheFolder: String? = nil,

@@ -6,8 +6,6 @@ public enum DefaultDataset {
         public let name: String
         /// What the user should know: which data set it is, and why. Empty for a shakespeare_char that was there.
         public let explanation: String
-        /// When it was prepared just now.
-        public let prepared: PreparationResult?
     }
 
     /// The first that there is: prepared shakespeare_char; shakespeare_char from the cache or by download; the demo corpus,
@@ -39,23 +37,18 @@ public enum DefaultDataset {
             }
         }
         let shakespeare = NamedDataset.shakespeareChar.rawValue
-        if isThere(.shakespeareChar) { return Choice(name: shakespeare, explanation: "", prepared: nil) }
+        if isThere(.shakespeareChar) { return Choice(name: shakespeare, explanation: "") }
         let reason: String
         do {
-            let result = try preparation(.shakespeareChar).run()
-            return Choice(
-                name: shakespeare,
-                explanation: "prepared the data set \(shakespeare) in \(dataFolder)",
-                prepared: result
-            )
+            _ = try preparation(.shakespeareChar).run()
+            return Choice(name: shakespeare, explanation: "prepared the data set \(shakespeare) in \(dataFolder)")
         } catch let error as UserError {
             reason = error.message
         }
-        let result = isThere(.demo) ? nil : try preparation(.demo).run()
+        if !isThere(.demo) { _ = try preparation(.demo).run() }
         return Choice(
             name: DemoCorpus.name,
-            explanation: "using the built-in demo corpus, as \(shakespeare) is not at hand (\(reason))",
-            prepared: result
+            explanation: "using the built-in demo corpus, as \(shakespeare) is not at hand (\(reason))"
         )
     }
 }

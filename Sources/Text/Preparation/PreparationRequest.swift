@@ -19,7 +19,8 @@ public struct PreparationRequest: Equatable, Sendable {
     public var separator: String?
     /// The field of JSONL that is the text; nil for "text", in files that are JSONL by their names.
     public var field: String?
-    /// Share of the documents that is for validation; nil for `defaultValidationShare`.
+    /// Share of the documents that is for validation; nil for `defaultValidationShare`, or `validationShareOfFew` where that
+    /// gives none.
     public var validationShare: Double?
     /// Of the hash that chooses those documents.
     public var seed: UInt64

@@ -20,17 +20,7 @@ struct PreparationState: Equatable, Sendable {
     func save(folder: String) throws {
         func value(_ state: ShardWriter.State) -> JSONValue {
             .object([
-                .init(
-                    "files",
-                    .array(
-                        state.files.map {
-                            .object([
-                                .init("name", .string($0.name)), .init("tokens", .integer($0.tokens)),
-                                .init("sha256", .string($0.sha256)),
-                            ])
-                        }
-                    )
-                ),
+                .init("files", .array(state.files.map(\.json))),
                 .init("open_tokens", .integer(state.openTokens)),
                 .init("bytes", .integer(state.textBytes)),
                 .init("documents", .integer(state.documents)),

@@ -7,8 +7,7 @@ public enum PublishedModel: String, CaseIterable, Sendable {
     case large = "gpt2-large"
     case extraLarge = "gpt2-xl"
 
-    /// Layers, heads and channels.
-    public var shape: (layers: Int, heads: Int, channels: Int) {
+    public var shape: (layers: Int, heads: Int, width: Int) {
         switch self {
         case .small: (12, 12, 768)
         case .medium: (24, 16, 1024)
@@ -16,6 +15,9 @@ public enum PublishedModel: String, CaseIterable, Sendable {
         case .extraLarge: (48, 25, 1600)
         }
     }
+
+    /// Positions of each.
+    public static let blockSize = 1024
 
     /// The weights; their hash and size the publisher is asked for.
     var weights: PublicFile {
@@ -91,11 +93,11 @@ public enum PublishedModel: String, CaseIterable, Sendable {
     private var description: String {
         JSONValue.object([
             .init("model_type", .string("gpt2")),
-            .init("vocab_size", .integer(50257)),
-            .init("n_positions", .integer(1024)),
+            .init("vocab_size", .integer(Dataset.gpt2VocabularySize)),
+            .init("n_positions", .integer(Self.blockSize)),
             .init("n_layer", .integer(shape.layers)),
             .init("n_head", .integer(shape.heads)),
-            .init("n_embd", .integer(shape.channels)),
+            .init("n_embd", .integer(shape.width)),
             .init("activation_function", .string("gelu_new")),
             .init("layer_norm_epsilon", .number(1e-5)),
         ]).text(pretty: true)

@@ -19,7 +19,7 @@ enum ContentKind: Equatable {
         [0x50, 0x4B, 0x03, 0x04],  // zip
     ]
 
-    /// - Parameter areJSONLines: nil to go by the name.
+    /// - Parameter areJSONLines: whether a text counts as JSONL whatever its name.
     /// - Throws: `UserError(.data)` for Parquet files, with what to do instead.
     init(head: [UInt8], name: String, areJSONLines: Bool) throws {
         if head.starts(with: Array("PAR1".utf8)) {

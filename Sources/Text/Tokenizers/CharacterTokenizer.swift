@@ -80,14 +80,8 @@ struct CharacterSurvey {
     ///   - source: what the text is, for the error.
     ///   - start: the byte of the source that the text begins with.
     /// - Throws: `UserError(.data)` naming source and byte when the text is not UTF-8.
-    mutating func add(
-        _ text: UnsafeRawBufferPointer,
-        source: String,
-        from start: Int = 0,
-        progress: (_ bytes: Int) -> Void = { _ in }
-    ) throws {
+    mutating func add(_ text: UnsafeRawBufferPointer, source: String, from start: Int = 0) throws {
         var position = 0
-        defer { progress(position) }
         while position < text.count {
             let (scalar, length) = UTF8Scanner.scalar(in: text, at: position)
             guard length > 0 else { throw UTF8Scanner.invalid(source, at: position, in: text, from: start) }

@@ -45,7 +45,7 @@ public enum TokenizerSource: Equatable, Sendable {
                 throw UserError(.usage, "tokenizer=char takes its characters from a text, and there is none here")
             }
             var survey = CharacterSurvey()
-            try text.withUnsafeBytes { try survey.add($0, source: "the text") { _ in } }
+            try text.withUnsafeBytes { try survey.add($0, source: "the text") }
             return CharacterTokenizer(scalars: survey.scalars)
         case .byte: return ByteTokenizer()
         case .path(let path): return try Self.open(path)

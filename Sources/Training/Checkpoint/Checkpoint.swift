@@ -78,6 +78,8 @@ public struct Checkpoint: Sendable {
     /// A model with this checkpoint's parameters, verified.
     ///
     /// - Parameter dropout: probability for training on; nil for the one it was trained with.
+    /// - Throws: `UserError(.data)` when the file is missing, damaged, or not of the shape that the state says;
+    ///   `UserError(.inputOutput)` when it cannot be read.
     public func loadModel(pool: WorkerPool, forTraining: Bool = false, dropout: Float? = nil) throws -> GPT {
         try verify(Self.modelFile)
         let file = try SafetensorsFile(path: folder + "/" + Self.modelFile)
@@ -98,6 +100,8 @@ public struct Checkpoint: Sendable {
     }
 
     /// Loads both moments, verified.
+    ///
+    /// - Throws: as `loadModel`.
     public func loadMoments(into optimizer: AdamW, layout: ParameterLayout) throws {
         try verify(Self.optimizerFile)
         let file = try SafetensorsFile(path: folder + "/" + Self.optimizerFile)

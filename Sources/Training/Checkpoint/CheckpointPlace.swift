@@ -19,6 +19,8 @@ public enum CheckpointPlace {
     }
 
     /// The checkpoint itself; of a run, the one asked for.
+    ///
+    /// - Throws: `UserError(.inputOutput)` when the run has none, `UserError(.data)` when its state is damaged.
     public func checkpoint(_ which: CheckpointStore.Which) throws -> Checkpoint {
         switch self {
         case .run(let store): try store.open(which)
@@ -27,6 +29,8 @@ public enum CheckpointPlace {
     }
 
     /// The folders of all checkpoints, the oldest first.
+    ///
+    /// - Throws: `UserError(.inputOutput)` when the run's folder cannot be read.
     public func folders() throws -> [String] {
         switch self {
         case .run(let store): try store.iterations().reversed().map(store.path)

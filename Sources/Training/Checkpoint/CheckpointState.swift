@@ -13,7 +13,7 @@ public struct CheckpointState: Equatable, Sendable {
     /// The resolved options of the run, as `config.toml` shows them, by name.
     public var options: [String: String]
     public var dataset: String
-    /// Hash of the data set's description: a resume goes on with the same tokens or not at all.
+    /// Hash of the data set's tokens and tokenizer: a resume goes on with the same tokens or not at all.
     public var datasetHash: String
     public var seed: Int
     /// Ranks that trained it; the stream of data does not depend on them.
@@ -85,7 +85,7 @@ extension CheckpointState {
         guard format == Self.format else {
             throw UserError(.data, "\(path) has format \(format); this ddp-train reads format \(Self.format)")
         }
-        // Those of version 0.1 have neither this nor the next.
+        // The first checkpoints have neither this nor the next.
         if let hash = json[ownHash]?.stringValue,
             hash != self.hash(of: (json.objectValue ?? []).filter { $0.name != ownHash })
         {

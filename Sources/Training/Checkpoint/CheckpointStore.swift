@@ -21,7 +21,7 @@ public struct CheckpointStore: Sendable {
     public let folder: String
 
     public init(outputFolder: String) {
-        folder = outputFolder + "/checkpoints"
+        folder = RunFiles(folder: outputFolder).path(.checkpoints)
     }
 
     // MARK: - Finding

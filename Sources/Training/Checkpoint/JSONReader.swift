@@ -13,7 +13,7 @@ struct JSONReader {
     func integer(_ name: String) throws -> Int { try value(name, "a whole number") { $0.integerValue } }
     func string(_ name: String) throws -> String { try value(name, "a string") { $0.stringValue } }
     func bool(_ name: String) throws -> Bool { try value(name, "true or false") { $0.boolValue } }
-    func number(_ name: String) throws -> Double { try value(name, "a number") { Self.number($0) } }
+    func number(_ name: String) throws -> Double { try value(name, "a number") { $0.numberValue } }
 
     func optionalNumber(_ name: String) throws -> Double? {
         json[name] == .null ? nil : try number(name)
@@ -39,13 +39,5 @@ struct JSONReader {
         guard let member = json[name] else { throw UserError(.data, "\(path) has no \(name)") }
         guard let value = read(member) else { throw UserError(.data, "\(path): \(name) is not \(what)") }
         return value
-    }
-
-    private static func number(_ value: JSONValue) -> Double? {
-        switch value {
-        case .integer(let value): Double(value)
-        case .number(let value): value
-        default: nil
-        }
     }
 }

@@ -1,3 +1,5 @@
+import Formats
+
 extension ConfigurationKey {
     /// Every option of a run, group by group in the order of the help.
     public static let all: [ConfigurationKey] =
@@ -8,7 +10,8 @@ extension ConfigurationKey {
             "preset",
             .run,
             \.preset,
-            "Values to start from; unless given, the data set chooses: characters and bytes baby, BPE data gpt2"
+            "Values to start from; unless given, the data set chooses: characters, bytes and small vocabularies baby, "
+                + "GPT-2's tokens gpt2"
         ),
         .text(
             "dataset",

@@ -68,7 +68,7 @@ public struct ConfigurationSources: Sendable {
 
     /// What the run in `outDir` was configured with: a resume needs no option repeated.
     private func savedSettings(outDir: String) throws -> [ConfigurationSetting] {
-        let path = outDir + "/config.toml"
+        let path = RunFiles(folder: outDir).configuration
         guard FileSystem.kind(of: path) == .file else { return [] }
         return try ConfigurationFile.content(path: path).settings.filter {
             $0.key.name != "out_dir" && $0.key.name != "init_from"

@@ -14,9 +14,6 @@ extension Preset {
         }
     }
 
-    /// Tokens of GPT-2's vocabulary.
-    private static let gpt2Vocabulary = 50257
-
     /// The preset that suits a data set: GPT-2's for its tokens, the CPU form for characters, bytes and smaller vocabularies.
     ///
     /// Of a data set that is not there, the name decides.
@@ -27,6 +24,6 @@ extension Preset {
         }
         // What is wrong with a data set is said when it is opened to be used.
         guard let opened = try? Dataset.open(folder: dataDir, name: dataset) else { return .baby }
-        return opened.tokenizer == nil || opened.vocabularySize >= gpt2Vocabulary ? .gpt2 : .baby
+        return opened.tokenizer == nil || opened.vocabularySize >= Dataset.gpt2VocabularySize ? .gpt2 : .baby
     }
 }

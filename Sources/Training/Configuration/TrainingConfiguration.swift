@@ -95,7 +95,7 @@ public struct TrainingConfiguration: Equatable, Sendable {
     public var checkInterval = 100
     public var device = Device.auto
     public var dtype = DataType.float32
-    /// Path of a trace of the first steps; empty for none.
+    /// Path of a trace of `StepTrace.stepCount` steps after the first `warmUp`; empty for none.
     public var profile = ""
 
     // Accepted so that nanoGPT's configurations read

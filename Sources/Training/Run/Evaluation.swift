@@ -75,6 +75,7 @@ public final class Evaluation {
     ///   - progress: told the share of this rank's batches that is done.
     ///   - isCancelled: asked before each batch; one rank that is cancelled cancels all.
     /// - Returns: nil when it was cancelled.
+    /// - Throws: `UserError(.data)` when an id is not of the vocabulary; `CollectiveError` when a rank is lost.
     public func losses(
         of model: GPT,
         communicator: Communicator = Communicator(),

@@ -1,3 +1,4 @@
+import Compute
 import Formats
 import Transformer
 

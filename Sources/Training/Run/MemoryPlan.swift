@@ -1,6 +1,6 @@
 import Transformer
 
-/// The memory of one rank of a training run, by what it is for, before anything is allocated.
+/// The memory of one rank of a training run in bytes, by what it is for, before anything is allocated.
 public struct MemoryPlan: Equatable, Sendable {
     public let model: GPT.MemoryEstimate
     /// Inputs and targets of a micro-batch, for steps and for evaluations.

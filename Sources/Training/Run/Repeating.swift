@@ -10,10 +10,8 @@ extension GPT {
 }
 
 extension ResolvedConfiguration {
-    /// The command that repeats the run, ready for a shell.
-    var command: String { command(ranks: 1) }
-
-    /// The same for several ranks, whose number decides the bits: over TCP on one machine, or by MPI where it summed.
+    /// The command that repeats the run, ready for a shell. Of several ranks, whose number decides the bits: over TCP on one
+    /// machine, or by MPI where it summed.
     func command(ranks: Int) -> String {
         let program: [String]
         switch (ranks, values.allReduce) {
@@ -21,7 +19,7 @@ extension ResolvedConfiguration {
         case (_, .ring): program = ["ddp-train", "launch", "-n", "\(ranks)"]
         case (_, .native): program = ["mpirun", "-np", "\(ranks)", "ddp-train"]
         }
-        return (program + arguments.filter { !Self.isOfThePlace($0) }.map(Self.quoted)).joined(separator: " ")
+        return (program + arguments.filter { !Self.isOfThePlace($0) }.map(\.shellQuoted)).joined(separator: " ")
     }
 
     /// How ranks found each other where the run was made, which decides no bits and may not be so where it is repeated.
@@ -32,12 +30,5 @@ extension ResolvedConfiguration {
     /// The values of options by their names, as one would type them.
     func arguments(named keys: [ConfigurationKey]) -> [String: String] {
         Dictionary(uniqueKeysWithValues: keys.map { ($0.name, $0.argument(in: values)) })
-    }
-
-    private static func quoted(_ argument: String) -> String {
-        let plain = argument.unicodeScalars.allSatisfy {
-            $0.properties.isAlphabetic || ("0"..."9").contains($0) || "-_=./,:+@%".unicodeScalars.contains($0)
-        }
-        return plain ? argument : "'\(argument.replacing("'", with: "'\\''"))'"
     }
 }

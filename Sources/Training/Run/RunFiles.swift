@@ -5,13 +5,26 @@ public struct RunFiles: Sendable {
     /// `out_dir`.
     public let folder: String
 
+    /// All that belongs to a run, by its names there.
+    enum Name: String, CaseIterable {
+        case configuration = "config.toml"
+        case metrics = "metrics.jsonl"
+        case samples
+        case tensorBoard = "tensorboard"
+        case checkpoints
+        case report = "report.html"
+    }
+
     public init(folder: String) { self.folder = folder }
 
-    public var metrics: String { folder + "/metrics.jsonl" }
-    public var configuration: String { folder + "/config.toml" }
-    public var samples: String { folder + "/samples" }
-    public var report: String { folder + "/" + RunFolder.reportFile }
+    public var metrics: String { path(.metrics) }
+    public var configuration: String { path(.configuration) }
+    public var samples: String { path(.samples) }
+    public var tensorBoard: String { path(.tensorBoard) }
+    public var report: String { path(.report) }
     public var checkpoints: CheckpointStore { CheckpointStore(outputFolder: folder) }
+
+    func path(_ name: Name) -> String { folder + "/" + name.rawValue }
 
     /// Stands near the beginning of every page that this program makes.
     public static let pageMark = "<meta name=\"generator\" content=\"ddp-train\">"
@@ -30,6 +43,12 @@ public struct RunFiles: Sendable {
 
     /// Whether a process is at work in the folder, as far as its lock tells.
     public var isHeld: Bool { RunFolder.isHeld(folder) }
+
+    /// - Throws: `UserError(.inputOutput)` when there is no folder, and so nothing to resume.
+    public func checkResume() throws {
+        guard FileSystem.kind(of: folder) != .folder else { return }
+        throw UserError(.inputOutput, "nothing to resume: there is no folder \(folder); check --out_dir")
+    }
 
     public func sample(iteration: Int) -> String { "\(samples)/\(CheckpointStore.name(iteration: iteration)).txt" }
 

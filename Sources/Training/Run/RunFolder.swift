@@ -14,24 +14,19 @@ import Formats
 /// checkpoint. A run that ends before that, or that was killed, gives the old one its place back.
 final class RunFolder {
     let path: String
-    let checkpoints: CheckpointStore
+    let files: RunFiles
     private let lock: FolderLock
     private var replaced: Bool
 
-    /// What belongs to a run. Anything else in the folder is the user's and stays.
-    private static let contents = ["config.toml", "metrics.jsonl", "samples", "tensorboard", "checkpoints", reportFile]
-    /// No run by itself: a page may have been made for another folder.
-    static let reportFile = "report.html"
+    private static let replacedName = ".replaced"
 
-    var metricsPath: String { path + "/metrics.jsonl" }
-    var samplesPath: String { path + "/samples" }
-    private var configurationPath: String { path + "/config.toml" }
-    private var replacedPath: String { path + "/.replaced" }
+    var checkpoints: CheckpointStore { files.checkpoints }
+    private var replacedPath: String { path + "/" + Self.replacedName }
 
     /// - Throws: `UserError(.usage)` when another run is there and may not be replaced, or when another process holds the
     ///   folder; `UserError(.inputOutput)` when it cannot be written.
     init(newRunIn path: String, overwrite: Bool) throws {
-        (self.path, lock, checkpoints, replaced) = try Self.open(path)
+        (self.path, lock, files, replaced) = try Self.open(path)
         try recover()
         guard let present = Self.firstContent(of: path) else { return }
         guard overwrite else {
@@ -50,28 +45,27 @@ final class RunFolder {
 
     /// - Throws: `UserError(.inputOutput)` when there is no run, `UserError(.usage)` when another process holds the folder.
     init(resumingIn path: String) throws {
-        guard FileSystem.kind(of: path) == .folder else {
-            throw UserError(.inputOutput, "nothing to resume: there is no folder \(path); check --out_dir")
-        }
-        (self.path, lock, checkpoints, replaced) = try Self.open(path)
+        try RunFiles(folder: path).checkResume()
+        (self.path, lock, files, replaced) = try Self.open(path)
         try recover()
         try checkpoints.removeLeftovers()
     }
 
     /// Whether there is a run, or one that was being replaced.
     static func holdsRun(_ path: String) -> Bool {
-        firstContent(of: path) != nil || FileSystem.kind(of: path + "/.replaced") != nil
+        firstContent(of: path) != nil || FileSystem.kind(of: path + "/" + replacedName) != nil
     }
 
+    /// A report is no run by itself: the page may have been made for another folder.
     private static func firstContent(of path: String) -> String? {
-        present(in: path).first { $0 != reportFile }
+        present(in: path).first { $0 != .report }?.rawValue
     }
 
-    /// What is there of a run.
-    private static func present(in path: String) -> [String] {
-        contents.filter { name in
-            name == reportFile
-                ? RunFiles.isPage(path + "/" + name) : FileSystem.kind(of: path + "/" + name) != nil
+    /// What is there of a run. Anything else in the folder is the user's and stays.
+    private static func present(in path: String) -> [RunFiles.Name] {
+        let files = RunFiles(folder: path)
+        return RunFiles.Name.allCases.filter { name in
+            name == .report ? RunFiles.isPage(files.report) : FileSystem.kind(of: files.path(name)) != nil
         }
     }
 
@@ -83,13 +77,13 @@ final class RunFolder {
         if replaced { try? restore() }
     }
 
-    private static func open(_ path: String) throws -> (String, FolderLock, CheckpointStore, Bool) {
+    private static func open(_ path: String) throws -> (String, FolderLock, RunFiles, Bool) {
         try FileSystem.createFolder(path)
-        return (path, try FolderLock(path), CheckpointStore(outputFolder: path), false)
+        return (path, try FolderLock(path), RunFiles(folder: path), false)
     }
 
     func writeConfiguration(_ text: String) throws {
-        try AtomicFile.write(text, to: configurationPath)
+        try AtomicFile.write(text, to: files.configuration)
     }
 
     /// To be told after each save: there is something to go back to, so a replaced run is no longer needed.
@@ -111,7 +105,7 @@ final class RunFolder {
 
     private func restore() throws {
         for name in Self.present(in: replacedPath) {
-            try FileSystem.remove(path + "/" + name)
+            try FileSystem.remove(files.path(name))
         }
         try move(from: replacedPath, to: path)
         try FileSystem.remove(replacedPath)
@@ -119,7 +113,7 @@ final class RunFolder {
 
     private func move(from source: String, to target: String) throws {
         for name in Self.present(in: source) {
-            try FileSystem.rename(source + "/" + name, to: target + "/" + name)
+            try FileSystem.rename(source + "/" + name.rawValue, to: target + "/" + name.rawValue)
         }
         try FileSystem.synchronizeFolder(target)
     }

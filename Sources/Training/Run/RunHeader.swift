@@ -1,7 +1,7 @@
 import Collectives
 import Compute
-import Text
 import Formats
+import Text
 import Transformer
 
 /// What a run says before it begins: model, data, a step, memory, machine, and how long it may take.
@@ -78,7 +78,7 @@ struct RunHeader {
         return "; see --preset=\(smaller.rawValue), or lower --max_iters"
     }
 
-    /// `ranks: 4 on 2 machines; 3 of 4 sequences …`
+    /// `ranks: 4 on 2 machines, 3 or 4 sequences of an iteration each, so 6.2% of their time is idle`
     static func ranks(_ communicator: Communicator, sequences: Int) -> String? {
         let count = communicator.worldSize
         guard count > 1 else { return nil }

@@ -1,3 +1,5 @@
+import Formats
+
 #if canImport(Darwin)
     import Darwin
 #elseif canImport(Musl)
@@ -47,14 +49,8 @@ public final class RunOutput {
         }
 
         private static func write(_ text: String, to descriptor: Int32) {
-            var bytes = Array(text.utf8)[...]
-            while !bytes.isEmpty {
-                let count = bytes.withUnsafeBytes { systemWrite(descriptor, $0) }
-                if count < 0 && errno == EINTR { continue }
-                // A run does not end because nobody reads what it says.
-                if count <= 0 { return }
-                bytes = bytes.dropFirst(count)
-            }
+            // A run does not end because nobody reads what it says.
+            _ = Array(text.utf8).withUnsafeBytes { FileSystem.write($0, to: descriptor) }
         }
     }
 
@@ -119,9 +115,4 @@ public final class RunOutput {
         sink.terminal?("\r\u{1B}[K")
         showsProgress = false
     }
-}
-
-/// The system's `write`, which the method of the same name hides.
-private func systemWrite(_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer) -> Int {
-    write(descriptor, bytes.baseAddress, bytes.count)
 }

@@ -22,8 +22,7 @@ final class SampleWriter: TrainingObserver {
         self.tokenizer = tokenizer
         self.stop = stop
         self.output = output
-        // As nanoGPT's sample.py, from a new line where the vocabulary has one.
-        prompt = (try? tokenizer.encode("\n")) ?? [0]
+        prompt = tokenizer.usualPrompt.ids
         options = SamplingOptions(
             seed: UInt64(seed),
             maxNewTokens: Self.length,

@@ -66,8 +66,8 @@ public final class Trainer {
     ///   - weights: what `init_from` names, unless that is `scratch` or `resume`; only rank 0's count.
     ///   - observers: told of steps, evaluations and checkpoints after the run's own logs and metrics; of rank 0.
     ///   - peak: floating-point operations a second of this machine's matrix products; measured when nil.
-    ///   - communicator: the ranks that train together, each with a trainer of the same configuration. Rank 0 evaluates for
-    ///     all, saves and says what happens.
+    ///   - communicator: the ranks that train together, each with a trainer of the same configuration. Rank 0 saves and
+    ///     says what happens; which ranks evaluate, `eval_on` says.
     ///   - version: of the program, which ranks must have in common.
     /// - Throws: `UserError`; `CollectiveError`.
     public init(
@@ -115,18 +115,7 @@ public final class Trainer {
         let values = configuration.values
         let shape = start.state.model
         let dataset = try dataset.limited(toVocabulary: shape.vocabularySize)
-        guard communicator.worldSize <= values.gradientAccumulationSteps * values.batchSize else {
-            throw communicator.common(
-                UserError(
-                    .usage,
-                    """
-                    \(communicator.worldSize) ranks are more than the \(values.gradientAccumulationSteps * values.batchSize) \
-                    sequences of an iteration (gradient_accumulation_steps=\(values.gradientAccumulationSteps) times \
-                    batch_size=\(values.batchSize)): start fewer ranks or raise either
-                    """
-                )
-            )
-        }
+        try Self.checkEachRankHasWork(values, communicator)
 
         let threads = share.threads
         let memory = try MemoryCheck(
@@ -155,11 +144,7 @@ public final class Trainer {
         try SharedTokenCheck.run(dataset, pool: pool, communicator: communicator) { share in
             output.progress("checking the data: \(Int(share * 100))%")
         }
-        // The run's own folder may not be there yet, and is where a trace may well lie; any other folder has to be there.
-        let traceFolder = FileSystem.folder(of: values.profile)
-        if !resumes && !values.evalOnly && !values.profile.isEmpty && traceFolder == outDir {
-            try FileSystem.createFolder(outDir)
-        }
+        if !resumes { try Self.makeFolderOfTrace(values) }
         trace = try StepTrace(values, from: start.state.iteration, communicator: communicator)
         if !resumes && writes { folder = try RunFolder(newRunIn: outDir, overwrite: values.overwrite) }
 
@@ -194,18 +179,7 @@ public final class Trainer {
         var own: [any TrainingObserver] = communicator.isMain ? [RunConsole(output: output)] : []
         if let folder {
             try folder.writeConfiguration(configuration.toml)
-            own.append(try MetricsFile(path: folder.metricsPath, resume: resumed?.state) { output.note($0) })
-            if let tokenizer = dataset.tokenizer {
-                own.append(
-                    try SampleWriter(
-                        folder: folder.samplesPath,
-                        tokenizer: tokenizer,
-                        seed: values.seed,
-                        stop: stop,
-                        output: output
-                    )
-                )
-            }
+            own += try Self.writers(to: folder, of: dataset, values, resumed?.state, stop, output)
         }
         // Short: a run is to begin within moments. `bench` and `plan` measure longer.
         let ownPeak = peak ?? MachinePeak.measure(pool: pool, rounds: 5)

@@ -64,9 +64,6 @@ public struct GPTVariants: Equatable, Sendable {
 
     public init() {}
 
-    /// Whether the model is a GPT-2, which every tool knows.
-    public var isNone: Bool { self == GPTVariants() }
-
     var keepsInput: (attention: Bool, mlp: Bool) {
         (residual == .both || residual == .attention, residual == .both || residual == .mlp)
     }

@@ -22,30 +22,7 @@ struct ArgumentNormalizer {
 
     func normalize(_ arguments: [String]) throws -> [String] {
         var rest = arguments[...]
-        if let first = rest.first {
-            let name = first.prefix { $0 != "=" }
-            if Self.parserFirstArguments.contains(String(name)) { return arguments }
-        }
-        var command = table.defaultCommand
-        if let first = rest.first, let members = table.groups[first] {
-            rest.removeFirst()
-            // The parser shows the group's help.
-            guard let member = rest.popFirst(), !Self.parserFirstArguments.contains(member) else { return arguments }
-            guard members.contains(member) else {
-                let hint = NearestName.hint(for: member, among: members)
-                throw UserError(
-                    .usage,
-                    "\(first) has no command \(member)"
-                        + (hint.isEmpty ? ": it has \(members.joined(separator: ", "))" : hint)
-                )
-            }
-            command = "\(first) \(member)"
-        } else if let first = rest.first, table.commands[first] != nil {
-            command = first
-            rest.removeFirst()
-        } else if let first = rest.first {
-            try checkForMisspelledCommand(first)
-        }
+        guard let command = try popCommand(&rest) else { return arguments }
         let options = table.commands[command] ?? [:]
         var result = command.split(separator: " ").map { String($0) }
         let shortNames = table.passingOn[command]
@@ -57,28 +34,58 @@ struct ArgumentNormalizer {
                     return result + ["--", argument] + rest
                 }
             }
-            guard argument.hasPrefix("--") else {
-                result.append(argument)
-                continue
-            }
-            let equals = argument.firstIndex(of: "=")
-            let typed = argument[argument.index(argument.startIndex, offsetBy: 2)..<(equals ?? argument.endIndex)]
-            let name = knownName(String(typed), options)
-            let value = equals.map { String(argument[argument.index(after: $0)...]) }
-            switch options[name] {
-            case nil: throw unknownOption(String(typed), command)
-            case .flag:
-                let literal = value ?? popBoolean(&rest) ?? "true"
-                guard let isSet = Self.booleans[literal] else {
-                    throw UserError(.usage, "--\(name)=\(literal): must be true or false")
-                }
-                if isSet { result.append("--\(name)") }
-            case .boolean: result += Self.option(name, value ?? popBoolean(&rest) ?? "true")
-            case .value: result += Self.option(name, value ?? popValue(&rest, options))
-            case .values: result += Self.option(name, value)
-            }
+            result += argument.hasPrefix("--") ? try normalize(argument, of: command, options, &rest) : [argument]
         }
         return result
+    }
+
+    /// The command that the arguments begin with, or else the default one; nil for what the parser answers by itself.
+    private func popCommand(_ rest: inout ArraySlice<String>) throws -> String? {
+        guard let first = rest.first else { return table.defaultCommand }
+        if Self.parserFirstArguments.contains(String(first.prefix { $0 != "=" })) { return nil }
+        if let members = table.groups[first] {
+            rest.removeFirst()
+            // The parser shows the group's help.
+            guard let member = rest.popFirst(), !Self.parserFirstArguments.contains(member) else { return nil }
+            guard members.contains(member) else {
+                let hint = NearestName.hint(for: member, among: members)
+                throw UserError(
+                    .usage,
+                    "\(first) has no command \(member)"
+                        + (hint.isEmpty ? ": it has \(members.joined(separator: ", "))" : hint)
+                )
+            }
+            return "\(first) \(member)"
+        }
+        guard table.commands[first] != nil else {
+            try checkForMisspelledCommand(first)
+            return table.defaultCommand
+        }
+        return rest.popFirst()
+    }
+
+    /// One option, with its value from what follows it where it needs one.
+    private func normalize(
+        _ argument: String,
+        of command: String,
+        _ options: [String: OptionTable.Kind],
+        _ rest: inout ArraySlice<String>
+    ) throws -> [String] {
+        let typed = Self.name(of: argument)
+        let name = knownName(typed, options)
+        let value = argument.firstIndex(of: "=").map { String(argument[argument.index(after: $0)...]) }
+        switch options[name] {
+        case nil: throw unknownOption(typed, command)
+        case .flag:
+            let literal = value ?? popBoolean(&rest) ?? "true"
+            guard let isSet = Self.booleans[literal] else {
+                throw UserError(.usage, "--\(name)=\(literal): must be true or false")
+            }
+            return isSet ? ["--\(name)"] : []
+        case .boolean: return Self.option(name, value ?? popBoolean(&rest) ?? "true")
+        case .value: return Self.option(name, value ?? popValue(&rest, options))
+        case .values: return Self.option(name, value)
+        }
     }
 
     /// `--ranks=4` for `-n4` and `-n=4`, `--ranks` for `-n`.

@@ -1,10 +1,8 @@
 import ArgumentParser
 import Compute
 import Formats
-import Interchange
 import Text
 import Training
-import Transformer
 
 extension CheckpointStore.Which: ExpressibleByArgument {}
 
@@ -44,7 +42,7 @@ struct ModelArguments: ParsableArguments {
     )
     var tokenizer: String?
 
-    @Option(help: ArgumentHelp("Worker threads; 0 takes every core.", valueName: "n"))
+    @Option(help: NumberText.threadsHelp)
     var threads: NumberText = 0
 
     /// Whether the model is one of a run in `out_dir`: nanoGPT's "resume" is that too.
@@ -55,8 +53,7 @@ struct ModelArguments: ParsableArguments {
     /// - Parameter forTraining: whether memory for gradients is wanted.
     /// - Throws: `UserError` when there is none, or it is damaged.
     func load(forTraining: Bool = false) throws -> TrainedModel {
-        let threads = try threads.whole("threads", atLeast: 0, atMost: 1024)
-        let pool = WorkerPool(threadCount: Processors.count(asked: threads))
+        let pool = WorkerPool(threadCount: try threads.threads())
         let own = try tokenizer.map { try TokenizerSource($0).open() }
         guard let name = initFrom, !isRun else {
             guard from == nil else { throw ModelPlace.misplacedCopy }
@@ -76,99 +73,6 @@ struct ModelArguments: ParsableArguments {
             tokenizer: own,
             pool: pool,
             forTraining: forTraining
-        )
-    }
-}
-
-/// A model that can generate, be evaluated and be exported.
-struct TrainedModel {
-    let model: GPT
-    /// Nil when the data it was trained on came without one.
-    let tokenizer: (any Tokenizer)?
-    /// Its checkpoint, or another tool's folder or file.
-    let folder: String
-    /// What a run knows about itself; nil for another tool's model.
-    let state: CheckpointState?
-
-    /// - Parameter tokenizer: in place of the one beside the weights.
-    init(
-        checkpoint: Checkpoint,
-        tokenizer: (any Tokenizer)?,
-        pool: WorkerPool,
-        forTraining: Bool = false
-    ) throws {
-        model = try checkpoint.loadModel(pool: pool, forTraining: forTraining)
-        folder = checkpoint.folder
-        state = checkpoint.state
-        self.tokenizer = try tokenizer ?? Self.tokenizer(in: folder)
-        try checkTokenizer(isNamed: tokenizer != nil)
-    }
-
-    /// Another tool's model.
-    init(path: String, tokenizer: (any Tokenizer)?, pool: WorkerPool, forTraining: Bool = false) throws {
-        let source = try PretrainedModel(path: path)
-        model = GPT(configuration: source.configuration, pool: pool, forTraining: forTraining)
-        try source.load(into: model)
-        folder = path
-        state = nil
-        self.tokenizer = try tokenizer ?? Self.tokenizer(in: source.folder)
-        try checkTokenizer(isNamed: tokenizer != nil)
-    }
-
-    /// - Parameter isNamed: whether the user named it, who may name the wrong one.
-    /// - Throws: `UserError(.usage)` when the tokenizer cannot be that of the model.
-    private func checkTokenizer(isNamed: Bool) throws {
-        guard let tokenizer else { return }
-        let (tokens, rows) = (tokenizer.vocabularySize, model.configuration.vocabularySize)
-        // nanoGPT pads a vocabulary to a multiple of 64, llm.c to one of 128.
-        let isPlausible = isNamed ? tokens...tokens + 127 ~= rows : tokens <= rows
-        guard !isPlausible else { return }
-        throw UserError(
-            .usage,
-            """
-            the tokenizer (\(tokenizer.name), \(tokens) tokens) is not that of \(folder), which has \(rows): name the one that \
-            it was trained with by --tokenizer
-            """
-        )
-    }
-
-    /// The tokenizer beside a model, where there is one: as tokenizer.json, or as the vocab.json and merges.txt of
-    /// older folders.
-    static func tokenizer(in folder: String) throws -> (any Tokenizer)? {
-        let files = [[TokenizerFile.name], ["vocab.json", "merges.txt"]]
-        let isThere = files.contains { $0.allSatisfy { FileSystem.kind(of: folder + "/" + $0) == .file } }
-        return isThere ? try TokenizerSource.path(folder).open() : nil
-    }
-
-    /// - Throws: `UserError(.data)` that says how to name one, when there is no tokenizer.
-    func requiredTokenizer() throws -> any Tokenizer {
-        if let tokenizer { return tokenizer }
-        // GPT-2's, and padded as nanoGPT does.
-        let isGPT2 = 50257...50304 ~= model.configuration.vocabularySize
-        throw UserError(
-            .data,
-            """
-            \(folder) has no \(TokenizerFile.name) beside it, so its tokens cannot be turned into text: \
-            \(isGPT2 ? "its vocabulary has the size of GPT-2's, for which there is --tokenizer=gpt2" : "name one with --tokenizer")
-            """
-        )
-    }
-}
-
-extension Dataset {
-    /// Token ids mean nothing to a model that learned those of another tokenizer.
-    ///
-    /// - Throws: `UserError(.data)` when both tokenizers are known and differ.
-    func checkTokenizer(against other: (any Tokenizer)?, of model: String) throws {
-        guard let other, let tokenizer, TokenizerFile.hash(of: other) != TokenizerFile.hash(of: tokenizer) else {
-            return
-        }
-        throw UserError(
-            .data,
-            """
-            the tokenizer of \(model) (\(other.name), \(other.vocabularySize) tokens) is not that of the data set \(name) \
-            (\(tokenizer.name), \(tokenizer.vocabularySize)): choose the data that the model was trained on
-            """
         )
     }
 }

@@ -44,9 +44,9 @@ enum ModelPlace {
         return GPTConfiguration(
             layerCount: shape.layers,
             headCount: shape.heads,
-            embeddingSize: shape.channels,
-            blockSize: 1024,
-            vocabularySize: 50257,
+            embeddingSize: shape.width,
+            blockSize: PublishedModel.blockSize,
+            vocabularySize: Dataset.gpt2VocabularySize,
             bias: true,
             activation: .gelu_tanh
         )
@@ -75,13 +75,13 @@ enum ModelPlace {
         guard FileSystem.kind(of: copy) != nil else { throw UserError(.inputOutput, "--from: there is no \(copy)") }
         let found = try PretrainedModel(path: copy).configuration
         let shape = model.shape
-        guard (found.layerCount, found.headCount, found.embeddingSize) == (shape.layers, shape.heads, shape.channels)
+        guard (found.layerCount, found.headCount, found.embeddingSize) == (shape.layers, shape.heads, shape.width)
         else {
             throw UserError(
                 .data,
                 """
-                \(copy) is not \(model.rawValue), which has \(shape.layers) layers, \(shape.heads) heads and \(shape.channels) \
-                channels: it has \(found.layerCount), \(found.headCount) and \(found.embeddingSize); give its path to --init_from
+                \(copy) is not \(model.rawValue), which has \(shape.layers) layers, \(shape.heads) heads and width \
+                \(shape.width): it has \(found.layerCount), \(found.headCount) and \(found.embeddingSize); give its path to --init_from
                 """
             )
         }

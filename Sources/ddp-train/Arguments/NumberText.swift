@@ -1,4 +1,5 @@
 import ArgumentParser
+import Compute
 import Formats
 import Training
 
@@ -22,6 +23,17 @@ struct NumberText: ExpressibleByArgument, ExpressibleByIntegerLiteral, Expressib
         guard value <= maximum else { throw UserError(.usage, "\(name)=\(text): must be at most \(maximum)") }
         return value
     }
+
+    /// Help of an option for worker threads.
+    static let threadsHelp = ArgumentHelp("Worker threads; 0 takes every core.", valueName: "n")
+
+    /// Worker threads as asked for, where 0 stands for every core.
+    func askedThreads() throws -> Int { try whole("threads", atLeast: 0, atMost: 1024) }
+
+    /// Worker threads, at least 1.
+    func threads() throws -> Int { Processors.count(asked: try askedThreads()) }
+
+    func seed() throws -> UInt64 { UInt64(try whole("seed", atLeast: 0, atMost: .max)) }
 
     /// - Parameter allowed: what `isAllowed` accepts, to follow "must be".
     func number(_ name: String, _ allowed: String, _ isAllowed: (Double) -> Bool) throws -> Double {

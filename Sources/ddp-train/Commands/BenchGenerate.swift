@@ -45,7 +45,7 @@ struct BenchGenerate: ParsableCommand {
     @Option(help: ArgumentHelp("Decides the prompt and random weights.", valueName: "n"))
     var seed: NumberText = 1337
 
-    @Option(help: ArgumentHelp("Worker threads; 0 takes every core.", valueName: "n"))
+    @Option(help: NumberText.threadsHelp)
     var threads: NumberText = 0
 
     @Flag(help: "Print one JSON object.")
@@ -57,7 +57,7 @@ struct BenchGenerate: ParsableCommand {
             newTokens: try maxNewTokens.whole("max_new_tokens", atLeast: 2),
             samples: try sampleCount.whole("num_samples", atLeast: 1, atMost: Generator.mostSamples),
             repetitions: try repeats.whole("repeats", atLeast: 1, atMost: 1000),
-            seed: UInt64(try seed.whole("seed", atLeast: 0, atMost: .max))
+            seed: try seed.seed()
         )
         let model = try loadModel()
         guard benchmark.promptTokens <= model.configuration.blockSize else {
@@ -105,15 +105,14 @@ struct BenchGenerate: ParsableCommand {
             arguments.threads = threads
             return try arguments.load().model
         }
-        let threads = try threads.whole("threads", atLeast: 0, atMost: 1024)
-        let pool = WorkerPool(threadCount: Processors.count(asked: threads))
+        let pool = WorkerPool(threadCount: try threads.threads())
         let preset = preset ?? .gpt2
         let model = GPT(
             configuration: preset.values.model(vocabularySize: preset.vocabularySize),
             pool: pool,
             forTraining: false
         )
-        model.initializeParameters(seed: UInt64(try seed.whole("seed", atLeast: 0, atMost: .max)))
+        model.initializeParameters(seed: try seed.seed())
         return model
     }
 }

@@ -1,6 +1,5 @@
 import Formats
 import Foundation
-import Performance
 import Training
 
 /// A line of `checkpoint list`.
@@ -12,7 +11,8 @@ struct CheckpointEntry {
     let state: CheckpointState?
     let problem: String?
     let bytes: Int
-    let saved: Date?
+    /// Seconds since 1970.
+    let saved: Int?
 
     init(folder: String, names: [String]) {
         self.folder = folder
@@ -26,8 +26,7 @@ struct CheckpointEntry {
         }
         let files = (try? FileSystem.names(inFolder: folder)) ?? []
         bytes = files.reduce(0) { $0 + ((try? FileSystem.size(ofFile: folder + "/" + $1)) ?? 0) }
-        let attributes = try? FileManager.default.attributesOfItem(atPath: folder)
-        saved = attributes?[.modificationDate] as? Date
+        saved = try? FileSystem.modificationSeconds(of: folder)
     }
 
     /// In this machine's time, to the second.
@@ -36,7 +35,7 @@ struct CheckpointEntry {
         let format = DateFormatter()
         format.locale = Locale(identifier: "en_US_POSIX")
         format.dateFormat = "yyyy-MM-dd HH:mm:ss"
-        return format.string(from: saved)
+        return format.string(from: Date(timeIntervalSince1970: Double(saved)))
     }
 
     var json: JSONValue {
@@ -45,7 +44,7 @@ struct CheckpointEntry {
             .init("iteration", state.map { .integer($0.iteration) } ?? .null),
             .init("val_loss", state?.validationLoss.map { .number($0) } ?? .null),
             .init("bytes", .integer(bytes)),
-            .init("saved_seconds", saved.map { .number($0.timeIntervalSince1970.rounded()) } ?? .null),
+            .init("saved_seconds", saved.map { .integer($0) } ?? .null),
             .init("names", .array(names.map { .string($0) })),
             .init("problem", problem.map { .string($0) } ?? .null),
         ])
@@ -67,27 +66,19 @@ struct CheckpointEntry {
             return TextTable.line(cells + [(text: "  " + row[4], width: 0)]) + "\n"
         }.joined()
     }
-
-    /// Names to the left, values beside them.
-    static func columns(_ facts: [(String, String)]) -> String {
-        let width = facts.map(\.0.count).max() ?? 0
-        return facts.map { name, value in
-            TextTable.line([(name, -width - 2), (value, 0)]) + "\n"
-        }.joined()
-    }
 }
 
 extension CheckpointDifference {
     var text: String {
         guard !isEmpty else { return "the same to the bit: \(comparedTensors) tensors, state and options\n" }
-        var text = CheckpointEntry.columns(facts.map { ($0.name, "\($0.first ?? "-") | \($0.second ?? "-")") })
+        var text = TextTable.facts(facts.map { ($0.name, "\($0.first ?? "-") | \($0.second ?? "-")") })
         for shape in shapes {
             let sides = [shape.first, shape.second].map { $0.map { "\($0)" } ?? "not there" }
             text += "\(shape.name): \(sides[0]) | \(sides[1])\n"
         }
         text += "tensors: \(tensors.count) of \(comparedTensors) differ\n"
         if !tensors.isEmpty {
-            text += CheckpointEntry.columns(
+            text += TextTable.facts(
                 tensors.map { tensor in
                     let figures = String(format: "largest %.3g, relative %.3g", tensor.largest, tensor.relative)
                     return ("  " + tensor.name, "\(figures), \(tensor.differing) elements of \(tensor.shape)")

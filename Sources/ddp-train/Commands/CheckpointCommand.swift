@@ -124,7 +124,7 @@ struct CheckpointShow: ParsableCommand {
         let facts = [
             ("checkpoint", checkpoint.folder), ("saved", entry.savedText), ("size", ByteCount.text(entry.bytes)),
         ]
-        try Console.output(CheckpointEntry.columns(facts + checkpoint.state.facts.map { ($0.name, $0.value) }))
+        try Console.output(TextTable.facts(facts + checkpoint.state.facts.map { ($0.name, $0.value) }))
     }
 }
 

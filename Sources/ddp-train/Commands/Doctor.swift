@@ -22,7 +22,7 @@ struct Doctor: RankedCommand {
     @Option(name: .customLong("out_dir"), help: ArgumentHelp("Folder that runs write to.", valueName: "folder"))
     var outDir = TrainingConfiguration().outDir
 
-    @Option(help: ArgumentHelp("Worker threads to measure with; 0 takes every core.", valueName: "n"))
+    @Option(help: NumberText.threadsHelp)
     var threads: NumberText = 0
 
     @OptionGroup(title: ConfigurationKey.Group.ranks.rawValue) var connection: ConnectionOptions
@@ -31,7 +31,7 @@ struct Doctor: RankedCommand {
     var json = false
 
     func run() throws {
-        let threads = try threads.whole("threads", atLeast: 0, atMost: 1024)
+        let threads = try threads.askedThreads()
         let values = try ConfigurationSources(options: connection.givenOptions).resolve().values
         let job = try RankJob.join(values)
         try job.run {

@@ -1,7 +1,6 @@
 import ArgumentParser
 import Formats
 import Insight
-import Performance
 import Text
 import Training
 
@@ -64,7 +63,7 @@ struct ExperimentCommand: ParsableCommand {
         } else {
             for line in session.lines { output.line(line) }
         }
-        if outcome == .stopped { throw ExitCode(75) }
+        if outcome == .stopped { throw ExitCode(ExitStatus.stopped) }
     }
 
     private static var experimentTable: String {

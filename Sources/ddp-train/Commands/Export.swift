@@ -93,8 +93,7 @@ struct Export: ParsableCommand {
                 source.model,
                 to: out,
                 vocabularySize: vocabularySize,
-                endOfText: source.tokenizer?.endOfText,
-                writeTokenizer: source.tokenizer.map { tokenizer in { try TokenizerFile.save(tokenizer, folder: $0) } },
+                tokenizer: source.tokenizer,
                 replacing: overwrite
             )
         case .llmc:

@@ -63,7 +63,7 @@ struct Inspect: ParsableCommand {
     var json = false
 
     func run() throws {
-        let seed = UInt64(try seed.whole("seed", atLeast: 0, atMost: .max))
+        let seed = try seed.seed()
         let asked = try tokens?.whole("tokens", atLeast: 1)
         guard text == nil || input == nil else {
             throw UserError(.usage, "--text and --input both name a text: leave one out")

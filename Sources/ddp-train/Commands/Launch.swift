@@ -9,9 +9,6 @@ import Training
     import Foundation
 #endif
 
-/// A command that several processes can run together, a rank each.
-protocol RankedCommand: ParsableCommand {}
-
 /// `ddp-train launch`: several ranks on this machine, watched over.
 struct Launch: ParsableCommand {
     static let configuration = CommandConfiguration(

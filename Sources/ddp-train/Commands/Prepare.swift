@@ -75,9 +75,9 @@ struct Prepare: ParsableCommand {
         name: .customLong("shard_size"),
         help: ArgumentHelp("Tokens of a file; more are written to several.", valueName: "n")
     )
-    var shardSize: NumberText = 100_000_000
+    var shardSize = NumberText(integerLiteral: PreparationRequest.defaultShardSize)
 
-    @Option(help: ArgumentHelp("Threads; 0 for every core.", valueName: "n"))
+    @Option(help: NumberText.threadsHelp)
     var threads: NumberText = 0
 
     @Option(
@@ -188,7 +188,7 @@ struct Prepare: ParsableCommand {
         request.name = name ?? dataset
         if known == .demo {
             request.source = .demo(
-                seed: try seed.map { UInt64(try $0.whole("seed", atLeast: 0, atMost: .max)) } ?? DemoCorpus.defaultSeed,
+                seed: try seed?.seed() ?? DemoCorpus.defaultSeed,
                 characters: try characters?.whole("characters", atLeast: 1, atMost: .max)
                     ?? DemoCorpus.defaultCharacters
             )
@@ -206,9 +206,9 @@ struct Prepare: ParsableCommand {
         request.field = format.field
         request.validationShare = try valFraction?.number("val_fraction", "above 0 and below 1") { $0 > 0 && $0 < 1 }
         request.shardSize = try shardSize.whole("shard_size", atLeast: 1, atMost: .max / 4)
-        request.threads = Processors.count(asked: try threads.whole("threads", atLeast: 0, atMost: 1024))
+        request.threads = try threads.threads()
         if case .inputs = request.source, let seed {
-            request.seed = UInt64(try seed.whole("seed", atLeast: 0, atMost: .max))
+            request.seed = try seed.seed()
         }
         return request
     }

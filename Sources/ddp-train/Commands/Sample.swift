@@ -88,26 +88,19 @@ struct Sample: ParsableCommand {
             temperature: try temperature.number("temperature", "at least 0") { $0 >= 0 },
             topK: topK == 0 ? nil : topK,
             topP: topP == 1 ? nil : topP,
-            seed: UInt64(try seed.whole("seed", atLeast: 0, atMost: .max)),
+            seed: try seed.seed(),
             maxNewTokens: try maxNewTokens.whole("max_new_tokens", atLeast: 0),
             allowedVocabulary: 0
         )
     }
 
     /// The ids to begin with, and the text that a reader should see for them.
-    private func prompt(_ tokenizer: any Tokenizer) throws -> (ids: [Int32], echo: [UInt8]) {
-        let text: [UInt8]
-        switch start {
-        case nil: text = (try? tokenizer.encode("\n")) == nil ? [] : Array("\n".utf8)
-        case "-": text = try Console.input()
-        case let start? where start.hasPrefix("FILE:"):
-            text = try FileSystem.read(String(start.dropFirst("FILE:".count)))
-        case let start?: text = Array(start.utf8)
-        }
+    private func prompt(_ tokenizer: any Tokenizer) throws -> (ids: [Int32], text: [UInt8]) {
+        guard let start else { return tokenizer.usualPrompt }
+        let text = try Console.text(of: start)
         do {
             let ids = try tokenizer.encode(text)
-            // Without a text, from the end of another one; a tokenizer that has no such token begins with its first.
-            return ids.isEmpty ? ([tokenizer.endOfText ?? 0], []) : (ids, text)
+            return ids.isEmpty ? ([tokenizer.beforeText], []) : (ids, text)
         } catch let error as UserError {
             throw UserError(error.kind, "--start: \(error.message)")
         }

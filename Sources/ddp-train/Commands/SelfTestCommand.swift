@@ -45,7 +45,7 @@ struct SelfTestCommand: ParsableCommand {
         let test = SelfTest(shape, pool: pool, seed: values.seed)
         if !json {
             let title =
-                "\(shape.layerCount) layers, \(shape.headCount) heads, \(shape.embeddingSize) wide, vocabulary \(shape.vocabularySize)"
+                "\(shape.layerCount) layers, \(shape.headCount) heads, width \(shape.embeddingSize), vocabulary \(shape.vocabularySize)"
             try Console.output("selftest of \(title), \(Kernels.instructionSet), \(pool.threadCount) threads\n")
         }
         let start = ContinuousClock.now

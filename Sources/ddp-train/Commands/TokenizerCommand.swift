@@ -43,7 +43,7 @@ struct TextArguments: ParsableArguments {
     var text: String?
 
     @Option(
-        help: ArgumentHelp("A file with the text, as FILE:path; - for standard input.", valueName: "file"),
+        help: ArgumentHelp("A file with the text; - for standard input.", valueName: "file"),
         completion: .file()
     )
     var input: String?
@@ -52,10 +52,6 @@ struct TextArguments: ParsableArguments {
     func given() throws -> [UInt8]? {
         guard text == nil || input == nil else { throw UserError(.usage, "--input=\(input!): there is a text already") }
         if let input { return input == "-" ? try Console.input() : try FileSystem.read(input) }
-        return try text.map { text in
-            if text == "-" { return try Console.input() }
-            return text.hasPrefix("FILE:")
-                ? try FileSystem.read(String(text.dropFirst("FILE:".count))) : Array(text.utf8)
-        }
+        return try text.map(Console.text(of:))
     }
 }

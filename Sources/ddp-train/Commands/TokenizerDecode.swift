@@ -20,14 +20,9 @@ struct TokenizerDecode: ParsableCommand {
     var ids: [String] = []
 
     func run() throws {
-        let text: String
-        if let first = ids.first, ids.count == 1, first.hasPrefix("FILE:") {
-            text = String(decoding: try FileSystem.read(String(first.dropFirst("FILE:".count))), as: UTF8.self)
-        } else if ids.isEmpty || ids == ["-"] {
-            text = String(decoding: try Console.input(), as: UTF8.self)
-        } else {
-            text = ids.joined(separator: " ")
-        }
+        let text =
+            ids.count < 2
+            ? String(decoding: try Console.text(of: ids.first ?? "-"), as: UTF8.self) : ids.joined(separator: " ")
         guard TokenizerSource(tokenizer.tokenizer) != .char else {
             throw UserError(
                 .usage,

@@ -3,7 +3,6 @@ import Compute
 import Formats
 import Foundation
 import Text
-import Training
 
 /// `ddp-train tokenizer info`: what a tokenizer is.
 struct TokenizerInfo: ParsableCommand {
@@ -16,7 +15,7 @@ struct TokenizerInfo: ParsableCommand {
 
     @OptionGroup var text: TextArguments
 
-    @Option(help: ArgumentHelp("Threads that encode the text; 0 takes every core.", valueName: "n"))
+    @Option(help: NumberText.threadsHelp)
     var threads: NumberText = 1
 
     @Flag(help: "Print one JSON object.")
@@ -46,27 +45,27 @@ struct TokenizerInfo: ParsableCommand {
             }
             return try Console.output(JSONValue.object(members).text() + "\n")
         }
-        var lines = [
-            "kind            \(tokenizer.name)",
-            "tokens          \(tokenizer.vocabularySize)",
-            "sha256          \(hash)",
-            "end of text     \(tokenizer.endOfText.map { String($0) } ?? "none")",
-            "longest token   \(longest.count) bytes: \(JSONValue.string(String(decoding: longest, as: UTF8.self)).text())",
+        let longestText = JSONValue.string(String(decoding: longest, as: UTF8.self)).text()
+        var facts: [(String, String)] = [
+            ("kind", tokenizer.name),
+            ("tokens", "\(tokenizer.vocabularySize)"),
+            ("sha256", hash),
+            ("end of text", tokenizer.endOfText.map { String($0) } ?? "none"),
+            ("longest token", "\(longest.count) bytes: \(longestText)"),
         ]
         if let text, let measured {
             let share = Double(text.count) / Double(max(1, measured.tokens))
             let speed = Double(text.count) / 1e6 / measured.seconds
-            lines += [
-                String(format: "bytes a token   %.3f (%d bytes, %d tokens)", share, text.count, measured.tokens),
-                String(format: "speed           %.1f MB/s", speed),
+            facts += [
+                ("bytes a token", String(format: "%.3f (%d bytes, %d tokens)", share, text.count, measured.tokens)),
+                ("speed", String(format: "%.1f MB/s", speed)),
             ]
         }
-        try Console.output(lines.joined(separator: "\n") + "\n")
+        try Console.output(TextTable.facts(facts, gap: 3))
     }
 
     private func measure(_ tokenizer: any Tokenizer, _ text: [UInt8]) throws -> (tokens: Int, seconds: Double) {
-        let threads = try threads.whole("threads", atLeast: 0, atMost: 1024)
-        let pool = WorkerPool(threadCount: Processors.count(asked: threads))
+        let pool = WorkerPool(threadCount: try threads.threads())
         let clock = ContinuousClock()
         let start = clock.now
         let count = try text.withUnsafeBytes { try tokenizer.encode($0, pool: pool).count }

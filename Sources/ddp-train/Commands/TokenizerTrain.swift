@@ -40,7 +40,7 @@ struct TokenizerTrain: ParsableCommand {
     @Flag(help: "Replace a folder that is there.")
     var overwrite = false
 
-    @Option(help: ArgumentHelp("Worker threads; 0 takes every core.", valueName: "n"))
+    @Option(help: NumberText.threadsHelp)
     var threads: NumberText = 0
 
     @Flag(help: "Print one JSON object.")
@@ -50,11 +50,11 @@ struct TokenizerTrain: ParsableCommand {
         guard overwrite || FileSystem.kind(of: output) == nil else {
             throw UserError(.usage, "\(output) exists already: choose another --output, or replace it with --overwrite")
         }
-        let threads = try threads.whole("threads", atLeast: 0, atMost: 1024)
+        let pool = WorkerPool(threadCount: try threads.threads())
         let size = try vocabularySize.whole("vocab_size", atLeast: 0)
         var trainer = try BytePairTrainer(
             vocabularySize: size,
-            pool: WorkerPool(threadCount: Processors.count(asked: threads))
+            pool: pool
         )
         let console = RunOutput()
         let meter = PreparationMeter()

@@ -74,7 +74,7 @@ struct Train: ConfiguredCommand, RankedCommand {
         )
         switch try trainer.run() {
         case .finished: break
-        case .stopped: throw ExitCode(75)
+        case .stopped: throw ExitCode(ExitStatus.stopped)
         }
     }
 
@@ -89,8 +89,7 @@ struct Train: ConfiguredCommand, RankedCommand {
 
     /// Before data are looked for, which may take a download.
     private func checkResume(_ values: TrainingConfiguration) throws {
-        guard values.initFrom == "resume", FileSystem.kind(of: values.outDir) != .folder else { return }
-        throw UserError(.inputOutput, "nothing to resume: there is no folder \(values.outDir); check --out_dir")
+        if values.initFrom == "resume" { try RunFiles(folder: values.outDir).checkResume() }
     }
 
     /// The data set that was asked for; where none was, the first that can be had: rank 0 looks for it, and prepares it if
@@ -135,8 +134,7 @@ struct Train: ConfiguredCommand, RankedCommand {
         let table = [["PRESET"] + names + [""]] + rows
         let widths = (0..<names.count + 1).map { column in table.map { $0[column].count }.max()! }
         return table.map { row in
-            zip(row, widths).map { $0 + String(repeating: " ", count: $1 - $0.count) }.joined(separator: " ") + " "
-                + row.last!
+            TextTable.line(zip(row, widths).map { ($0, -$1 - 1) } + [(row.last!, 0)])
         }.joined(separator: "\n")
     }
 }

@@ -8,4 +8,10 @@ public enum TextTable {
         }.joined()
         return String(line.reversed().drop { $0 == " " }.reversed())
     }
+
+    /// Names to the left and values beside them, a line each, with so many spaces after the longest name.
+    public static func facts(_ facts: [(String, String)], gap: Int = 2) -> String {
+        let width = facts.map(\.0.count).max() ?? 0
+        return facts.map { name, value in line([(name, -width - gap), (value, 0)]) + "\n" }.joined()
+    }
 }

@@ -1,5 +1,3 @@
-import Formats
-
 #if canImport(Darwin)
     import Darwin
 #elseif canImport(Musl)
@@ -24,7 +22,7 @@ public enum Numbers {
         return "\(sign)\(padded.dropLast(digits)).\(padded.suffix(digits))"
     }
 
-    /// With four significant digits: `0.0009901`, `1.5e+12`.
+    /// With four significant digits: `0.0009901`, `1.500e+12`.
     public static func short(_ value: Double) -> String {
         guard value.isFinite, value != 0 else { return value == 0 ? "0" : notFinite(value) }
         let exponent = Int(floor(log10(abs(value))))

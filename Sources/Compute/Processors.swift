@@ -48,14 +48,3 @@ public enum Processors {
         public static var quota: Int? { nil }
     #endif
 }
-
-/// Files that the kernel makes up: they have no size, so they are read to their end and not mapped.
-public enum KernelFile {
-    public static func lines(_ path: String) -> [Substring] {
-        guard let file = fopen(path, "r") else { return [] }
-        defer { fclose(file) }
-        var bytes = [UInt8](repeating: 0, count: 1 << 16)
-        let count = fread(&bytes, 1, bytes.count, file)
-        return String(decoding: bytes[..<count], as: UTF8.self).split(separator: "\n")
-    }
-}

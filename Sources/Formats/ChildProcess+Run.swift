@@ -1,5 +1,3 @@
-import Formats
-
 #if canImport(Darwin)
     import Darwin
 #elseif canImport(Musl)
@@ -9,11 +7,11 @@ import Formats
 #endif
 
 extension ChildProcess {
-    struct Outcome {
+    public struct Outcome: Sendable {
         /// The exit status, or 128 + the signal that ended it, as a shell has it.
-        let status: Int32
+        public let status: Int32
         /// What it wrote to standard error.
-        let errorText: String
+        public let errorText: String
     }
 
     /// Runs a program that is found by PATH to its end, with standard input empty and standard output thrown away.
@@ -23,7 +21,7 @@ extension ChildProcess {
     ///   - timeout: seconds after which it is killed; the status is then 137.
     ///   - meanwhile: called about ten times a second.
     /// - Throws: `UserError(.other)` when the program cannot be started.
-    static func run(_ arguments: [String], timeout: Int, meanwhile: () -> Void) throws -> Outcome {
+    public static func run(_ arguments: [String], timeout: Int, meanwhile: () -> Void) throws -> Outcome {
         let (readEnd, writeEnd) = try makePipe(to: arguments[0])
         defer { close(readEnd) }
         let child: ChildProcess
