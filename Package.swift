@@ -16,6 +16,10 @@ let package = Package(
         .library(name: "Text", targets: ["Text"]),
         .library(name: "Training", targets: ["Training"]),
         .library(name: "Interchange", targets: ["Interchange"]),
+        // What those speak of: pools and buffers, ranks, files and errors.
+        .library(name: "Compute", targets: ["Compute"]),
+        .library(name: "Collectives", targets: ["Collectives"]),
+        .library(name: "Formats", targets: ["Formats"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),

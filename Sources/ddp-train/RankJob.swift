@@ -16,7 +16,9 @@ struct RankJob {
 
     var isMain: Bool { connection.communicator.isMain }
 
-    /// - Parameter comparesRoutes: whether the job is there to compare the ways in which it can sum.
+    /// - Parameters:
+    ///   - values: how the ranks reach each other.
+    ///   - comparesRoutes: whether the job is there to compare the ways in which it can sum.
     /// - Throws: `UserError`; `CollectiveError`.
     static func join(_ values: TrainingConfiguration, comparesRoutes: Bool = false) throws -> RankJob {
         let options = JobConnection.Options(

@@ -15,7 +15,7 @@ struct TrainedModel {
     /// What a run knows about itself; nil for another tool's model.
     let state: CheckpointState?
 
-    /// - Parameter tokenizer: in place of the one beside the weights.
+    /// A run's checkpoint; a tokenizer that is named takes the place of the one beside the weights.
     init(
         checkpoint: Checkpoint,
         tokenizer: (any Tokenizer)?,

@@ -114,6 +114,13 @@ struct LaunchCommandTests {
         #expect(result.errors.contains("sample runs as one process, without launch; ranks run train"), "\(result)")
     }
 
+    @Test("Help of a command that ranks run is given, and starts none")
+    func helpOfCommand() throws {
+        let result = try run.program.run("launch", "-n", "2", "--", "train", "--help")
+        #expect(result.exitCode == 0, "\(result)")
+        #expect(result.output.contains("--learning_rate"))
+    }
+
     @Test(
         "A restart replaces what says how to begin, and nothing else",
         arguments: [

@@ -257,6 +257,20 @@ struct DataPreparationTests {
         #expect(dataset.vocabularySize == 800)
     }
 
+    @Test("of a few thousand short documents the usual share leaves too little to validate with: a tenth is taken")
+    func shortDocuments() throws {
+        let text = (0..<2500).map { "Speech \($0): some words.\n\n" }.joined()
+        var request = request([try write(text, to: "speeches.txt")], tokenizer: .char)
+        request.separator = "\n\n"
+        let documents = try #require(try DataPreparation.run(request).documents)
+        #expect(documents.train + documents.validation == 2500)
+        #expect((200...300).contains(documents.validation), "\(documents)")
+        // A share that is asked for stands.
+        request.validationShare = 0.002
+        request.overwrite = true
+        #expect(try #require(try DataPreparation.run(request).documents).validation < 20)
+    }
+
     @Test("a data folder that cannot be made is an input or output error")
     func unwritableFolder() throws {
         let path = try write("some text to prepare", to: "a.txt")

@@ -87,8 +87,9 @@ function headsSection() {
   watch(["checkpoint", "layer", "head"], () => {
     const scores = current().heads[view.layer][view.head];
     cells.forEach((cell, i) => cell.setAttribute("aria-selected", String(i === view.layer * nHeads + view.head)));
-    chosen.replaceChildren(el("b", {}, headName(view.layer, view.head)), `: ${kindText(scores)}; entropy `
-      + `${number(scores.entropy, 3)} nats, ${percent(scores.normalized_entropy)} of the most there can be; looks `
+    const entropy = scores.entropy === null ? "no position with a choice" : `entropy ${number(scores.entropy, 3)} nats, `
+      + `${percent(scores.normalized_entropy)} of the most there can be`;
+    chosen.replaceChildren(el("b", {}, headName(view.layer, view.head)), `: ${kindText(scores)}; ${entropy}; looks `
       + `${number(scores.mean_distance, 3)} tokens away on average.`);
   });
   watch(["isOpen"], () => { place.hidden = !view.isOpen; });

@@ -21,15 +21,21 @@ public struct PlannedData: Equatable, Sendable {
 
     /// From the data set that the configuration names, if it is there; else what its preset is meant for.
     ///
-    /// - Parameter vocabularySize: what the user says, which goes first.
+    /// - Parameters:
+    ///   - vocabularySize: what the user says or weights have, which goes first.
+    ///   - origin: who says so.
     /// - Throws: `UserError(.data)` when the data set is there and damaged.
-    public init(configuration: TrainingConfiguration, vocabularySize: Int? = nil) throws {
+    public init(
+        configuration: TrainingConfiguration,
+        vocabularySize: Int? = nil,
+        origin: String = "--vocab_size"
+    ) throws {
         let path = configuration.dataDir + "/" + configuration.dataset
         if FileSystem.kind(of: path) == .folder {
             let dataset = try Dataset.open(folder: configuration.dataDir, name: configuration.dataset)
             self.init(
                 vocabularySize: vocabularySize ?? dataset.vocabularySize,
-                vocabularyOrigin: vocabularySize == nil ? "data set \(configuration.dataset)" : "--vocab_size",
+                vocabularyOrigin: vocabularySize == nil ? "data set \(configuration.dataset)" : origin,
                 bytes: dataset.train.byteCount + dataset.validation.byteCount,
                 samples: dataset.tokenizer != nil
             )
@@ -40,7 +46,7 @@ public struct PlannedData: Equatable, Sendable {
             vocabularySize: vocabularySize ?? natural,
             vocabularyOrigin: vocabularySize == nil
                 ? "preset \(configuration.preset.rawValue), as there is no data set \(configuration.dataset) in "
-                    + "\(configuration.dataDir)" : "--vocab_size",
+                    + "\(configuration.dataDir)" : origin,
             bytes: nil,
             samples: natural == Preset.characterVocabularySize
         )

@@ -98,10 +98,18 @@ public struct DataPreparation {
 
     // MARK: - Writing
 
+    /// Whether no figure can be made of a split: no document, or a few short ones.
+    private static func isTooLittle(_ validation: ShardWriter.State) -> Bool {
+        validation.documents == 0
+            || validation.documents < leastValidation.documents && validation.tokens < leastValidation.tokens
+    }
+
+    private static let leastValidation = (documents: 10, tokens: 10_000)
+
     private func write(_ plan: PreparationPlan, to folder: AtomicFolder) throws -> PreparationResult {
         var plan = plan
         var run = try tokenize(plan, to: folder)
-        if run.state.validation.documents == 0, request.validationShare == nil, !plan.corpus.readsStandardInput,
+        if Self.isTooLittle(run.state.validation), request.validationShare == nil, !plan.corpus.readsStandardInput,
             let few = plan.forFewDocuments
         {
             // Few documents are tokenized quickly: once more, with another share of them for validation. Standard input that

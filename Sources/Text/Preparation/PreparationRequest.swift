@@ -20,7 +20,7 @@ public struct PreparationRequest: Equatable, Sendable {
     /// The field of JSONL that is the text; nil for "text", in files that are JSONL by their names.
     public var field: String?
     /// Share of the documents that is for validation; nil for `defaultValidationShare`, or `validationShareOfFew` where that
-    /// gives none.
+    /// gives none, or a few short ones.
     public var validationShare: Double?
     /// Of the hash that chooses those documents.
     public var seed: UInt64
@@ -34,7 +34,7 @@ public struct PreparationRequest: Equatable, Sendable {
 
     /// nanoGPT's, for openwebtext.
     public static let defaultValidationShare = 0.0005
-    /// Where the default gives no document for validation, as there are few.
+    /// Where the default gives no document for validation, or a few short ones, as there are few.
     public static let validationShareOfFew = 0.1
     /// nanoGPT's, for openwebtext.
     public static let defaultSeed: UInt64 = 2357

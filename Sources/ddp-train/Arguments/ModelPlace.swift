@@ -15,6 +15,7 @@ enum ModelPlace {
     /// that it was downloaded to. A folder or file with such a name comes first.
     ///
     /// - Parameters:
+    ///   - name: a path, or `gpt2` and its like.
     ///   - copy: what would be downloaded, if it is there already.
     ///   - output: where progress is shown.
     /// - Throws: `UserError(.usage)` when there is nothing of that name, or as a download fails.

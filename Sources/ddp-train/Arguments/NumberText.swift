@@ -35,7 +35,13 @@ struct NumberText: ExpressibleByArgument, ExpressibleByIntegerLiteral, Expressib
 
     func seed() throws -> UInt64 { UInt64(try whole("seed", atLeast: 0, atMost: .max)) }
 
-    /// - Parameter allowed: what `isAllowed` accepts, to follow "must be".
+    /// Any number that `isAllowed` accepts.
+    ///
+    /// - Parameters:
+    ///   - name: of the option.
+    ///   - allowed: what is accepted, to follow "must be".
+    ///   - isAllowed: whether a number is.
+    /// - Throws: `UserError(.usage)` that says what the option may be.
     func number(_ name: String, _ allowed: String, _ isAllowed: (Double) -> Bool) throws -> Double {
         guard let value = ConfigurationLiteral.number(text), isAllowed(value) else {
             throw UserError(.usage, "\(name)=\(text): must be \(allowed)")

@@ -67,6 +67,11 @@ struct Launch: ParsableCommand {
         let arguments = try ArgumentNormalizer(OptionTable(of: DDPTrain.self)).normalize(arguments)
         let command = try DDPTrain.parseAsRoot(arguments)
         guard command is any RankedCommand else {
+            if arguments.contains(where: ["-h", "--help", "--version"].contains) {
+                // The parser answers in the command's place.
+                var answer = command
+                return try answer.run()
+            }
             let known = DDPTrain.configuration.subcommands.filter { $0 is any RankedCommand.Type }.map {
                 $0._commandName
             }
@@ -90,7 +95,9 @@ struct Launch: ParsableCommand {
         if code != 0 { throw ExitCode(code) }
     }
 
-    /// - Parameter arguments: in the form that the parser takes, the command first.
+    /// - Parameters:
+    ///   - arguments: in the form that the parser takes, the command first.
+    ///   - beginning: where the ranks can begin now.
     static func continuation(of arguments: [String], _ beginning: RestartPlan.Beginning) -> Job.Continuation {
         switch beginning {
         case .checkpoint(let iteration):

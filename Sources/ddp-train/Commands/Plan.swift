@@ -58,13 +58,21 @@ struct Plan: ConfiguredCommand {
             atLeast: 1,
             atMost: 1 << 24
         )
+        var vocabularyOrigin = "--vocab_size"
         if let weights = try weights(configuration.values.initFrom) {
             try configuration.adopt(weights)
-            vocabularySize = vocabularySize ?? weights.configuration.vocabularySize
+            if vocabularySize == nil {
+                vocabularySize = weights.configuration.vocabularySize
+                vocabularyOrigin = "of \(configuration.values.initFrom)"
+            }
         }
         let plan = try RunPlan(
             values: configuration.values,
-            data: PlannedData(configuration: configuration.values, vocabularySize: vocabularySize),
+            data: PlannedData(
+                configuration: configuration.values,
+                vocabularySize: vocabularySize,
+                origin: vocabularyOrigin
+            ),
             ranks: ranks,
             bandwidth: bandwidth,
             iteration: try resumedIteration(configuration.values)
