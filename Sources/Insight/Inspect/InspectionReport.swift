@@ -64,9 +64,10 @@ public struct InspectionReport {
             let count = kinds.count { $0 == kind }
             return count == 0 ? nil : "\(count) \(kind.rawValue)"
         }
+        let seen = text.tokens.count == 1 ? "1 token" : "\(text.tokens.count) tokens"
         let others = inspections.count > 1 ? ", \(inspections.count) checkpoints" : ""
         return """
-            \(shown.name): loss \(InspectionNumber.rounded(loss, digits: 4)) on \(text.tokens.count) tokens\(others); heads: \
+            \(shown.name): loss \(InspectionNumber.rounded(loss, digits: 4)) on \(seen)\(others); heads: \
             \(named.isEmpty ? "none has a name" : named.joined(separator: ", ")) of \(configuration.layerCount) x \
             \(configuration.headCount)
             """

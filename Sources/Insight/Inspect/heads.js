@@ -89,8 +89,8 @@ function headsSection() {
     cells.forEach((cell, i) => cell.setAttribute("aria-selected", String(i === view.layer * nHeads + view.head)));
     const entropy = scores.entropy === null ? "no position with a choice" : `entropy ${number(scores.entropy, 3)} nats, `
       + `${percent(scores.normalized_entropy)} of the most there can be`;
-    chosen.replaceChildren(el("b", {}, headName(view.layer, view.head)), `: ${kindText(scores)}; ${entropy}; looks `
-      + `${number(scores.mean_distance, 3)} tokens away on average.`);
+    chosen.replaceChildren(el("b", {}, headName(view.layer, view.head)), `: ${kindText(scores)}; ${entropy}`
+      + (scores.mean_distance === null ? "." : `; looks ${number(scores.mean_distance, 3)} tokens away on average.`));
   });
   watch(["isOpen"], () => { place.hidden = !view.isOpen; });
   place.append(largeHead(close));
