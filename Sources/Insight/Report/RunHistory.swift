@@ -24,6 +24,7 @@ struct RunHistory {
     /// Bytes read, and the iteration of the last step's line.
     private var offset = 0
     private var lastStep: Int?
+    private var tokensPerUpdate: Int?
     private let limit: Int
 
     enum Name: String, CaseIterable {
@@ -121,8 +122,10 @@ struct RunHistory {
             for name in Name.steps { series[name]!.append(iteration, number(name.rawValue)) }
             takeTime(iteration, number)
             tokens = row["tokens"]?.integerValue ?? tokens
+            tokensPerUpdate = tokens.map { $0 / (iteration + 1) }
             self.iteration = max(self.iteration, iteration + 1)
         case "evaluation":
+            countTokens(upTo: iteration)
             guard let train = number("train_loss"), let validation = number("val_loss") else { return false }
             for name in Name.evaluations { series[name]!.append(iteration, number(name.rawValue)) }
             let evaluation = Evaluation(
@@ -142,6 +145,7 @@ struct RunHistory {
             return true
         case "end":
             guard let outcome = row["outcome"]?.stringValue else { return false }
+            countTokens(upTo: iteration)
             end = End(iteration: iteration, outcome: outcome, error: row["error"]?.stringValue)
             return true
         default: return false
@@ -149,6 +153,11 @@ struct RunHistory {
         // A run that goes on after its end was resumed.
         end = nil
         return true
+    }
+
+    /// Not every update has a line.
+    private mutating func countTokens(upTo iteration: Int) {
+        if let tokens, let tokensPerUpdate { self.tokens = max(tokens, tokensPerUpdate * iteration) }
     }
 
     /// A step's line has the means of all updates since the line before.
