@@ -18,14 +18,21 @@ guard CommandLine.arguments.count == 3 else {
 }
 let (folder, prompt) = (CommandLine.arguments[1], CommandLine.arguments[2])
 
-let source = try PretrainedModel(path: folder)
-let tokenizer = try TokenizerFile.load(folder: folder)
-let model = GPT(configuration: source.configuration, pool: WorkerPool(threadCount: 2), forTraining: false)
-try source.load(into: model)
+do {
+    let source = try PretrainedModel(path: folder)
+    let tokenizer = try TokenizerFile.load(folder: folder)
+    let model = GPT(configuration: source.configuration, pool: WorkerPool(threadCount: 2), forTraining: false)
+    try source.load(into: model)
 
-let options = SamplingOptions(maxNewTokens: 200, allowedVocabulary: tokenizer.vocabularySize)
-Generator(model: model).generate(prompt: try tokenizer.encode(prompt), options: options) { token in
-    print(String(decoding: tokenizer.decode([token]), as: UTF8.self), terminator: "")
-    return true
+    let options = SamplingOptions(maxNewTokens: 200, allowedVocabulary: tokenizer.vocabularySize)
+    Generator(model: model).generate(prompt: try tokenizer.encode(prompt), options: options) { token in
+        // Bytes as they come: a character may be spread over several tokens.
+        let bytes = tokenizer.decode([token])
+        return write(STDOUT_FILENO, bytes, bytes.count) == bytes.count
+    }
+    print()
+} catch {
+    let line = Array("stream-text: \(error)\n".utf8)
+    _ = write(STDERR_FILENO, line, line.count)
+    exit(1)
 }
-print()

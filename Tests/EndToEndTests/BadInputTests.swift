@@ -138,7 +138,7 @@ import Testing
 
     @Test("A checkpoint that is missing or damaged is named")
     func checkpoints() throws {
-        try expectError(["sample"], code: 74, "there is no latest checkpoint in out/checkpoints")
+        try expectError(["sample"], code: 74, "there is no checkpoint in out/checkpoints")
         try expectError(
             ["sample", "--init_from=gpt3"],
             code: 64,
@@ -169,6 +169,13 @@ import Testing
         #expect(result.errors.contains(/ddp-train: error: iteration \d+: .*learning rate .*gradient norm/), "\(result)")
     }
 
+    @Test("Help of a command that is not there is wrong usage, with the nearest name")
+    func helpOfNothing() throws {
+        try expectError(["help", "trian"], code: 64, "there is no command trian; did you mean train?")
+        try expectError(["help", "moon"], code: 64, "there is no command moon; see ddp-train --help")
+        #expect(try program.run("help", "checkpoint", "diff").exitCode == 0)
+    }
+
     @Test("Options of sample that make no sense are refused before a model is loaded")
     func sampling() throws {
         try expectError(["sample", "--temperature=-1"], code: 64, "temperature=-1: must be at least 0")
@@ -176,12 +183,12 @@ import Testing
         try expectError(
             ["sample", "--num_samples=many"],
             code: 64,
-            "num_samples=many: must be a whole number of at least 0"
+            "num_samples=many: must be a whole number of at least 1"
         )
         try expectError(
             ["sample", "--batch_size=3"],
             code: 64,
-            "unknown option --batch_size for sample; bench, config, experiment, plan, train has it"
+            "unknown option --batch_size for sample; bench, config, experiment, plan, train have it"
         )
         try expectError(["--out_dir="], code: 64, "out_dir= (command line): must be text that is not empty")
         try expectError(["--bias="], code: 64, "bias= (command line): must be true or false")

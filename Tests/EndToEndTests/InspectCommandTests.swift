@@ -114,7 +114,7 @@ struct InspectCommandTests {
             (["--tokens=0"], 64, "tokens=0: must be a whole number of at least 1"),
             (["--seed=-1"], 64, "seed=-1: must be a whole number of at least 0"),
             (["--text=a", "--input=b"], 64, "--text and --input both name a text"),
-            (["--out_dir=no-such-run"], 74, "there is no latest checkpoint in no-such-run/checkpoints"),
+            (["--out_dir=no-such-run"], 74, "there is no checkpoint in no-such-run/checkpoints"),
             (["--init_from=no-such-model", "--text=The dog"], 64, "init_from=no-such-model: there is no such file"),
             (["--out=no-such-folder/page.html"], 74, "cannot write no-such-folder/page.html"),
         ] as [([String], Int32, String)]

@@ -11,4 +11,12 @@ import Testing
         #expect(streamed.output.count == 201)
         #expect(sampled.output.contains(streamed.output.dropLast()), "\(streamed.output)\n---\n\(sampled.output)")
     }
+
+    @Test("stream-text says in one line what it cannot load")
+    func refused() throws {
+        let program = try TrainedRun.shared.get().program
+        let result = try program.run(program: "stream-text", ["nowhere", "The "])
+        #expect(result.exitCode == 1)
+        #expect(result.errorLines.count == 1 && result.errors.hasPrefix("stream-text: "), "\(result)")
+    }
 }

@@ -16,7 +16,10 @@ help_or_job() {
 # train_and_requeue OPTIONS…: trains, from the checkpoint that is there if there is one, and puts the job back into the
 # queue where training ended because of a signal (75).
 train_and_requeue() {
-    local out_dir=out options=("$@") status=0
+    local out_dir=out options=("$@") status=0 named
+    # A settings file may name it; options that only training knows are none of config's, and then the line has to.
+    named="$("${DDP_TRAIN:-ddp-train}" config "$@" 2> /dev/null | sed -n 's/^out_dir = "\([^"]*\)".*/\1/p')" || named=""
+    [ -z "$named" ] || out_dir="$named"
     while [ $# -gt 0 ]; do
         case "$1" in
             --out_dir=* | --out-dir=*) out_dir="${1#*=}" ;;

@@ -48,7 +48,7 @@ public struct CheckpointStore: Sendable {
             if let newest = try iterations().first { return try Checkpoint(folder: self.path(iteration: newest)) }
             throw UserError(
                 .inputOutput,
-                "there is no \(which.rawValue) checkpoint in \(folder): train first, or check --out_dir"
+                "there is no checkpoint in \(folder): train first, or check --out_dir"
             )
         }
         return try Checkpoint(folder: path)

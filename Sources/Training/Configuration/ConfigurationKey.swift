@@ -147,9 +147,10 @@ extension ConfigurationKey {
             allowed: allowed,
             onlyOnCommandLine: false,
             read: { text, configuration throws(ConfigurationRefusal) in
-                guard let value = ConfigurationLiteral.number(text), isAllowed(value) else {
-                    throw ConfigurationRefusal("must be \(allowed)")
+                guard let value = ConfigurationLiteral.number(text) else {
+                    throw ConfigurationRefusal("must be a number, \(allowed)")
                 }
+                guard isAllowed(value) else { throw ConfigurationRefusal("must be \(allowed)") }
                 configuration[keyPath: path] = value
             },
             write: { String($0[keyPath: path]) }

@@ -42,6 +42,12 @@ struct ArgumentNormalizer {
     /// The command that the arguments begin with, or else the default one; nil for what the parser answers by itself.
     private func popCommand(_ rest: inout ArraySlice<String>) throws -> String? {
         guard let first = rest.first else { return table.defaultCommand }
+        if first == "help", let asked = rest.dropFirst().first, table.commands[asked] == nil, table.groups[asked] == nil
+        {
+            let names = table.commands.keys.filter { !$0.contains(" ") } + table.groups.keys
+            let hint = NearestName.hint(for: asked, among: names)
+            throw UserError(.usage, "there is no command \(asked)\(hint.isEmpty ? "; see ddp-train --help" : hint)")
+        }
         if Self.parserFirstArguments.contains(String(first.prefix { $0 != "=" })) { return nil }
         if let members = table.groups[first] {
             rest.removeFirst()
@@ -135,7 +141,7 @@ struct ArgumentNormalizer {
         if !owners.isEmpty {
             return UserError(
                 .usage,
-                "unknown option --\(typed) for \(command); \(owners.joined(separator: ", ")) has it"
+                "unknown option --\(typed) for \(command); \(owners.joined(separator: ", ")) \(owners.count == 1 ? "has" : "have") it"
             )
         }
         let hint = NearestName.hint(for: typed, among: own.keys, prefix: "--")

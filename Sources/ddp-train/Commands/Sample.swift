@@ -54,7 +54,7 @@ struct Sample: ParsableCommand {
     var seed: NumberText = 1337
 
     func run() throws {
-        let sampleCount = try sampleCount.whole("num_samples", atLeast: 0)
+        let sampleCount = try sampleCount.whole("num_samples", atLeast: 1)
         var options = try options()
         let source = try source.load()
         let tokenizer = try source.requiredTokenizer()
