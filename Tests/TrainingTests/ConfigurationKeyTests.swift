@@ -66,7 +66,7 @@ import Transformer
     private static let refusals: [(String, String, String)] = [
         ("dropout", "1.0", "must be at least 0 and less than 1"),
         ("dropout", "-0.1", "must be at least 0 and less than 1"),
-        ("dropout", "nan", "must be at least 0 and less than 1"),
+        ("dropout", "nan", "must be a number, at least 0 and less than 1"),
         ("batch_size", "0", "must be a whole number of at least 1"),
         ("batch_size", "2.5", "must be a whole number of at least 1"),
         ("batch_size", "3000000000", "must be at most 2147483647"),
