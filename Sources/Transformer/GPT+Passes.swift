@@ -3,6 +3,9 @@ import Compute
 
 extension GPT {
     /// Embedding, blocks and final LayerNorm. Phases alternate between tiles of rows and heads of sequences.
+    ///
+    /// What speaks of packing is about speed alone, and can be passed over at first: weights are laid out anew for the products of
+    /// the next phase, beside the work of this one, unless all of them are kept so (`keepsPacked`).
     func forward(_ chunk: Chunk, _ dropout: Dropout?, afterAttention: (Int, Chunk) -> Void = { _, _ in }) {
         let buffers = chunk.buffers
         let rowTiles = rowTiles(of: chunk.rows, workers: pool.threadCount)
