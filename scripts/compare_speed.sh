@@ -20,10 +20,4 @@ set -euo pipefail
 # shellcheck source=scripts/lib/setup.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib/setup.sh"
 
-read_arguments "$@"
-
-require_swift
-install_libraries "$install"
-require_pytorch "$install"
-build_release
-"$python" scripts/compare_speed.py "$ddp_train" ${arguments[@]+"${arguments[@]}"}
+run_beside_pytorch "" "$@"

@@ -18,10 +18,4 @@ set -euo pipefail
 # shellcheck source=scripts/lib/setup.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib/setup.sh"
 
-read_arguments "$@"
-
-require_swift
-install_libraries "$install"
-require_pytorch "$install" safetensors
-build_release
-"$python" scripts/real_runs.py "$ddp_train" ${arguments[@]+"${arguments[@]}"}
+run_beside_pytorch "safetensors" "$@"

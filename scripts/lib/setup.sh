@@ -219,3 +219,17 @@ require_browser() {
     fi
     has_browser || fail "there is no Chromium; install what your system calls chromium"
 }
+
+# run_beside_pytorch PACKAGES "$@": what the scripts do whose Python file, of the same name, runs the program beside PyTorch: reads
+# their arguments, sees to toolchain, libraries, PyTorch with those Python packages, and the program, and starts it.
+run_beside_pytorch() {
+    local packages
+    read -ra packages <<< "$1"
+    shift
+    read_arguments "$@"
+    require_swift
+    install_libraries "$install"
+    require_pytorch "$install" ${packages[@]+"${packages[@]}"}
+    build_release
+    "$python" "scripts/$(basename "$0" .sh).py" "$ddp_train" ${arguments[@]+"${arguments[@]}"}
+}
