@@ -56,7 +56,7 @@ public struct JobTrace {
     private static func find(inFolder folder: String) throws -> String {
         let paths = try FileSystem.names(inFolder: folder).sorted().filter { $0.hasSuffix(".json") }
             .map { "\(folder)/\($0)" }
-            .filter { path in RankProfile.isOne(path) && (try? RankProfile(path: path).rank) == 0 }
+            .filter { RankProfile.rank(ofFile: $0) == 0 }
         guard let path = paths.first else {
             throw UserError(
                 .inputOutput,

@@ -31,10 +31,12 @@ struct RankProfile {
     let parts: [String: Int]
     private let origin: Int
 
-    /// Whether a file is a profile of one rank, by its beginning.
-    static func isOne(_ path: String) -> Bool {
-        guard let file = try? MappedFile(path: path) else { return false }
-        return file.bytes.starts(with: "[\n{\"name\":\"\(identity)\"".utf8)
+    /// The rank whose profile a file is, by its first event alone; nil of any other file.
+    static func rank(ofFile path: String) -> Int? {
+        guard let file = try? MappedFile(path: path), file.bytes.starts(with: "[\n{\"name\":\"\(identity)\"".utf8)
+        else { return nil }
+        let line = file.bytes.dropFirst(2).prefix { $0 != UInt8(ascii: "\n") }
+        return (try? JSONValue(parsing: Array(line.dropLast())))?["args"]?["rank"]?.integerValue
     }
 
     /// The name of the event that says whose profile it is.
