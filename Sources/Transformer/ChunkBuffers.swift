@@ -198,70 +198,29 @@ final class ChunkBuffers {
         let (rows, width) = (shape.rows, configuration.embeddingSize)
         let (keepsForBackward, keepsPacked) = (shape.keepsForBackward, shape.keepsPacked)
         let normalizesOutput = configuration.variants.normPosition == .post
-        func packedWeights(_ carver: inout Carver) -> PackedWeights {
-            func packed(_ rows: Int, _ columns: Int) -> UnsafeMutablePointer<Float> {
-                carver.take(Linear.packedCount(rows: rows, columns: columns))
-            }
-            return PackedWeights(
-                attention: packed(width, 3 * width),
-                projection: packed(width, width),
-                fullyConnected: packed(width, 4 * width),
-                mlpProjection: packed(4 * width, width)
-            )
-        }
-        let shared = keepsPacked ? nil : packedWeights(&carver)
-        func block(_ carver: inout Carver) -> BlockState {
-            let weights = shared ?? packedWeights(&carver)
-            let input = carver.matrix(1)
-            return BlockState(
-                input: input,
-                ln1: carver.statistics(),
-                qkv: carver.matrix(3),
-                logSumExp: carver.take(rows * configuration.headCount),
-                attended: carver.matrix(1),
-                middle: carver.matrix(1),
-                ln2: carver.statistics(),
-                hidden: carver.matrix(4),
-                outgoing: normalizesOutput ? carver.matrix(1) : input,
-                weights: weights,
-                transposedWeights: keepsPacked && keepsForBackward ? packedWeights(&carver) : weights
-            )
-        }
+        let shared = keepsPacked ? nil : carver.packedWeights()
         var blocks: [BlockState] = []
         for layer in 0..<configuration.layerCount {
-            let shares = layer > 0 && !keepsForBackward
-            blocks.append(shares ? blocks[0].with(shared ?? packedWeights(&carver)) : block(&carver))
+            let weights = shared ?? carver.packedWeights()
+            if layer > 0, !keepsForBackward {
+                blocks.append(blocks[0].with(weights))
+            } else {
+                blocks.append(
+                    carver.block(
+                        weights,
+                        ownTransposedWeights: keepsPacked && keepsForBackward,
+                        headCount: configuration.headCount,
+                        normalizesOutput: normalizesOutput
+                    )
+                )
+            }
         }
         let finalInput = keepsForBackward ? carver.matrix(1) : blocks[0].input
         let finalStatistics = carver.statistics()
         let finalNormalized = carver.matrix(1)
         let tile = largestRowTile(of: rows, workers: shape.workers)
-        let forwardScratch = (0..<shape.workers).map { _ in
-            ForwardScratch(
-                normalized: carver.matrix(1, rows: tile),
-                activated: carver.matrix(4, rows: tile),
-                output: carver.matrix(1, rows: tile)
-            )
-        }
-        var backwardScratch: BackwardScratch?
-        if keepsForBackward {
-            let dOutput = carver.matrix(1)
-            backwardScratch = BackwardScratch(
-                dOutput: dOutput,
-                dOutgoing: normalizesOutput ? carver.matrix(1) : dOutput,
-                dMaskedMLP: carver.matrix(1),
-                activated: carver.matrix(4),
-                dHidden: carver.matrix(4),
-                normalized2: carver.matrix(1),
-                dNormalized2: carver.matrix(1),
-                dMiddle: carver.matrix(1),
-                dMaskedAttention: carver.matrix(1),
-                dAttended: carver.matrix(1),
-                dQKVPair: (carver.matrix(3), carver.matrix(3)),
-                normalized1: carver.matrix(1),
-                dNormalized1: carver.matrix(1)
-            )
-        }
+        let forwardScratch = (0..<shape.workers).map { _ in carver.forwardScratch(rows: tile) }
+        let backwardScratch = keepsForBackward ? carver.backwardScratch(normalizesOutput: normalizesOutput) : nil
         let head = OutputHead.scratchCount(
             rows: rows,
             vocabularySize: configuration.vocabularySize,
@@ -308,6 +267,64 @@ final class ChunkBuffers {
 
         mutating func statistics() -> LayerNorm.Statistics {
             LayerNorm.Statistics(mean: take(rows), rstd: take(rows))
+        }
+
+        mutating func packedWeights() -> PackedWeights {
+            PackedWeights(
+                attention: take(Linear.packedCount(rows: width, columns: 3 * width)),
+                projection: take(Linear.packedCount(rows: width, columns: width)),
+                fullyConnected: take(Linear.packedCount(rows: width, columns: 4 * width)),
+                mlpProjection: take(Linear.packedCount(rows: 4 * width, columns: width))
+            )
+        }
+
+        mutating func block(
+            _ weights: PackedWeights,
+            ownTransposedWeights: Bool,
+            headCount: Int,
+            normalizesOutput: Bool
+        ) -> BlockState {
+            let input = matrix(1)
+            return BlockState(
+                input: input,
+                ln1: statistics(),
+                qkv: matrix(3),
+                logSumExp: take(rows * headCount),
+                attended: matrix(1),
+                middle: matrix(1),
+                ln2: statistics(),
+                hidden: matrix(4),
+                outgoing: normalizesOutput ? matrix(1) : input,
+                weights: weights,
+                transposedWeights: ownTransposedWeights ? packedWeights() : weights
+            )
+        }
+
+        mutating func forwardScratch(rows: Int) -> ForwardScratch {
+            ForwardScratch(
+                normalized: matrix(1, rows: rows),
+                activated: matrix(4, rows: rows),
+                output: matrix(1, rows: rows)
+            )
+        }
+
+        mutating func backwardScratch(normalizesOutput: Bool) -> BackwardScratch {
+            let dOutput = matrix(1)
+            return BackwardScratch(
+                dOutput: dOutput,
+                dOutgoing: normalizesOutput ? matrix(1) : dOutput,
+                dMaskedMLP: matrix(1),
+                activated: matrix(4),
+                dHidden: matrix(4),
+                normalized2: matrix(1),
+                dNormalized2: matrix(1),
+                dMiddle: matrix(1),
+                dMaskedAttention: matrix(1),
+                dAttended: matrix(1),
+                dQKVPair: (matrix(3), matrix(3)),
+                normalized1: matrix(1),
+                dNormalized1: matrix(1)
+            )
         }
     }
 }

@@ -75,3 +75,8 @@ func withMask<R>(_ mask: dt_dropout?, _ body: (UnsafePointer<dt_dropout>?) -> R)
     guard let mask else { return body(nil) }
     return withUnsafePointer(to: mask) { body($0) }
 }
+
+/// y = what dropout leaves of x, a tile of rows of a chunk with sequences of `length`; of a gradient the same. y may be x.
+func applyMask(_ mask: dt_dropout, to x: MatrixView, into y: MatrixView, firstRow: Int, length: Int) {
+    withUnsafePointer(to: mask) { Kernels.table.dropout_rows(y.base, x.base, x.rows, x.columns, $0, firstRow, length) }
+}

@@ -113,25 +113,7 @@ extension GPT {
         var waiting = headTasks + finalLayerNorm.parameterTasks(dNormalized, x: finalInput, buffers.finalStatistics)
         for layer in blocks.indices.reversed() {
             let block = blocks[layer]
-            waiting += block.parameterTasksAboveAttention(
-                states[layer],
-                scratch,
-                masked: dropout != nil,
-                workers: pool.threadCount
-            )
-            for task in 0..<chunk.sequences * configuration.headCount {
-                waiting.append { worker in
-                    self.backwardHead(chunk, scratch, layer: layer, task: task, worker: worker, dropout)
-                }
-            }
-            if !buffers.keepsPacked {
-                waiting += block.packingTasksToAttention(.transposed, states[layer].transposedWeights)
-                if layer > 0 {
-                    let below = states[layer - 1].transposedWeights
-                    waiting += blocks[layer - 1].packingTasksFromAttention(.transposed, below)
-                }
-            }
-            pool.run(waiting)
+            pool.run(waiting + backwardAttentionTasks(chunk, scratch, layer: layer, dropout))
             let isTop = layer + 1 == blocks.count
             finished?((isTop ? layout.finalLayerNorm : layout.blocks[layer + 1].ln1).weight.lowerBound)
             pool.run(rowTiles.count) { task, _ in
@@ -147,17 +129,7 @@ extension GPT {
                     )
                 } else if let mask = dropout?.at(.embedding, sequence: 0) {
                     let dx = scratch.dOutput.rows(rows)
-                    withMask(mask) { mask in
-                        Kernels.table.dropout_rows(
-                            dx.base,
-                            dx.base,
-                            dx.rows,
-                            dx.columns,
-                            mask,
-                            rows.lowerBound,
-                            chunk.length
-                        )
-                    }
+                    applyMask(mask, to: dx, into: dx, firstRow: rows.lowerBound, length: chunk.length)
                 }
             }
             waiting = block.parameterTasksBelowAttention(states[layer], scratch, workers: pool.threadCount)
@@ -166,6 +138,35 @@ extension GPT {
         pool.run(waiting)
         finished?(0)
         return loss
+    }
+
+    /// The phase of a layer's heads: those themselves, the gradients of the weights above them, and the weights that the next phase
+    /// multiplies with, laid out for it.
+    private func backwardAttentionTasks(
+        _ chunk: Chunk,
+        _ scratch: BackwardScratch,
+        layer: Int,
+        _ dropout: Dropout?
+    ) -> [PhaseTask] {
+        let states = chunk.blocks
+        var tasks = blocks[layer].parameterTasksAboveAttention(
+            states[layer],
+            scratch,
+            masked: dropout != nil,
+            workers: pool.threadCount
+        )
+        for task in 0..<chunk.sequences * configuration.headCount {
+            tasks.append { worker in
+                self.backwardHead(chunk, scratch, layer: layer, task: task, worker: worker, dropout)
+            }
+        }
+        guard !chunk.buffers.keepsPacked else { return tasks }
+        tasks += blocks[layer].packingTasksToAttention(.transposed, states[layer].transposedWeights)
+        if layer > 0 {
+            let below = states[layer - 1].transposedWeights
+            tasks += blocks[layer - 1].packingTasksFromAttention(.transposed, below)
+        }
+        return tasks
     }
 
     /// A task a head of a sequence, and more where that would leave workers idle.

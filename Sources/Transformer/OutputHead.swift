@@ -234,8 +234,21 @@ struct OutputHead {
             )
         }
         let loss = combineStatistics(scratch, targets, tileCount: vocabularyTiles.count)
-        guard let dx, let gradient else { return loss }
+        if let dx { backwardOfBlock(x, targets, gradientScale, dx, scratch, pool, vocabularyTiles) }
+        return loss
+    }
 
+    /// dwte += dlogitsᵀ x and dx = dlogits wte, tile by tile of the vocabulary, from the block's logits and their lse.
+    private func backwardOfBlock(
+        _ x: MatrixView,
+        _ targets: UnsafePointer<Int32>,
+        _ gradientScale: Float,
+        _ dx: MatrixView,
+        _ scratch: BlockScratch,
+        _ pool: WorkerPool,
+        _ vocabularyTiles: [Range<Int>]
+    ) {
+        guard let gradient else { preconditionFailure("a model without gradients has no backward pass") }
         let groups = scratch.partial.count
         pool.run(groups) { group, worker in
             for (index, tile) in stride(from: group, to: vocabularyTiles.count, by: groups).enumerated() {
@@ -292,7 +305,6 @@ struct OutputHead {
                 )
             }
         }
-        return loss
     }
 
     /// lse of each row from the statistics of its tiles, and the sum of losses.

@@ -136,17 +136,8 @@ struct TransformerBlock {
     ) {
         func masked(_ gradient: MatrixView, into target: MatrixView, _ site: Dropout.Site) -> MatrixView {
             guard let dropout else { return gradient }
-            withMask(dropout.at(site, sequence: 0)) { mask in
-                Kernels.table.dropout_rows(
-                    target.base,
-                    gradient.base,
-                    gradient.rows,
-                    gradient.columns,
-                    mask,
-                    rows.lowerBound,
-                    length
-                )
-            }
+            let mask = dropout.at(site, sequence: 0)
+            applyMask(mask, to: gradient, into: target, firstRow: rows.lowerBound, length: length)
             return target
         }
         let dOutgoing = scratch.dOutgoing.rows(rows)

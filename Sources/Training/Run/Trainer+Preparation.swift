@@ -1,10 +1,27 @@
 import Collectives
+import Compute
 import Formats
 import Text
+import Transformer
 
 // Parts of the trainer's preparation, in the order in which it comes to them.
 
 extension Trainer {
+    /// What rank 0 goes on with; where the run goes on in its folder, `latest` and `best` are put back to that.
+    static func resume(
+        _ asked: ResolvedConfiguration,
+        _ dataset: Dataset,
+        _ communicator: Communicator,
+        _ output: RunOutput
+    ) throws -> ResumePlan {
+        let store = CheckpointStore(outputFolder: asked.values.outDir)
+        let plan = try ResumePlan(asked, store: store, dataset: dataset, worldSize: communicator.worldSize) {
+            output.note($0)
+        }
+        if !asked.values.evalOnly { try store.restoreLinks(resuming: plan.checkpoint) }
+        return plan
+    }
+
     /// - Throws: `UserError(.usage)`, of every rank, when an iteration has fewer sequences than there are ranks.
     static func checkEachRankHasWork(_ values: TrainingConfiguration, _ communicator: Communicator) throws {
         let sequences = values.gradientAccumulationSteps * values.batchSize
@@ -27,6 +44,39 @@ extension Trainer {
             return
         }
         try FileSystem.createFolder(values.outDir)
+    }
+
+    /// Where a run's parameters come from; other ranks get rank 0's.
+    enum StartingParameters {
+        case checkpoint(Checkpoint)
+        case weights(InitialWeights)
+        case random
+    }
+
+    /// The model with its optimizer, as the run begins; without the parameters of `random` where another rank makes them.
+    static func model(
+        _ shape: GPTConfiguration,
+        _ parameters: StartingParameters,
+        _ values: TrainingConfiguration,
+        _ pool: WorkerPool,
+        isMain: Bool
+    ) throws -> (GPT, AdamW) {
+        let options = AdamW.Options(values)
+        switch parameters {
+        case .checkpoint(let checkpoint):
+            let model = try checkpoint.loadModel(pool: pool, forTraining: true, dropout: shape.dropout)
+            let optimizer = AdamW(layout: model.layout, options: options)
+            try checkpoint.loadMoments(into: optimizer, layout: model.layout)
+            return (model, optimizer)
+        case .weights(let weights):
+            let model = GPT(configuration: shape, pool: pool)
+            try weights.load(model)
+            return (model, AdamW(layout: model.layout, options: options))
+        case .random:
+            let model = GPT(configuration: shape, pool: pool)
+            if isMain { model.initializeParameters(seed: UInt64(values.seed)) }
+            return (model, AdamW(layout: model.layout, options: options))
+        }
     }
 
     /// What writes into the run's folder as it goes on.

@@ -88,22 +88,11 @@ public final class Trainer {
         let resumes = asked.values.initFrom == "resume"
         let outDir = asked.values.outDir
         let writes = !asked.values.evalOnly && communicator.isMain
-        var configuration = asked
         var folder = resumes && writes ? try RunFolder(resumingIn: outDir) : nil
-        var resumed: Checkpoint?
-        var changesCourse = false
-        if resumes, communicator.isMain {
-            let store = CheckpointStore(outputFolder: outDir)
-            let plan = try ResumePlan(asked, store: store, dataset: dataset, worldSize: communicator.worldSize) {
-                output.note($0)
-            }
-            configuration = plan.configuration
-            resumed = plan.checkpoint
-            changesCourse = plan.hasChangedCourse
-            if writes { try store.restoreLinks(resuming: plan.checkpoint) }
-        } else if let weights {
-            try configuration.adopt(weights)
-        }
+        let plan = resumes && communicator.isMain ? try Self.resume(asked, dataset, communicator, output) : nil
+        let resumed = plan?.checkpoint
+        var configuration = plan?.configuration ?? asked
+        if plan == nil, let weights { try configuration.adopt(weights) }
         let start = try StartingPoint(
             configuration,
             vocabularySize: resumed?.state.model.vocabularySize ?? weights?.configuration.vocabularySize
@@ -148,17 +137,10 @@ public final class Trainer {
         trace = try StepTrace(values, from: start.state.iteration, communicator: communicator)
         if !resumes && writes { folder = try RunFolder(newRunIn: outDir, overwrite: values.overwrite) }
 
-        model =
-            try resumed?.loadModel(pool: pool, forTraining: true, dropout: shape.dropout)
-            ?? GPT(configuration: shape, pool: pool)
-        let optimizer = AdamW(layout: model.layout, options: AdamW.Options(values))
-        if let resumed {
-            try resumed.loadMoments(into: optimizer, layout: model.layout)
-        } else if let weights {
-            try weights.load(model)
-        } else if communicator.isMain {
-            model.initializeParameters(seed: UInt64(values.seed))
-        }
+        let parameters: StartingParameters =
+            if let resumed { .checkpoint(resumed) } else if let weights { .weights(weights) } else { .random }
+        let optimizer: AdamW
+        (model, optimizer) = try Self.model(shape, parameters, values, pool, isMain: communicator.isMain)
         replicas = Replicas(communicator: communicator)
         if start.isResumed {
             iteration = start.state.iteration
@@ -196,7 +178,7 @@ public final class Trainer {
             tokensPerEvaluation: evaluation.tokenCount
         )
         self.configuration = configuration
-        hasChangedCourse = changesCourse
+        hasChangedCourse = plan?.hasChangedCourse ?? false
         self.dataset = dataset
         self.folder = folder
         saver = folder.map { folder in
