@@ -17,8 +17,8 @@ struct BuildCommit: BuildToolPlugin {
                 displayName: "commit of the build",
                 executable: .init(filePath: "/bin/sh"),
                 arguments: [
-                    "-c", script, "sh", context.package.directoryURL.path(),
-                    folder.appending(component: "BuildCommit.swift").path(),
+                    "-c", script, "sh", context.package.directoryURL.path(percentEncoded: false),
+                    folder.appending(component: "BuildCommit.swift").path(percentEncoded: false),
                 ],
                 outputFilesDirectory: folder
             )
