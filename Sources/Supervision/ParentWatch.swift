@@ -61,8 +61,13 @@ public enum ParentWatch {
 #endif
 
 private func waitForHangUp(_ descriptor: ThreadArgument) -> UnsafeMutableRawPointer? {
-    var pipe = pollfd(fd: Int32(truncatingIfNeeded: Int(bitPattern: descriptor)), events: 0, revents: 0)
-    while poll(&pipe, 1, -1) <= 0 {}
+    let pipe = Int32(truncatingIfNeeded: Int(bitPattern: descriptor))
+    // Nothing is ever written to it: its end is the launcher's. (To poll it for nothing but a hang-up is not enough on macOS.)
+    var byte: UInt8 = 0
+    while true {
+        let count = read(pipe, &byte, 1)
+        if count == 0 || count < 0 && errno != EINTR { break }
+    }
     // Nobody is left to be told, and another thread may be blocked for good.
     _exit(UserError.Kind.network.rawValue)
 }
