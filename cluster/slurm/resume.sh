@@ -16,9 +16,22 @@ help_or_job() {
 # train_and_requeue OPTIONS…: trains, from the checkpoint that is there if there is one, and puts the job back into the
 # queue where training ended because of a signal (75).
 train_and_requeue() {
-    local out_dir=out options=("$@") status=0 named
+    local out_dir=out options=() started=() status=0 named option value=no
+    # A copy of what --init_from names is for the first start alone.
+    for option in "$@"; do
+        if [ "$value" = yes ]; then
+            value=no
+            continue
+        fi
+        case "$option" in
+            --from=*) ;;
+            --from) value=yes ;;
+            *) started+=("$option") ;;
+        esac
+    done
+    options=("$@")
     # A settings file may name it; options that only training knows are none of config's, and then the line has to.
-    named="$("${DDP_TRAIN:-ddp-train}" config "$@" 2> /dev/null | sed -n 's/^out_dir = "\([^"]*\)".*/\1/p')" || named=""
+    named="$("${DDP_TRAIN:-ddp-train}" config ${started[@]+"${started[@]}"} 2> /dev/null | sed -n 's/^out_dir = "\([^"]*\)".*/\1/p')" || named=""
     [ -z "$named" ] || out_dir="$named"
     while [ $# -gt 0 ]; do
         case "$1" in
@@ -27,7 +40,7 @@ train_and_requeue() {
         esac
         shift
     done
-    if [ -e "$out_dir/checkpoints/latest" ]; then options+=(--init_from=resume); fi
+    if [ -e "$out_dir/checkpoints/latest" ]; then options=(${started[@]+"${started[@]}"} --init_from=resume); fi
     echo "job $SLURM_JOB_ID, start $((${SLURM_RESTART_COUNT:-0} + 1)): $SLURM_NTASKS ranks on $SLURM_JOB_NODELIST"
     step "${options[@]}" || status=$?
     if [ "$status" -eq 75 ]; then
