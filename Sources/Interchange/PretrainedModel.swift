@@ -56,9 +56,10 @@ public struct PretrainedModel: Sendable {
                 "\(path) is a GGUF file, which is written but not read: name the model it was made from"
             )
         }
-        // A safetensors file is the length of a JSON object, and that object.
-        if start.first == UInt8(ascii: "{") { return try HuggingFaceFile(path: path, isIndex: true) }
-        guard start.dropFirst(8).first == UInt8(ascii: "{") || path.hasSuffix(".safetensors") else {
+        // A safetensors file is the length of a JSON object, and that object; the length may begin with the byte of a brace.
+        let isSafetensors = start.dropFirst(8).first == UInt8(ascii: "{")
+        if start.first == UInt8(ascii: "{"), !isSafetensors { return try HuggingFaceFile(path: path, isIndex: true) }
+        guard isSafetensors || path.hasSuffix(".safetensors") else {
             throw UserError(
                 .data,
                 """
