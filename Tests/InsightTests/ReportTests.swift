@@ -121,6 +121,17 @@ struct ReportTests {
         #expect(points(result.data["runs"]?.arrayValue?[0], "loss") == [[0, 2]])
     }
 
+    @Test("Numbers that no run has are passed over, and overflow nothing")
+    func absurdNumbers() throws {
+        let step = #"{"event":"step","iteration":3,"loss":2,"tokens":9223372036854775807,"seconds":1e300}"#
+        let far = #"{"event":"step","iteration":9223372036854775807,"loss":2}"#
+        let end = #"{"event":"end","iteration":2000000000,"outcome":"finished"}"#
+        let path = try run("a", Self.step(0) + [step, far, end].joined(separator: "\n") + "\n")
+        let result = try ReportPage.write([path], to: nil, overwrite: false)
+        #expect(result.notices == ["\(path)/metrics.jsonl: line 3 is damaged and passed over"])
+        #expect(points(result.data["runs"]?.arrayValue?[0], "loss").count == 2)
+    }
+
     @Test("Text that would end the script it stands in stays text")
     func escaping() throws {
         let path = try run("a", Self.evaluation(0, 4))

@@ -101,7 +101,7 @@ struct RunHistory {
         // Events that are not known here are those of a later version.
         if let event = row?["event"]?.stringValue, !Self.events.contains(event) { return }
         guard let row, let iteration = row["iteration"]?.integerValue, iteration >= 0,
-            take(row, iteration)
+            iteration <= Int(Int32.max), take(row, iteration)
         else {
             damagedCount += 1
             firstDamagedLine = firstDamagedLine ?? lineCount
@@ -116,11 +116,13 @@ struct RunHistory {
         func number(_ name: String) -> Double? {
             row[name]?.numberValue.flatMap { $0.isFinite ? $0 : nil }
         }
+        // What a damaged line says must not overflow sums of times.
+        func seconds(_ name: String) -> Double? { number(name).flatMap { (0...1e6).contains($0) ? $0 : nil } }
         switch row["event"]?.stringValue {
         case "step":
             guard number("loss") != nil else { return false }
             for name in Name.steps { series[name]!.append(iteration, number(name.rawValue)) }
-            takeTime(iteration, number)
+            takeTime(iteration, seconds)
             tokens = row["tokens"]?.integerValue ?? tokens
             tokensPerUpdate = tokens.map { $0 / (iteration + 1) }
             self.iteration = max(self.iteration, iteration + 1)
@@ -137,11 +139,11 @@ struct RunHistory {
             )
             lastEvaluation = evaluation
             if validation < best?.validationLoss ?? .infinity { best = evaluation }
-            lastEvaluationSeconds = number("seconds") ?? 0
+            lastEvaluationSeconds = seconds("seconds") ?? 0
             time.evaluations += lastEvaluationSeconds
             self.iteration = max(self.iteration, iteration)
         case "checkpoint":
-            time.saving += number("stood_still_seconds") ?? 0
+            time.saving += seconds("stood_still_seconds") ?? 0
             return true
         case "end":
             guard let outcome = row["outcome"]?.stringValue else { return false }
@@ -157,17 +159,19 @@ struct RunHistory {
 
     /// Not every update has a line.
     private mutating func countTokens(upTo iteration: Int) {
-        if let tokens, let tokensPerUpdate { self.tokens = max(tokens, tokensPerUpdate * iteration) }
+        guard let tokens, let tokensPerUpdate else { return }
+        let (all, isTooLarge) = tokensPerUpdate.multipliedReportingOverflow(by: iteration)
+        if !isTooLarge { self.tokens = max(tokens, all) }
     }
 
     /// A step's line has the means of all updates since the line before.
-    private mutating func takeTime(_ iteration: Int, _ number: (String) -> Double?) {
+    private mutating func takeTime(_ iteration: Int, _ seconds: (String) -> Double?) {
         let updates = Double(max(1, iteration - (lastStep ?? iteration - 1)))
         lastStep = iteration
-        guard let seconds = number("seconds") else { return }
-        time.updates += updates * seconds
-        time.waiting += updates * (number("waiting_seconds") ?? 0)
-        time.communication += updates * (number("communication_seconds") ?? 0)
-        recentStepSeconds = recentStepSeconds.map { $0 + (seconds - $0) / 10 } ?? seconds
+        guard let whole = seconds("seconds") else { return }
+        time.updates += updates * whole
+        time.waiting += updates * (seconds("waiting_seconds") ?? 0)
+        time.communication += updates * (seconds("communication_seconds") ?? 0)
+        recentStepSeconds = recentStepSeconds.map { $0 + (whole - $0) / 10 } ?? whole
     }
 }

@@ -18,7 +18,14 @@ public struct JobTrace {
     /// - Throws: `UserError(.inputOutput)` when there is none, or that of a rank is missing; `UserError(.data)` when one is damaged,
     ///   or they are not of one run.
     public init(place: String) throws {
-        let path = FileSystem.kind(of: place) == .folder ? try Self.find(inFolder: place) : place
+        let kind = FileSystem.kind(of: place)
+        guard kind != nil else {
+            throw UserError(
+                .inputOutput,
+                "there is no \(place): name a run's folder, or record a profile first, with --profile=\(place)/trace.json"
+            )
+        }
+        let path = kind == .folder ? try Self.find(inFolder: place) : place
         let main = try RankProfile(path: path)
         guard main.rank == 0 else {
             throw UserError(.data, "\(path) is the profile of rank \(main.rank): name that of rank 0")
@@ -86,8 +93,11 @@ public struct JobTrace {
 
     /// Writes all ranks' events as one trace: a process each rank, microseconds from the first step of all.
     ///
-    /// - Throws: `UserError(.inputOutput)`.
+    /// - Throws: `UserError(.inputOutput)`; `UserError(.usage)` when that would replace a profile of a rank.
     public func write(to path: String) throws {
+        guard RankProfile.rank(ofFile: path) == nil else {
+            throw UserError(.usage, "\(path) is a rank's own profile, and is not replaced: choose another --out")
+        }
         let origin =
             profiles.compactMap { profile in
                 profile.steps.first.map { onMainClock($0.start, ofRank: profile.rank) }

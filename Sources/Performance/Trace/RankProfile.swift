@@ -49,7 +49,7 @@ struct RankProfile {
         try Self.forEachEvent(path) { event, _ in try reader.take(event, path: path) }
         guard let whose = reader.identity else { throw Self.damaged(path) }
         func number(_ name: String) throws -> Int {
-            guard let value = whose[name]?.integerValue else { throw Self.damaged(path) }
+            guard let value = whose[name]?.integerValue, Self.isSane(value) else { throw Self.damaged(path) }
             return value
         }
         let format = try number("format")
@@ -63,7 +63,8 @@ struct RankProfile {
         host = whose["host"]?.stringValue ?? ""
         func rounds(_ name: String) -> [ClockOffset.Round] {
             (whose[name]?.arrayValue ?? []).compactMap { round in
-                guard let came = round.arrayValue?.first?.integerValue, let left = round.arrayValue?.last?.integerValue
+                guard let came = round.arrayValue?.first?.integerValue, Self.isSane(came),
+                    let left = round.arrayValue?.last?.integerValue, Self.isSane(left)
                 else { return nil }
                 return ClockOffset.Round(came: origin + came, left: origin + left)
             }
@@ -94,11 +95,14 @@ struct RankProfile {
     /// Of a slice, in nanoseconds from the file's origin.
     private static func times(_ event: JSONValue) -> (start: Int, end: Int)? {
         guard event["ph"]?.stringValue == "X", let start = event["ts"]?.numberValue,
-            let duration = event["dur"]?.numberValue
+            let duration = event["dur"]?.numberValue, abs(start) < 1e14, (0..<1e14).contains(duration)
         else { return nil }
         let from = Int((start * 1000).rounded())
         return (from, from + Int((duration * 1000).rounded()))
     }
+
+    /// Sums of a few such numbers are numbers too.
+    private static func isSane(_ value: Int) -> Bool { value.magnitude < 1 << 60 }
 
     private static func damaged(_ path: String) -> UserError {
         UserError(.data, "\(path) is not a profile that --profile wrote, or is damaged: make it again")
@@ -115,7 +119,7 @@ struct RankProfile {
             if name == RankProfile.identity { identity = event["args"] }
             guard let (start, end) = RankProfile.times(event), event["tid"]?.integerValue == 0 else { return }
             if name.hasPrefix("step "), let iteration = Int(name.dropFirst("step ".count)) {
-                let processor = event["args"]?["processor_us"]?.integerValue ?? 0
+                let processor = min(max(0, event["args"]?["processor_us"]?.integerValue ?? 0), 1 << 40)
                 steps.append(Step(iteration: iteration, start: start, end: end, processorTime: processor * 1000))
             } else {
                 slices.append((name, start, end))

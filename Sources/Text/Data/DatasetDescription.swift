@@ -221,7 +221,10 @@ private struct DescriptionReader {
         try each(member) { file in
             let name = try file.string("name")
             guard !name.contains("/") else { throw file.wrong("name") }
-            return .init(name: name, tokens: try file.count("tokens"), sha256: try file.string("sha256"))
+            let tokens = try file.count("tokens")
+            // Times the bytes of a token, it is still a number.
+            guard tokens <= Int.max / 8 else { throw file.wrong("tokens") }
+            return .init(name: name, tokens: tokens, sha256: try file.string("sha256"))
         }
     }
 
