@@ -229,6 +229,10 @@ struct ExperimentTests {
             try session([Self.only(["no mask"], of: "mask")], ["causal_mask": "false"], in: folder.path)
         }
         #expect(error?.kind == .usage && error?.message.contains("no mask would be the baseline itself") == true)
+        let seed = #expect(throws: UserError.self) {
+            try session([Self.only(["no mask"], of: "mask")], ["seed": "9223372036854775807"], in: folder.path)
+        }
+        #expect(seed?.message.contains("too large") == true)
         var result = ExperimentSession.ArmResult(arm: Experiment.Arm(name: "arm", options: []))
         var run = ExperimentRun(seed: 1)
         run.validation = [(1, 2)]

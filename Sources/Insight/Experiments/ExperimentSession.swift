@@ -41,6 +41,9 @@ public final class ExperimentSession {
         output: RunOutput,
         stop: StopRequest
     ) throws {
+        guard configuration.values.seed <= Int.max - seedCount else {
+            throw UserError(.usage, "seed=\(configuration.values.seed): too large for \(seedCount) seeds from it on")
+        }
         self.experiments = experiments
         seeds = (0..<seedCount).map { configuration.values.seed + $0 }
         self.configuration = configuration
@@ -74,7 +77,21 @@ public final class ExperimentSession {
     public static func base(_ resolved: ResolvedConfiguration) throws -> ResolvedConfiguration {
         var base = resolved
         let iterations = resolved.isExplicit("max_iters") ? resolved.values.maxIters : 600
-        let settings: [(String, String)] = [
+        // A preset that was asked for has sizes of its own.
+        func isAsked(_ name: String) -> Bool {
+            if case .preset = resolved.origin(of: name) { return resolved.isExplicit("preset") }
+            return resolved.isExplicit(name)
+        }
+        for (name, value) in defaults(iterations: iterations) where !isAsked(name) {
+            try base.choose("the size of experiments", setting: name, to: value)
+        }
+        try base.validate()
+        return base
+    }
+
+    /// Options of a run of so many iterations, where nothing else was asked for.
+    public static func defaults(iterations: Int = 600) -> [(name: String, value: String)] {
+        [
             ("dataset", DemoCorpus.name), ("n_layer", "3"), ("n_head", "4"), ("n_embd", "64"), ("block_size", "32"),
             ("dropout", "0"), ("batch_size", "24"), ("gradient_accumulation_steps", "1"),
             ("max_iters", "\(iterations)"), ("lr_decay_iters", "\(max(1, iterations))"),
@@ -83,16 +100,6 @@ public final class ExperimentSession {
             ("eval_interval", "\(max(1, iterations / 6))"), ("eval_iters", "10"), ("log_interval", "5"),
             ("always_save_checkpoint", "false"), ("out_dir", "out-experiments"),
         ]
-        // A preset that was asked for has sizes of its own.
-        func isAsked(_ name: String) -> Bool {
-            if case .preset = resolved.origin(of: name) { return resolved.isExplicit("preset") }
-            return resolved.isExplicit(name)
-        }
-        for (name, value) in settings where !isAsked(name) {
-            try base.choose("the size of experiments", setting: name, to: value)
-        }
-        try base.validate()
-        return base
     }
 
     /// Trains everything and writes the report, again after each run, so that it can be watched.
@@ -120,7 +127,8 @@ public final class ExperimentSession {
                     progress: { [output] _ in output.progress(place) },
                     keepModel: { [self] model in
                         guard wantsHeads && arm.options.isEmpty else { return }
-                        let values = configuration.values
+                        var values = configuration.values
+                        values.seed = seed
                         ablations.append(try HeadAblation(of: model, dataset: dataset, values: values))
                     }
                 )

@@ -12,7 +12,8 @@ struct ExperimentCommand: ParsableCommand {
         discussion: """
             Each arm is a run with other options, beside a baseline with the same data and seeds. What is found is written to \
             out_dir as experiments.html and experiments.json, again after every run, and every run is kept there. Sizes are small \
-            unless options say otherwise, and the data the built-in demo corpus, whose optimum is known.
+            unless options say otherwise, and the data the built-in demo corpus, whose optimum is known. In place of the defaults \
+            below, which are those of train, unless you say otherwise: \(defaults).
 
             \(experimentTable)
             """
@@ -66,10 +67,23 @@ struct ExperimentCommand: ParsableCommand {
         if outcome == .stopped { throw ExitCode(ExitStatus.stopped) }
     }
 
+    private static var defaults: String {
+        ExperimentSession.defaults().map { "\($0.name)=\($0.value)" }.joined(separator: ", ")
+    }
+
+    /// A line for what an experiment is about, and its arms below, in as many lines of 80 columns as they need.
     private static var experimentTable: String {
-        Experiment.all.map { experiment in
-            let arms = experiment.arms.isEmpty ? "" : ": \(experiment.arms.map(\.name).joined(separator: ", "))"
-            return TextTable.line([("  " + experiment.name, -16), (experiment.title + arms, -1)])
+        Experiment.all.flatMap { experiment in
+            var lines: [String] = []
+            for arm in experiment.arms.map(\.name) {
+                if let last = lines.last, last.count + arm.count < 60 {
+                    lines[lines.count - 1] = "\(last); \(arm)"
+                } else {
+                    lines.append(arm)
+                }
+            }
+            return [TextTable.line([("  " + experiment.name, -16), (experiment.title, -1)])]
+                + lines.map { String(repeating: " ", count: 18) + $0 }
         }.joined(separator: "\n")
     }
 
