@@ -156,6 +156,12 @@ import Testing
         #expect(result.exitCode == 65, "\(result)")
         #expect(result.errors.contains("model.safetensors is damaged"), "\(result)")
         #expect(result.output.isEmpty)
+        // As the model that a command or a run begins with, too, and not as a folder without one.
+        for arguments in [["sample", "--which=latest"], ["--dataset=mine", "--out_dir=new"]] {
+            try Data("{".utf8).write(to: URL(fileURLWithPath: copy + "/checkpoints/step-00000020/state.json"))
+            let result = try run.program.start(arguments + ["--init_from=\(copy)"]).wait()
+            #expect(result.exitCode == 65 && result.errors.contains("state.json"), "\(result)")
+        }
     }
 
     @Test("A loss that is not finite stops the run, says where, and leaves the last good checkpoint")

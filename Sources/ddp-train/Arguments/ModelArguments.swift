@@ -64,7 +64,7 @@ struct ModelArguments: ParsableArguments {
                 forTraining: forTraining
             )
         }
-        let path = try ModelPlace.locate(name, copy: from, output: RunOutput())
+        let path = try ModelPlace.locate(name, copy: from, which: which, output: RunOutput())
         guard Checkpoint.isCheckpoint(path) else {
             return try TrainedModel(path: path, tokenizer: own, pool: pool, forTraining: forTraining)
         }

@@ -17,15 +17,22 @@ enum ModelPlace {
     /// - Parameters:
     ///   - name: a path, or `gpt2` and its like.
     ///   - copy: what would be downloaded, if it is there already.
+    ///   - which: of a run's checkpoints.
     ///   - output: where progress is shown.
-    /// - Throws: `UserError(.usage)` when there is nothing of that name, or as a download fails.
-    static func locate(_ name: String, copy: String?, output: RunOutput) throws -> String {
+    /// - Throws: `UserError(.usage)` when there is nothing of that name; `UserError(.data)` when a run's checkpoint is damaged; or
+    ///   as a download fails.
+    static func locate(
+        _ name: String,
+        copy: String?,
+        which: CheckpointStore.Which = .best,
+        output: RunOutput
+    ) throws -> String {
         if let copy {
             guard let model = PublishedModel(rawValue: name) else { throw misplacedCopy }
             try check(copy, is: model)
             return copy
         }
-        if let path = path(of: name) { return path }
+        if let path = try path(of: name, which) { return path }
         let model = try published(name)
         let meter = PreparationMeter()
         defer { output.clearProgress() }
@@ -40,7 +47,7 @@ enum ModelPlace {
     ///
     /// - Throws: as `locate`.
     static func shape(of name: String) throws -> GPTConfiguration {
-        if let path = path(of: name) { return try PretrainedModel(path: path).configuration }
+        if let path = try path(of: name, .best) { return try PretrainedModel(path: path).configuration }
         let shape = try published(name).shape
         return GPTConfiguration(
             layerCount: shape.layers,
@@ -54,11 +61,13 @@ enum ModelPlace {
     }
 
     /// What is there under a name.
-    private static func path(of name: String) -> String? {
+    private static func path(of name: String, _ which: CheckpointStore.Which) throws -> String? {
         switch FileSystem.kind(of: name) {
         case .folder?:
+            let store = CheckpointStore(outputFolder: name)
+            guard FileSystem.kind(of: store.folder) == .folder else { return name }
             // By its own name: what the link names may be another one a moment later.
-            return (try? CheckpointStore(outputFolder: name).open(.best).folder) ?? name
+            return try store.open(which).folder
         case .file?: return name
         default: return nil
         }
