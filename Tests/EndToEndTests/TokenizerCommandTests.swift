@@ -45,6 +45,31 @@ import Testing
         #expect(again.errors.hasPrefix("ddp-train: error: mine exists already"))
     }
 
+    @Test("--overwrite replaces a tokenizer, and nothing else")
+    func overwriting() throws {
+        func train(_ output: String) throws -> Program.Result {
+            try program.run(
+                "tokenizer",
+                "train",
+                "--vocab_size=270",
+                "--input",
+                "text.txt",
+                "--out",
+                output,
+                "--overwrite"
+            )
+        }
+        for _ in 0..<2 { #expect(try train("mine").exitCode == 0) }
+        try FileManager.default.createDirectory(atPath: folder("data/set"), withIntermediateDirectories: true)
+        for (output, reason) in [("data", "data holds set, which"), ("text.txt", "text.txt is no folder")] {
+            let result = try train(output)
+            #expect(result.exitCode == 64, "\(result)")
+            #expect(result.errorLines.count == 1 && result.errors.contains(reason), "\(result)")
+        }
+        #expect(FileManager.default.fileExists(atPath: folder("data/set")))
+        #expect(FileManager.default.fileExists(atPath: folder("text.txt")))
+    }
+
     @Test("Bytes and characters are tokenizers too")
     func simple() throws {
         #expect(
@@ -63,7 +88,7 @@ import Testing
     func errors() throws {
         for (arguments, code, line) in [
             (["tokenizer", "trian"], 64, "tokenizer has no command trian; did you mean train?"),
-            (["tokenizer", "encode", "--tokenizer=none", "x"], 74, "cannot open none"),
+            (["tokenizer", "encode", "--tokenizer=none", "x"], 74, "tokenizer=none: there is no such file or folder"),
             (["tokenizer", "encode", "--tokenizer=text.txt", "x"], 65, "text.txt is no tokenizer file"),
             (
                 ["tokenizer", "encode", "--tokeniser=byte", "x"], 64,

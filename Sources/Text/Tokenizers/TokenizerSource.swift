@@ -55,7 +55,14 @@ public enum TokenizerSource: Equatable, Sendable {
     private static let mergesNames = ["vocab.bpe", "merges.txt"]
 
     private static func open(_ path: String) throws -> any Tokenizer {
-        guard FileSystem.kind(of: path) == .folder else { return try open(file: path) }
+        let kind = FileSystem.kind(of: path)
+        guard kind != nil else {
+            throw UserError(
+                .inputOutput,
+                "tokenizer=\(path): there is no such file or folder, nor is it one of gpt2, byte and char"
+            )
+        }
+        guard kind == .folder else { return try open(file: path) }
         let names = try FileSystem.names(inFolder: path)
         if let name = ([TokenizerFile.name] + mergesNames + [NanoGPTMeta.fileName]).first(where: names.contains) {
             return try open(file: path + "/" + name)
@@ -145,4 +152,7 @@ extension BytePairTokenizer {
         try AtomicFile.write(vocabulary.namesText, to: folder + "/vocab.json")
         try AtomicFile.write(vocabulary.tiktokenText, to: folder + "/tokenizer.tiktoken")
     }
+
+    /// What `write` makes.
+    public static let fileNames: Set = [TokenizerFile.name, "merges.txt", "vocab.json", "tokenizer.tiktoken"]
 }

@@ -8,7 +8,7 @@ struct TokenizerCommand: ParsableCommand {
         commandName: "tokenizer",
         abstract: "Train a tokenizer, or look at what one does.",
         discussion: """
-              ddp-train tokenizer train --vocab_size 8192 --input book.txt --output mine
+              ddp-train tokenizer train --vocab_size 8192 --input book.txt --out mine
               ddp-train tokenizer encode --tokenizer mine "To be, or not to be"
               ddp-train tokenizer info --tokenizer gpt2 FILE:book.txt
             """,

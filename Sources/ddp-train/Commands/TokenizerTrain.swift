@@ -34,7 +34,11 @@ struct TokenizerTrain: ParsableCommand {
 
     @OptionGroup var format: CorpusFormatOptions
 
-    @Option(help: ArgumentHelp("Folder to write.", valueName: "folder"), completion: .directory)
+    @Option(
+        name: [.customLong("out"), .customLong("output")],
+        help: ArgumentHelp("Folder to write.", valueName: "folder"),
+        completion: .directory
+    )
     var output: String
 
     @Flag(help: "Replace a folder that is there.")
@@ -48,8 +52,9 @@ struct TokenizerTrain: ParsableCommand {
 
     func run() throws {
         guard overwrite || FileSystem.kind(of: output) == nil else {
-            throw UserError(.usage, "\(output) exists already: choose another --output, or replace it with --overwrite")
+            throw UserError(.usage, "\(output) exists already: choose another --out, or replace it with --overwrite")
         }
+        try checkReplaceable()
         let pool = WorkerPool(threadCount: try threads.threads())
         let size = try vocabularySize.whole("vocab_size", atLeast: 0)
         var trainer = try BytePairTrainer(
@@ -83,5 +88,21 @@ struct TokenizerTrain: ParsableCommand {
         try Console.output(
             "trained \(output): \(tokenizer.vocabularySize) tokens from \(trainer.byteCount) bytes of text\n"
         )
+    }
+
+    /// What `--overwrite` replaces has to be what this command wrote, and no run, no data and no book.
+    private func checkReplaceable() throws {
+        switch FileSystem.kind(of: output) {
+        case nil: return
+        case .folder:
+            let foreign = try FileSystem.names(inFolder: output).first { !BytePairTokenizer.fileNames.contains($0) }
+            guard let foreign else { return }
+            throw UserError(
+                .usage,
+                "\(output) holds \(foreign), which is no tokenizer's, and is not replaced: choose another --out"
+            )
+        case .file, .other:
+            throw UserError(.usage, "\(output) is no folder, and is not replaced: choose another --out")
+        }
     }
 }
