@@ -107,6 +107,27 @@ struct LaunchCommandTests {
         #expect(result.errors == "ddp-train: error: \(line)\n")
     }
 
+    @Test("What every rank would find wrong with data and folder is said once")
+    func missingData() throws {
+        let data = try run.program.run("launch", "-n", "3", "--dataset=mnie")
+        #expect(data.exitCode == 65, "\(data)")
+        #expect(data.errorLines.count == 1 && data.errors.hasSuffix("; did you mean mine?\n"), "\(data)")
+        let resume = try run.program.run("launch", "-n", "3", "--init_from=resume", "--out_dir=nowhere")
+        #expect(resume.exitCode == 74, "\(resume)")
+        #expect(resume.errorLines.count == 1 && resume.errors.contains("there is no folder nowhere"), "\(resume)")
+    }
+
+    @Test("After a failure the last line says how to go on from what is saved", .enabled(if: hasProc))
+    func savedAfterFailure() throws {
+        let launcher = try start("killed", until: 45)
+        waitUntil { !launcher.isRunning || launcher.output.contains("checkpoints/step-00000040") }
+        kill(try writer(of: "killed"), SIGKILL)
+        let result = try launcher.wait()
+        #expect(result.exitCode == 137, "\(result)")
+        let line = /launch: iteration (\d+) is saved; the same command goes on from it with --init_from=resume/
+        #expect(result.errorLines.last?.wholeMatch(of: line) != nil, "\(result)")
+    }
+
     @Test("Only what can share work among ranks is launched")
     func otherCommands() throws {
         let result = try run.program.run("launch", "-n", "2", "sample")

@@ -77,8 +77,9 @@ struct Launch: ParsableCommand {
             }
             throw UserError(.usage, "\(arguments[0]) runs as one process, without launch; ranks run \(known.formatted)")
         }
-        let outDir = try (command as? Train)?.sources.resolve(presetForDataset: Preset.suiting).values.outDir
-        let plan = outDir.map(RestartPlan.init)
+        let configuration = try (command as? Train)?.sources.resolve(presetForDataset: Preset.suiting)
+        try configuration.map(Train.checkBeforeRanks)
+        let plan = configuration.map { RestartPlan(outDir: $0.values.outDir) }
 
         let job = Job(
             executable: try OwnExecutable.path(),
@@ -92,7 +93,13 @@ struct Launch: ParsableCommand {
             Self.continuation(of: arguments, plan?.beginning() ?? .first(overwriting: false))
         }
         let code = try supervisor.run()
-        if code != 0 { throw ExitCode(code) }
+        guard code != 0 else { return }
+        if code != ExitStatus.stopped, case .checkpoint(let iteration)? = plan?.beginning() {
+            Console.note(
+                "launch: iteration \(iteration) is saved; the same command goes on from it with --init_from=resume"
+            )
+        }
+        throw ExitCode(code)
     }
 
     /// - Parameters:

@@ -58,7 +58,7 @@ struct Train: ConfiguredCommand, RankedCommand {
         var configuration = asked
         let output = job.output
         if job.isMain { for notice in configuration.notices { output.note(notice) } }
-        try checkResume(configuration.values)
+        try Self.checkResume(configuration.values)
         let dataset = try openDataset(&configuration, job)
         if job.isMain { for notice in dataset.notices { output.note(notice) } }
         if let route = job.connection.route { output.line("network: \(route)") }
@@ -87,8 +87,19 @@ struct Train: ConfiguredCommand, RankedCommand {
         ]
     }
 
+    /// What every rank would find wrong on one machine: a launcher that looks first says it once.
+    ///
+    /// - Throws: `UserError`.
+    static func checkBeforeRanks(_ configuration: ResolvedConfiguration) throws {
+        let values = configuration.values
+        try checkResume(values)
+        // What no source names is looked for, or made, by rank 0.
+        guard configuration.origin(of: "dataset") != .builtIn else { return }
+        _ = try Dataset.open(folder: values.dataDir, name: values.dataset)
+    }
+
     /// Before data are looked for, which may take a download.
-    private func checkResume(_ values: TrainingConfiguration) throws {
+    private static func checkResume(_ values: TrainingConfiguration) throws {
         if values.initFrom == "resume" { try RunFiles(folder: values.outDir).checkResume() }
     }
 
