@@ -24,7 +24,7 @@ struct DDPTrain: ParsableCommand {
               ddp-train --init_from=resume
               ddp-train sample --start="To be"
 
-            Exit codes: 0 done; 64 wrong usage or configuration; 65 bad data or checkpoint; 69 a peer was lost or \
+            Exit codes: 0 done; 64 wrong usage or configuration; 65 bad data or checkpoint; 69 a rank was lost or \
             the network failed; 74 input or output failed; 75 stopped by a signal after saving (go on with --init_from=resume); 1 anything else.
             """,
         version: Version.text,
@@ -70,8 +70,7 @@ struct DDPTrain: ParsableCommand {
                 return 0
             }
             let isParsing = exitCode(for: error) == .validationFailure
-            let text = message(for: error)
-            Console.error(text.prefix(1).lowercased() + text.dropFirst())
+            Console.error(ParserMessage.text(message(for: error)))
             return isParsing ? UserError.Kind.usage.rawValue : UserError.Kind.other.rawValue
         }
     }

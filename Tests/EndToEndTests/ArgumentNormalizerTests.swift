@@ -61,11 +61,37 @@ import Training
             ("config --n-layers 4", "unknown option --n-layers; did you mean --n_layer?"),
             ("config --zzzzzzzz", "unknown option --zzzzzzzz; see ddp-train config --help"),
             ("config --json=maybe", "--json=maybe: must be true or false"),
+            (
+                "--nproc-per-node=2",
+                "unknown option --nproc-per-node, which is torchrun's: start ranks with ddp-train launch -n 4, or with mpirun "
+                    + "-np 4 ddp-train"
+            ),
+            ("--preset=char config", "the command config comes before its options, as in ddp-train config --help"),
+            (
+                "--seed 1 tokenizer info",
+                "the command tokenizer comes before its options, as in ddp-train tokenizer --help"
+            ),
             ("confg", "unknown command confg, and no configuration file has that name; did you mean config?"),
         ]
     )
     func errors(typed: String, message: String) {
         #expect(throws: UserError(.usage, message)) { try normalize(typed) }
+    }
+
+    @Test(
+        "What the parser finds wrong is said as everything else is",
+        arguments: [
+            (["sample", "--which=newest"], "which=newest: must be best or latest"),
+            (["eval", "--split=all"], "split=all: must be train or val"),
+            (["export"], "--out=<path> is missing"), (["report"], "<run> is missing"),
+            (["checkpoint", "diff", "a"], "<second> is missing"),
+            (["checkpoint", "list", "a", "b", "c"], "2 unexpected arguments: 'b', 'c'"),
+        ]
+    )
+    func parserMessages(arguments: [String], message: String) throws {
+        let normalized = try Self.normalizer.get().normalize(arguments)
+        let error = #expect(throws: (any Error).self) { try DDPTrain.parseAsRoot(normalized) }
+        #expect(ParserMessage.text(DDPTrain.message(for: try #require(error))) == message)
     }
 
     @Test("The parser's options are the registry's keys, in its groups")

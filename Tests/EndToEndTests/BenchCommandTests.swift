@@ -75,7 +75,7 @@ import Testing
             (["--steps=0"], "steps=0: must be a whole number of at least 1"),
             (["--vocab_size=x"], "vocab_size=x: must be a whole number of at least 1"),
             (["--n_head=3"], "n_head=3 (command line): n_head must divide n_embd"),
-            (["--preset=huge"], "'huge' is invalid for '--preset"),
+            (["--preset=huge"], "preset=huge: must be baby, char,"),
             (["--max_iters=3"], "unknown option --max_iters for bench"),
         ]
     )

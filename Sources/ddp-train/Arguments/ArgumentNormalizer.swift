@@ -24,6 +24,7 @@ struct ArgumentNormalizer {
         var rest = arguments[...]
         guard let command = try popCommand(&rest) else { return arguments }
         let options = table.commands[command] ?? [:]
+        let isImplied = rest.count == arguments.count
         var result = command.split(separator: " ").map { String($0) }
         let shortNames = table.passingOn[command]
         while var argument = rest.popFirst() {
@@ -34,7 +35,12 @@ struct ArgumentNormalizer {
                     return result + ["--", argument] + rest
                 }
             }
-            result += argument.hasPrefix("--") ? try normalize(argument, of: command, options, &rest) : [argument]
+            if argument.hasPrefix("--") {
+                result += try normalize(argument, of: command, options, &rest)
+            } else {
+                if isImplied { try checkForLateCommand(argument) }
+                result.append(argument)
+            }
         }
         return result
     }
@@ -144,11 +150,30 @@ struct ArgumentNormalizer {
                 "unknown option --\(typed) for \(command); \(owners.joined(separator: ", ")) \(owners.count == 1 ? "has" : "have") it"
             )
         }
+        if Self.launcherOptions.contains(knownName(typed, [:])) {
+            return UserError(
+                .usage,
+                "unknown option --\(typed), which is torchrun's: start ranks with ddp-train launch -n 4, or with mpirun "
+                    + "-np 4 ddp-train"
+            )
+        }
         let hint = NearestName.hint(for: typed, among: own.keys, prefix: "--")
         return UserError(
             .usage,
             "unknown option --\(typed)\(hint)\(hint.isEmpty ? "; see ddp-train \(command) --help" : "")"
         )
+    }
+
+    /// Those of torchrun, which stand before the program there.
+    private static let launcherOptions: Set<String> = [
+        "nproc_per_node", "nnodes", "node_rank", "master_addr", "master_port", "rdzv_backend", "rdzv_endpoint",
+        "standalone",
+    ]
+
+    /// A command behind an option would be taken for a configuration file.
+    private func checkForLateCommand(_ word: String) throws {
+        guard table.commands[word] != nil || table.groups[word] != nil, FileSystem.kind(of: word) == nil else { return }
+        throw UserError(.usage, "the command \(word) comes before its options, as in ddp-train \(word) --help")
     }
 
     /// A bare word is a configuration file, unless no file has that name and a command nearly has.
