@@ -50,7 +50,7 @@ import Testing
         #expect(content.settings.map(\.key.name) == ["wandb_project", "learning_rate"])
         #expect(
             content.notice(path: "finetune.py")
-                == "finetune.py: passed over lines 1, 2, 5, 6 (imports, and names of wandb runs)"
+                == "finetune.py: passed over lines 1, 2, 5, 6 (imports, and names of wandb runs: see TensorBoard)"
         )
         #expect(try ConfigurationFile.content(text: "bias = true", path: "a").notice(path: "a") == nil)
     }
@@ -69,7 +69,8 @@ import Testing
         arguments: [
             ("time = time.time()", "time = time.time()"), ("import", "import"), ("[model]", "[model]"),
             ("n_layer", "n_layer"),
-            ("out_dir = out", "out_dir = out"),
+            ("out_dir = out", "out_dir = out"), ("import time; n_layer = 3", "import time; n_layer"),
+            ("wandb_log = 1 +", "wandb_log = 1 +"),
             ("out_dir = 'ft-' + str(time.time())", "out_dir = 'ft-' + str"),
             ("n_layer = [1]", "n_layer = [1]"), ("n layer = 1", "n layer = 1"), ("= 1", "= 1"),
             ("out_dir = \"open", "out_dir = \"open"), ("n_layer = None", "n_layer = None"),

@@ -79,8 +79,13 @@ import Transformer
         ("activation", "gelu-tanh", "must be gelu, gelu_tanh, relu, relu_squared or silu; did you mean gelu_tanh?"),
         (
             "device", "cuda:0",
-            "computes on the CPU, on all its cores, and on many machines by MPI or TCP; for GPUs use nanoGPT or llm.c, which read "
-                + "the models that export writes; must be auto or cpu"
+            "this program computes on CPUs, which its kernels are written for, on one machine or many; on a GPU machine use nanoGPT "
+                + "or llm.c, whose checkpoints are read here; must be auto or cpu"
+        ),
+        (
+            "device", "mps",
+            "this program computes on CPUs, which its kernels are written for; on Apple silicon leave the option out, and matrix "
+                + "products go through Accelerate to the CPU's matrix units; must be auto or cpu"
         ),
         ("dtype", "bfloat16", "computes in float32 only; must be float32"),
         (

@@ -109,32 +109,146 @@ import Transformer
         log_interval = 10
         weight_decay = 1e-1
         """,
+        "eval_gpt2.py": """
+        # evaluate the base gpt2
+        batch_size = 8
+        eval_iters = 500 # use more iterations to get good estimate
+        eval_only = True
+        wandb_log = False
+        init_from = 'gpt2'
+        """,
+        "eval_gpt2_medium.py": """
+        # evaluate the base gpt2-medium
+        batch_size = 8
+        eval_iters = 500 # use more iterations to get good estimate
+        eval_only = True
+        wandb_log = False
+        init_from = 'gpt2-medium'
+        """,
+        "eval_gpt2_large.py": """
+        # evaluate the base gpt2-large
+        batch_size = 8
+        eval_iters = 500 # use more iterations to get good estimate
+        eval_only = True
+        wandb_log = False
+        init_from = 'gpt2-large'
+        """,
         "eval_gpt2_xl.py": """
+        # evaluate the base gpt2-xl
         batch_size = 8
         eval_iters = 500 # use more iterations to get good estimate
         eval_only = True
         wandb_log = False
         init_from = 'gpt2-xl'
         """,
+        "train_shakespeare_char.py": """
+        out_dir = 'out-shakespeare-char'
+        eval_interval = 250 # keep frequent because we'll overfit
+        eval_iters = 200
+        log_interval = 10
+        always_save_checkpoint = False
+        wandb_log = False
+        wandb_project = 'shakespeare-char'
+        wandb_run_name = 'mini-gpt'
+        dataset = 'shakespeare_char'
+        gradient_accumulation_steps = 1
+        batch_size = 64
+        block_size = 256 # context of up to 256 previous characters
+        n_layer = 6
+        n_head = 6
+        n_embd = 384
+        dropout = 0.2
+        learning_rate = 1e-3 # with baby networks can afford to go a bit higher
+        max_iters = 5000
+        lr_decay_iters = 5000 # usually the same as max_iters
+        min_lr = 1e-4
+        beta2 = 0.99
+        warmup_iters = 100
+        # on macbook also add
+        # device = 'cpu'  # run on cpu only
+        # compile = False # do not torch compile the model
+        """,
+        "train_shakespeare_char_cpu.py": """
+        device = 'cpu'
+        compile = False
+        eval_interval = 250 # keep frequent because we'll overfit
+        eval_iters = 20
+        log_interval = 10
+        always_save_checkpoint = False
+        wandb_log = False
+        wandb_project = 'shakespeare-char'
+        wandb_run_name = 'mini-gpt'
+        dataset = 'shakespeare_char'
+        gradient_accumulation_steps = 1
+        batch_size = 12
+        block_size = 64 # context of up to 64 previous characters
+        n_layer = 4
+        n_head = 4
+        n_embd = 128
+        dropout = 0.0
+        learning_rate = 1e-3 # with baby networks can afford to go a bit higher
+        max_iters = 2000
+        lr_decay_iters = 2000 # usually the same as max_iters
+        min_lr = 1e-4
+        beta2 = 0.99
+        warmup_iters = 100
+        # on macbook also add
+        # device = 'cpu'  # run on cpu only
+        # compile = False # do not torch compile the model
+        """,
     ]
 
-    @Test("nanoGPT's presets read as files of their form", arguments: nanoGPTFiles.keys.sorted())
+    @Test(
+        "nanoGPT's presets read as files of their form: each assignment counts",
+        arguments: nanoGPTFiles.keys.sorted()
+    )
     func nanoGPTFile(name: String) throws {
         try withFiles(Self.nanoGPTFiles) { folder in
             let path = "\(folder)/\(name)"
             let resolved = try ConfigurationSources(files: [path]).resolve()
+            var assignments = 0
+            for line in Self.nanoGPTFiles[name]!.split(separator: "\n") {
+                let content = ConfigurationFile.withoutComment(line).trimmingSpaces()
+                guard let (name, literal) = ConfigurationFile.assignment(content) else { continue }
+                let key = try #require(ConfigurationKey.named(name))
+                let found = key.argument(in: resolved.values)
+                if let number = ConfigurationLiteral.number(literal) {
+                    #expect(Double(found) == number, "\(line)")
+                } else {
+                    #expect(found == ConfigurationLiteral.quoted(literal) ?? literal.lowercased(), "\(line)")
+                }
+                assignments += 1
+            }
+            #expect(assignments >= 5)
             switch name {
             case "finetune_shakespeare.py":
-                #expect(resolved.values.initFrom == "gpt2-xl" && resolved.values.learningRate == 3e-5)
-                #expect(!resolved.values.decayLR && resolved.values.gradientAccumulationSteps == 32)
-                #expect(resolved.notices == ["\(path): passed over lines 1, 8 (imports, and names of wandb runs)"])
-            case "train_gpt2.py":
-                #expect(resolved.values.gradientAccumulationSteps == 40 && resolved.values.weightDecay == 0.1)
-                #expect(resolved.values.wandbRunName == "gpt2-124M" && resolved.notices.count == 1)
-            default:
-                #expect(resolved.values.evalOnly && resolved.values.evalIters == 500)
-                #expect(resolved.notices == [])
+                #expect(assignments == 13)
+                #expect(
+                    resolved.notices == [
+                        "\(path): passed over lines 1, 8 (imports, and names of wandb runs: see TensorBoard)"
+                    ]
+                )
+            case "train_gpt2.py": #expect(resolved.notices.count == 1)
+            default: #expect(resolved.notices == [])
             }
+        }
+    }
+
+    @Test(
+        "The presets char and baby are nanoGPT's file for characters and its form for a CPU",
+        arguments: [("train_shakespeare_char.py", Preset.char), ("train_shakespeare_char_cpu.py", .baby)]
+    )
+    func nanoGPTPreset(name: String, preset: Preset) throws {
+        try withFiles(Self.nanoGPTFiles) { folder in
+            var values = try ConfigurationSources(files: ["\(folder)/\(name)"]).resolve().values
+            let expected = preset.values
+            values.preset = preset
+            (values.outDir, values.dataset) = (expected.outDir, expected.dataset)
+            values.device = expected.device
+            values.compile = expected.compile
+            values.wandbProject = expected.wandbProject
+            values.wandbRunName = expected.wandbRunName
+            #expect(values == expected)
         }
     }
 

@@ -14,7 +14,7 @@ enum ConfigurationFile {
             guard !passedOver.isEmpty else { return nil }
             let lines = passedOver.map(String.init).joined(separator: ", ")
             return
-                "\(path): passed over line\(passedOver.count == 1 ? "" : "s") \(lines) (imports, and names of wandb runs)"
+                "\(path): passed over line\(passedOver.count == 1 ? "" : "s") \(lines) (imports, and names of wandb runs: see TensorBoard)"
         }
     }
 
@@ -48,14 +48,16 @@ enum ConfigurationFile {
             }
             guard let (name, literal) = assignment(content) else {
                 // nanoGPT's files name a run by the time of day.
-                if let name = assignedName(content), name.hasPrefix("wandb_") {
+                if let name = assignedName(content), name.hasPrefix("wandb_"),
+                    ConfigurationKey.named(name).map({ $0.kind == .text }) ?? true
+                {
                     result.passedOver.append(index + 1)
                     continue
                 }
                 throw UserError(
                     .usage,
-                    "\(origin): \(content.prefix(60)) is not a plain assignment; a line is key = value, with a number, "
-                        + "true or false, or text in quotes"
+                    "\(origin): \(content.prefix(60)) is not a plain assignment; write the value itself, as key = "
+                        + "value with a number, true or false, or text in quotes"
                 )
             }
             guard let key = ConfigurationKey.named(name) else {
@@ -75,6 +77,8 @@ enum ConfigurationFile {
     }
 
     private static func isImport(_ content: Substring) -> Bool {
+        // What stands behind a semicolon could be a setting.
+        guard !content.contains(";") else { return false }
         let words = content.split { $0 == " " || $0 == "\t" }
         return words.count > 1 && (words[0] == "import" || words[0] == "from" && words.contains("import"))
     }

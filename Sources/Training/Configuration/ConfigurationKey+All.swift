@@ -230,9 +230,9 @@ extension ConfigurationKey {
             remark: { value in
                 switch value {
                 case "mps", "metal":
-                    "computes on the CPU; on Apple silicon that is Accelerate, whose matrix units the CPU's cores share"
-                case let other where other.hasPrefix("cuda") || other == "gpu":
-                    "computes on the CPU, on all its cores, and on many machines by MPI or TCP; for GPUs use nanoGPT or llm.c, which read the models that export writes"
+                    "this program computes on CPUs, which its kernels are written for; on Apple silicon leave the option out, and matrix products go through Accelerate to the CPU's matrix units"
+                case let other where ["cuda", "gpu", "xpu", "rocm", "hip", "tpu"].contains { other.hasPrefix($0) }:
+                    "this program computes on CPUs, which its kernels are written for, on one machine or many; on a GPU machine use nanoGPT or llm.c, whose checkpoints are read here"
                 default: nil
                 }
             },

@@ -7,15 +7,15 @@ public enum Preset: String, Sendable, CaseIterable {
     /// One line for help.
     public var summary: String {
         switch self {
-        case .baby: "char, for a CPU"
-        case .char: "shakespeare_char"
+        case .baby: "char on a CPU"
+        case .char: "characters"
         case .tiny: "about 1M"
         case .small: "about 10M"
         case .medium: "about 30M"
-        case .large: "about 124M"
-        case .gpt2: "nanoGPT's GPT-2"
+        case .large: "86M to 124M"
+        case .gpt2: "124M"
         case .gpt2Medium: "355M"
-        case .none: "nanoGPT's defaults"
+        case .none: "defaults"
         }
     }
 

@@ -52,7 +52,7 @@ private enum ConfigurationHelp {
         case .integer: "n"
         case .number: "x"
         case .boolean: ConfigurationOption.booleanValueName
-        case .text: key.name.hasSuffix("_dir") ? "folder" : key.name == "profile" ? "file" : "text"
+        case .text: key.name.hasSuffix("_dir") ? "folder" : isFile(key) ? "file" : "text"
         case .choice(let choices): choices.joined(separator: "|")
         }
     }
@@ -65,11 +65,13 @@ private enum ConfigurationHelp {
         return builtIn == usual ? "(default: \(builtIn))" : "(default: \(builtIn); preset baby: \(usual))"
     }
 
+    private static func isFile(_ key: ConfigurationKey) -> Bool { ["profile", "hostfile"].contains(key.name) }
+
     private static func completion(of key: ConfigurationKey) -> CompletionKind? {
         switch key.kind {
         case .boolean: .list(["true", "false"])
         case .choice(let choices): .list(choices)
-        case .text: key.name.hasSuffix("_dir") ? .directory : key.name == "profile" ? .file() : nil
+        case .text: key.name.hasSuffix("_dir") ? .directory : isFile(key) || key.name == "init_from" ? .file() : nil
         case .integer, .number: nil
         }
     }
@@ -188,6 +190,18 @@ struct MachineOptions: ParsableArguments {
     @Option("device") var device: ConfigurationOption?
     @Option("dtype") var dtype: ConfigurationOption?
     @Option("profile") var profile: ConfigurationOption?
+}
+
+/// What nanoGPT's sample.py and bench.py are told to compute on; here it is always the same.
+struct DeviceOptions: ParsableArguments {
+    @Option("device") var device: ConfigurationOption?
+    @Option("dtype") var dtype: ConfigurationOption?
+    @Option("compile") var compile: ConfigurationOption?
+
+    /// - Throws: `UserError(.usage)` for what this program does not compute on, or in.
+    func check() throws {
+        for notice in try ConfigurationSources(options: givenOptions).resolve().notices { Console.note(notice) }
+    }
 }
 
 /// How ranks find and reach each other, whatever they do together.

@@ -24,8 +24,10 @@ struct Bench: ParsableCommand {
 
     @OptionGroup(title: "Shape") var shape: BenchShapeOptions
     @OptionGroup(title: "Measurement") var measurement: BenchMeasurementOptions
+    @OptionGroup(title: ConfigurationKey.Group.compatibility.rawValue) var device: DeviceOptions
 
     func run() throws {
+        try device.check()
         let options = shape.givenOptions + measurement.givenOptions
         let vocabularySize = try shape.vocabularySize?.whole("vocab_size", atLeast: 1, atMost: 1 << 24)
         let shape = try preset.shape(with: options, vocabularySize: vocabularySize)

@@ -53,7 +53,10 @@ struct Sample: ParsableCommand {
     @Option(help: ArgumentHelp("Decides what is drawn.", valueName: "n"))
     var seed: NumberText = 1337
 
+    @OptionGroup(title: ConfigurationKey.Group.compatibility.rawValue) var device: DeviceOptions
+
     func run() throws {
+        try device.check()
         let sampleCount = try sampleCount.whole("num_samples", atLeast: 1)
         var options = try options()
         let source = try source.load()
