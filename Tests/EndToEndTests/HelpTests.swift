@@ -67,6 +67,10 @@ struct HelpTests {
                 #expect(!text.lowercased().contains(word), "\(path) says \(word) where the others say \(ours)")
             }
             #expect(command.configuration.abstract.hasSuffix("."), "\(path)")
+            // Examples and tables are not to be wrapped: what is copied from them has to work.
+            for line in command.configuration.discussion.split(separator: "\n") where line.hasPrefix("  ") {
+                #expect(line.count <= 80, "\(path): \(line)")
+            }
             for line in text.split(separator: "\n") where line.hasPrefix("  --") {
                 guard let start = line.dropFirst(2).range(of: "  ")?.upperBound else { continue }
                 var help = line[start...].drop { $0 == " " }

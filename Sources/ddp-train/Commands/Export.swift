@@ -10,7 +10,7 @@ struct Export: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Write a trained model in the form of another tool.",
         discussion: """
-              hf    a folder that Hugging Face's transformers loads with GPT2LMHeadModel.from_pretrained
+              hf    a folder that transformers loads with GPT2LMHeadModel.from_pretrained
               llmc  a folder with llm.c's model.bin and tokenizer.bin
               gguf  one file for llama.cpp and the tools around it
 

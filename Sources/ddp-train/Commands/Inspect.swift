@@ -14,7 +14,7 @@ struct Inspect: ParsableCommand {
             every checkpoint that is kept (--keep_checkpoints), with a slider between them.
 
               ddp-train inspect --out_dir=out
-              ddp-train inspect --init_from=gpt2 --text="When Mary and John went to the store, John gave a drink to Mary"
+              ddp-train inspect --init_from=gpt2 --text="Mary and John saw Mary"
             """
     )
 
@@ -83,19 +83,47 @@ struct Inspect: ParsableCommand {
             notices.append(line)
             output.note(line)
         }
-        let variants = shape.variants.otherModel.map { "\($0.name)=\($0.value)" }
-        if !variants.isEmpty { notice("this model differs from GPT-2: \(variants.joined(separator: ", "))") }
+        remarks(on: source, text, asked: asked).forEach(notice)
+        let (inspections, shown) = try inspections(of: source, text, seed: seed, most: most, output, notice)
+        let report = InspectionReport(
+            title: "inspect: \(self.source.isRun ? self.source.outDir : source.folder)",
+            model: source.model,
+            text: text,
+            tokenizer: source.tokenizer,
+            inspections: inspections,
+            shown: shown,
+            notices: notices
+        )
+        try write(report, numbers: numbers)
+    }
+
+    /// What one should know before the page is read.
+    private func remarks(on source: TrainedModel, _ text: InspectedText, asked: Int?) -> [String] {
+        var lines: [String] = []
+        let variants = source.model.configuration.variants.otherModel.map { "\($0.name)=\($0.value)" }
+        if !variants.isEmpty { lines.append("this model differs from GPT-2: \(variants.joined(separator: ", "))") }
         if source.state?.options["document_mask"] == "true" {
-            notice("the run kept attention within documents; here it reaches over the whole text")
+            lines.append("the run kept attention within documents; here it reaches over the whole text")
         }
         if let asked, asked > text.tokens.count {
-            notice("\(text.source) has \(text.tokens.count) tokens to look at, not \(asked)")
+            lines.append("\(text.source) has \(text.tokens.count) tokens to look at, not \(asked)")
         } else if asked == nil, text.available > text.tokens.count + 1 {
-            notice(
+            lines.append(
                 "of the \(text.available) tokens of \(text.source) these are the first \(text.tokens.count): see --tokens"
             )
         }
+        return lines
+    }
 
+    /// Of every checkpoint that can be read, and the place among them of the one that was asked for.
+    private func inspections(
+        of source: TrainedModel,
+        _ text: InspectedText,
+        seed: UInt64,
+        most: Int,
+        _ output: RunOutput,
+        _ notice: (String) -> Void
+    ) throws -> (all: [Inspection], shown: Int) {
         var inspections: [Inspection] = []
         var shown = 0
         for folder in try folders(source, most: most, notice: notice) {
@@ -106,7 +134,9 @@ struct Inspect: ParsableCommand {
                 let checkpoint = source.state == nil ? nil : try Checkpoint(folder: folder)
                 let model =
                     isShown ? source.model : try checkpoint!.loadModel(pool: source.model.pool, forTraining: true)
-                guard model.configuration == shape else { throw UserError(.data, "\(folder) has another shape") }
+                guard model.configuration == source.model.configuration else {
+                    throw UserError(.data, "\(folder) has another shape")
+                }
                 let inspection = try Inspection(
                     model,
                     name: FileSystem.lastComponent(of: folder),
@@ -121,16 +151,7 @@ struct Inspect: ParsableCommand {
                 notice("left out: \(error.message)")
             }
         }
-        let report = InspectionReport(
-            title: "inspect: \(self.source.isRun ? self.source.outDir : source.folder)",
-            model: source.model,
-            text: text,
-            tokenizer: source.tokenizer,
-            inspections: inspections,
-            shown: shown,
-            notices: notices
-        )
-        try write(report, numbers: numbers)
+        return (inspections, shown)
     }
 
     /// The checkpoints to look at, in the run's order; another tool's model alone.

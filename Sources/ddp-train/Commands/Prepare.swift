@@ -14,7 +14,7 @@ struct Prepare: ParsableCommand {
               ddp-train prepare demo --characters 5_000_000
               ddp-train prepare --input book.txt letters.txt --name mine
               ddp-train prepare --input corpus/ more.jsonl.gz archive.tar.xz --name large
-              zcat pages.gz | ddp-train prepare --input - --separator '<|endoftext|>' --name pages
+              zcat pages.gz | ddp-train prepare --input - --name pages
 
             Files of plain text, named one by one, are one text: the first nine tenths are for training, the rest for \
             validation. A folder, a pattern, an archive, JSONL, and text with a --separator are documents: each is followed \

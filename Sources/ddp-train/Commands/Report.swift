@@ -7,7 +7,7 @@ struct Report: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Make the page of a run, or one on which several are laid over each other.",
         discussion: """
-              ddp-train report out                       # out/report.html, which a run writes while it goes on too
+              ddp-train report out                       # out/report.html
               ddp-train report out-a out-b --out ab.html
 
             The page is one file that fetches nothing: losses, learning rate, speed, samples, configuration with the origin of \
