@@ -58,7 +58,7 @@ import Testing
             (["plan", "--ranks=2"], "ranks=2: how fast is the network"),
             (["plan", "--ranks=2", "--bandwidth=quick"], "bandwidth=quick: must be above 0"),
             (["plan", "--ranks=0"], "ranks=0: must be a whole number of at least 1"),
-            (["plan", "--ranks=13", "--bandwidth=1"], "ranks=13: a step has 12 sequences"),
+            (["plan", "--ranks=13", "--bandwidth=1"], "ranks=13: an iteration has 12 sequences"),
             (["plan", "--vocab_size=0"], "vocab_size=0: must be a whole number of at least 1"),
             (["plan", "--n_head=3"], "n_embd=128"),
         ]

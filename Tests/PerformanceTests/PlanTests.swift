@@ -165,7 +165,7 @@ struct PlanTests {
         let many = #expect(throws: UserError.self) {
             try RunPlan(values: values(), data: data, ranks: 41, bandwidth: Bandwidth(parsing: "1"))
         }
-        #expect(many?.message.contains("a step has 40 sequences") == true)
+        #expect(many?.message.contains("an iteration has 40 sequences") == true)
         let unknown = #expect(throws: UserError.self) { try RunPlan(values: values(), data: data, ranks: 2) }
         #expect(unknown?.message.contains("--bandwidth") == true)
     }

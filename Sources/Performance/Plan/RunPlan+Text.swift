@@ -60,12 +60,12 @@ extension RunPlan {
                 """
         }
         var lines = [
-            "step: \(seconds(time.step)) (\(step)); \(Numbers.fixed(tokensPerSecond, 0)) tok/s",
+            "iteration: \(seconds(time.step)) (\(step)); \(Numbers.fixed(tokensPerSecond, 0)) tok/s",
             "evaluation: \(seconds(time.evaluation))"
                 + (time.sample > 0 ? ", its sample \(seconds(time.sample))" : "")
                 + (time.checkpoint > 0 ? ", a checkpoint \(seconds(time.checkpoint))" : ""),
             """
-            run: \(RunClock.text(seconds: time.run)) for \(Numbers.grouped(time.steps)) steps and \
+            run: \(RunClock.text(seconds: time.run)) for \(Numbers.grouped(time.steps)) iterations and \
             \(Numbers.grouped(time.evaluations)) evaluations
             """,
             "Slurm: --time=\(time.slurmTime) (the run, \(TimePlan.slurmMargin))",
@@ -76,7 +76,7 @@ extension RunPlan {
             )
             if idleShare > 0.001 {
                 lines.append(
-                    "idle: \(Numbers.fixed(100 * idleShare, 1))% of the ranks' time, as shares of a step are unequal"
+                    "idle: \(Numbers.fixed(100 * idleShare, 1))% of the ranks' time, as shares of an iteration are unequal"
                 )
             }
         }

@@ -101,7 +101,7 @@ public struct RunPlan: Sendable {
             throw UserError(
                 .usage,
                 """
-                ranks=\(ranks): a step has \(sequences) sequences (gradient_accumulation_steps x batch_size), so at most \
+                ranks=\(ranks): an iteration has \(sequences) sequences (gradient_accumulation_steps x batch_size), so at most \
                 \(sequences) ranks have something to do
                 """
             )

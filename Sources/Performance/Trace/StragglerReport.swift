@@ -128,7 +128,7 @@ public struct StragglerReport {
             ("last", 6),
         ])
         return [
-            "a step takes \(milliseconds(step)) ms, mean of \(steps); clocks are laid over each other to \(Numbers.fixed(uncertainty, 3)) ms",
+            "an iteration takes \(milliseconds(step)) ms, mean of \(steps); clocks are laid over each other to \(Numbers.fixed(uncertainty, 3)) ms",
             heading,
         ]
             + ranks.map { rank in
@@ -140,7 +140,7 @@ public struct StragglerReport {
                 ])
             }
             + [
-                "sums: \(milliseconds(sum)) ms after the last rank is ready (\(percent(sum / step)) of a step)",
+                "sums: \(milliseconds(sum)) ms after the last rank is ready (\(percent(sum / step)) of an iteration)",
                 verdict,
             ]
     }
@@ -152,18 +152,18 @@ public struct StragglerReport {
     var verdict: String {
         guard let latest else { return "" }
         let name = "rank \(latest.rank) (\(latest.host))"
-        let waits = "the others wait \(milliseconds(latest.late)) ms, \(percent(lateShare)) of a step, for it"
+        let waits = "the others wait \(milliseconds(latest.late)) ms, \(percent(lateShare)) of an iteration, for it"
         switch cause {
         case .none:
-            return "no straggler: ranks are ready within \(percent(lateShare)) of a step of each other"
+            return "no straggler: ranks are ready within \(percent(lateShare)) of an iteration of each other"
         case .network:
             return """
-                network: sums take \(percent(sum / step)) of a step once every rank is ready, and no rank is late by as much; \
+                network: sums take \(percent(sum / step)) of an iteration once every rank is ready, and no rank is late by as much; \
                 ddp-train doctor, started as the job was, measures every edge, and ddp-train bench-comm the ways to sum
                 """
         case .waiting where beginsLate(latest):
             return """
-                straggler: \(name); \(waits). Cause: waiting. It begins its steps \(milliseconds(latest.begins)) ms after the \
+                straggler: \(name); \(waits). Cause: waiting. It begins its iterations \(milliseconds(latest.begins)) ms after the \
                 first, with what it does between them: evaluating, saving, logging
                 """
         case .waiting:
@@ -184,7 +184,7 @@ public struct StragglerReport {
     private func unevenShare(_ rank: Rank) -> String {
         let others = meanOfOthers(rank) { Double($0.sequences) }
         guard Double(rank.sequences) > others else { return "" }
-        return ", with \(rank.sequences) sequences of a step where they have \(Numbers.short(others))"
+        return ", with \(rank.sequences) sequences of an iteration where they have \(Numbers.short(others))"
     }
 
     private func largestExcess(_ rank: Rank) -> String {
@@ -194,7 +194,7 @@ public struct StragglerReport {
     }
 
     private func partLines(_ rank: Rank) -> [String] {
-        ["a step takes \(milliseconds(step)) ms, mean of \(steps); the first worker's time by part:"]
+        ["an iteration takes \(milliseconds(step)) ms, mean of \(steps); the first worker's time by part:"]
             + rank.parts.filter { $0.value >= 0.005 }.sorted { ($0.value, $1.key) > ($1.value, $0.key) }.map {
                 TextTable.line([("  \($0.key)", -26), (milliseconds($0.value), 10), (" ms", 3)])
             }

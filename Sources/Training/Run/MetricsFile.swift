@@ -109,7 +109,7 @@ final class MetricsFile: TrainingObserver {
         // One call a line: a line is there or not, whatever happens to the process.
         guard write(descriptor, bytes, bytes.count) != bytes.count, !failed else { return }
         failed = true
-        note("cannot write \(path): \(String(cString: strerror(errno))); training goes on without it")
+        note("warning: cannot write \(path): \(String(cString: strerror(errno))); metrics are not written from here on")
     }
 
     /// Keeps what an uninterrupted run would have written before the point of the resume.

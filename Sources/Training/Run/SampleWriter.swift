@@ -44,7 +44,7 @@ final class SampleWriter: TrainingObserver {
             let name = CheckpointStore.name(iteration: report.iteration)
             try AtomicFile.write(bytes + Array("\n".utf8), to: "\(folder)/\(name).txt")
         } catch {
-            output.note("\(error)")
+            output.note("warning: the sample was not written: \(error)")
         }
         output.line("sample: \(Self.excerpt(of: bytes))")
     }

@@ -162,7 +162,9 @@ extension Trainer {
             communicator: communicator,
             on: values.evalOn,
             progress: { share in
-                output.progress("step \(iteration): evaluating, \(Int(share * 100))%\(remaining(after: iteration))")
+                output.progress(
+                    "iteration \(iteration): evaluating, \(Int(share * 100))%\(remaining(after: iteration))"
+                )
             },
             isCancelled: { stop.isRequested }
         )

@@ -14,7 +14,7 @@ extension Trainer {
     /// - Throws: `UserError(.inputOutput)` when it fails, is the last, or must not fail.
     func save(isBest: Bool, isLast: Bool) throws {
         guard let saver else { return }
-        output.progress("step \(iteration): saving")
+        output.progress("iteration \(iteration): saving")
         var state = CheckpointState(
             iteration: iteration,
             model: model.configuration,
@@ -41,7 +41,7 @@ extension Trainer {
     /// - Throws: `UserError(.inputOutput)` when it failed and must not.
     func collectSave(waiting: Bool) throws {
         guard let saver, saver.hasBegun else { return }
-        if waiting { output.progress("step \(iteration): saving") }
+        if waiting { output.progress("iteration \(iteration): saving") }
         guard let ended = saver.collect(waiting: waiting, progress: communicator.board.worked) else { return }
         try conclude(ended, isLast: false)
     }

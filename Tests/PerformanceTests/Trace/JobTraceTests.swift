@@ -112,7 +112,7 @@ struct JobTraceTests {
         #expect(abs(report.ranks[1].late - 30) < 0.1)
         #expect(report.ranks[1].timesLast == 5)
         #expect(report.verdict.contains("rank 1 (node1)"))
-        #expect(report.verdict.contains("6 sequences of a step where they have 4"))
+        #expect(report.verdict.contains("6 sequences of an iteration where they have 4"))
         #expect(report.verdict.contains("linear_forward +15"))
     }
 
@@ -130,7 +130,25 @@ struct JobTraceTests {
         ]).report
         #expect(late.cause == .waiting)
         #expect(late.straggler == 0)
-        #expect(late.verdict.contains("begins its steps"))
+        #expect(late.verdict.contains("begins its iterations"))
+    }
+
+    @Test("A rank's own profile is no place for the joined trace, and times that cannot be are none")
+    func ownProfile() throws {
+        let steps = steps(ready: 60, last: 60, sum: 1)
+        let trace = try trace([PlannedRank(steps: steps), PlannedRank(steps: steps)])
+        let before = try FileSystem.read(path)
+        let error = #expect(throws: UserError.self) { try trace.write(to: path) }
+        #expect(error?.kind == .usage)
+        #expect(try FileSystem.read(path) == before)
+
+        var text = String(decoding: before, as: UTF8.self)
+        text.replace("\n]", with: ",\n" + #"{"name":"loss","ph":"X","pid":0,"tid":0,"ts":1e308,"dur":-1}"# + "\n]")
+        try AtomicFile.write(text, to: path)
+        #expect(try JobTrace(place: path).profiles[0].steps == trace.profiles[0].steps)
+        text.replace(#""origin_ns":"#, with: #""origin_ns":9223372036854775807"#)
+        try AtomicFile.write(text, to: path)
+        #expect(throws: UserError.self) { try JobTrace(place: path) }
     }
 
     @Test("Where nobody is late, long sums are the network's, and short ones nobody's")
