@@ -57,6 +57,23 @@ struct ArrowsTests {
         }
     }
 
+    @Test(
+        "the numerical targets do without Foundation",
+        arguments: ["Transformer", "Compute", "Collectives", "Training"]
+    )
+    func foundation(target: String) throws {
+        let folder = Self.sources.appendingPathComponent(target)
+        let files = try #require(FileManager.default.enumerator(at: folder, includingPropertiesForKeys: nil))
+        for case let file as URL in files where file.pathExtension == "swift" {
+            for line in try String(contentsOf: file, encoding: .utf8).split(separator: "\n") {
+                #expect(
+                    Self.imported(String(line))?.hasPrefix("Foundation") != true,
+                    "\(target)/\(file.lastPathComponent)"
+                )
+            }
+        }
+    }
+
     /// The module that a line imports, or whose header it includes.
     private static func imported(_ line: String) -> String? {
         let words = line.split { $0 == " " || $0 == "\t" }.map(String.init)
