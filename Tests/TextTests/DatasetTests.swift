@@ -112,6 +112,33 @@ struct DatasetTests {
         #expect(half.message.contains("has no val.bin"))
     }
 
+    @Test("what was meant instead of a missing data set is suggested, prepared or known by name")
+    func nearestName() throws {
+        try write([1], to: "train.bin")
+        try write([1], to: "val.bin")
+        for (name, meant) in [("sett", "set"), ("shakespear_char", "shakespeare_char"), ("openwebtxt", "openwebtext")] {
+            let error = try #require(throws: UserError.self) { try Dataset.open(folder: folder.path, name: name) }
+            #expect(error.message.hasSuffix("; did you mean \(meant)?"), "\(error.message)")
+        }
+        let other = try #require(throws: UserError.self) { try Dataset.open(folder: folder.path, name: "tales") }
+        #expect(!other.message.contains("did you mean"))
+    }
+
+    @Test(
+        "a path in place of a name, and a data set in place of its folder, are refused with the options that are meant"
+    )
+    func pathForName() throws {
+        try write([1], to: "train.bin")
+        let options = "say --data_dir=\(folder.path) --dataset=set"
+        let path = folder("set")
+        #expect(
+            throws: UserError(.usage, "a data set is given by its name, not by its path \(path): \(options)")
+        ) { try Dataset.open(folder: "data", name: path) }
+        #expect(
+            throws: UserError(.data, "\(path) is a data set, not a folder of data sets: \(options)")
+        ) { try Dataset.open(folder: path, name: "set") }
+    }
+
     @Test("a name that is no folder's name is refused", arguments: ["", "..", ".hidden", "a/b", "/tmp"])
     func names(name: String) {
         let error = #expect(throws: UserError.self) { try Dataset.open(folder: folder.path, name: name) }

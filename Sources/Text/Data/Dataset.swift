@@ -53,22 +53,53 @@ public struct Dataset: Sendable {
     /// - Throws: `UserError(.data)` when it is missing (with the command that makes it), or its parts do not fit together;
     ///   `UserError(.usage)` for what is no name; `UserError(.inputOutput)` when a file cannot be read.
     public static func open(folder: String, name: String) throws -> Dataset {
+        if isDataset(name), name.contains("/") { throw mistakenForName(path: name) }
         try checkName(name)
         let path = folder + "/" + name
         guard FileSystem.kind(of: path) == .folder else {
-            let known = NamedDataset(rawValue: name) != nil
-            let command = known ? "prepare \(name)" : "prepare --input FILE --name \(name)"
-            let place = folder == "data" ? "" : " --data_dir \(folder)"
-            throw UserError(
-                .data,
-                "there is no data set \(name) in \(folder): make it with `ddp-train \(command)\(place)`"
-            )
+            throw isDataset(folder) ? mistakenForDataFolder(folder) : missing(name, folder: folder)
         }
         let descriptionPath = path + "/" + DatasetDescription.fileName
         if FileSystem.kind(of: descriptionPath) != nil {
             return try Dataset(name: name, path: path, description: DatasetDescription(path: descriptionPath))
         }
         return try Dataset(tokenFolder: path, name: name)
+    }
+
+    // MARK: - What is no name of a data set
+
+    /// Whether a path is a folder with tokens, as far as its names tell.
+    private static func isDataset(_ path: String) -> Bool {
+        guard FileSystem.kind(of: path) == .folder else { return false }
+        return [DatasetDescription.fileName, "\(Split.train.rawValue).bin"].contains {
+            FileSystem.kind(of: path + "/" + $0) == .file
+        }
+    }
+
+    private static func mistakenForName(path: String) -> UserError {
+        UserError(.usage, "a data set is given by its name, not by its path \(path): \(options(forPath: path))")
+    }
+
+    private static func mistakenForDataFolder(_ path: String) -> UserError {
+        UserError(.data, "\(path) is a data set, not a folder of data sets: \(options(forPath: path))")
+    }
+
+    private static func options(forPath path: String) -> String {
+        "say --data_dir=\(FileSystem.folder(of: path)) --dataset=\(FileSystem.lastComponent(of: path))"
+    }
+
+    /// With the command that makes it, and with the data set that may have been meant.
+    private static func missing(_ name: String, folder: String) -> UserError {
+        let prepared = ((try? FileSystem.names(inFolder: folder)) ?? []).filter { isDataset(folder + "/" + $0) }
+        let named = NamedDataset.allCases.map(\.rawValue)
+        let isNamed = named.contains(name)
+        let command = isNamed ? "prepare \(name)" : "prepare --input FILE --name \(name)"
+        let place = folder == "data" ? "" : " --data_dir \(folder)"
+        let hint = isNamed ? "" : NearestName.hint(for: name, among: Set(prepared + named))
+        return UserError(
+            .data,
+            "there is no data set \(name) in \(folder): make it with `ddp-train \(command)\(place)`\(hint)"
+        )
     }
 
     /// A name is one part of a path, so that a data set stays in its data folder.
