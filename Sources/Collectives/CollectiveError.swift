@@ -13,6 +13,7 @@ public struct Failure: Error, Equatable, Sendable {
     /// What happened to it, such as `its connection closed`.
     public let reason: String
 
+    /// A culprit and what happened to it, in words for messages.
     public init(culprit: String, reason: String) {
         self.culprit = culprit
         self.reason = reason
@@ -20,10 +21,12 @@ public struct Failure: Error, Equatable, Sendable {
 }
 
 extension Failure: CustomStringConvertible {
+    /// `rank 2 (node7): its connection closed`
     public var description: String { "\(culprit): \(reason)" }
 }
 
 extension CollectiveError: CustomStringConvertible {
+    /// One line, without the kind of error.
     public var description: String {
         switch self {
         case .usage(let message): message

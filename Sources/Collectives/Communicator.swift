@@ -9,9 +9,11 @@ import CVectorKernels
 /// Every rank must call the same collectives in the same order; messages carry what they belong to, and ranks that are out of
 /// step are told so. All calls come from one thread. A collective of one rank does nothing.
 public final class Communicator {
+    /// From 0, below `worldSize`.
     public let rank: Int
     /// All ranks, in order.
     public let members: [Member]
+    /// Where this rank's threads write how far they are.
     public let board: ProgressBoard
     /// The iteration that messages carry.
     public var step = 0
@@ -37,6 +39,7 @@ public final class Communicator {
         case native
     }
 
+    /// Ranks of the job; 1 for a process alone.
     public var worldSize: Int { members.count }
     /// Rank 0, which saves and prints.
     public var isMain: Bool { rank == 0 }
@@ -133,6 +136,7 @@ public final class Communicator {
 
     /// A collective as the communication thread carried it out.
     public struct Span: Sendable {
+        /// What was carried out.
         public let work: Work
         /// Nanoseconds of the monotonic clock, as `Profile` has them.
         public let start, end: UInt64

@@ -10,13 +10,19 @@ public final class JobConnection {
     public enum Transport: String, Sendable, CaseIterable {
         /// MPI under its launcher where it is built in, else TCP.
         case auto
+        /// One rank, whatever the environment says.
         case none
+        /// Sockets between the ranks.
         case tcp
+        /// MPI, or an error where it cannot be used.
         case mpi
     }
 
+    /// How a process joins a job.
     public struct Options: Sendable {
+        /// What is asked for; `auto` lets the launcher decide.
         public var transport: Transport
+        /// How gradients are summed.
         public var allReduce: Communicator.AllReduce
         /// Name, address or network of an interface; empty for the one that leads to rank 0.
         public var interface: String
@@ -29,6 +35,7 @@ public final class JobConnection {
         /// Whether the job is there to compare all the ways in which it can sum: `JobConnection.routes`.
         public var comparesRoutes: Bool
 
+        /// The defaults are those of the options of a run, for which `timeout` is 60 seconds.
         public init(
             transport: Transport,
             allReduce: Communicator.AllReduce = .ring,
@@ -50,11 +57,15 @@ public final class JobConnection {
 
     /// A transport, and how it sums.
     public struct Route {
+        /// Never `auto`.
         public let transport: Transport
+        /// The algorithm on it.
         public let allReduce: Communicator.AllReduce
+        /// Sums over this way.
         public let communicator: Communicator
     }
 
+    /// Over the transport and with the sum that were asked for.
     public let communicator: Communicator
     /// How ranks reach each other, such as `tcp, eth0 (10.0.0.5)`; nil for one rank.
     public let route: String?

@@ -10,7 +10,9 @@
 /// workers share the first touch, and what is never touched takes no memory. They ask for large pages where the system has
 /// them on request: 2 GB of a model's buffers were there after 4 s of page faults, and after 0.4 s with large pages.
 public struct FloatBuffer: ~Copyable, @unchecked Sendable {
+    /// 64-byte aligned, valid while the buffer lives.
     public let base: UnsafeMutablePointer<Float>
+    /// In floats.
     public let count: Int
     /// What `munmap` takes, for memory that came from `mmap`.
     private let mapping: (base: UnsafeMutableRawPointer, size: Int)?
@@ -19,6 +21,7 @@ public struct FloatBuffer: ~Copyable, @unchecked Sendable {
     private static let mappedSize = 1 << 22
     private static let largePage = 1 << 21
 
+    /// Zeros; `count` may be 0.
     public init(count: Int) {
         precondition(count >= 0)
         self.count = count

@@ -25,8 +25,11 @@ public enum Orientation {
 /// computes, so that work may be cut to suit the number of workers. BLAS (OpenBLAS; Accelerate on macOS) computes the rest;
 /// there, tiles have sizes that do not depend on the workers, so that results do not either.
 public enum MatrixProduct {
+    /// Who computes products; the raw values are those of DDP_TRAIN_GEMM.
     public enum Implementation: String, Sendable {
+        /// Vector kernels of `CVectorKernels`.
         case own
+        /// OpenBLAS, or Accelerate on macOS.
         case blas
     }
 

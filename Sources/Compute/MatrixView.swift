@@ -2,11 +2,16 @@
 ///
 /// `stride` is the distance between rows in elements, so a view can be a slice of columns (one head of a projection).
 public struct MatrixView {
+    /// The first element of row 0.
     public let base: UnsafeMutablePointer<Float>
+    /// Rows seen; the memory may have more.
     public let rows: Int
+    /// Elements seen of each row.
     public let columns: Int
+    /// From the start of a row to that of the next, in elements.
     public let stride: Int
 
+    /// A view of memory that is not copied; `stride` nil for rows without gaps.
     public init(_ base: UnsafeMutablePointer<Float>, rows: Int, columns: Int, stride: Int? = nil) {
         self.base = base
         self.rows = rows
@@ -26,6 +31,7 @@ public struct MatrixView {
         return MatrixView(base + range.lowerBound, rows: rows, columns: range.count, stride: stride)
     }
 
+    /// Reads one element; neither index is checked.
     public subscript(row: Int, column: Int) -> Float {
         base[row * stride + column]
     }

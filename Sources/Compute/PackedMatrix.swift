@@ -9,17 +9,21 @@ import CVectorKernels
 /// ```
 /// Where BLAS computes the products nothing is packed, and the matrix itself is multiplied.
 public struct PackedMatrix {
+    /// Whether op(b) is the source or its transpose.
     public let orientation: Orientation
     let source: MatrixView
     let memory: UnsafeMutablePointer<Float>
 
+    /// Copies nothing: `pack` does. Where BLAS computes, every product reads `source`.
     public init(_ source: MatrixView, _ orientation: Orientation, in memory: UnsafeMutablePointer<Float>) {
         self.source = source
         self.orientation = orientation
         self.memory = memory
     }
 
+    /// Rows of op(b): what each product sums over.
     public var depth: Int { orientation == .plain ? source.rows : source.columns }
+    /// Columns of op(b), those of the products.
     public var columns: Int { orientation == .plain ? source.columns : source.rows }
 
     /// Floats of memory for a factor of this shape.

@@ -44,7 +44,9 @@ public enum Processors {
             return max(1, (time + period - 1) / period)
         }
     #else
+        /// Nil: only Linux tells cores by affinity.
         public static var allowedCores: [Int]? { nil }
+        /// Nil: only Linux has container quotas.
         public static var quota: Int? { nil }
     #endif
 }

@@ -21,6 +21,7 @@ import Synchronization
 public final class Profile {
     /// A measured part of one worker's time.
     public struct Event: Sendable {
+        /// What the worker was at.
         public let part: Part
         /// Nanoseconds of the monotonic clock.
         public let start, end: UInt64
@@ -28,6 +29,7 @@ public final class Profile {
 
     /// A closure that was recorded, in nanoseconds of the monotonic clock.
     public struct Recording: Sendable {
+        /// Moments, not durations.
         public let start, end: UInt64
         /// Nanoseconds for which the calling thread had a processor meanwhile.
         public let processorTime: UInt64
@@ -130,6 +132,7 @@ public final class Profile {
 }
 
 extension Profile {
+    /// Threads of the pool.
     public var workerCount: Int { recorders.count }
 
     /// Duration of the recorded closures together.

@@ -7,17 +7,24 @@ public enum VectorOperations {
 
     /// What AdamW needs besides the buffers; one step, one group of parameters.
     public struct AdamW: Sendable {
+        /// η of this step.
         public var learningRate: Float
+        /// β₁, the decay of the first moments.
         public var beta1: Float
+        /// β₂, the decay of the second moments.
         public var beta2: Float
+        /// Added to the root of the second moment.
         public var epsilon: Float
+        /// λ; 0 where nothing decays.
         public var weightDecay: Float
         /// `1 - beta1^step` and `1 - beta2^step`, steps counted from 1.
         public var biasCorrection1: Float
+        /// `1 - beta2^step`.
         public var biasCorrection2: Float
         /// Multiplies the gradient on the way in (clipping).
         public var gradientScale: Float
 
+        /// The defaults are the ε of the paper and a gradient taken as it is.
         public init(
             learningRate: Float,
             beta1: Float,

@@ -18,6 +18,7 @@ import Synchronization
 /// Until `commit` returns, a file that was there before stays as it was. Without `commit`, nothing is left behind but by
 /// a process that was killed: a file named `.NAME.PID-N.partial`.
 public final class AtomicFile {
+    /// Its name once it is whole.
     public let path: String
     private let temporaryPath: String
     private var descriptor: Int32

@@ -19,6 +19,7 @@
 /// A reader sees the old folder or the new one. Where the file system can exchange two names (Linux's ext4, xfs, btrfs,
 /// overlay; APFS) there is no moment without either; elsewhere the old one is moved aside for the moment between two renames.
 public final class AtomicFolder {
+    /// Its name once it is whole.
     public let path: String
     /// Where to put the content until `commit`.
     public let temporaryPath: String

@@ -10,12 +10,14 @@ import Crypto
 
 /// SHA-256 as 64 lowercase hexadecimal digits.
 public enum Checksum {
+    /// The digest of bytes in memory.
     public static func sha256(of bytes: UnsafeRawBufferPointer) -> String {
         var hash = SHA256()
         hash.update(bufferPointer: bytes)
         return hexadecimal(hash.finalize())
     }
 
+    /// The digest of the text's UTF-8.
     public static func sha256(of text: String) -> String {
         var text = text
         return text.withUTF8 { sha256(of: UnsafeRawBufferPointer($0)) }

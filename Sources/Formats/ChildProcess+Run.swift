@@ -7,6 +7,7 @@
 #endif
 
 extension ChildProcess {
+    /// How a program that `run` started ended.
     public struct Outcome: Sendable {
         /// The exit status, or 128 + the signal that ended it, as a shell has it.
         public let status: Int32

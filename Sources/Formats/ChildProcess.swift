@@ -15,6 +15,7 @@
 public struct ChildProcess: Sendable {
     /// How a process ended.
     public enum End: Equatable, Sendable {
+        /// With this exit status, 0 to 255.
         case exited(Int32)
         case killed(signal: Int32)
 
@@ -27,6 +28,7 @@ public struct ChildProcess: Sendable {
         }
     }
 
+    /// Its process id, and its group's where it leads one.
     public let id: pid_t
 
     /// Starts a program, open to signals even where this process blocks or ignores them.

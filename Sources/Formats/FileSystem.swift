@@ -11,6 +11,7 @@
 /// What throws throws `UserError(.inputOutput)` that names the call's purpose, the path and the cause; `read` with a limit
 /// throws `UserError(.data)` besides.
 public enum FileSystem {
+    /// What a path leads to; `other` is a device, a pipe or a socket.
     public enum ItemKind: Sendable { case file, folder, other }
 
     /// What lies at a path (symbolic links followed), or nil when nothing does.

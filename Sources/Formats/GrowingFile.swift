@@ -10,6 +10,7 @@
 ///
 /// After `synchronize` the bytes so far are on disk; whoever notes their number can go on from there after a crash.
 public final class GrowingFile {
+    /// Its name once it is whole.
     public let path: String
     private let temporaryPath: String
     private let descriptor: Int32

@@ -1,9 +1,11 @@
 /// Why a text is not JSON, and where.
 public struct JSONError: Error, Equatable, CustomStringConvertible, Sendable {
+    /// In words that go before "at byte 12".
     public let reason: String
     /// The byte in the text.
     public let offset: Int
 
+    /// `REASON at byte 12`
     public var description: String { "\(reason) at byte \(offset)" }
 }
 
@@ -16,6 +18,9 @@ extension JSONValue {
         self = try parser.document()
     }
 
+    /// The same for bytes in an array.
+    ///
+    /// - Throws: `JSONError`.
     public init(parsing bytes: [UInt8]) throws {
         self = try bytes.withUnsafeBytes { try JSONValue(parsing: $0) }
     }

@@ -6,15 +6,20 @@ public enum JSONValue: Equatable, Sendable {
     case bool(Bool)
     /// A number written without fraction or exponent that fits 64 bits.
     case integer(Int)
+    /// Any other number; a finite one, if it is to be written.
     case number(Double)
     case string(String)
     case array([JSONValue])
     case object([Member])
 
+    /// A name of an object with its value.
     public struct Member: Equatable, Sendable {
+        /// Without quotes or escapes.
         public let name: String
+        /// Of any kind.
         public let value: JSONValue
 
+        /// For objects that are written; that names are distinct is not checked.
         public init(_ name: String, _ value: JSONValue) {
             self.name = name
             self.value = value
@@ -27,10 +32,12 @@ public enum JSONValue: Equatable, Sendable {
         return members.first { $0.name == name }?.value
     }
 
+    /// Nil for anything but a string.
     public var stringValue: String? {
         if case .string(let value) = self { value } else { nil }
     }
 
+    /// Nil for anything but a whole number of 64 bits.
     public var integerValue: Int? {
         if case .integer(let value) = self { value } else { nil }
     }
@@ -44,14 +51,17 @@ public enum JSONValue: Equatable, Sendable {
         }
     }
 
+    /// Nil for anything but true and false.
     public var boolValue: Bool? {
         if case .bool(let value) = self { value } else { nil }
     }
 
+    /// Nil for anything but an array.
     public var arrayValue: [JSONValue]? {
         if case .array(let value) = self { value } else { nil }
     }
 
+    /// The members in their order; nil for anything but an object.
     public var objectValue: [Member]? {
         if case .object(let value) = self { value } else { nil }
     }

@@ -13,6 +13,7 @@
 public final class MappedFile: @unchecked Sendable {
     // Sendable: the mapping is never written and lives as long as this object.
 
+    /// The path that it was opened with.
     public let path: String
     /// The file's bytes, valid while this object lives.
     public let bytes: UnsafeRawBufferPointer

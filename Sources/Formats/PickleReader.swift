@@ -15,10 +15,14 @@ public enum PickleValue: Equatable, Sendable {
     case storage(TorchTensor.Storage)
     case tensor(TorchTensor)
 
+    /// A key of a dictionary with its value.
     public struct Pair: Equatable, Sendable {
+        /// Any value; most are strings.
         public let key: PickleValue
+        /// Any value.
         public let value: PickleValue
 
+        /// Two values that were read already.
         public init(key: PickleValue, value: PickleValue) {
             self.key = key
             self.value = value

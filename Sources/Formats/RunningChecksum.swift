@@ -4,8 +4,10 @@ import Crypto
 public struct RunningChecksum {
     private var hash = SHA256()
 
+    /// Of no bytes yet.
     public init() {}
 
+    /// Adds bytes after those that came before.
     public mutating func update(_ bytes: UnsafeRawBufferPointer) { hash.update(bufferPointer: bytes) }
 
     /// Of the bytes so far, as `Checksum` writes it.

@@ -4,13 +4,16 @@
 /// "data_offsets":[begin,end]}` and, optionally, `__metadata__` of strings to strings. The offsets count from the start of
 /// the data and cover it without hole or overlap. Source: https://huggingface.co/docs/safetensors
 public struct SafetensorsFile: Sendable {
+    /// What the header says of a tensor.
     public struct Entry: Equatable, Sendable {
         /// The format's name of the element type, such as `F32` or `BF16`.
         public let dtype: String
+        /// Row-major; empty for a scalar.
         public let shape: [Int]
         /// Where the values lie, in bytes from the start of the file.
         public let byteRange: Range<Int>
 
+        /// The product of the shape; 1 for a scalar.
         public var elementCount: Int { shape.reduce(1, *) }
     }
 
@@ -22,8 +25,11 @@ public struct SafetensorsFile: Sendable {
         "U32": 4, "I32": 4, "F32": 4, "U64": 8, "I64": 8, "F64": 8,
     ]
 
+    /// The path that it was opened with.
     public let path: String
+    /// `__metadata__`; empty where the header has none.
     public let metadata: [String: String]
+    /// By name.
     public let tensors: [String: Entry]
     private let file: MappedFile
 

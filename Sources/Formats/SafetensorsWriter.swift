@@ -1,5 +1,6 @@
 /// Writes safetensors files (the format: `SafetensorsFile`).
 public enum SafetensorsWriter {
+    /// A tensor to write: its values are row-major and must be valid during the call.
     public typealias Tensor = (name: String, shape: [Int], values: UnsafeBufferPointer<Float>)
 
     /// Writes F32 tensors, in the order given, straight from memory to a file that appears when it is whole.

@@ -1,21 +1,28 @@
 /// A tensor of a file of PyTorch: where its elements lie among those of a storage.
 public struct TorchTensor: Equatable, Sendable {
+    /// What the elements are.
     public enum ElementType: Equatable, Sendable {
+        /// Floats that can be read.
         case float(FloatEncoding)
+        /// Anything else, by PyTorch's name such as `int64`; such elements are not read.
         case other(String)
     }
 
+    /// A run of elements in the archive, which tensors may share.
     public struct Storage: Equatable, Sendable {
         /// The entry `data/KEY` of the archive.
         public let key: String
+        /// The type of all of them.
         public let elements: ElementType
         /// In elements.
         public let count: Int
     }
 
+    /// Where its elements lie.
     public let storage: Storage
     /// The first element, in elements of the storage.
     public let offset: Int
+    /// Elements along each dimension; empty for a scalar.
     public let shape: [Int]
     /// In elements.
     public let strides: [Int]
@@ -38,6 +45,7 @@ public struct TorchTensor: Equatable, Sendable {
 ///
 /// Nothing of it is run: the pickle may name the constructors of tensors and nothing else.
 public struct TorchFile: Sendable {
+    /// The path that it was opened with.
     public let path: String
     /// What was saved.
     public let value: PickleValue

@@ -14,15 +14,18 @@ public struct UserError: Error, Equatable, CustomStringConvertible, Sendable {
         case other = 1
     }
 
+    /// Which exit code it ends the program with.
     public let kind: Kind
     /// One line: what failed, with which value, and what to do.
     public let message: String
 
+    /// `message` is one line, with the value and the mend.
     public init(_ kind: Kind, _ message: String) {
         self.kind = kind
         self.message = message
     }
 
+    /// The message alone.
     public var description: String { message }
 }
 

@@ -12,6 +12,7 @@ import Transformer
 /// What a file is, its first bytes say and not its name. Files are mapped: nothing is held in memory but the tensor
 /// that is being read.
 public struct PretrainedModel: Sendable {
+    /// The file or folder, as it was named.
     public let path: String
     /// Where the weights lie, and a tokenizer that may be beside them.
     public let folder: String

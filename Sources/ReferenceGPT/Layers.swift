@@ -22,6 +22,7 @@ public typealias Affine = (weight: [Double], bias: [Double]?)
 public enum ReferenceActivation: String, CaseIterable, Sendable {
     case gelu, gelu_tanh, relu
 
+    /// Of one element.
     public func value(_ u: Double) -> Double {
         switch self {
         case .gelu: 0.5 * u * (1 + erf(u * 0.5.squareRoot()))  // u times the normal distribution's P(Z <= u)
@@ -44,6 +45,7 @@ public enum ReferenceActivation: String, CaseIterable, Sendable {
     }
 }
 
+/// Each layer as functions of flat arrays: the forward pass, and the backward pass under it.
 public enum ReferenceLayers {
     /// Embedding: from token numbers to vectors. A token's vector is the sum of two learned ones: what the token is, and
     /// where in the sequence it stands.

@@ -2,14 +2,22 @@ private typealias L = ReferenceLayers
 
 /// The shape of a GPT: these numbers decide which parameters exist.
 public struct ReferenceConfiguration: Equatable, Sendable {
+    /// Transformer blocks, L.
     public var layerCount = 2
+    /// H; divides the embedding size.
     public var headCount = 2
+    /// Numbers that a token is between layers.
     public var embeddingSize = 8  // C
+    /// In tokens.
     public var blockSize = 8  // the longest sequence
+    /// Tokens are numbers below it.
     public var vocabularySize = 11  // V
+    /// Whether linear layers and LayerNorms add a learned vector.
     public var bias = true
+    /// Of every MLP.
     public var activation = ReferenceActivation.gelu
 
+    /// A model that is small enough for tests.
     public init() {}
 }
 
@@ -20,9 +28,11 @@ public struct ReferenceConfiguration: Equatable, Sendable {
 /// text, measure how surprised the model was, and move every parameter a little in the direction of less surprise.
 /// This is the plain form, slow and in Double; the tests hold the fast one against it. Names are Hugging Face's.
 public struct ReferenceGPT: Sendable {
+    /// Fixed at creation, as the parameters belong to it.
     public let configuration: ReferenceConfiguration
     /// All learned numbers, one tensor after the other, as `tensors` names them.
     public var parameters: [Double]
+    /// Where each tensor lies in `parameters`, by name, in the order of the forward pass.
     public let tensors: [(name: String, range: Range<Int>)]
     private var firstMoments, secondMoments: [Double]  // AdamW's averages of each derivative and of its square
 
@@ -57,9 +67,13 @@ public struct ReferenceGPT: Sendable {
 
     /// What a forward pass computed on its way in each block, kept because the backward pass needs it.
     public struct Block: Sendable {
+        /// The block's input, and what LayerNorm and attention made of it.
         public var (input, normalized1, attended) = ([Double](), [Double](), [Double]())  // (R, C)
+        /// Queries, keys and values of a row side by side, and each head's weights.
         public var (qkv, attentionWeights) = ([Double](), [Double]())  // (R, 3C), (B, H, T, T)
+        /// The stream between attention and MLP, and its LayerNorm.
         public var (middle, normalized2) = ([Double](), [Double]())  // (R, C)
+        /// Within the MLP, before and after its activation.
         public var (hidden, activated) = ([Double](), [Double]())  // (R, 4C)
     }
 

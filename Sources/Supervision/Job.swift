@@ -4,13 +4,16 @@ public struct Job: Sendable {
     public var executable: String
     /// What follows the program's name, for every rank.
     public var arguments: [String]
+    /// Processes, at least 1.
     public var rankCount: Int
     /// How often all ranks are started again after a failure.
     public var maxRestarts: Int
     /// What ranks find in their environment beside what says who they are.
     public var environment: [String: String]
+    /// How long the launcher waits for ranks that are to end.
     public var patience = Patience()
 
+    /// With the usual patience.
     public init(
         executable: String,
         arguments: [String],
@@ -36,15 +39,18 @@ public struct Job: Sendable {
         /// From the last rank's end, for what a process that it left may still write.
         public var afterEnd = Duration.milliseconds(500)
 
+        /// The usual waits; each can be set.
         public init() {}
     }
 
     /// How ranks are started again.
     public struct Continuation: Sendable {
+        /// What follows the program's name, in place of the job's own.
         public var arguments: [String]
         /// Where that begins, as in "going on from iteration 400".
         public var beginning: String
 
+        /// `beginning` is for the launcher's message alone.
         public init(arguments: [String], beginning: String) {
             self.arguments = arguments
             self.beginning = beginning

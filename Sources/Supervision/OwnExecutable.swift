@@ -8,6 +8,7 @@ import Formats
     import Glibc
 #endif
 
+/// The program that is running, to be started again for each rank.
 public enum OwnExecutable {
     /// The path of the program that this process runs, however it was named when it was started.
     ///

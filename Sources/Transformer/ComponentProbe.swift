@@ -4,6 +4,7 @@ import Compute
 public struct ComponentProbe {
     private let model: GPT
 
+    /// Copies nothing: each call computes with the parameters that the model has then.
     public init(_ model: GPT) { self.model = model }
 
     /// The first normalization of a block: x (rows, C) to (rows, C).

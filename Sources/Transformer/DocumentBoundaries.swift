@@ -3,8 +3,10 @@
 /// A document ends with its end-of-text token, which belongs to it; what follows begins the next one. The first and the last document
 /// of a window may be pieces. Positions are not counted anew: a token's position embedding is that of its place in the window.
 public struct DocumentBoundaries: Equatable, Sendable {
+    /// The id that ends a document.
     public var endOfText: Int32
 
+    /// Documents end with this id.
     public init(endOfText: Int32) { self.endOfText = endOfText }
 
     /// The documents of one sequence, as ranges of its `length` tokens: in order, without holes, none empty.

@@ -3,11 +3,14 @@ import Compute
 
 /// Identifies the dropout masks of a micro-batch: a function of the seed, the step and the sequence's number in the step.
 public struct DropoutKey: Sendable {
+    /// The run's.
     public var seed: UInt64
+    /// The iteration, counted from 0.
     public var step: Int
     /// The number of the micro-batch's first sequence within the step, counted over all micro-batches and ranks.
     public var firstSequence: Int
 
+    /// The key of the micro-batch whose first sequence has the number `firstSequence` in its step.
     public init(seed: UInt64, step: Int, firstSequence: Int) {
         self.seed = seed
         self.step = step

@@ -3,7 +3,9 @@ import Compute
 extension GPT {
     /// Bytes that a model takes, by what they are for.
     public struct MemoryEstimate: Equatable, Sendable {
+        /// Four for each float of the layout.
         public let parameters: Int
+        /// As many as `parameters`; 0 without training.
         public let gradients: Int
         /// AdamW's two moments, which the trainer allocates.
         public let moments: Int
@@ -12,6 +14,7 @@ extension GPT {
         /// Logits of a chunk or of a block of its rows, with what the head needs beside them: packed weights, or tiles and partial sums.
         public let logits: Int
 
+        /// The sum of the five, in bytes.
         public var total: Int { parameters + gradients + moments + activations + logits }
     }
 

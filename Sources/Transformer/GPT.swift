@@ -14,8 +14,11 @@ import Compute
 /// memory does not grow with the batch. A chunk passes in phases, each cut into tasks. How many there are may follow the number of
 /// workers, but no element's sum depends on what else its task computes: results have the same bits for any number of threads.
 public final class GPT {
+    /// The shape that it was made with.
     public let configuration: GPTConfiguration
+    /// Where each tensor lies in `parameters` and `gradients`.
     public let layout: ParameterLayout
+    /// Its threads compute all passes.
     public let pool: WorkerPool
     /// All parameters, in the order of `layout`.
     public let parameters: FloatBuffer
@@ -53,6 +56,7 @@ public final class GPT {
         self.gradients = gradients
     }
 
+    /// To be called before the first micro-batch of a step, as passes add to what is there.
     public func zeroGradients() {
         VectorOperations.clear(gradients.elements, pool: pool)
     }

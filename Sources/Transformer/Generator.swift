@@ -17,6 +17,7 @@ public final class Generator {
     /// Positions that the cache holds.
     private var length = 0
 
+    /// Allocates no cache: the first pass does.
     public init(model: GPT) {
         self.model = model
     }

@@ -3,7 +3,9 @@ import Compute
 extension ParameterLayout {
     /// A tensor as Hugging Face's GPT-2 has it.
     public struct HuggingFaceTensor: Equatable, Sendable {
+        /// Such as `transformer.h.0.attn.c_attn.weight`.
         public let name: String
+        /// As in the file: weights of linear layers are (in, out).
         public let shape: [Int]
         /// Elements of the flat buffer, or nil for a bias that this model does not have: zeros in the file.
         public let range: Range<Int>?

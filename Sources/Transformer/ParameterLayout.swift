@@ -4,9 +4,11 @@
 /// tied. Backward therefore finishes the flat gradient from its end to its beginning (the tied token embedding last), so a
 /// bucket for an all-reduce is a slice. Names and shapes are Hugging Face's for GPT-2: linear weights are stored `(in, out)`.
 public struct ParameterLayout: Equatable, Sendable {
+    /// A matrix, embedding or vector, and where it lies.
     public struct Tensor: Equatable, Sendable {
         /// Hugging Face's name, such as `transformer.h.0.attn.c_attn.weight`.
         public let name: String
+        /// Row-major; (in, out) for the weight of a linear layer.
         public let shape: [Int]
         /// Elements of the flat buffer.
         public let range: Range<Int>
@@ -16,14 +18,19 @@ public struct ParameterLayout: Equatable, Sendable {
 
     /// A linear layer's weight `(in, out)` and its bias `(out)`; a LayerNorm's `(C)` and `(C)`.
     public struct Affine: Equatable, Sendable {
+        /// Elements of the flat buffer; empty for a normalization that the model does not have.
         public let weight: Range<Int>
+        /// Elements of the flat buffer; nil in a model without biases.
         public let bias: Range<Int>?
     }
 
+    /// The tensors of one transformer block.
     public struct Block: Equatable, Sendable {
+        /// In the order of the buffer; the widths are (C, 3C) and (C, C) in attention, (C, 4C) and (4C, C) in the MLP.
         public let ln1, attention, attentionProjection, ln2, fullyConnected, mlpProjection: Affine
     }
 
+    /// In the order of the flat buffer, without gaps.
     public let tensors: [Tensor]
     /// Number of floats in the flat buffer.
     public let count: Int
@@ -31,12 +38,14 @@ public struct ParameterLayout: Equatable, Sendable {
     public let tokenEmbedding: Range<Int>
     /// wpe, (block size, C); empty where positions are not learned.
     public let positionEmbedding: Range<Int>
+    /// From first to last, one for each layer.
     public let blocks: [Block]
     /// Empty where nothing is normalized at the end.
     public let finalLayerNorm: Affine
     /// The weights of the output head, (V, C): wte itself, unless the head is not tied.
     public let outputHead: Range<Int>
 
+    /// Follows from the configuration alone; nothing is allocated.
     public init(_ configuration: GPTConfiguration) {
         var builder = Builder()
         let width = configuration.embeddingSize

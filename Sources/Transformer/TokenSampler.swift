@@ -17,6 +17,7 @@ public struct SamplingOptions: Equatable, Sendable {
     /// Generation ends when this token is drawn; it is not handed out.
     public var stopToken: Int32?
 
+    /// The defaults are those of nanoGPT's sample.py.
     public init(
         temperature: Double = 0.8,
         topK: Int? = 200,

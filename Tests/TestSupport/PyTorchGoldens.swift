@@ -18,33 +18,46 @@ public enum PyTorchGoldens {
     /// A model's shape, under nanoGPT's names.
     public struct Configuration: Decodable, Sendable {
         public let n_layer, n_head, n_embd, block_size, vocab_size: Int
+        /// Whether linear layers and LayerNorms have one.
         public let bias: Bool
+        /// `gelu`, `gelu_tanh` or `relu`.
         public let activation: String
     }
 
+    /// One batch with its loss.
     public struct Batch: Decodable, Sendable {
+        /// Of the model that computed it.
         public let configuration: Configuration
+        /// T of the batch.
         public let sequence_length: Int
         /// (B, T); targets are the tokens that follow.
         public let tokens, targets: [Int]
         /// Mean over all tokens, in nats.
         public let loss: Double
 
+        /// - Parameter kind: one of `kinds`.
+        /// - Throws: when its file is missing or not as expected.
         public init(_ kind: String) throws { self = try PyTorchGoldens.decode(kind) }
     }
 
+    /// A training run of a few steps.
     public struct Training: Decodable, Sendable {
+        /// Under nanoGPT's names.
         public struct Options: Decodable, Sendable {
             public let max_iters, batch_size, block_size, gradient_accumulation_steps: Int
             public let warmup_iters, lr_decay_iters: Int
             public let learning_rate, min_lr, weight_decay, beta1, beta2, grad_clip: Double
         }
 
+        /// Of the model that was trained.
         public let configuration: Configuration
+        /// What it was trained with.
         public let options: Options
         /// Of each step: the mean loss over its micro-batches, and the gradient's norm before clipping.
         public let losses, gradient_norms: [Double]
 
+        /// - Parameter kind: one of `trainingKinds`.
+        /// - Throws: when its file is missing or not as expected.
         public init(_ kind: String) throws { self = try PyTorchGoldens.decode("training_\(kind)") }
 
         /// nanoGPT's schedule: warm-up from above zero, then half a cosine.

@@ -3,6 +3,7 @@ import Foundation
 
 /// Ranks as threads of the test's process.
 public enum RankThreads {
+    /// What carries messages between the threads.
     public enum Transport: String, CaseIterable, Sendable {
         case inProcess, sockets
     }
@@ -19,6 +20,7 @@ public enum RankThreads {
         }
     }
 
+    /// The same over communicators that are there: one for each rank, in order.
     public static func run<Result>(
         _ communicators: [Communicator],
         _ body: @escaping (Communicator) throws -> Result

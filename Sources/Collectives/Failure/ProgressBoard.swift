@@ -23,8 +23,10 @@ public final class ProgressBoard: Sendable {
     private let wantedCount = Atomic<UInt64>(0)
     private let receivedCount = Atomic<UInt64>(0)
 
+    /// `preparing`, with all counts at zero.
     public init() {}
 
+    /// Set by the thread that trains, read by the control thread.
     public var activity: Activity {
         get { Activity(rawValue: activityValue.load(ordering: .relaxed))! }
         set { activityValue.store(newValue.rawValue, ordering: .relaxed) }
@@ -34,8 +36,10 @@ public final class ProgressBoard: Sendable {
     public var work: UInt64 { workCount.load(ordering: .relaxed) }
     /// Messages that have gone to the next rank of the ring, and have come from the previous one, since the start.
     public var sent: UInt64 { sentCount.load(ordering: .relaxed) }
+    /// Messages that have come from the previous rank of the ring, since the start.
     public var received: UInt64 { receivedCount.load(ordering: .relaxed) }
 
+    /// Counts one more part of `work`, from any thread.
     public func worked() { workCount.add(1, ordering: .relaxed) }
 
     func moved(sent: Int, received: Int) {

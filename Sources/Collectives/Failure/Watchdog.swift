@@ -18,6 +18,7 @@ public struct Watchdog: Sendable {
     /// The exit code when a peer was lost or the network failed; `UserError.Kind.network` has the same for the program.
     public static let peerLost: Int32 = 69
 
+    /// What announces a failure, and what leaves with an exit code; see the type for what they may not do.
     public init(
         announce: @escaping @Sendable (Failure) -> Void,
         leave: @escaping @Sendable (Failure, Int32) -> Void

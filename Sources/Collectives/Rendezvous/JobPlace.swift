@@ -1,21 +1,30 @@
 /// Which rank of which job a process is, as its launcher says by environment variables.
 public struct JobPlace: Equatable, Sendable {
+    /// Who started the ranks; raw values are for messages.
     public enum Launcher: String, Sendable {
         /// RANK, WORLD_SIZE and others, as torchrun and `ddp-train launch` set them.
         case variables = "RANK and WORLD_SIZE"
+        /// Open MPI's variables, OMPI_COMM_WORLD_RANK and others.
         case openMPI = "mpirun"
+        /// Variables of a Slurm step.
         case slurm = "srun"
+        /// PMI_RANK and PMI_SIZE, as MPICH sets them.
         case pmi = "PMI"
+        /// No variables: the hosts of a file, one of which is this machine.
         case hostfile = "--hostfile"
     }
 
+    /// Who says all this.
     public var launcher: Launcher
+    /// From 0, below `worldSize`.
     public var rank: Int
+    /// Ranks of the job, at least 1.
     public var worldSize: Int
     /// Ranks on this machine, where the launcher says it.
     public var localWorldSize: Int?
     /// Where rank 0 is to be met: a name or an address; nil when only MPI can tell.
     public var masterAddress: String?
+    /// The TCP port of rank 0: MASTER_PORT, else torchrun's or one that follows from the job's id.
     public var masterPort: UInt16
     /// What tells this job from others on the same machines.
     public var jobID: String

@@ -18,6 +18,7 @@ public struct JobSecret: Sendable {
     static let fileVariable = "DDP_TRAIN_SECRET_FILE"
     private static let shortest = 16
 
+    /// A secret that is known here already; its length is not checked.
     public init(_ text: String) {
         key = SymmetricKey(data: Array(text.utf8))
         isPublic = false

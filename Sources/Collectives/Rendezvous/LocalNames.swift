@@ -8,6 +8,7 @@
 
 /// What this machine is called and how it can be reached.
 public enum LocalNames {
+    /// By gethostname; `unknown` when that fails.
     public static var host: String {
         var name = [CChar](repeating: 0, count: 256)
         guard gethostname(&name, name.count - 1) == 0 else { return "unknown" }

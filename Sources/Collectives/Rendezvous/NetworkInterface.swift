@@ -8,9 +8,11 @@
 
 /// A network interface that is up, with its addresses.
 public struct NetworkInterface: Equatable, Sendable {
+    /// Such as `eth0`.
     public var name: String
     /// IPv4 and IPv6, as text; IPv6 of a link with its zone, `fe80::1%eth0`.
     public var addresses: [String]
+    /// Whether it leads to this machine alone.
     public var isLoopback: Bool
 
     /// Interfaces that are up and have an address, in the order of the system.

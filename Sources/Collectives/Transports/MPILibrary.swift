@@ -2,6 +2,7 @@ import CMPIShim
 
 /// The MPI that this program was built with, if any. Nothing here starts MPI.
 public enum MPILibrary {
+    /// Whether the build found MPI.
     public static var isBuiltIn: Bool { dt_mpi_built_in() }
 
     /// What the linked library calls itself, such as `Open MPI v4.1.4`; nil where MPI is not built in.

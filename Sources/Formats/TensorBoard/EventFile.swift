@@ -13,6 +13,7 @@ import CVectorKernels
 /// A record is the length of its data (u64), the masked CRC32C of these 8 bytes, the data, and their masked CRC32C; numbers are
 /// little-endian. Source: TFRecord and event.proto, as TensorBoard reads them.
 public final class EventFile {
+    /// Where it was made.
     public let path: String
     private let descriptor: Int32
 

@@ -2,7 +2,9 @@
 public struct Experiment: Sendable {
     /// A way to train, as the options of `ddp-train train` that differ from the baseline's.
     public struct Arm: Sendable {
+        /// As in the report's table.
         public let name: String
+        /// Without dashes, as the options' names.
         public let options: [(name: String, value: String)]
 
         /// The name of its runs' folder.
@@ -23,10 +25,12 @@ public struct Experiment: Sendable {
 
     /// As typed on the command line.
     public let name: String
+    /// A heading of the report.
     public let title: String
     /// What one may expect, and why; one or two sentences.
     public let question: String
     let focus: Focus
+    /// Without the baseline.
     public let arms: [Arm]
 
     init(

@@ -12,6 +12,7 @@ public final class ExperimentSession {
         var runs: [ExperimentRun] = []
     }
 
+    /// Whether all arms are trained, or somebody asked to stop before.
     public enum Outcome: Sendable { case finished, stopped }
 
     let experiments: [Experiment]

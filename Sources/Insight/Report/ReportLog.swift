@@ -36,6 +36,7 @@ public final class ReportLog: TrainingObserver {
         self.now = now
     }
 
+    /// Writes the page at the first step, and then when it is due.
     public func stepDone(_ report: StepReport) {
         record.updateMade(report.iteration + 1)
         defer { sawStep = true }
@@ -43,14 +44,17 @@ public final class ReportLog: TrainingObserver {
         write(.running)
     }
 
+    /// Writes the page when it is due.
     public func evaluationDone(_ report: EvaluationReport, model: GPT) {
         hasSamples = true
         guard isDue(Self.eventInterval) else { return }
         write(.running)
     }
 
+    /// Writes nothing: the checkpoint is read for the next page.
     public func checkpointSaved(_ report: SaveReport) { hasCheckpoints = true }
 
+    /// Writes the page once more, for good.
     public func runEnded(_ end: RunEnd, iteration: Int) {
         write(nil)
     }

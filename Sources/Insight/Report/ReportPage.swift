@@ -13,8 +13,11 @@ import Training
 public enum ReportPage {
     /// What was made of runs: the page's data, and what a user should know.
     public struct Result {
+        /// Where the page was written.
         public let path: String
+        /// The JSON within the page.
         public let data: JSONValue
+        /// What the user should know of the runs' files, a line each.
         public let notices: [String]
     }
 

@@ -5,11 +5,13 @@ import Transformer
 
 /// One statement about the model and what was measured of it.
 public struct SelfTestCheck: Equatable, Sendable {
+    /// The part of the model, such as `LayerNorm`.
     public let name: String
     /// What is true if it passes, and why it has to be.
     public let statement: String
     /// What was seen, with the limit.
     public let numbers: String
+    /// Whether the numbers keep to the limit.
     public let passed: Bool
 
     /// `ok    LayerNorm: …`
@@ -17,6 +19,7 @@ public struct SelfTestCheck: Equatable, Sendable {
         ["\(passed ? "ok  " : "FAIL")  \(name): \(statement)", "      \(numbers)"]
     }
 
+    /// One object: `name`, `statement`, `numbers`, `passed`.
     public var json: JSONValue {
         .object([
             .init("name", .string(name)), .init("statement", .string(statement)), .init("numbers", .string(numbers)),

@@ -27,6 +27,7 @@ public final class TensorBoardLog: TrainingObserver {
         self.note = note
     }
 
+    /// Appends the step's scalars, if it is a logged one.
     public func stepDone(_ report: StepReport) {
         guard report.isLogged else { return }
         append(
@@ -39,6 +40,7 @@ public final class TensorBoardLog: TrainingObserver {
         )
     }
 
+    /// Appends the losses, and the sample where one was written.
     public func evaluationDone(_ report: EvaluationReport, model: GPT) {
         let losses = report.losses
         append(

@@ -5,7 +5,9 @@ import Transformer
 
 /// Writes a model as a folder with the two files of llm.c: `model.bin` (see `LLMCFormat`) and `tokenizer.bin`.
 public enum LLMCExport {
+    /// The weights, under llm.c's name.
     public static let modelName = "model.bin"
+    /// The tokens' bytes, under llm.c's name; written only with a tokenizer.
     public static let tokenizerName = "tokenizer.bin"
 
     /// Writes the files; the folder appears when it is whole. Biases that the model does not have are zeros, and so

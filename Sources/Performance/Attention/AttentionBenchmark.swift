@@ -6,17 +6,23 @@ import Transformer
 /// Sets the model's tiled attention beside the plain one that holds whole matrices of weights: time, memory, and how far
 /// their results are apart, for one sequence of each length.
 public struct AttentionBenchmark: Sendable {
+    /// Heads of the layer.
     public let headCount: Int
+    /// Features of a head.
     public let headSize: Int
+    /// Tokens of each sequence, a comparison each.
     public let lengths: [Int]
+    /// Worker threads.
     public let threads: Int
     /// Untimed passes first.
     public let warmUp: Int
     /// Timed passes; nil for as many as take about half a second of each form, at least 3 and at most 50.
     public let repetitions: Int?
 
+    /// Tokens, by factors of two.
     public static let usualLengths = [64, 128, 256, 512, 1024, 2048, 4096]
 
+    /// Allocates nothing: `run` does.
     public init(
         headCount: Int,
         headSize: Int,
@@ -35,14 +41,19 @@ public struct AttentionBenchmark: Sendable {
 
     /// One form of attention at one length.
     public struct Form: Sendable {
+        /// Seconds of forward passes.
         public let forward: Spread
+        /// Seconds of backward passes.
         public let backward: Spread
         /// Besides q, k, v, the output and their gradients.
         public let bytes: Int
     }
 
+    /// Both forms at one length.
     public struct Comparison: Sendable {
+        /// Tokens of the sequence.
         public let length: Int
+        /// A block of query rows at a time.
         public let tiled: Form
         /// Nil where its matrices do not fit this machine's memory.
         public let plain: Form?

@@ -43,8 +43,11 @@ public enum BenchPreset: String, CaseIterable, Sendable {
 
 /// What a benchmark computes.
 public struct BenchShape: Sendable {
+    /// Where it comes from, for messages.
     public let preset: BenchPreset
+    /// The options: batch, dropout, threads and all others.
     public let training: TrainingConfiguration
+    /// The shape of the model that is trained.
     public let model: GPTConfiguration
 
     /// Worker threads.

@@ -10,12 +10,14 @@ import Transformer
 /// Three things are measured one after the other in one process, so that none disturbs another: the steps; between them,
 /// before and after, the machine's peak in matrix products; and then some more steps with their time by part.
 public struct StepBenchmark: Sendable {
+    /// What is trained.
     public let shape: BenchShape
     /// Steps before the measurement, which touch memory for the first time.
     public let warmUp: Int
     /// Steps to measure; nil for as many as take about ten seconds, at least 5 and at most 200.
     public let steps: Int?
 
+    /// Allocates nothing: `run` does.
     public init(shape: BenchShape, warmUp: Int = 2, steps: Int? = nil) {
         self.shape = shape
         self.warmUp = warmUp

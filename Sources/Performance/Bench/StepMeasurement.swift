@@ -4,7 +4,9 @@ import Transformer
 
 /// What was measured of whole training steps.
 public struct StepMeasurement: Sendable {
+    /// What was trained.
     public let shape: BenchShape
+    /// Steps before the measured ones.
     public let warmUp: Int
     /// Of each measured step.
     public let seconds: [Double]
@@ -12,8 +14,10 @@ public struct StepMeasurement: Sendable {
     public let peak: Double
     /// In bytes; nil where the system does not say.
     public let peakMemory: Int?
+    /// Of some more steps after the measured ones.
     public let profile: PartTimes
 
+    /// Of `seconds`.
     public var spread: Spread { Spread(seconds) }
 
     /// By the median step.
@@ -28,7 +32,9 @@ public struct StepMeasurement: Sendable {
 
 /// The workers' time by part.
 public struct PartTimes: Sendable {
+    /// Steps that were recorded, at least 1.
     public let steps: Int
+    /// Threads of the pool.
     public let workers: Int
     /// Of a step.
     public let wallSeconds: Double

@@ -7,10 +7,12 @@ import Training
 public struct AllReduceBenchmark {
     /// One size over one way.
     public struct Result: Equatable, Sendable {
+        /// Bytes of the sum, on each rank.
         public var bytes: Int
         /// Of the slowest rank, a repetition each.
         public var seconds: Spread
 
+        /// For one size.
         public init(bytes: Int, seconds: Spread) {
             self.bytes = bytes
             self.seconds = seconds
@@ -23,7 +25,9 @@ public struct AllReduceBenchmark {
         }
     }
 
+    /// Bytes of each sum, whole numbers of floats.
     public var sizes: [Int]
+    /// Timed sums of each size.
     public var repetitions: Int
 
     /// - Parameters:

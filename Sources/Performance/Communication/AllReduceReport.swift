@@ -6,10 +6,14 @@ import Training
 public struct AllReduceReport: Sendable {
     /// How the ranks of a job can sum: a transport and an algorithm.
     public struct Way: Sendable {
+        /// What carried the messages.
         public var transport: JobConnection.Transport
+        /// How they were summed.
         public var allReduce: Communicator.AllReduce
+        /// One for each size, in the order of the benchmark.
         public var results: [AllReduceBenchmark.Result]
 
+        /// The ways of one report have results for the same sizes.
         public init(
             transport: JobConnection.Transport,
             allReduce: Communicator.AllReduce,
@@ -24,6 +28,7 @@ public struct AllReduceReport: Sendable {
         var options: String { "--backend=\(transport.rawValue) --allreduce=\(allReduce.rawValue)" }
     }
 
+    /// The way that a job should take.
     public struct Recommendation: Equatable, Sendable {
         /// Its place among the ways.
         public var way: Int
@@ -31,7 +36,9 @@ public struct AllReduceReport: Sendable {
         public var reason: String
     }
 
+    /// Ranks of the job.
     public var ranks: Int
+    /// Different hosts among them.
     public var machines: Int
     /// How the ranks reach each other, such as `mpi, eth0 (10.0.0.5)`.
     public var route: String
@@ -40,6 +47,7 @@ public struct AllReduceReport: Sendable {
     /// At least one; the first is what a job takes without being told.
     public var ways: [Way]
 
+    /// At least one way.
     public init(ranks: Int, machines: Int, route: String, copyBandwidth: Double, ways: [Way]) {
         precondition(!ways.isEmpty)
         self.ranks = ranks
@@ -85,6 +93,7 @@ public struct AllReduceReport: Sendable {
 
     // MARK: Text
 
+    /// One object: the job's facts, `ways` with their sizes, and `recommendation` or null.
     public var json: JSONValue {
         .object([
             .init("ranks", .integer(ranks)),
@@ -125,6 +134,7 @@ public struct AllReduceReport: Sendable {
         )
     }
 
+    /// A table with a row for each size and three columns for each way.
     public var text: String {
         let title = """
             all-reduce of \(ranks) ranks on \(machines) \(machines == 1 ? "machine" : "machines") (\(route)); one thread \

@@ -5,10 +5,14 @@ import Formats
 public struct EdgeCheck: Equatable, Sendable {
     /// From a rank to the next one.
     public struct Edge: Equatable, Sendable {
+        /// The rank that sends.
         public var from: Member
+        /// The next one in the ring, which receives.
         public var to: Member
+        /// Of the best message, by the receiver's clock.
         public var bytesPerSecond: Double
 
+        /// What was measured from one rank to the next.
         public init(from: Member, to: Member, bytesPerSecond: Double) {
             self.from = from
             self.to = to
@@ -16,10 +20,12 @@ public struct EdgeCheck: Equatable, Sendable {
         }
     }
 
+    /// From each rank to the next, in order; the last leads to rank 0.
     public var edges: [Edge]
     /// Of a byte once round, by the number of edges.
     public var secondsPerEdge: Double
 
+    /// What was measured; `run` does so.
     public init(edges: [Edge], secondsPerEdge: Double) {
         self.edges = edges
         self.secondsPerEdge = secondsPerEdge

@@ -13,12 +13,16 @@ import Training
 
 /// Examines what this build and machine have for training, and what they lack.
 public struct Doctor {
+    /// Of the program, for the report.
     public var version: String
+    /// Folder of the data sets, which need not exist.
     public var dataDir: String
+    /// Folder that runs write to, which need not exist.
     public var outDir: String
     /// Worker threads to measure with.
     public var threads: Int
 
+    /// Measures nothing yet: `examine` does.
     public init(version: String, dataDir: String, outDir: String, threads: Int) {
         self.version = version
         self.dataDir = dataDir

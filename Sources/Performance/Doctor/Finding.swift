@@ -2,6 +2,7 @@ import Formats
 
 /// One thing that a build or a machine has or lacks.
 public struct Finding: Equatable, Sendable {
+    /// Whether something is to be done.
     public enum State: String, Sendable {
         case fine
         /// Not there, and not needed for everything; `advice` says for what and how to have it.
@@ -12,14 +13,18 @@ public struct Finding: Equatable, Sendable {
 
     /// The member of the JSON object.
     public var key: String
+    /// What was looked at, the first column for people.
     public var title: String
     /// For people.
     public var text: String
     /// For programs.
     public var value: JSONValue
+    /// `fine` unless it is told otherwise.
     public var state: State
+    /// What to do; nil where nothing is to be done.
     public var advice: String?
 
+    /// Without a `value`, programs get the text.
     public init(
         _ key: String,
         _ title: String,
@@ -39,8 +44,10 @@ public struct Finding: Equatable, Sendable {
 
 /// What `ddp-train doctor` found.
 public struct DoctorReport: Equatable, Sendable {
+    /// In the order in which they are shown.
     public var findings: [Finding]
 
+    /// Keys are to be distinct, as each is a member of `json`.
     public init(_ findings: [Finding]) {
         self.findings = findings
     }

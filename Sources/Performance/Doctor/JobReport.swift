@@ -8,8 +8,11 @@ public struct JobReport: Sendable {
     public var own: DoctorReport
     /// Every rank's report as its JSON object, in order.
     public var reports: [JSONValue]
+    /// The ranks in order.
     public var members: [Member]
+    /// How they reach each other, such as `tcp, eth0 (10.0.0.5)`.
     public var route: String
+    /// Speeds between neighbours.
     public var check: EdgeCheck
 
     /// Every rank calls it: examines itself, tells the others, and measures the edges with them.
@@ -66,6 +69,7 @@ public struct JobReport: Sendable {
         return DoctorReport(own.findings + [job] + edgeFindings + problems).text
     }
 
+    /// One object: `ok`, `route`, `seconds_per_edge`, `edges`, and `ranks` with every rank's report.
     public var json: JSONValue {
         .object([
             .init("ok", .bool(isFine)),

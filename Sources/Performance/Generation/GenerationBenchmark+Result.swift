@@ -4,7 +4,9 @@ import Transformer
 extension GenerationBenchmark {
     /// What was measured: a time for each repetition.
     public struct Result: Sendable {
+        /// What was asked for.
         public let benchmark: GenerationBenchmark
+        /// The ids that were given.
         public let prompt: [Int32]
         /// The first sample's tokens.
         public internal(set) var ids: [Int32] = []
@@ -49,6 +51,7 @@ extension GenerationBenchmark {
             return passes * Double(Self.weightBytes(configuration)) / readBandwidth
         }
 
+        /// One object: counts, speeds, seconds of each repetition, and the ids.
         public func json(of model: GPT) -> JSONValue {
             .object([
                 .init("parameters", .integer(model.layout.count)),

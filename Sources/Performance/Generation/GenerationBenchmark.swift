@@ -10,14 +10,18 @@ import Transformer
 /// ```
 /// Always the likeliest token is taken, so the same model gives the same ids everywhere, up to rounding.
 public struct GenerationBenchmark: Sendable {
+    /// Tokens of the prompt, at least 1.
     public var promptTokens: Int
     /// At least 2: the time of the first is that of the prompt.
     public var newTokens: Int
     /// Samples generated at once, at most `Generator.mostSamples`.
     public var samples: Int
+    /// Measured generations, at least 1.
     public var repetitions: Int
+    /// Of the prompt's random ids.
     public var seed: UInt64
 
+    /// Traps at counts that are too small.
     public init(promptTokens: Int, newTokens: Int, samples: Int = 1, repetitions: Int = 3, seed: UInt64 = 1337) {
         precondition(promptTokens >= 1 && newTokens >= 2 && repetitions >= 1)
         self.promptTokens = promptTokens

@@ -3,8 +3,10 @@ import Training
 
 /// The speed of a network link, as people write it.
 public struct Bandwidth: Equatable, Sendable {
+    /// More than 0.
     public var bytesPerSecond: Double
 
+    /// In bytes, not bits.
     public init(bytesPerSecond: Double) {
         self.bytesPerSecond = bytesPerSecond
     }

@@ -4,6 +4,7 @@ import Training
 
 /// What a plan must know of the data, whether or not they are there yet.
 public struct PlannedData: Equatable, Sendable {
+    /// Rows of the token embedding.
     public var vocabularySize: Int
     /// Where the vocabulary's size comes from, for the output.
     public var vocabularyOrigin: String
@@ -12,6 +13,7 @@ public struct PlannedData: Equatable, Sendable {
     /// Whether evaluations will write a sample, which takes a tokenizer.
     public var samples: Bool
 
+    /// Facts that are known; the other initializer finds them out.
     public init(vocabularySize: Int, vocabularyOrigin: String, bytes: Int?, samples: Bool) {
         self.vocabularySize = vocabularySize
         self.vocabularyOrigin = vocabularyOrigin

@@ -6,9 +6,12 @@ import Transformer
 /// algorithms", 2009); latency is not counted. Assumed: gradients of layers travel while the last chunk's backward pass goes
 /// on, those of the embeddings only after it, since the head shares the token embedding and its gradient is complete last.
 public struct Ring: Equatable, Sendable {
+    /// At least 1; one rank sends nothing.
     public var ranks: Int
+    /// Of each rank's link.
     public var bandwidth: Bandwidth
 
+    /// A ring whose links are all as fast.
     public init(ranks: Int, bandwidth: Bandwidth) {
         self.ranks = ranks
         self.bandwidth = bandwidth
@@ -21,9 +24,11 @@ public struct Ring: Equatable, Sendable {
 
     /// What a step spends on communication.
     public struct Cost: Equatable, Sendable {
+        /// Seconds on the wire.
         public var total: Double
         /// Behind the backward pass.
         public var hidden: Double
+        /// Seconds that the step is longer by.
         public var exposed: Double { total - hidden }
     }
 

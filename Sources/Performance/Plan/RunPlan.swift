@@ -5,19 +5,29 @@ import Transformer
 
 /// What a configuration will take before it is run: memory of a rank, time of a step, an evaluation and the run.
 public struct RunPlan: Sendable {
+    /// The options that were planned.
     public let values: TrainingConfiguration
+    /// The shape that they give on these data.
     public let model: GPTConfiguration
+    /// What is known of the data.
     public let data: PlannedData
+    /// Ranks, at least 1.
     public let ranks: Int
+    /// Of each rank's link; nil only for one rank.
     public let bandwidth: Bandwidth?
+    /// Worker threads of a rank.
     public let threads: Int
+    /// Of one rank, in bytes.
     public let memory: MemoryPlan
     /// Bytes that are free on this machine, and why the configuration does not fit them; nil when it does.
     public let available: Int?
+    /// One line for the user; nil when it fits.
     public let refusal: String?
+    /// In seconds.
     public let time: TimePlan
     /// Operations a second of matrix products, and bytes a second of copying.
     public let peak: Double
+    /// Bytes a second, read and written ones both counted, by all threads.
     public let copyBandwidth: Double
     /// Bytes a second of saving a checkpoint, nil where nothing can be written.
     public let storage: Double?
@@ -115,6 +125,7 @@ public struct RunPlan: Sendable {
         return Ring(ranks: ranks, bandwidth: bandwidth)
     }
 
+    /// Of all ranks together, by the time of a step without evaluations.
     public var tokensPerSecond: Double { Double(values.tokensPerIteration) / time.step }
 
     /// Share of a step's chunks that a rank with less to do than others waits.

@@ -5,10 +5,13 @@ import Transformer
 public struct TimePlan: Equatable, Sendable {
     /// Sequences of a chunk, and of the rank that has the most of a step.
     public let chunkSequences: Int
+    /// Of a step's sequences, those of the rank that has the most.
     public let sequencesPerRank: Int
     /// Forward and backward passes of a step.
     public let passes: Double
+    /// The gradient's clearing and norm, and AdamW; seconds of each step.
     public let update: Double
+    /// Of a step, all zero for one rank.
     public let communication: Ring.Cost
     /// One evaluation, without what follows it.
     public let evaluation: Double
@@ -16,7 +19,9 @@ public struct TimePlan: Equatable, Sendable {
     public let sample: Double
     /// One checkpoint.
     public let checkpoint: Double
+    /// Updates still to make.
     public let steps: Int
+    /// Evaluations still to make.
     public let evaluations: Int
     /// Checkpoints at most: every evaluation may be the best so far.
     public let checkpoints: Int
@@ -58,8 +63,10 @@ public struct TimePlan: Equatable, Sendable {
         checkpoints = values.evalOnly ? 0 : max(0, evaluations - 1)
     }
 
+    /// Seconds of a step, with what of communication is not hidden.
     public var step: Double { passes + update + communication.exposed }
 
+    /// Seconds of what is left of the run, with evaluations, samples and checkpoints.
     public var run: Double {
         Double(steps) * step + Double(evaluations) * (evaluation + sample) + Double(checkpoints) * checkpoint
     }

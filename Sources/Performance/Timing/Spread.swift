@@ -2,7 +2,9 @@ import Formats
 
 /// Median and spread of what was measured several times.
 public struct Spread: Equatable, Sendable {
+    /// Values, at least 1.
     public let count: Int
+    /// Quartiles are between the two nearest values, in proportion; all in the unit of the values.
     public let minimum, lowerQuartile, median, upperQuartile, maximum: Double
 
     /// - Parameter values: at least one.

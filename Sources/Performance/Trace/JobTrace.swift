@@ -89,6 +89,7 @@ public struct JobTrace {
     /// A moment of a rank's clock on rank 0's, both in nanoseconds.
     func onMainClock(_ time: Int, ofRank rank: Int) -> Int { offsets[rank]?.onOther(time) ?? time }
 
+    /// What the steps say of ranks that wait for each other.
     public var report: StragglerReport { StragglerReport(self) }
 
     /// Writes all ranks' events as one trace: a process each rank, microseconds from the first step of all.

@@ -94,6 +94,7 @@ public struct StragglerReport {
         lateShare = step > 0 ? max(0, latest?.late ?? 0) / step : 0
     }
 
+    /// What steps lose their time to, of what makes up a noteworthy share of them.
     public var cause: Cause {
         guard let latest, step > 0 else { return .none }
         guard max(latest.late, sum) / step >= Self.noteworthy else { return .none }
@@ -120,6 +121,7 @@ public struct StragglerReport {
 
     // MARK: For people
 
+    /// For a terminal: a table of the ranks and what it means, in milliseconds.
     public var lines: [String] {
         guard ranks.count > 1 else { return ["one rank: there is nobody to wait for"] + partLines(ranks[0]) }
         let heading = TextTable.line([
@@ -202,6 +204,7 @@ public struct StragglerReport {
 
     // MARK: For programs
 
+    /// One object: means in milliseconds, cause, straggler (a rank or null), verdict, and `ranks`.
     public var json: JSONValue {
         .object([
             .init("steps", .integer(steps)), .init("step_ms", .number(step)), .init("sum_ms", .number(sum)),

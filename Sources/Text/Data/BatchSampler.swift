@@ -35,7 +35,9 @@ public struct BatchSampler: Sendable {
         }
     }
 
+    /// What windows are cut from.
     public let sequence: TokenSequence
+    /// Inputs of a window, in tokens.
     public let blockSize: Int
     /// Sequences in a step over all micro-batches and ranks: accumulation * batch size.
     public let sequencesPerStep: Int

@@ -2,18 +2,23 @@ import Formats
 
 /// A prepared data set: two sequences of tokens, and the tokenizer that made them where it is known.
 public struct Dataset: Sendable {
+    /// The raw value is the split's name in files: train.bin, val.bin.
     public enum Split: String, CaseIterable, Sendable {
         case train
         case validation = "val"
     }
 
+    /// The folder's name, under the data folder.
     public let name: String
     /// The folder it lies in.
     public let path: String
     /// Nil for token files that come without one, such as nanoGPT's own GPT-2 data sets.
     public let tokenizer: (any Tokenizer)?
+    /// Ids are below it; the model's where that is smaller, see `limited(toVocabulary:)`.
     public private(set) var vocabularySize: Int
+    /// The tokens to train on.
     public private(set) var train: TokenSequence
+    /// The tokens kept from training.
     public private(set) var validation: TokenSequence
     /// Identifies the tokens and the tokenizer: SHA-256, the same wherever the data set lies.
     public let fingerprint: String
@@ -37,6 +42,7 @@ public struct Dataset: Sendable {
     /// `<|begin_of_text|>`, which llm.c puts between documents.
     private static let llama3EndOfText: Int32 = 128_000
 
+    /// `train` or `validation`.
     public func sequence(of split: Split) -> TokenSequence {
         switch split {
         case .train: train

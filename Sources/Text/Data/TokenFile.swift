@@ -44,6 +44,7 @@ public struct TokenFile: Sendable {
     /// Ids must fit the elements.
     public static let largestVocabulary = 1 << 16
 
+    /// The path that it was opened with.
     public let path: String
     /// Tokens in the file.
     public let count: Int

@@ -10,7 +10,9 @@ public struct TokenSequence: Sendable {
 
     /// What the tokens are, for messages: a path, of the first shard where there are several.
     public let source: String
+    /// Tokens in all shards together.
     public let count: Int
+    /// Ids are below it.
     public private(set) var vocabularySize: Int
     /// Where each shard starts, ascending from 0.
     let shardStarts: [Int]

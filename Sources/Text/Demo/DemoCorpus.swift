@@ -7,8 +7,11 @@ import Formats
 /// A model's loss comes down towards `optimum(tokens:targets:blockSize:)` on the same windows. A loss that is below it by
 /// more than chance proves that the model has seen what it should predict.
 public struct DemoCorpus: Sendable {
+    /// The name of its data set.
     public static let name = "demo"
+    /// Of `prepare demo`.
     public static let defaultSeed: UInt64 = 1337
+    /// Of `prepare demo`, before it is split; a character is a byte.
     public static let defaultCharacters = 1_000_000
 
     /// Identifies the grammar, and with a seed and a size every character of the text.
@@ -49,6 +52,7 @@ public struct DemoCorpus: Sendable {
         }
     }
 
+    /// All of the text that `generate` makes in pieces, in ASCII.
     public static func text(seed: UInt64 = defaultSeed, characters: Int = defaultCharacters) -> [UInt8] {
         var text: [UInt8] = []
         text.reserveCapacity(characters)
@@ -62,6 +66,7 @@ public struct DemoCorpus: Sendable {
     public struct Optimum: Equatable, Sendable {
         /// Of each target, (windows, blockSize) row-major: -log of its exact probability given the window before it.
         public let losses: [Double]
+        /// Targets of a window.
         public let blockSize: Int
 
         /// Over all targets.

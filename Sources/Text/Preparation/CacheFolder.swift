@@ -8,6 +8,7 @@ import Formats
 
 /// Where downloads are kept.
 public enum CacheFolder {
+    /// The environment variable that names the folder; empty counts as not set.
     public static let variable = "DDP_TRAIN_CACHE"
 
     /// `DDP_TRAIN_CACHE`; else the user's cache folder: `~/Library/Caches/ddp-train` on macOS, `$XDG_CACHE_HOME/ddp-train` or

@@ -1,5 +1,6 @@
 /// What to prepare.
 public struct PreparationRequest: Equatable, Sendable {
+    /// Where the text comes from.
     public enum Source: Equatable, Sendable {
         /// The user's own: files, folders, patterns, and "-" for standard input.
         case inputs([String])
@@ -9,9 +10,11 @@ public struct PreparationRequest: Equatable, Sendable {
         case demo(seed: UInt64, characters: Int)
     }
 
+    /// What is prepared.
     public var source: Source
     /// The data set becomes the folder `dataFolder/name`.
     public var name: String
+    /// The folder of all data sets.
     public var dataFolder: String
     /// Nil chooses: characters up to 2 MB of text, above it byte pairs that are trained on the text.
     public var tokenizer: TokenizerSource?
@@ -28,6 +31,7 @@ public struct PreparationRequest: Equatable, Sendable {
     public var shardSize: Int
     /// Of a data set that is published as shards: how many for training; nil for all.
     public var publishedShards: Int?
+    /// Worker threads that read and tokenize, at least 1.
     public var threads: Int
     /// Whether a data set of that name may be replaced.
     public var overwrite: Bool
@@ -38,10 +42,12 @@ public struct PreparationRequest: Equatable, Sendable {
     public static let validationShareOfFew = 0.1
     /// nanoGPT's, for openwebtext.
     public static let defaultSeed: UInt64 = 2357
+    /// Tokens: 200 MB at two bytes each.
     public static let defaultShardSize = 100_000_000
     /// Tokens of a tokenizer that is trained on the text.
     public static let trainedVocabularySize = 8192
 
+    /// One thread, and the defaults of everything that is not named here.
     public init(
         source: Source,
         name: String,
@@ -83,6 +89,7 @@ public struct PreparationRequest: Equatable, Sendable {
 
 /// How far a preparation is.
 public struct PreparationProgress: Equatable, Sendable {
+    /// What a preparation is at.
     public enum Stage: String, Sendable {
         case downloading, reading, tokenizing
         /// Counting what the text has, for a tokenizer of its own.
@@ -91,6 +98,7 @@ public struct PreparationProgress: Equatable, Sendable {
         case skipping
     }
 
+    /// What goes on now.
     public let stage: Stage
     /// Of the files, compressed ones as they are.
     public let doneBytes: Int
@@ -100,11 +108,15 @@ public struct PreparationProgress: Equatable, Sendable {
 
 /// What was prepared.
 public struct PreparationResult: Equatable, Sendable {
+    /// Documents of each split.
     public struct Documents: Equatable, Sendable {
+        /// For training.
         public let train: Int
+        /// For validation.
         public let validation: Int
     }
 
+    /// The data set's, which `--dataset` takes.
     public let name: String
     /// The data set's folder.
     public let path: String
@@ -112,10 +124,13 @@ public struct PreparationResult: Equatable, Sendable {
     public let tokenizer: String
     /// Whether the program chose the tokenizer.
     public let isTokenizerChosen: Bool
+    /// Ids are below it.
     public let vocabularySize: Int
     /// Nil for a data set that is published as tokens.
     public let textBytes: Int?
+    /// Tokens of the training split.
     public let trainTokens: Int
+    /// Tokens of the validation split.
     public let validationTokens: Int
     /// Documents of both splits; nil for one text that was cut in two.
     public let documents: Documents?

@@ -2,11 +2,16 @@ import Formats
 
 /// OpenAI's GPT-2 in its four sizes, as Hugging Face keeps them.
 public enum PublishedModel: String, CaseIterable, Sendable {
+    /// 124 million parameters.
     case small = "gpt2"
+    /// 355 million.
     case medium = "gpt2-medium"
+    /// 774 million.
     case large = "gpt2-large"
+    /// 1558 million.
     case extraLarge = "gpt2-xl"
 
+    /// Blocks, heads of each, and the width of the residual stream.
     public var shape: (layers: Int, heads: Int, width: Int) {
         switch self {
         case .small: (12, 12, 768)

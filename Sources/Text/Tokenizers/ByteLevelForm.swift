@@ -10,6 +10,7 @@ public struct ByteLevelForm: Sendable {
     /// Ids of tokens that text is never merged to.
     public let specialIDs: Set<Int>
 
+    /// Takes a `BytePairTokenizer`'s vocabulary and merges; for others makes merges that spell each token.
     public init(_ tokenizer: any Tokenizer) {
         guard let vocabulary = (tokenizer as? BytePairTokenizer)?.vocabulary else {
             let tokens = (0..<tokenizer.vocabularySize).map { tokenizer.decode([Int32($0)]) }

@@ -2,7 +2,9 @@ import Formats
 
 /// One token a Unicode scalar, as nanoGPT's shakespeare_char: ids are positions in a list of scalars.
 public struct CharacterTokenizer: Tokenizer {
+    /// `char`.
     public let name = "char"
+    /// No character ends a document.
     public let endOfText: Int32? = nil
 
     /// The scalar of each id.
@@ -33,8 +35,13 @@ public struct CharacterTokenizer: Tokenizer {
         self.pageStarts = pageStarts
     }
 
+    /// As many as there are scalars.
     public var vocabularySize: Int { scalars.count }
 
+    /// Appends one id for each scalar of UTF-8 text.
+    ///
+    /// - Throws: `UserError(.data)` naming the byte where the text is no UTF-8, or has a scalar that is not in the
+    ///   vocabulary.
     public func encode(_ text: UnsafeRawBufferPointer, into ids: inout [Int32]) throws {
         ids.reserveCapacity(ids.count + text.count)
         var position = 0
@@ -57,8 +64,10 @@ public struct CharacterTokenizer: Tokenizer {
         }
     }
 
+    /// The end of the text, or the start of a scalar that it breaks off in.
     public func lastCut(in text: UnsafeRawBufferPointer) -> Int { UTF8Scanner.lastBoundary(in: text) }
 
+    /// UTF-8 of the scalars; ids outside the vocabulary give nothing.
     public func decode(_ ids: [Int32]) -> [UInt8] {
         var bytes: [UInt8] = []
         for id in ids where id >= 0 && id < scalars.count { bytes.append(contentsOf: UTF8.encode(scalars[Int(id)])!) }

@@ -38,6 +38,9 @@ extension Tokenizer {
         return ids
     }
 
+    /// The ids of a text.
+    ///
+    /// - Throws: `UserError(.data)` naming the byte offset, in UTF-8, of what cannot be encoded.
     public func encode(_ text: String) throws -> [Int32] {
         try encode(Array(text.utf8))
     }

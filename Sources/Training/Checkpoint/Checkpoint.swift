@@ -12,7 +12,9 @@ import Transformer
 /// | optimizer.safetensors | both moments of AdamW, as `exp_avg.NAME` and `exp_avg_sq.NAME` |
 /// | state.json | `CheckpointState`, the SHA-256 of every other file, and one of all that |
 public struct Checkpoint: Sendable {
+    /// The path that it was opened with.
     public let folder: String
+    /// Read when it was opened.
     public let state: CheckpointState
     /// SHA-256 of each file by name.
     let hashes: [String: String]
@@ -38,6 +40,7 @@ public struct Checkpoint: Sendable {
     /// `state.json`, for programs.
     public var description: JSONValue { state.json(files: hashes) }
 
+    /// Whether the folder has a state.json; nothing is read.
     public static func isCheckpoint(_ folder: String) -> Bool {
         FileSystem.kind(of: folder + "/" + stateFile) == .file
     }

@@ -5,15 +5,19 @@ import Formats
 public struct CheckpointDifference {
     /// A fact about the run, or an option, with both values.
     public struct Fact: Equatable, Sendable {
+        /// As in state.json, or of the option.
         public let name: String
         /// Nil where only the other one has it.
         public let first: String?
+        /// Nil where only the first one has it.
         public let second: String?
     }
 
     /// A tensor that both have, in the same shape, with other values.
     public struct Tensor: Equatable, Sendable {
+        /// As in the safetensors file.
         public let name: String
+        /// Of both.
         public let shape: [Int]
         /// Elements that are not equal.
         public let differing: Int
@@ -25,17 +29,24 @@ public struct CheckpointDifference {
 
     /// A tensor that one lacks, or that has another shape there.
     public struct Shape: Equatable, Sendable {
+        /// As in the safetensors file.
         public let name: String
+        /// Nil where only the second one has it.
         public let first: [Int]?
+        /// Nil where only the first one has it.
         public let second: [Int]?
     }
 
+    /// Facts and options in which they differ, but for those without effect on the numbers.
     public let facts: [Fact]
+    /// Tensors that cannot be compared.
     public let shapes: [Shape]
+    /// Tensors of which any bit differs.
     public let tensors: [Tensor]
     /// Tensors that both have in the same shape.
     public let comparedTensors: Int
 
+    /// Whether nothing differs: parameters and moments have the same bits.
     public var isEmpty: Bool { facts.isEmpty && shapes.isEmpty && tensors.isEmpty }
 
     /// Compares states, parameters and moments.

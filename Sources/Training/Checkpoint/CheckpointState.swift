@@ -5,6 +5,7 @@ import Transformer
 public struct CheckpointState: Equatable, Sendable {
     /// Updates done.
     public var iteration: Int
+    /// The shape, variants included.
     public var model: GPTConfiguration
     /// The lowest validation loss of the run so far, in nats a token.
     public var bestValidationLoss: Double?
@@ -12,15 +13,18 @@ public struct CheckpointState: Equatable, Sendable {
     public var validationLoss: Double?
     /// The resolved options of the run, as `config.toml` shows them, by name.
     public var options: [String: String]
+    /// The data set's name.
     public var dataset: String
     /// Hash of the data set's tokens and tokenizer: a resume goes on with the same tokens or not at all.
     public var datasetHash: String
+    /// The option `seed`.
     public var seed: Int
     /// Ranks that trained it; the stream of data does not depend on them.
     public var worldSize: Int
     /// Whether the run was resumed with options that lead elsewhere, so that its options alone do not repeat it.
     public var hasChangedCourse = false
 
+    /// A state before the first validation loss, by one rank, unless told otherwise.
     public init(
         iteration: Int,
         model: GPTConfiguration,

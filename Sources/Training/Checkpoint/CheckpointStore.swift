@@ -15,11 +15,13 @@ import Transformer
 /// A checkpoint is filled under a temporary name, flushed to disk and renamed; the links move after that, each in one step.
 /// So whenever a process is killed, what `latest` and `best` name is whole.
 public struct CheckpointStore: Sendable {
+    /// The link to follow: `best` has the lowest validation loss, `latest` is the newest.
     public enum Which: String, Sendable, CaseIterable { case best, latest }
 
     /// `OUT_DIR/checkpoints`.
     public let folder: String
 
+    /// Of the run in `out_dir`; nothing need be there.
     public init(outputFolder: String) {
         folder = RunFiles(folder: outputFolder).path(.checkpoints)
     }
@@ -32,6 +34,7 @@ public struct CheckpointStore: Sendable {
         return try FileSystem.names(inFolder: folder).compactMap(Self.iteration(ofName:)).sorted(by: >)
     }
 
+    /// Path of the checkpoint of an iteration, whether or not it is there.
     public func path(iteration: Int) -> String { folder + "/" + Self.name(iteration: iteration) }
 
     /// The best checkpoint or the latest; a run that was stopped before it had a best one has only the latest.

@@ -17,6 +17,7 @@ public struct ConfigurationKey: Sendable {
         case compatibility = "Accepted for nanoGPT's configurations"
     }
 
+    /// What a value may look like.
     public enum Kind: Sendable, Equatable {
         case integer, number, boolean, text
         case choice([String])
@@ -24,7 +25,9 @@ public struct ConfigurationKey: Sendable {
 
     /// nanoGPT's name where it has one, with underscores.
     public let name: String
+    /// Its section of the help.
     public let group: Group
+    /// How its text is read.
     public let kind: Kind
     /// What the option does, in one sentence without a full stop.
     public let help: String

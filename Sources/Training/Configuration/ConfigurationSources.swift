@@ -17,6 +17,7 @@ public struct ConfigurationSources: Sendable {
     /// Names with values as they were typed.
     public var options: [(name: String, value: String)]
 
+    /// Nothing is read or checked before `resolve`.
     public init(files: [String] = [], options: [(name: String, value: String)] = []) {
         self.files = files
         self.options = options

@@ -9,6 +9,7 @@ public enum ConfigurationOrigin: Equatable, Sendable, CustomStringConvertible {
     /// Settled by the program, and why.
     case chosen(String)
 
+    /// For messages and the comments of config.toml, such as `preset char` or `config.py, line 3`.
     public var description: String {
         switch self {
         case .builtIn: "built-in default"
@@ -22,6 +23,7 @@ public enum ConfigurationOrigin: Equatable, Sendable, CustomStringConvertible {
 
 /// A configuration together with the origin of each of its values.
 public struct ResolvedConfiguration: Sendable {
+    /// Every option's value.
     public private(set) var values = TrainingConfiguration()
     private var origins: [String: ConfigurationOrigin] = [:]
     /// About lines of configuration files that were passed over.
@@ -35,6 +37,7 @@ public struct ResolvedConfiguration: Sendable {
         self.values = values
     }
 
+    /// Of an option, by its name with underscores; `builtIn` for a name that is none.
     public func origin(of name: String) -> ConfigurationOrigin {
         origins[name] ?? .builtIn
     }

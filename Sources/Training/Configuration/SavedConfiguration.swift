@@ -2,14 +2,19 @@ import Formats
 
 /// A run's `config.toml` as it was written: each value with the comment that says where it came from.
 public struct SavedConfiguration: Sendable {
+    /// One line of the file.
     public struct Entry: Equatable, Sendable {
+        /// The heading above it.
         public let group: String
+        /// The option's, with underscores.
         public let name: String
         /// Text without its quotes.
         public let value: String
+        /// The comment after the value.
         public let origin: String
     }
 
+    /// In the order of the file.
     public let entries: [Entry]
     /// Nil when a line is not what this program writes.
     public let values: TrainingConfiguration?

@@ -4,12 +4,15 @@ import Transformer
 
 /// Which ranks compute the batches of an evaluation.
 public enum EvaluationRanks: String, Sendable, CaseIterable {
+    /// Each rank its share of the batches.
     case all
+    /// Rank 0, while the others wait.
     case rank0
 }
 
 /// Where a model is computed.
 public enum Device: String, Sendable, CaseIterable {
+    /// The same as `cpu`.
     case auto
     case cpu
 }
@@ -25,13 +28,19 @@ public enum DataType: String, Sendable, CaseIterable {
 /// `ConfigurationSources.resolve` fills one in from presets, files and the command line.
 public struct TrainingConfiguration: Equatable, Sendable {
     // Data and run
+    /// What stood in place of nanoGPT's defaults; a name only, its values are in the other properties.
     public var preset = Preset.baby
+    /// A folder's name within `dataDir`.
     public var dataset = "shakespeare_char"
+    /// Folder of all data sets.
     public var dataDir = "data"
+    /// The run's folder: checkpoints, metrics, samples and report.
     public var outDir = "out"
     /// `scratch`, `resume`, or the path of a model to start from.
     public var initFrom = "scratch"
+    /// Whether the run in `outDir` may be replaced.
     public var overwrite = false
+    /// At least 0.
     public var seed = 1337
     /// Which windows of the training data a step sees.
     public var sampling = BatchSampler.Order.random
@@ -39,13 +48,19 @@ public struct TrainingConfiguration: Equatable, Sendable {
     public var documentMask = false
 
     // Model
+    /// Transformer blocks, 1 to 10,000.
     public var layerCount = 12
+    /// Heads of a layer, at least 1; divides `embeddingSize`.
     public var headCount = 12
+    /// Width of the residual stream, at least 1.
     public var embeddingSize = 768
     /// Tokens in a sequence.
     public var blockSize = 1024
+    /// Probability in [0, 1).
     public var dropout = 0.0
+    /// Whether LayerNorms and linear layers add a bias.
     public var bias = false
+    /// Of the MLP.
     public var activation = Activation.gelu
     /// Where the model is to differ from GPT-2.
     public var variants = GPTVariants()
@@ -57,32 +72,49 @@ public struct TrainingConfiguration: Equatable, Sendable {
     public var gradientAccumulationSteps = 40
     /// Number of updates of the parameters in the whole run.
     public var maxIters = 600_000
+    /// The largest, more than 0.
     public var learningRate = 6e-4
+    /// Whether the rate warms up and falls; else it is `learningRate` throughout.
     public var decayLR = true
+    /// Iterations of the warm-up, at least 0.
     public var warmupIters = 2000
+    /// The iteration at which the rate is `minLR`, at least 1.
     public var lrDecayIters = 600_000
+    /// The rate at the end of the decay, at least 0.
     public var minLR = 6e-5
+    /// AdamW's λ, at least 0, for tensors of two or more dimensions.
     public var weightDecay = 0.1
+    /// AdamW's β₁, in [0, 1).
     public var beta1 = 0.9
+    /// AdamW's β₂, in [0, 1).
     public var beta2 = 0.95
     /// Largest norm of the whole gradient; 0 turns clipping off.
     public var gradClip = 1.0
 
     // Evaluation, logging, checkpoints
+    /// Iterations between evaluations, at least 1.
     public var evalInterval = 2000
+    /// Batches of each split in an evaluation, at least 1.
     public var evalIters = 200
+    /// Whether the run ends after one evaluation, without an update.
     public var evalOnly = false
+    /// Who computes evaluations; the losses are the same.
     public var evalOn = EvaluationRanks.all
+    /// Iterations between lines of the log, at least 1.
     public var logInterval = 1
+    /// Whether each evaluation saves; else only one with the lowest loss so far does, and the end.
     public var alwaysSaveCheckpoint = true
     /// Newest checkpoints that stay; the best stays besides.
     public var keepCheckpoints = 1
+    /// What follows a save that failed.
     public var saveFailure = SaveFailure.continue
 
     // Machine
     /// Worker threads; 0 uses every core.
     public var threads = 0
+    /// How ranks reach each other; raw values are the option's.
     public var backend = JobConnection.Transport.auto
+    /// How gradients are summed over the ranks.
     public var allReduce = Communicator.AllReduce.ring
     /// Most megabytes of gradient that ranks sum at once while the backward pass goes on.
     public var bucketMegabytes = 4
@@ -90,20 +122,28 @@ public struct TrainingConfiguration: Equatable, Sendable {
     public var timeout = 60.0
     /// Name, address or network of the interface to use; empty for the one that leads to rank 0.
     public var interface = ""
+    /// Path of a file with a host a line, rank 0's first; empty for none.
     public var hostfile = ""
     /// Iterations from one comparison of the ranks' parameters to the next; 0 for none.
     public var checkInterval = 100
+    /// Accepts nanoGPT's option; all is computed on the CPU.
     public var device = Device.auto
+    /// Accepts nanoGPT's option; there is only float32.
     public var dtype = DataType.float32
     /// Path of a trace of `StepTrace.stepCount` steps after the first `warmUp`; empty for none.
     public var profile = ""
 
     // Accepted so that nanoGPT's configurations read
+    /// Without effect.
     public var compile = false
+    /// Without effect.
     public var wandbLog = false
+    /// Without effect.
     public var wandbProject = "owt"
+    /// Without effect.
     public var wandbRunName = "gpt2"
 
+    /// nanoGPT's defaults, with the preset's name `baby` but not its values.
     public init() {}
 
     /// `gradientAccumulationSteps * batchSize * blockSize`, over all ranks.

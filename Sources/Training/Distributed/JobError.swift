@@ -3,8 +3,10 @@ import Formats
 
 /// An error that every rank of a job finds alike, at the same place: each leaves by itself, and one report is enough.
 public struct JobError: FoundByAllRanks, CustomStringConvertible {
+    /// The error itself, which decides the exit code.
     public let error: UserError
 
+    /// The error's message.
     public var description: String { error.description }
 }
 

@@ -4,6 +4,7 @@ import Formats
 
 /// How many threads a rank takes: its share of the cores that it and the other ranks of its machine may run on.
 public struct ThreadShare {
+    /// Worker threads of this rank, at least 1.
     public let threads: Int
     /// Ranks on this machine, this one included.
     let localRanks: Int

@@ -19,12 +19,18 @@ import Transformer
 /// p ← p - η / (1 - β₁ᵗ) · m / (√v / √(1 - β₂ᵗ) + ε)
 /// ```
 public final class AdamW {
+    /// What is the same for all updates. The defaults are nanoGPT's, with PyTorch's ε.
     public struct Options: Equatable, Sendable {
+        /// β₁, at least 0 and below 1.
         public var beta1: Double
+        /// β₂, at least 0 and below 1.
         public var beta2: Double
+        /// ε, more than 0.
         public var epsilon: Double
+        /// λ, of tensors of two or more dimensions only.
         public var weightDecay: Double
 
+        /// Nothing is checked: the options of a run are.
         public init(beta1: Double = 0.9, beta2: Double = 0.95, epsilon: Double = 1e-8, weightDecay: Double = 0.1) {
             self.beta1 = beta1
             self.beta2 = beta2
@@ -33,6 +39,7 @@ public final class AdamW {
         }
     }
 
+    /// The same for every update.
     public let options: Options
     /// `m`, in the order of the parameter layout.
     public let firstMoments: FloatBuffer
@@ -42,6 +49,7 @@ public final class AdamW {
     /// Which elements decay, in order and without gaps.
     private let ranges: [(range: Range<Int>, decays: Bool)]
 
+    /// Moments of zero, 8 bytes a parameter together.
     public init(layout: ParameterLayout, options: Options) {
         self.options = options
         firstMoments = FloatBuffer(count: layout.count)

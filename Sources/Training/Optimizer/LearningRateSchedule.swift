@@ -13,14 +13,18 @@
 /// - `n < decay`: `floor + (rate - floor) * (1 + cos(π (n - warmup) / (decay - warmup))) / 2`
 /// - afterwards: `floor`
 public struct LearningRateSchedule: Equatable, Sendable {
+    /// The largest, which the warm-up ends at.
     public var learningRate: Double
     /// The floor, reached at `decayIterations`.
     public var minimum: Double
+    /// Iterations of the warm-up; 0 for none.
     public var warmupIterations: Int
+    /// The iteration at which the floor is reached, counted from 0 with the warm-up.
     public var decayIterations: Int
     /// Without decay the rate is `learningRate` at every iteration; nanoGPT then has no warm-up either.
     public var decays: Bool
 
+    /// Nothing is checked; with no `decayIterations` the rate is the floor as soon as the warm-up ends.
     public init(
         learningRate: Double,
         minimum: Double = 0,

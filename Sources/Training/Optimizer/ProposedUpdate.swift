@@ -6,6 +6,7 @@ import Transformer
 public final class ProposedUpdate {
     /// The parameters after the update, in the order of the layout.
     public let parameters: FloatBuffer
+    /// That of the checkpoint's iteration.
     public let learningRate: Double
     /// What the gradient is multiplied by first, so that its norm is not above `grad_clip`.
     public let gradientScale: Float

@@ -6,12 +6,18 @@ import Transformer
 
 /// Mean losses of both splits in nats a token, and the least that any predictor can have on the same tokens where that is known.
 public struct EvaluationLosses: Equatable, Sendable {
+    /// Mean over the tokens of the split's batches, in nats.
     public var train: Double
+    /// As `train`, of the validation split.
     public var validation: Double
+    /// The least that is possible, in nats a token; nil for other text than the demo corpus, and for ranks other than
+    /// 0.
     public var trainOptimum: Double?
+    /// As `trainOptimum`, of the validation split.
     public var validationOptimum: Double?
     /// The losses by the bytes of text, where these are known: they compare over tokenizers.
     public var trainBitsPerByte: Double?
+    /// As `trainBitsPerByte`, of the validation split.
     public var validationBitsPerByte: Double?
 }
 

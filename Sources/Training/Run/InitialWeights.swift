@@ -6,10 +6,12 @@ import Transformer
 public struct InitialWeights {
     /// Where they come from, for messages.
     public let source: String
+    /// The shape of those weights, which the run takes over; see `adopt`.
     public let configuration: GPTConfiguration
     /// Copies the weights into a model of the same shape, or with a shorter block.
     public let load: (GPT) throws -> Void
 
+    /// Nothing is read before `load` is called.
     public init(source: String, configuration: GPTConfiguration, load: @escaping (GPT) throws -> Void) {
         self.source = source
         self.configuration = configuration

@@ -2,6 +2,7 @@ import Transformer
 
 /// The memory of one rank of a training run in bytes, by what it is for, before anything is allocated.
 public struct MemoryPlan: Equatable, Sendable {
+    /// Parameters, gradients, moments and activations.
     public let model: GPT.MemoryEstimate
     /// Inputs and targets of a micro-batch, for steps and for evaluations.
     public let batches: Int
@@ -15,6 +16,7 @@ public struct MemoryPlan: Equatable, Sendable {
     /// The program itself, with its libraries and the stacks and buffers of its threads.
     public let program: Int
 
+    /// In bytes, without `checkpointCopy`.
     public var total: Int { model.total + batches + sampling + data + program }
 
     /// Bytes of the program before a model is there, of which each thread adds `bytesPerThread`; seen with OpenBLAS.

@@ -13,6 +13,7 @@ import Formats
 /// Made before the first start. What lies in the run's folder then is another run's, or that of an earlier resume, and
 /// is never taken for what this one saved.
 public struct RestartPlan: Sendable {
+    /// Where a run begins again.
     public enum Beginning: Equatable, Sendable {
         /// The run has saved: with `--init_from=resume`.
         case checkpoint(iteration: Int)
@@ -25,6 +26,7 @@ public struct RestartPlan: Sendable {
     private let latestAtFirst: FileIdentity?
     private let wasEmpty: Bool
 
+    /// Looks at the folder now, which need not exist.
     public init(outDir: String) {
         self.outDir = outDir
         checkpoints = CheckpointStore(outputFolder: outDir)

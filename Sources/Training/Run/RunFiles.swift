@@ -15,13 +15,20 @@ public struct RunFiles: Sendable {
         case report = "report.html"
     }
 
+    /// The folder need not exist.
     public init(folder: String) { self.folder = folder }
 
+    /// Path of metrics.jsonl, an event a line.
     public var metrics: String { path(.metrics) }
+    /// Path of config.toml.
     public var configuration: String { path(.configuration) }
+    /// Path of the folder of samples, a text file each.
     public var samples: String { path(.samples) }
+    /// Path of the folder of TensorBoard's events.
     public var tensorBoard: String { path(.tensorBoard) }
+    /// Path of report.html.
     public var report: String { path(.report) }
+    /// The store in the folder's `checkpoints`.
     public var checkpoints: CheckpointStore { CheckpointStore(outputFolder: folder) }
 
     func path(_ name: Name) -> String { folder + "/" + name.rawValue }
@@ -50,6 +57,7 @@ public struct RunFiles: Sendable {
         throw UserError(.inputOutput, "nothing to resume: there is no folder \(folder); check --out_dir")
     }
 
+    /// Path of the text that was sampled at an iteration, whether or not it is there.
     public func sample(iteration: Int) -> String { "\(samples)/\(CheckpointStore.name(iteration: iteration)).txt" }
 
     /// Iterations that a sample was written at, rising.

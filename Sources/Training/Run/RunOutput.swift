@@ -14,14 +14,18 @@ import Formats
 /// understands no control sequences (`TERM=dumb`), it is a note, and only after a minute of silence, so that a long
 /// iteration or evaluation shows that it lives. No colour is used anywhere.
 public final class RunOutput {
+    /// Where text goes.
     public struct Sink {
+        /// Takes a line for standard output, without its end.
         public var line: (String) -> Void
+        /// Takes a line for standard error, without its end.
         public var note: (String) -> Void
         /// Writes text as it is where a person looks on; nil when nobody does.
         public var terminal: ((String) -> Void)?
         /// Columns of that terminal now; nil when it does not tell.
         public var columns: () -> Int?
 
+        /// Without `terminal`, progress is never a line that replaces itself.
         public init(
             line: @escaping (String) -> Void,
             note: @escaping (String) -> Void,
@@ -34,6 +38,7 @@ public final class RunOutput {
             self.columns = columns
         }
 
+        /// The process's standard streams; a terminal where standard error is one that can replace lines.
         public static var standard: Sink {
             Sink(
                 line: { write("\($0)\n", to: STDOUT_FILENO) },
@@ -81,18 +86,22 @@ public final class RunOutput {
         lastOutput = now()
     }
 
+    /// Writes a line to standard output, in place of the progress line.
     public func line(_ text: String) {
         clearProgress()
         sink.line(text)
         lastOutput = now()
     }
 
+    /// Writes a line to standard error, in place of the progress line.
     public func note(_ text: String) {
         clearProgress()
         sink.note(text)
         lastOutput = now()
     }
 
+    /// Shows how far the run is: on a terminal at most ten times a second, elsewhere after a minute of silence. `text`
+    /// is evaluated only if it is shown.
     public func progress(_ text: @autoclosure () -> String) {
         onProgress()
         let elapsed = now() - lastOutput

@@ -13,6 +13,7 @@ public final class StopRequest: Sendable {
     private let requested = Atomic<Bool>(false)
     private let listensForSignals: Bool
 
+    /// One that only `request` makes: no signal is listened to.
     public init() { listensForSignals = false }
 
     private init(listensForSignals: Bool) { self.listensForSignals = listensForSignals }
@@ -45,8 +46,10 @@ public final class StopRequest: Sendable {
         return StopRequest(listensForSignals: true)
     }
 
+    /// From any thread; a second call changes nothing.
     public func request() { requested.store(true, ordering: .relaxed) }
 
+    /// Whether the run was asked to end, by a call or a signal.
     public var isRequested: Bool {
         requested.load(ordering: .relaxed) || listensForSignals && signalReceived.load(ordering: .relaxed)
     }

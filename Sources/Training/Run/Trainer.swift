@@ -15,6 +15,7 @@ import Transformer
 /// with `always_save_checkpoint`, and at the end. Data, dropout and evaluations are functions of the seed and of counters,
 /// so neither stopping, resuming nor evaluating changes the course of a run.
 public final class Trainer {
+    /// Why `run` returned.
     public enum Outcome: Equatable, Sendable {
         /// All updates are made, or only an evaluation was wanted.
         case finished
@@ -24,6 +25,7 @@ public final class Trainer {
 
     /// The configuration with what was taken from a checkpoint or from weights.
     public let configuration: ResolvedConfiguration
+    /// Trained in place by `run`.
     public let model: GPT
     /// Updates made.
     public internal(set) var iteration = 0

@@ -10,14 +10,19 @@ import Transformer
 /// a sequence falls into changes neither its text nor its dropout, and the loss is the mean over all tokens of all of them:
 /// any number of ranks trains on the same batch, with the same weight for each token.
 public final class TrainingStep {
+    /// What an update was made from; the same on every rank.
     public struct Result {
+        /// Mean over all tokens of the step, before the update, in nats.
         public let loss: Double
+        /// Norm of the whole gradient, before clipping.
         public let gradientNorm: Double
+        /// That of this update.
         public let learningRate: Double
         /// Whether a rank was asked to stop: every rank has the same answer.
         public let stops: Bool
     }
 
+    /// Trained in place.
     public let model: GPT
     let optimizer: AdamW
     private let sampler: BatchSampler
@@ -137,14 +142,19 @@ public final class TrainingStep {
 
     /// A loss or gradient that no update can follow.
     public struct NonFinite: Error {
+        /// Counted from 0: the update that was not made.
         public let iteration: Int
+        /// Mean over all tokens of the step, in nats; may be infinite or no number.
         public let loss: Double
+        /// That of the update that was not made.
         public let learningRate: Double
+        /// Norm of the whole gradient, before clipping; may be infinite or no number.
         public let gradientNorm: Double
     }
 }
 
 extension LearningRateSchedule {
+    /// Takes `learning_rate`, `min_lr`, `warmup_iters`, `lr_decay_iters` and `decay_lr`.
     public init(_ configuration: TrainingConfiguration) {
         self.init(
             learningRate: configuration.learningRate,
@@ -157,6 +167,7 @@ extension LearningRateSchedule {
 }
 
 extension AdamW.Options {
+    /// Takes `beta1`, `beta2` and `weight_decay`.
     public init(_ configuration: TrainingConfiguration) {
         self.init(
             beta1: configuration.beta1,

@@ -28,6 +28,7 @@ public struct GPTVariants: Equatable, Sendable {
         case both, attention, mlp, none
     }
 
+    /// How a row of activations is normalized.
     public enum Norm: String, Sendable, CaseIterable {
         /// Ba et al., 2016.
         case layernorm
@@ -37,6 +38,7 @@ public struct GPTVariants: Equatable, Sendable {
         case none
     }
 
+    /// Where in a block it is normalized.
     public enum NormPosition: String, Sendable, CaseIterable {
         /// On the way into attention and MLP, and once more at the end: GPT-2.
         case pre
@@ -52,16 +54,22 @@ public struct GPTVariants: Equatable, Sendable {
     public var attentionSinks = 0
     /// Scores are divided by this besides sqrt(D): above 1 weights are flatter, below sharper.
     public var attentionTemperature = 1.0
+    /// The same result either way, up to rounding; `plain` takes more time and memory.
     public var attention = AttentionForm.tiled
+    /// GPT-2's are learned.
     public var positions = Positions.learned
+    /// GPT-2 has one around both halves.
     public var residual = Residual.both
+    /// Of all normalizations in the model.
     public var norm = Norm.layernorm
+    /// GPT-2's are on the way in.
     public var normPosition = NormPosition.pre
     /// Whether the output head's weights are the token embedding.
     public var tiedHead = true
     /// Heads whose output is taken for zero.
     public var ablatedHeads: [HeadName] = []
 
+    /// GPT-2.
     public init() {}
 
     var keepsInput: (attention: Bool, mlp: Bool) {
@@ -71,13 +79,16 @@ public struct GPTVariants: Equatable, Sendable {
 
 /// One head of a model, written `layer.head`, both counted from 0.
 public struct HeadName: Hashable, Sendable, CustomStringConvertible {
+    /// Both from 0; whether a model has them is not checked here.
     public let layer, head: Int
 
+    /// Head `head` of layer `layer`, both counted from 0.
     public init(layer: Int, head: Int) {
         self.layer = layer
         self.head = head
     }
 
+    /// Reads `layer.head`, such as `0.1`; nil for anything else.
     public init?(_ text: some StringProtocol) {
         let parts = text.split(separator: ".", omittingEmptySubsequences: false)
         guard parts.count == 2, let layer = Int(parts[0]), let head = Int(parts[1]), layer >= 0, head >= 0 else {
@@ -86,6 +97,7 @@ public struct HeadName: Hashable, Sendable, CustomStringConvertible {
         self.init(layer: layer, head: head)
     }
 
+    /// `layer.head`, as the initializer reads it.
     public var description: String { "\(layer).\(head)" }
 
     /// The heads of a list such as `0.1, 2.3`; empty for none, nil where an element is no head.

@@ -10,8 +10,11 @@ import Synchronization
 /// Threads may encode at once. Each call borrows an encoder with a cache of its own, and as many are kept as ever
 /// worked at the same time.
 public final class BytePairTokenizer: Tokenizer {
+    /// `bpe`.
     public let name = "bpe"
+    /// Its tokens and merges.
     public let vocabulary: BytePairVocabulary
+    /// The id of `<|endoftext|>`; nil for a vocabulary without it.
     public let endOfText: Int32?
 
     /// All tokens' bytes, one after the other, and where each starts.
@@ -27,6 +30,7 @@ public final class BytePairTokenizer: Tokenizer {
         let encoder: BytePairEncoder
     }
 
+    /// Builds the tables of merges; threads can share the result.
     public init(_ vocabulary: BytePairVocabulary) {
         self.vocabulary = vocabulary
         endOfText = vocabulary.endOfText
@@ -43,8 +47,10 @@ public final class BytePairTokenizer: Tokenizer {
         self.beginsSpecial = beginsSpecial
     }
 
+    /// All tokens, special ones included.
     public var vocabularySize: Int { vocabulary.tokens.count }
 
+    /// Appends the ids; what looks like a special token is encoded as text.
     public func encode(_ text: UnsafeRawBufferPointer, into ids: inout [Int32]) {
         let borrowed = idle.withLock { $0.popLast() } ?? Borrowed(encoder: BytePairEncoder(vocabulary, table))
         borrowed.encoder.encode(text, into: &ids)
@@ -78,6 +84,7 @@ public final class BytePairTokenizer: Tokenizer {
         return longest
     }
 
+    /// The bytes of some ids, special tokens as their content; ids outside the vocabulary give nothing.
     public func decode(_ ids: [Int32]) -> [UInt8] {
         var text: [UInt8] = []
         text.reserveCapacity(4 * ids.count)
@@ -85,6 +92,7 @@ public final class BytePairTokenizer: Tokenizer {
         return text
     }
 
+    /// The last place between two pre-tokens that what follows cannot move, as a byte offset; 0 when there is none.
     public func lastCut(in text: UnsafeRawBufferPointer) -> Int {
         PreTokenScanner(text).lastCut()
     }

@@ -14,6 +14,7 @@ import Formats
 public struct BytePairTrainer {
     /// The bytes and `<|endoftext|>`.
     public static let smallestVocabulary = 257
+    /// 2²⁰ tokens, about a million.
     public static let largestVocabulary = 1 << 20
 
     private let vocabularySize: Int

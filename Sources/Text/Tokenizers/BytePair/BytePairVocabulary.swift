@@ -2,22 +2,29 @@
 public struct BytePairVocabulary: Equatable, Sendable {
     /// Two tokens that become one.
     public struct Merge: Hashable, Sendable {
+        /// The id of what comes first in the text.
         public let left: Int32
+        /// The id of what follows it.
         public let right: Int32
+        /// The id of both together.
         public let result: Int32
     }
 
     /// A token that text is never merged to: it stands for its content only where that is asked for.
     public struct Special: Equatable, Sendable {
+        /// Such as `<|endoftext|>`; not empty.
         public let content: String
+        /// Its place in `tokens`.
         public let id: Int32
 
+        /// Nothing is checked here, but by the vocabulary that takes it.
         public init(content: String, id: Int32) {
             self.content = content
             self.id = id
         }
     }
 
+    /// What GPT-2 ends a document with.
     public static let endOfTextContent = "<|endoftext|>"
 
     /// The bytes of each id; those of a special token are its content's.
