@@ -1,3 +1,4 @@
+import CVectorKernels
 import Crypto
 
 #if canImport(Darwin)
@@ -8,8 +9,14 @@ import Crypto
     import Glibc
 #endif
 
-/// SHA-256 as 64 lowercase hexadecimal digits.
+/// SHA-256 as 64 lowercase hexadecimal digits, and CRC-32C where speed counts and nobody means harm.
 public enum Checksum {
+    /// CRC-32C (Castagnoli) of bytes; with `before`, the one of what came before them, of all together.
+    public static func crc32c(of bytes: UnsafeRawBufferPointer, after before: UInt32 = 0) -> UInt32 {
+        guard let start = bytes.baseAddress else { return before }
+        return dt_crc32c(before, start, bytes.count)
+    }
+
     /// The digest of bytes in memory.
     public static func sha256(of bytes: UnsafeRawBufferPointer) -> String {
         var hash = SHA256()

@@ -156,6 +156,23 @@ struct TokenPipelineTests {
         #expect(second.state.validation == whole.state.validation)
     }
 
+    @Test("what another text left is not gone on from, whether that is longer, shorter or differs in a byte")
+    func otherText() throws {
+        let first = try pipeline("a")
+        #expect(throws: Stopped.self) { try first.run(next: text(until: 20)) { _ in } }
+        #expect(first.saveRest())
+        let before = try contents("a")
+        var changed = Self.batches
+        changed[3].bytes[0] ^= 2
+        for batches in [changed, Array(Self.batches.dropFirst()), Array(Self.batches.prefix(4))] {
+            let second = try pipeline("a")
+            #expect(second.state.pieces > 0)
+            let error = #expect(throws: UserError.self) { try second.run(next: text(batches)) { _ in } }
+            #expect(error?.kind == .data && error?.message.hasPrefix("the text is another than the one") == true)
+        }
+        #expect(try contents("a") == before)
+    }
+
     @Test("a pipeline that was stopped after its last shard had its name goes on to the same files")
     func stoppedAtTheEnd() throws {
         for (name, count) in [("few", 3), ("many", Self.batches.count)] {

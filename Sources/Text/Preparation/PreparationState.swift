@@ -11,6 +11,8 @@ struct PreparationState: Equatable, Sendable {
     var pieces = 0
     /// Of the document that goes on in the next piece; nil between documents.
     var openSplit: Dataset.Split?
+    /// CRC-32C of these pieces, so that tokens of another text are not gone on from; nil in states of earlier versions.
+    var textCRC: UInt32? = 0
     var train = ShardWriter.State()
     var validation = ShardWriter.State()
 
@@ -30,6 +32,7 @@ struct PreparationState: Equatable, Sendable {
             .init("version", .integer(Self.version)),
             .init("settings", .string(settings)),
             .init("pieces", .integer(pieces)),
+            .init("text_crc32c", textCRC.map { .integer(Int($0)) } ?? .null),
             .init("open_split", openSplit.map { .string($0.rawValue) } ?? .null),
             .init("train", value(train)),
             .init("val", value(validation)),
@@ -50,6 +53,7 @@ struct PreparationState: Equatable, Sendable {
             settings: settings,
             pieces: pieces,
             openSplit: file["open_split"]?.stringValue.flatMap { Dataset.Split(rawValue: $0) },
+            textCRC: file["text_crc32c"]?.integerValue.flatMap { UInt32(exactly: $0) },
             train: train,
             validation: validation
         )
@@ -57,11 +61,12 @@ struct PreparationState: Equatable, Sendable {
 
     private static func shards(_ value: JSONValue?) -> ShardWriter.State? {
         guard let files = value?["files"]?.arrayValue, let openTokens = value?["open_tokens"]?.integerValue,
+            (0...Int.max / 16).contains(openTokens),
             let bytes = value?["bytes"]?.integerValue, let documents = value?["documents"]?.integerValue
         else { return nil }
         let shards = files.compactMap { file -> DatasetDescription.File? in
             guard let name = file["name"]?.stringValue, let tokens = file["tokens"]?.integerValue,
-                let hash = file["sha256"]?.stringValue
+                let hash = file["sha256"]?.stringValue, (0...Int.max / 8).contains(tokens)
             else { return nil }
             return .init(name: name, tokens: tokens, sha256: hash)
         }

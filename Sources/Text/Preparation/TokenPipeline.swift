@@ -65,12 +65,20 @@ final class TokenPipeline {
     /// - Parameters:
     ///   - next: the text from its start, batch by batch; called by one thread at a time.
     ///   - progress: called after each batch; `isBehind` while passing over text that an earlier run wrote.
-    /// - Throws: what `next` throws, once all before it is written; `UserError` for text that cannot be encoded and for what
-    ///   cannot be written.
+    /// - Throws: what `next` throws, once all before it is written; `UserError` for text that cannot be encoded, for what
+    ///   cannot be written, and for a text that begins otherwise than the one whose tokens are there.
     func run(next: () throws -> TextBatch?, progress: (_ isBehind: Bool) -> Void) throws {
         var position = 0
+        var crc: UInt32 = 0
+        let (kept, keptCRC) = (state.pieces, state.textCRC)
         var following: Result<TextBatch?, any Error> = Result { try next() }
         while let batch = try following.get() {
+            for (index, piece) in batch.pieces.enumerated() {
+                crc = batch.bytes.withUnsafeBytes {
+                    Checksum.crc32c(of: UnsafeRawBufferPointer(rebasing: $0[piece.range]), after: crc)
+                }
+                if position + index + 1 == kept, let keptCRC, keptCRC != crc { throw otherText }
+            }
             let isBehind = position + batch.pieces.count <= state.pieces
             let rest = dropping(max(0, state.pieces - position), of: batch)
             position += batch.pieces.count
@@ -91,11 +99,19 @@ final class TokenPipeline {
             if let error = outputs.lazy.compactMap(\.error).first { throw error }
             isBetweenBatches = false
             for output in outputs { try write(output) }
-            state.pieces = max(state.pieces, position)
+            if position > state.pieces { (state.pieces, state.textCRC) = (position, crc) }
             isBetweenBatches = true
             if tokensSinceSaving >= savedTokens { try save() }
             progress(isBehind)
         }
+        guard position >= kept else { throw otherText }
+    }
+
+    private var otherText: UserError {
+        UserError(
+            .data,
+            "the text is another than the one whose tokens are kept in \(folder): give that one, or remove the folder"
+        )
     }
 
     /// Finishes the last shards.
