@@ -119,9 +119,15 @@ public struct DataPreparation {
         }
         let (state, sources) = (run.state, run.sources)
         try check(state, plan)
-        try TokenizerFile.save(plan.tokenizer, folder: folder.temporaryPath)
-        let description = description(plan, state: state, sources: sources)
-        try AtomicFile.write(description.text, to: folder.temporaryPath + "/" + DatasetDescription.fileName)
+        do {
+            try TokenizerFile.save(plan.tokenizer, folder: folder.temporaryPath)
+            let description = description(plan, state: state, sources: sources)
+            try AtomicFile.write(description.text, to: folder.temporaryPath + "/" + DatasetDescription.fileName)
+        } catch {
+            // The disk is full, say: hours of tokens are not to go with it.
+            let isKept = FileSystem.kind(of: folder.temporaryPath + "/" + PreparationState.fileName) != nil
+            throw Interrupted(cause: error, state: state, folder: folder.temporaryPath, isKept: isKept)
+        }
         for name in [PreparationState.fileName, Self.keptInput] {
             try FileSystem.remove(folder.temporaryPath + "/" + name)
         }
@@ -214,12 +220,14 @@ public struct DataPreparation {
             guard let cause = cause as? UserError else { return cause }
             let tokens = state.train.tokens + state.validation.tokens
             let documents = state.train.documents + state.validation.documents
+            // A text that is mended is another text.
+            let next =
+                cause.kind == .data
+                ? "the same command goes on from there with the same text; a text that is changed is prepared from its beginning"
+                : "once that is mended, the same command goes on from there"
             return UserError(
                 cause.kind,
-                """
-                \(cause.message); \(tokens) tokens of the \(documents) documents before it are kept in \(folder): once that \
-                is mended, the same command goes on from there
-                """
+                "\(cause.message); \(tokens) tokens of the \(documents) documents before it are kept in \(folder): \(next)"
             )
         }
     }
