@@ -55,6 +55,23 @@ struct CorpusReaderTests {
 
     // MARK: - Plain text and JSONL
 
+    @Test("links to a folder above are passed over, and others followed")
+    func links() throws {
+        _ = try write("one", to: "in/a/1.txt")
+        _ = try write("two", to: "elsewhere/2.txt")
+        for (link, target) in [("in/a/up", ".."), ("in/self", "."), ("in/other", folder("elsewhere"))] {
+            try FileManager.default.createSymbolicLink(atPath: folder(link), withDestinationPath: target)
+        }
+        #expect(try documents([folder("in")]).map(\.text) == ["one", "two"])
+    }
+
+    @Test("a pipe by its path would lose what is looked at first: it is refused, and does not hang")
+    func pipe() throws {
+        #expect(mkfifo(folder("pipe"), 0o600) == 0)
+        let error = #expect(throws: UserError.self) { try documents([folder("pipe")]) }
+        #expect(error?.kind == .usage && error?.message.contains("give it by standard input") == true)
+    }
+
     @Test("a folder's files are documents in the order of their paths, hidden ones left out")
     func folderOfFiles() throws {
         for name in ["b.txt", "a/2.txt", "a/1.txt", ".hidden", "c/.DS_Store"] { _ = try write(name, to: "in/" + name) }

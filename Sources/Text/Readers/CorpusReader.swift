@@ -90,7 +90,7 @@ final class CorpusReader {
         }
         if let archive = archives.last {
             if let member = try archive.next() {
-                if !isHidden(member.name) { try open(member) }
+                if archive.isOnlyCompressed || !isHidden(member.name) { try open(member) }
             } else {
                 archives.removeLast()
                 if archives.isEmpty { try finishFile() }

@@ -61,7 +61,12 @@ struct CorpusSource: Equatable, Sendable {
             let files = try self.files(inFolder: name)
             guard !files.isEmpty else { throw UserError(.data, "the folder \(name) has no files") }
             return .files(files)
-        case .file, .other: return .file(name)
+        case .file: return .file(name)
+        case .other:
+            throw UserError(
+                .usage,
+                "\(name) is a pipe or a device, and may have to be read more than once: give it by standard input, --input - < \(name)"
+            )
         case nil:
             let matches = try self.matches(of: name)
             guard !matches.isEmpty else { throw FileSystem.failure("cannot open", name, ENOENT) }
@@ -69,13 +74,21 @@ struct CorpusSource: Equatable, Sendable {
         }
     }
 
-    /// All files below a folder, in the order of their paths; hidden ones are left out.
-    private static func files(inFolder folder: String) throws -> [String] {
+    /// All files below a folder, in the order of their paths; hidden ones are left out, and links to a folder above.
+    ///
+    /// - Parameter above: the folders that led here, links resolved.
+    private static func files(inFolder folder: String, above: Set<String> = []) throws -> [String] {
+        guard let resolved = realpath(folder, nil) else {
+            throw FileSystem.failure("cannot read the folder", folder, errno)
+        }
+        defer { free(resolved) }
+        let own = String(cString: resolved)
+        guard !above.contains(own) else { return [] }
         var files: [String] = []
         for name in try FileSystem.names(inFolder: folder) where !name.hasPrefix(".") {
             let path = folder.hasSuffix("/") ? folder + name : folder + "/" + name
             switch FileSystem.kind(of: path) {
-            case .folder: files += try self.files(inFolder: path)
+            case .folder: files += try self.files(inFolder: path, above: above.union([own]))
             case .file: files.append(path)
             case .other, nil: break
             }
