@@ -151,6 +151,9 @@ struct Prepare: ParsableCommand {
             ] where isGiven {
                 throw UserError(.usage, "--\(option) does not go with --input")
             }
+            if let name, let dataset {
+                throw UserError(.usage, "\(dataset) and --name=\(name) both name the data set: leave one out")
+            }
             guard let name = name ?? dataset else {
                 throw UserError(.usage, "a data set made from --input needs a name: add --name NAME")
             }
