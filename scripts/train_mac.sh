@@ -6,7 +6,7 @@
 #   scripts/train_mac.sh [--input FILE] [--preset NAME] [--no-install] [--dry-run [--memory N]] [-- OPTIONS]
 #
 #   --input FILE   train on this text (UTF-8). Without it: tiny shakespeare, or else the demo corpus
-#   --preset NAME  take this one, whatever the memory: tiny, small, medium or large (about 1, 10, 30, 124 million parameters)
+#   --preset NAME  take this one, whatever the memory: tiny, small, medium or large (about 1, 10, 30, 86 million parameters)
 #   --no-install   install nothing; say what is missing
 #   --dry-run      print the commands and run none; on any system
 #   --memory N     with --dry-run: as on a Mac with N GB

@@ -5,14 +5,9 @@ import Testing
 
 @testable import ddp_train
 
-/// The help of every command, held against `Snapshots/help`: a change of a word is seen in review.
-///
-/// After a change that is wanted, `DDP_TRAIN_RENEW_SNAPSHOTS=1 swift test --filter HelpTests` writes them anew, and fails once.
+/// The help of every command, held against `Snapshots/help`.
 @Suite("Help texts")
 struct HelpTests {
-    private static let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Snapshots/help")
-    private static let renews = ProcessInfo.processInfo.environment["DDP_TRAIN_RENEW_SNAPSHOTS"] == "1"
-
     /// Every command by its path, such as `checkpoint diff`.
     private static func commands(
         from command: any ParsableCommand.Type = DDPTrain.self,
@@ -28,29 +23,13 @@ struct HelpTests {
     func snapshot(_ path: String) throws {
         let command = try #require(Self.commands().first { $0.path == path }).command
         let text = DDPTrain.helpMessage(for: command, columns: 80) + "\n"
-        let file = Self.folder.appending(path: path.replacing(" ", with: "-") + ".txt")
-        if Self.renews {
-            try FileManager.default.createDirectory(at: Self.folder, withIntermediateDirectories: true)
-            try text.write(to: file, atomically: true, encoding: .utf8)
-            Issue.record("\(file.lastPathComponent) was written anew")
-            return
-        }
-        let agreed = try String(contentsOf: file, encoding: .utf8)
-        guard text != agreed else { return }
-        let (lines, old) = (text.split(separator: "\n"), agreed.split(separator: "\n"))
-        let difference = lines.difference(from: old).map { change in
-            switch change {
-            case .insert(_, let line, _): "+ \(line)"
-            case .remove(_, let line, _): "- \(line)"
-            }
-        }
-        Issue.record("the help of \(path) has changed:\n\(difference.joined(separator: "\n"))")
+        try Snapshot.expect(text, in: "help/" + path.replacing(" ", with: "-") + ".txt")
     }
 
     @Test("There is no help left over of a command that is gone")
     func leftOver() throws {
         let expected = Set(Self.commands().map { $0.path.replacing(" ", with: "-") + ".txt" })
-        let found = try FileManager.default.contentsOfDirectory(atPath: Self.folder.path())
+        let found = try FileManager.default.contentsOfDirectory(atPath: Snapshot.folder.appending(path: "help").path())
         #expect(Set(found) == expected)
     }
 
