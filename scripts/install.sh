@@ -19,7 +19,7 @@ man=yes
 while [ $# -gt 0 ]; do
     case "$1" in
         --prefix)
-            [ $# -gt 1 ] || fail "--prefix needs a folder; see scripts/install.sh --help"
+            [ $# -gt 1 ] || wrong_use "--prefix needs a folder"
             prefix="$(user_path "$2")"
             shift
             ;;

@@ -24,7 +24,7 @@ public enum Processors {
     #if os(Linux)
         /// Numbers of the cores by affinity; nil where the system does not say. `Cpus_allowed_list` holds ranges such as `0-3,8`.
         public static var allowedCores: [Int]? {
-            guard let line = KernelFile.lines("/proc/self/status").first(where: { $0.hasPrefix("Cpus_allowed_list:") }),
+            guard let line = SystemFile.lines("/proc/self/status").first(where: { $0.hasPrefix("Cpus_allowed_list:") }),
                 let list = line.split(whereSeparator: { $0 == "\t" || $0 == " " }).last
             else { return nil }
             let ranges = list.split(separator: ",").map { $0.split(separator: "-").compactMap { Int($0) } }
@@ -38,7 +38,7 @@ public enum Processors {
         /// Cores that a container's quota grants, rounded up; nil without one. `cpu.max` holds microseconds a period and the
         /// period, or `max` and the period.
         public static var quota: Int? {
-            guard let words = KernelFile.lines("/sys/fs/cgroup/cpu.max").first?.split(separator: " "), words.count == 2,
+            guard let words = SystemFile.lines("/sys/fs/cgroup/cpu.max").first?.split(separator: " "), words.count == 2,
                 let time = Int(words[0]), let period = Int(words[1]), period > 0
             else { return nil }
             return max(1, (time + period - 1) / period)

@@ -21,11 +21,11 @@
 /// plane.leave()
 /// ```
 /// A plane that is let go without `leave` closes its connections, which is to the others as if the process had died.
-// The thread is joined by `leave` or the end of this object's life; everything else that threads share is in
-// `ControlPost`.
 ///
 /// `report` and `suspect` may be called from any thread.
 public final class ControlPlane: @unchecked Sendable {
+    // The thread is joined by `leave` or the end of this object's life; everything else that threads share is in
+    // `ControlPost`.
     private let members: [Member]
     private let rank: Int
     private let post: ControlPost

@@ -35,7 +35,7 @@ enum ProcessMemory {
     }
 
     private static func field(_ name: String) -> Int? {
-        KernelFile.lines("/proc/self/status").first { $0.hasPrefix(name) }
+        SystemFile.lines("/proc/self/status").first { $0.hasPrefix(name) }
             .flatMap { line in line.split(whereSeparator: { " \t".contains($0) }).dropFirst().first }
             .flatMap { Int($0) }.map { $0 * 1024 }
     }

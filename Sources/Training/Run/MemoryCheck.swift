@@ -94,7 +94,7 @@ public struct MemoryCheck {
     public static var availableBytes: Int? {
         #if os(Linux)
             var bounds: [Int] = []
-            if let line = KernelFile.lines("/proc/meminfo").first(where: { $0.hasPrefix("MemAvailable:") }),
+            if let line = SystemFile.lines("/proc/meminfo").first(where: { $0.hasPrefix("MemAvailable:") }),
                 let kilobytes = line.split(separator: " ").dropFirst().first.flatMap({ Int($0) })
             {
                 bounds.append(kilobytes * 1024)
@@ -103,9 +103,9 @@ public struct MemoryCheck {
                 ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
                 ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
             ] {
-                guard let limit = KernelFile.lines(limit).first.flatMap({ Int($0) }) else { continue }
+                guard let limit = SystemFile.lines(limit).first.flatMap({ Int($0) }) else { continue }
                 // Usage counts the file cache, which gives way: a limit is taken to leave at least half of itself.
-                let used = KernelFile.lines(usage).first.flatMap { Int($0) } ?? 0
+                let used = SystemFile.lines(usage).first.flatMap { Int($0) } ?? 0
                 bounds.append(max(limit - used, limit / 2))
             }
             return bounds.min()

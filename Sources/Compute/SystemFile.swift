@@ -7,7 +7,7 @@
 #endif
 
 /// Files that the kernel makes up: they have no size, so they are read to their end and not mapped.
-public enum KernelFile {
+public enum SystemFile {
     /// The lines of the file's first 64 KiB, empty ones left out; none when it cannot be opened.
     public static func lines(_ path: String) -> [Substring] {
         guard let file = fopen(path, "r") else { return [] }
