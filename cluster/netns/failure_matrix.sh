@@ -101,11 +101,11 @@ cases "$main_worlds" "partition one way, to rank 0" partition_to_0
 cases "$main_worlds" "partition one way, from rank 0" partition_from_0
 cases "${worlds:-4}" "partition between ranks 1 and 2" partition_ring
 cases "$main_worlds" "link of a worker down" unplugged
-cases "$all_worlds" "kill -9 of a worker" kill_worker
+cases "$all_worlds" "kill -9 of another rank" kill_worker
 cases "$all_worlds" "kill -9 of rank 0" kill_rank_0
 cases "$main_worlds" "kill -9 of mpirun" kill_launcher mpi
 cases "$main_worlds" "kill -9 of ddp-train launch" kill_launcher launch
-cases "$all_worlds" "SIGSTOP of a worker" stop_worker
+cases "$all_worlds" "SIGSTOP of another rank" stop_worker
 cases "$all_worlds" "SIGSTOP of rank 0" stop_rank_0
 cases "$all_worlds" "one rank never starts" absent_rank tcp
 cases "$main_worlds" "garbage, huge length, 1000 idle, slow" garbage
