@@ -100,7 +100,7 @@ cases "$main_worlds" "partition longer than the deadline" partition_long
 cases "$main_worlds" "partition one way, to rank 0" partition_to_0
 cases "$main_worlds" "partition one way, from rank 0" partition_from_0
 cases "${worlds:-4}" "partition between ranks 1 and 2" partition_ring
-cases "$main_worlds" "link of a worker down" unplugged
+cases "$main_worlds" "link of another rank down" unplugged
 cases "$all_worlds" "kill -9 of another rank" kill_worker
 cases "$all_worlds" "kill -9 of rank 0" kill_rank_0
 cases "$main_worlds" "kill -9 of mpirun" kill_launcher mpi
