@@ -230,7 +230,7 @@ struct ExperimentTests {
         }
         #expect(error?.kind == .usage && error?.message.contains("no mask would be the baseline itself") == true)
         let seed = #expect(throws: UserError.self) {
-            try session([Self.only(["no mask"], of: "mask")], ["seed": "9223372036854775807"], in: folder.path)
+            try session([Self.only(["no mask"], of: "mask")], ["seed": "9223372036854775807"], in: folder("second"))
         }
         #expect(seed?.message.contains("too large") == true)
         var result = ExperimentSession.ArmResult(arm: Experiment.Arm(name: "arm", options: []))

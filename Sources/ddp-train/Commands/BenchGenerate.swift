@@ -101,6 +101,7 @@ struct BenchGenerate: ParsableCommand {
             }
             var arguments = ModelArguments()
             arguments.initFrom = initFrom
+            arguments.which = .best
             (arguments.from, arguments.tokenizer) = (nil, nil)
             arguments.threads = threads
             return try arguments.load().model
