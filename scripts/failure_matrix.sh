@@ -69,9 +69,9 @@ only=.
 for over in "${transports[@]}"; do run_case "undisturbed" "$over" 2 undisturbed; done
 only="$chosen"
 for over in "${transports[@]}"; do
-    run_case "kill -9 of a worker" "$over" 2 kill_worker
+    run_case "kill -9 of another rank" "$over" 2 kill_worker
     run_case "kill -9 of rank 0" "$over" 2 kill_rank_0
-    run_case "SIGSTOP of a worker" "$over" 2 stop_worker
+    run_case "SIGSTOP of another rank" "$over" 2 stop_worker
     run_case "garbage, huge length, 1000 idle, slow" "$over" 2 garbage
     run_case "SIGTERM to a worker" "$over" 2 term_worker
     run_case "SIGINT to rank 0" "$over" 2 int_rank_0
