@@ -71,7 +71,7 @@ archive-hidden      | Sources/Text/Readers/CorpusReader.swift | s/if !isHidden(m
 archive-marks       | Sources/Text/Readers/CorpusReader.swift | s/guard archive.isOnlyCompressed else { return true }//
 shard-resume        | Sources/Text/Preparation/ShardWriter.swift | s/length: state.openTokens \* elementType/length: state.openTokens * 0 * elementType/
 pipeline-resume     | Sources/Text/Preparation/TokenPipeline.swift | s/max(0, state.pieces - position), of/max(0, state.pieces - position - 1), of/
-pipeline-save       | Sources/Text/Preparation/TokenPipeline.swift | s/state.pieces = max(state.pieces, position)/state.pieces = position/
+pipeline-save       | Sources/Text/Preparation/TokenPipeline.swift | s/if position > state.pieces { (state/do { (state/
 shard-header        | Sources/Text/Data/TokenFile.swift | s/offset = header == nil ? 0 : Header.byteCount/offset = 0/
 random-last         | Sources/Text/Data/BatchSampler.swift | s/below: sequence.count - blockSize)/below: sequence.count - blockSize - 1)/
 sequential-ring     | Sources/Text/Data/BatchSampler.swift | s/from: (start + 1) % sequence.count/from: min(start + 1, sequence.count - 1)/
