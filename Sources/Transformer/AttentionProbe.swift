@@ -14,6 +14,7 @@ public final class AttentionProbe {
     ///   - headCount: H.
     ///   - headSize: D.
     ///   - length: T, tokens of the sequence.
+    ///   - pool: its threads compute.
     public init(headCount: Int, headSize: Int, length: Int, pool: WorkerPool) {
         let none = MatrixView(UnsafeMutablePointer(bitPattern: 64)!, rows: 0, columns: 0)
         let linear = Linear(weight: none, bias: nil, gradient: nil)

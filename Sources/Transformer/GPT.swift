@@ -32,7 +32,11 @@ public final class GPT {
     private(set) var buffers: ChunkBuffers?
 
     /// A model with all parameters zero; see `initializeParameters`.
-    /// - Parameter forTraining: whether memory for gradients is wanted.
+    ///
+    /// - Parameters:
+    ///   - configuration: the shape.
+    ///   - pool: its threads compute all passes.
+    ///   - forTraining: whether memory for gradients is wanted.
     public init(configuration: GPTConfiguration, pool: WorkerPool, forTraining: Bool = true) {
         let layout = ParameterLayout(configuration)
         let parameters = FloatBuffer(count: layout.count)
@@ -64,8 +68,10 @@ public final class GPT {
     /// Sum over all tokens of `-log p(target)`, in nats; adds `gradientScale` times the gradient of that sum to `gradients`.
     ///
     /// - Parameters:
-    ///   - tokens, targets: (B, T), row by row; ids below the vocabulary size.
+    ///   - tokens: (B, T), row by row; ids below the vocabulary size.
+    ///   - targets: (B, T), the tokens that come next.
     ///   - sequenceLength: T, at most the block size.
+    ///   - gradientScale: what one token's loss counts, 1 over all tokens of the step for its mean.
     ///   - dropout: which masks to draw if the configuration drops anything; nil for none.
     ///   - boundaries: between documents, which attention then does not cross; nil where it sees the whole sequence.
     ///   - progress: called after each chunk with the number of its sequences.

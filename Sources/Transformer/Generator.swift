@@ -26,6 +26,8 @@ public final class Generator {
     ///
     /// - Parameters:
     ///   - prompt: at least one id; of a prompt longer than the block size only the end is seen.
+    ///   - options: how tokens are drawn, and how many.
+    ///   - onToken: told each token as it is drawn; false ends it.
     ///   - sample: which of several samples with the same options this is.
     public func generate(
         prompt: [Int32],
@@ -39,7 +41,11 @@ public final class Generator {
     /// The same for several samples at once, which costs little more than one: a token's cost is to read the weights. Each
     /// sample has the tokens that it has alone, up to `mostSamples` of them.
     ///
-    /// - Parameter onToken: gets the sample's number and its next token; false ends that sample.
+    /// - Parameters:
+    ///   - prompt: at least one id, the beginning of each sample.
+    ///   - options: how tokens are drawn, and how many.
+    ///   - samples: their numbers, at most `mostSamples`.
+    ///   - onToken: gets the sample's number and its next token; false ends that sample.
     public func generate(
         prompt: [Int32],
         options: SamplingOptions,

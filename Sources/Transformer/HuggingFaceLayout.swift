@@ -30,7 +30,10 @@ extension ParameterLayout {
 
     /// Calls `body` with every tensor of `huggingFaceTensors` and its values, valid during the call.
     ///
-    /// - Parameter vocabularySize: rows of the token embedding, of one that was padded; nil for all.
+    /// - Parameters:
+    ///   - parameters: a flat buffer of this layout.
+    ///   - vocabularySize: rows of the token embedding, of one that was padded; nil for all.
+    ///   - body: gets one tensor after the other.
     public func withHuggingFaceTensors<Result>(
         of parameters: borrowing FloatBuffer,
         vocabularySize: Int? = nil,
