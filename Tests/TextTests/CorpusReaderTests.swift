@@ -65,11 +65,14 @@ struct CorpusReaderTests {
         #expect(try documents([folder("in")]).map(\.text) == ["one", "two"])
     }
 
-    @Test("a pipe by its path would lose what is looked at first: it is refused, and does not hang")
+    @Test("a pipe by its path, or a pattern's, would lose what is looked at first: it is refused, and does not hang")
     func pipe() throws {
         #expect(mkfifo(folder("pipe"), 0o600) == 0)
-        let error = #expect(throws: UserError.self) { try documents([folder("pipe")]) }
-        #expect(error?.kind == .usage && error?.message.contains("give it by standard input") == true)
+        for name in ["pipe", "pip?"] {
+            let error = #expect(throws: UserError.self) { try documents([folder(name)]) }
+            #expect(error?.kind == .usage)
+            #expect(error?.message.hasPrefix("\(folder("pipe")) is a pipe or a device") == true, "\(name)")
+        }
     }
 
     @Test("a folder's files are documents in the order of their paths, hidden ones left out")
