@@ -291,6 +291,31 @@ struct DataPreparationTests {
         #expect(error?.kind == .inputOutput)
     }
 
+    // MARK: - Interrupted
+
+    @Test("of a file with bad data it is not promised that its mended text goes on, as it does not")
+    func mendedText() throws {
+        // Nothing is written of a batch with bad data, and a batch has 4 MB: the bad line comes after the first.
+        let text = (0..<5000).map { "\($0): " + String(repeating: "some words, ", count: 90) + "\n" }.joined()
+        _ = try write(text, to: "a.txt")
+        var request = request([folder("a.txt"), try write("{\"text\": \n", to: "b.jsonl")], tokenizer: .byte)
+        request.separator = "\n"
+        request.validationShare = 0.1
+        request.shardSize = 1_000_000
+        let error = try #require(throws: UserError.self) { try DataPreparation.run(request) }
+        #expect(error.kind == .data)
+        #expect(error.message.hasPrefix("\(folder("b.jsonl")): the line at byte 0 is not JSON"), "\(error.message)")
+        #expect(!error.message.contains("once that is mended"), "\(error.message)")
+        #expect(
+            error.message.hasSuffix("a text that is changed is prepared from its beginning"),
+            "\(error.message)"
+        )
+        #expect(try FileSystem.names(inFolder: folder("data")) == [".mine.unfinished"])
+        _ = try write("{\"text\": \"fine now\"}\n", to: "b.jsonl")
+        #expect(try DataPreparation.run(request).continuedTokens == 0)
+        #expect(try FileSystem.names(inFolder: folder("data")) == ["mine"])
+    }
+
     @Test("what an interrupted preparation left is removed by the next one")
     func leftovers() throws {
         let path = try write("some text to prepare", to: "a.txt")
