@@ -293,6 +293,43 @@ struct DataPreparationTests {
 
     // MARK: - Interrupted
 
+    @Test(
+        "tokens are kept when the small files after them cannot be written, or their folder cannot have its name",
+        arguments: [".mine.unfinished/tokenizer.json", ".mine.unfinished/dataset.json", "mine"]
+    )
+    func end(obstacle: String) throws {
+        let path = try write(String(repeating: "some text to prepare\n", count: 1000), to: "a.txt")
+        // Shards that are smaller than the text, so that it is noted how far they go; the last of each split is not full.
+        var whole = request([path], tokenizer: .byte)
+        whole.shardSize = 1000
+        var stopped = whole
+        stopped.dataFolder = folder("stopped")
+        let unfinished = folder("stopped/.mine.unfinished")
+        let error = try #require(throws: UserError.self) {
+            try DataPreparation.run(stopped) { progress in
+                // Neither a file nor a folder takes the place of a folder with something in it.
+                if progress.stage == .tokenizing { try? FileSystem.createFolder(folder("stopped/\(obstacle)/x")) }
+            }
+        }
+        #expect(
+            error.message.hasSuffix(
+                " are kept in \(unfinished): once that is mended, the same command goes on from there"
+            ),
+            "\(error.message)"
+        )
+        try FileSystem.remove(folder("stopped/" + obstacle))
+        let result = try DataPreparation.run(stopped)
+        #expect(result.continuedTokens == 21_000)
+        #expect(try FileSystem.names(inFolder: folder("stopped")) == ["mine"])
+        let other = try DataPreparation.run(whole)
+        let names = try FileSystem.names(inFolder: other.path)
+        #expect(try FileSystem.names(inFolder: result.path) == names)
+        for name in names where name.hasSuffix(".bin") {
+            let (first, second) = (result.path + "/" + name, other.path + "/" + name)
+            #expect(try FileSystem.read(first) == FileSystem.read(second), "\(name)")
+        }
+    }
+
     @Test("of a file with bad data it is not promised that its mended text goes on, as it does not")
     func mendedText() throws {
         // Nothing is written of a batch with bad data, and a batch has 4 MB: the bad line comes after the first.

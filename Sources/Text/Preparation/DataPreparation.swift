@@ -119,24 +119,29 @@ public struct DataPreparation {
         }
         let (state, sources) = (run.state, run.sources)
         try check(state, plan)
+        let statePath = folder.temporaryPath + "/" + PreparationState.fileName
+        let savedState = try? FileSystem.read(statePath)
         do {
             try TokenizerFile.save(plan.tokenizer, folder: folder.temporaryPath)
             let description = description(plan, state: state, sources: sources)
             try AtomicFile.write(description.text, to: folder.temporaryPath + "/" + DatasetDescription.fileName)
+            for name in [PreparationState.fileName, Self.keptInput] {
+                try FileSystem.remove(folder.temporaryPath + "/" + name)
+            }
+            try folder.commit(replacing: request.overwrite)
         } catch {
-            // The disk is full, say: hours of tokens are not to go with it.
+            // The disk is full, say, or something has the name meanwhile: hours of tokens are not to go with it.
+            if let savedState, FileSystem.kind(of: statePath) == nil {
+                try? AtomicFile.write(savedState, to: statePath)
+            }
             throw Interrupted(
                 cause: error,
                 corpus: plan.corpus,
                 state: state,
                 folder: folder.temporaryPath,
-                isKept: FileSystem.kind(of: folder.temporaryPath + "/" + PreparationState.fileName) != nil
+                isKept: FileSystem.kind(of: statePath) != nil
             )
         }
-        for name in [PreparationState.fileName, Self.keptInput] {
-            try FileSystem.remove(folder.temporaryPath + "/" + name)
-        }
-        try folder.commit(replacing: request.overwrite)
         return PreparationResult(
             name: request.name,
             path: folder.path,
