@@ -208,6 +208,19 @@ struct CorpusReaderTests {
         #expect(try Corpus(inputs: [path], format: CorpusFormat(), hasShare: false).isOneText)
     }
 
+    @Test(
+        "a compressed file whose name starts with a dot is read where it is named, and passed over in a folder",
+        .enabled(if: ArchiveStream.isBuiltIn)
+    )
+    func hiddenCompressed() throws {
+        try AtomicFile.write(try FileSystem.read(Self.archives + "/text.txt.gz"), to: folder(".text.txt.gz"))
+        #expect(
+            try documents([folder(".text.txt.gz")]) == [Document(text: Self.archived(8), origin: folder(".text.txt"))]
+        )
+        let path = try write("seen", to: "seen.txt")
+        #expect(try documents([folder.path]) == [Document(text: "seen", origin: path)])
+    }
+
     @Test("a damaged member is named, after all that lies before it", .enabled(if: ArchiveStream.isBuiltIn))
     func damaged() throws {
         let reader = try Corpus(inputs: [Self.archives + "/damaged.tar.xz"], format: CorpusFormat(), hasShare: false)
