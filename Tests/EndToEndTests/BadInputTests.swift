@@ -46,6 +46,11 @@ import Testing
         try expectError(["prepare", "--input", "empty.txt", "--name=x"], code: 65, "empty.txt is empty")
         try expectError(["prepare", "--input", "broken.txt", "--name=x"], code: 65, "broken.txt")
         try expectError(["prepare", "--input", "broken.txt"], code: 64, "a data set made from --input needs a name")
+        try expectError(
+            ["prepare", "demo", "--input", "none.txt", "--name=mine"],
+            code: 64,
+            "demo and --name=mine both name the data set: leave one out"
+        )
         try expectError(["prepare", "shakespear_char"], code: 64, "shakespear_char is not among the known data sets")
         try expectError(["prepare"], code: 64, "nothing to prepare")
         #expect((try? FileManager.default.contentsOfDirectory(atPath: folder("data"))) ?? [] == [])

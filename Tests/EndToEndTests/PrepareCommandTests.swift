@@ -79,6 +79,52 @@ import Testing
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder("data")) == ["a"])
     }
 
+    @Test("Standard input with bad data goes on once that is mended; another text is refused, and nothing is lost")
+    func interruptedInput() throws {
+        // Nothing is written of a batch with bad data, and a batch has 4 MB: the last line comes after the first.
+        func lines(_ word: String, last: String) -> String {
+            let text = String(repeating: word + " ", count: 1000)
+            return (0..<1000).map { "{\"text\": \"\($0) \(text)\"}\n" }.joined() + last + "\n"
+        }
+        func prepare(_ name: String, _ input: String) throws -> Program.Result {
+            try program.run(
+                "prepare",
+                "--input=-",
+                "--field=text",
+                "--tokenizer=byte",
+                "--shard_size=1000000",
+                "--val_fraction=0.1",
+                "--name=\(name)",
+                input: input
+            )
+        }
+        let good = "{\"text\": \"the end\"}"
+        let stopped = try prepare("a", lines("words", last: "{"))
+        #expect(stopped.exitCode == 65, "\(stopped)")
+        #expect(
+            stopped.errors.contains(
+                "kept in data/.a.unfinished: once that is mended, the same command goes on from there, if the text before it is the same"
+            ),
+            "\(stopped)"
+        )
+        let other = try prepare("a", lines("other", last: good))
+        #expect(other.exitCode == 65, "\(other)")
+        #expect(
+            other.errors.contains(
+                "the text is another than the one whose tokens are kept in data/.a.unfinished: give that one, or remove the folder"
+            ),
+            "\(other)"
+        )
+        #expect(!other.errors.contains("from its beginning"), "\(other)")
+
+        let text = lines("words", last: good)
+        let mended = try prepare("a", text)
+        #expect(mended.exitCode == 0, "\(mended)")
+        #expect(mended.output.contains(/went on after \d+ tokens of an interrupted preparation/), "\(mended)")
+        #expect(try prepare("whole", text).exitCode == 0)
+        #expect(try contents("data/a") == contents("data/whole"))
+    }
+
     @Test("A full disk stops a preparation with one line that names the file; with room the same command succeeds")
     func fullDisk() throws {
         let text = (0..<4000).map { "\($0) " + String(repeating: "words ", count: 100) + "\n\n" }.joined()

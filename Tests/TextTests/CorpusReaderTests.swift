@@ -65,11 +65,14 @@ struct CorpusReaderTests {
         #expect(try documents([folder("in")]).map(\.text) == ["one", "two"])
     }
 
-    @Test("a pipe by its path would lose what is looked at first: it is refused, and does not hang")
+    @Test("a pipe by its path, or a pattern's, would lose what is looked at first: it is refused, and does not hang")
     func pipe() throws {
         #expect(mkfifo(folder("pipe"), 0o600) == 0)
-        let error = #expect(throws: UserError.self) { try documents([folder("pipe")]) }
-        #expect(error?.kind == .usage && error?.message.contains("give it by standard input") == true)
+        for name in ["pipe", "pip?"] {
+            let error = #expect(throws: UserError.self) { try documents([folder(name)]) }
+            #expect(error?.kind == .usage)
+            #expect(error?.message.hasPrefix("\(folder("pipe")) is a pipe or a device") == true, "\(name)")
+        }
     }
 
     @Test("a folder's files are documents in the order of their paths, hidden ones left out")
@@ -203,6 +206,19 @@ struct CorpusReaderTests {
         let path = "\(Self.archives)/text.txt.\(ending)"
         #expect(try documents([path]) == [Document(text: Self.archived(8), origin: Self.archives + "/text.txt")])
         #expect(try Corpus(inputs: [path], format: CorpusFormat(), hasShare: false).isOneText)
+    }
+
+    @Test(
+        "a compressed file whose name starts with a dot is read where it is named, and passed over in a folder",
+        .enabled(if: ArchiveStream.isBuiltIn)
+    )
+    func hiddenCompressed() throws {
+        try AtomicFile.write(try FileSystem.read(Self.archives + "/text.txt.gz"), to: folder(".text.txt.gz"))
+        #expect(
+            try documents([folder(".text.txt.gz")]) == [Document(text: Self.archived(8), origin: folder(".text.txt"))]
+        )
+        let path = try write("seen", to: "seen.txt")
+        #expect(try documents([folder.path]) == [Document(text: "seen", origin: path)])
     }
 
     @Test("a damaged member is named, after all that lies before it", .enabled(if: ArchiveStream.isBuiltIn))

@@ -291,6 +291,68 @@ struct DataPreparationTests {
         #expect(error?.kind == .inputOutput)
     }
 
+    // MARK: - Interrupted
+
+    @Test(
+        "tokens are kept when the small files after them cannot be written, or their folder cannot have its name",
+        arguments: [".mine.unfinished/tokenizer.json", ".mine.unfinished/dataset.json", "mine"]
+    )
+    func end(obstacle: String) throws {
+        let path = try write(String(repeating: "some text to prepare\n", count: 1000), to: "a.txt")
+        // Shards that are smaller than the text, so that it is noted how far they go; the last of each split is not full.
+        var whole = request([path], tokenizer: .byte)
+        whole.shardSize = 1000
+        var stopped = whole
+        stopped.dataFolder = folder("stopped")
+        let unfinished = folder("stopped/.mine.unfinished")
+        let error = try #require(throws: UserError.self) {
+            try DataPreparation.run(stopped) { progress in
+                // Neither a file nor a folder takes the place of a folder with something in it.
+                if progress.stage == .tokenizing { try? FileSystem.createFolder(folder("stopped/\(obstacle)/x")) }
+            }
+        }
+        #expect(
+            error.message.hasSuffix(
+                " are kept in \(unfinished): once that is mended, the same command goes on from there"
+            ),
+            "\(error.message)"
+        )
+        try FileSystem.remove(folder("stopped/" + obstacle))
+        let result = try DataPreparation.run(stopped)
+        #expect(result.continuedTokens == 21_000)
+        #expect(try FileSystem.names(inFolder: folder("stopped")) == ["mine"])
+        let other = try DataPreparation.run(whole)
+        let names = try FileSystem.names(inFolder: other.path)
+        #expect(try FileSystem.names(inFolder: result.path) == names)
+        for name in names where name.hasSuffix(".bin") {
+            let (first, second) = (result.path + "/" + name, other.path + "/" + name)
+            #expect(try FileSystem.read(first) == FileSystem.read(second), "\(name)")
+        }
+    }
+
+    @Test("of a file with bad data it is not promised that its mended text goes on, as it does not")
+    func mendedText() throws {
+        // Nothing is written of a batch with bad data, and a batch has 4 MB: the bad line comes after the first.
+        let text = (0..<5000).map { "\($0): " + String(repeating: "some words, ", count: 90) + "\n" }.joined()
+        _ = try write(text, to: "a.txt")
+        var request = request([folder("a.txt"), try write("{\"text\": \n", to: "b.jsonl")], tokenizer: .byte)
+        request.separator = "\n"
+        request.validationShare = 0.1
+        request.shardSize = 1_000_000
+        let error = try #require(throws: UserError.self) { try DataPreparation.run(request) }
+        #expect(error.kind == .data)
+        #expect(error.message.hasPrefix("\(folder("b.jsonl")): the line at byte 0 is not JSON"), "\(error.message)")
+        #expect(!error.message.contains("once that is mended"), "\(error.message)")
+        #expect(
+            error.message.hasSuffix("a text that is changed is prepared from its beginning"),
+            "\(error.message)"
+        )
+        #expect(try FileSystem.names(inFolder: folder("data")) == [".mine.unfinished"])
+        _ = try write("{\"text\": \"fine now\"}\n", to: "b.jsonl")
+        #expect(try DataPreparation.run(request).continuedTokens == 0)
+        #expect(try FileSystem.names(inFolder: folder("data")) == ["mine"])
+    }
+
     @Test("what an interrupted preparation left is removed by the next one")
     func leftovers() throws {
         let path = try write("some text to prepare", to: "a.txt")

@@ -1,3 +1,4 @@
+import Compute
 import Formats
 import TestSupport
 import Testing
@@ -14,6 +15,20 @@ struct DownloadTests {
     private var hash: String { content.withUnsafeBytes { Checksum.sha256(of: $0) } }
     private var path: String { folder("cache/some/file") }
 
+    private func download(from server: LocalServer) -> Download {
+        Download(
+            file: PublicFile(
+                title: "the file",
+                url: server.url,
+                cachePath: "some/file",
+                sha256: hash,
+                byteCount: content.count
+            ),
+            cacheFolder: folder("cache"),
+            tool: .init(protocols: "=http", stallSeconds: 1, pause: 0)
+        )
+    }
+
     /// What became of a download from a server with these answers, and the first byte of each request.
     private func download(
         _ answers: [LocalServer.Answer],
@@ -22,22 +37,12 @@ struct DownloadTests {
     ) throws -> (result: Result<String, any Error>, requests: [Int]) {
         let server = try LocalServer(content ?? self.content, answers: answers)
         defer { server.stop() }
-        let download = Download(
-            file: PublicFile(
-                title: "the file",
-                url: server.url,
-                cachePath: "some/file",
-                sha256: hash,
-                byteCount: self.content.count
-            ),
-            cacheFolder: folder("cache"),
-            tool: .init(protocols: "=http", stallSeconds: 1, pause: 0)
-        )
+        let file = download(from: server)
         if let partial {
             try FileSystem.createFolder(folder("cache/some"))
             try AtomicFile.write(partial, to: path + ".part")
         }
-        let result = Result { try download.locate { _ in } }
+        let result = Result { try file.locate { _ in } }
         return (result, server.requests)
     }
 
@@ -59,6 +64,22 @@ struct DownloadTests {
         let (result, requests) = try download([.stall(after: 70_000)])
         try expectWhole(result)
         #expect(requests == [0, 70_000])
+    }
+
+    @Test("Of two that want the same file at once, one waits and finds what the other has fetched")
+    func twoAtOnce() throws {
+        // A second without a byte, in which the other one begins.
+        let server = try LocalServer(content, answers: [.stall(after: 70_000)])
+        defer { server.stop() }
+        let file = download(from: server)
+        var results: [Result<String, any Error>?] = [nil, nil]
+        results.withUnsafeMutableBufferPointer { results in
+            WorkerPool(threadCount: 2).run(2) { task, _ in
+                results[task] = Result { try file.locate { _ in } }
+            }
+        }
+        for result in results { try expectWhole(try #require(result)) }
+        #expect(server.requests == [0, 70_000])
     }
 
     @Test("What an earlier run got is not asked for again")

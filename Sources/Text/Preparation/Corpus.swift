@@ -20,6 +20,7 @@ struct Corpus: Sendable {
     }
 
     var readsStandardInput: Bool { sources.contains { $0.content == .standardInput } }
+    var hasFiles: Bool { sources.contains { !$0.paths.isEmpty } }
 
     init(sources: [CorpusSource], format: CorpusFormat = CorpusFormat(), isOneText: Bool = true) {
         self.sources = sources

@@ -119,19 +119,29 @@ public struct DataPreparation {
         }
         let (state, sources) = (run.state, run.sources)
         try check(state, plan)
+        let statePath = folder.temporaryPath + "/" + PreparationState.fileName
+        let savedState = try? FileSystem.read(statePath)
         do {
             try TokenizerFile.save(plan.tokenizer, folder: folder.temporaryPath)
             let description = description(plan, state: state, sources: sources)
             try AtomicFile.write(description.text, to: folder.temporaryPath + "/" + DatasetDescription.fileName)
+            for name in [PreparationState.fileName, Self.keptInput] {
+                try FileSystem.remove(folder.temporaryPath + "/" + name)
+            }
+            try folder.commit(replacing: request.overwrite)
         } catch {
-            // The disk is full, say: hours of tokens are not to go with it.
-            let isKept = FileSystem.kind(of: folder.temporaryPath + "/" + PreparationState.fileName) != nil
-            throw Interrupted(cause: error, state: state, folder: folder.temporaryPath, isKept: isKept)
+            // The disk is full, say, or something has the name meanwhile: hours of tokens are not to go with it.
+            if let savedState, FileSystem.kind(of: statePath) == nil {
+                try? AtomicFile.write(savedState, to: statePath)
+            }
+            throw Interrupted(
+                cause: error,
+                corpus: plan.corpus,
+                state: state,
+                folder: folder.temporaryPath,
+                isKept: FileSystem.kind(of: statePath) != nil
+            )
         }
-        for name in [PreparationState.fileName, Self.keptInput] {
-            try FileSystem.remove(folder.temporaryPath + "/" + name)
-        }
-        try folder.commit(replacing: request.overwrite)
         return PreparationResult(
             name: request.name,
             path: folder.path,
@@ -196,9 +206,11 @@ public struct DataPreparation {
         } catch {
             throw Interrupted(
                 cause: error,
+                corpus: plan.corpus,
                 state: pipeline.state,
                 folder: folder.temporaryPath,
-                isKept: pipeline.saveRest()
+                isKept: pipeline.saveRest(),
+                saysWhatToDo: pipeline.isOtherText
             )
         }
         return Run(
@@ -211,24 +223,39 @@ public struct DataPreparation {
     /// An error that stopped a preparation on its way.
     private struct Interrupted: Error {
         let cause: any Error
+        let corpus: Corpus
         let state: PreparationState
         let folder: String
         /// Whether the same command can go on from there.
         let isKept: Bool
+        /// Whether the cause itself says what to do.
+        var saysWhatToDo = false
 
         var described: any Error {
-            guard let cause = cause as? UserError else { return cause }
+            guard let cause = cause as? UserError, !saysWhatToDo else { return self.cause }
             let tokens = state.train.tokens + state.validation.tokens
             let documents = state.train.documents + state.validation.documents
-            // A text that is mended is another text.
-            let next =
-                cause.kind == .data
-                ? "the same command goes on from there with the same text; a text that is changed is prepared from its beginning"
-                : "once that is mended, the same command goes on from there"
             return UserError(
                 cause.kind,
-                "\(cause.message); \(tokens) tokens of the \(documents) documents before it are kept in \(folder): \(next)"
+                """
+                \(cause.message); \(tokens) tokens of the \(documents) documents before it are kept in \(folder): \
+                \(next(isData: cause.kind == .data))
+                """
             )
+        }
+
+        private func next(isData: Bool) -> String {
+            let mended = "once that is mended, the same command goes on from there"
+            guard isData else { return mended }
+            guard corpus.readsStandardInput else {
+                // A file that is mended has another size or time, and is another text.
+                return
+                    "the same command goes on from there with the same text; a text that is changed is prepared from its beginning"
+            }
+            // Standard input is known by what was read of it; files beside it are not.
+            return corpus.hasFiles
+                ? "the same command goes on from there with the same text"
+                : mended + ", if the text before it is the same"
         }
     }
 

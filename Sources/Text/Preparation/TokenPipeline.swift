@@ -17,6 +17,8 @@ final class TokenPipeline {
     private let validation: ShardWriter
     private let savedTokens: Int
     private(set) var state: PreparationState
+    /// Whether the text was refused, as it begins otherwise than the one whose tokens are there.
+    private(set) var isOtherText = false
     /// Whether the shards are where the state is.
     private var isBetweenBatches = true
     private var tokensSinceSaving = 0
@@ -77,7 +79,7 @@ final class TokenPipeline {
                 crc = batch.bytes.withUnsafeBytes {
                     Checksum.crc32c(of: UnsafeRawBufferPointer(rebasing: $0[piece.range]), after: crc)
                 }
-                if position + index + 1 == kept, let keptCRC, keptCRC != crc { throw otherText }
+                if position + index + 1 == kept, let keptCRC, keptCRC != crc { throw refusal() }
             }
             let isBehind = position + batch.pieces.count <= state.pieces
             let rest = dropping(max(0, state.pieces - position), of: batch)
@@ -104,11 +106,12 @@ final class TokenPipeline {
             if tokensSinceSaving >= savedTokens { try save() }
             progress(isBehind)
         }
-        guard position >= kept else { throw otherText }
+        guard position >= kept else { throw refusal() }
     }
 
-    private var otherText: UserError {
-        UserError(
+    private func refusal() -> UserError {
+        isOtherText = true
+        return UserError(
             .data,
             "the text is another than the one whose tokens are kept in \(folder): give that one, or remove the folder"
         )

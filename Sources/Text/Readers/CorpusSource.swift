@@ -62,16 +62,19 @@ struct CorpusSource: Equatable, Sendable {
             guard !files.isEmpty else { throw UserError(.data, "the folder \(name) has no files") }
             return .files(files)
         case .file: return .file(name)
-        case .other:
-            throw UserError(
-                .usage,
-                "\(name) is a pipe or a device, and may have to be read more than once: give it by standard input, --input - < \(name)"
-            )
+        case .other: throw notAFile(name)
         case nil:
             let matches = try self.matches(of: name)
             guard !matches.isEmpty else { throw FileSystem.failure("cannot open", name, ENOENT) }
             return .files(matches)
         }
+    }
+
+    private static func notAFile(_ path: String) -> UserError {
+        UserError(
+            .usage,
+            "\(path) is a pipe or a device, and may have to be read more than once: give it by standard input, --input - < \(path)"
+        )
     }
 
     /// All files below a folder, in the order of their paths; hidden ones are left out, and links to a folder above.
@@ -103,6 +106,12 @@ struct CorpusSource: Equatable, Sendable {
         defer { globfree(&result) }
         guard glob(pattern, GLOB_NOSORT, nil, &result) == 0 else { return [] }
         let paths = (0..<Int(result.gl_pathc)).compactMap { result.gl_pathv[$0].map { String(cString: $0) } }
-        return try paths.sorted().flatMap { FileSystem.kind(of: $0) == .folder ? try files(inFolder: $0) : [$0] }
+        return try paths.sorted().flatMap { path -> [String] in
+            switch FileSystem.kind(of: path) {
+            case .folder: try files(inFolder: path)
+            case .other: throw notAFile(path)
+            case .file, nil: [path]
+            }
+        }
     }
 }
