@@ -72,6 +72,36 @@ import Transformer
         }
     }
 
+    private static func evaluationFile(_ model: String) -> String {
+        """
+        batch_size = 8
+        eval_iters = 500 # a mean of many
+        eval_only = True
+        wandb_log = False
+        init_from = '\(model)'
+        """
+    }
+
+    /// What the two files for characters have in common, after what is their own.
+    private static func characterFile(_ own: String) -> String {
+        own + """
+
+            eval_interval = 250 # it's short
+            log_interval = 10
+            always_save_checkpoint = False
+            wandb_log = False
+            wandb_project = 'shakespeare-char'
+            wandb_run_name = 'mini-gpt'
+            dataset = 'shakespeare_char'
+            gradient_accumulation_steps = 1
+            learning_rate = 1e-3
+            min_lr = 1e-4
+            beta2 = 0.99
+            warmup_iters = 100
+            # device = 'cuda'
+            """
+    }
+
     /// The settings of nanoGPT's files under config/, written out in their form.
     private static let nanoGPTFiles = [
         "finetune_shakespeare.py": """
@@ -80,12 +110,12 @@ import Transformer
         out_dir = 'out-shakespeare'
         eval_interval = 5
         eval_iters = 40
-        wandb_log = False # feel free to turn on
+        wandb_log = False # curves aren't sent
         wandb_project = 'shakespeare'
         wandb_run_name = 'ft-' + str(time.time())
 
         dataset = 'shakespeare'
-        init_from = 'gpt2-xl' # this is the largest GPT-2 model
+        init_from = 'gpt2-xl' # 1.5 billion parameters
 
         always_save_checkpoint = False
         batch_size = 1
@@ -109,93 +139,37 @@ import Transformer
         log_interval = 10
         weight_decay = 1e-1
         """,
-        "eval_gpt2.py": """
-        # evaluate the base gpt2
-        batch_size = 8
-        eval_iters = 500 # use more iterations to get good estimate
-        eval_only = True
-        wandb_log = False
-        init_from = 'gpt2'
-        """,
-        "eval_gpt2_medium.py": """
-        # evaluate the base gpt2-medium
-        batch_size = 8
-        eval_iters = 500 # use more iterations to get good estimate
-        eval_only = True
-        wandb_log = False
-        init_from = 'gpt2-medium'
-        """,
-        "eval_gpt2_large.py": """
-        # evaluate the base gpt2-large
-        batch_size = 8
-        eval_iters = 500 # use more iterations to get good estimate
-        eval_only = True
-        wandb_log = False
-        init_from = 'gpt2-large'
-        """,
-        "eval_gpt2_xl.py": """
-        # evaluate the base gpt2-xl
-        batch_size = 8
-        eval_iters = 500 # use more iterations to get good estimate
-        eval_only = True
-        wandb_log = False
-        init_from = 'gpt2-xl'
-        """,
-        "train_shakespeare_char.py": """
-        out_dir = 'out-shakespeare-char'
-        eval_interval = 250 # keep frequent because we'll overfit
-        eval_iters = 200
-        log_interval = 10
-        always_save_checkpoint = False
-        wandb_log = False
-        wandb_project = 'shakespeare-char'
-        wandb_run_name = 'mini-gpt'
-        dataset = 'shakespeare_char'
-        gradient_accumulation_steps = 1
-        batch_size = 64
-        block_size = 256 # context of up to 256 previous characters
-        n_layer = 6
-        n_head = 6
-        n_embd = 384
-        dropout = 0.2
-        learning_rate = 1e-3 # with baby networks can afford to go a bit higher
-        max_iters = 5000
-        lr_decay_iters = 5000 # usually the same as max_iters
-        min_lr = 1e-4
-        beta2 = 0.99
-        warmup_iters = 100
-        # on macbook also add
-        # device = 'cpu'  # run on cpu only
-        # compile = False # do not torch compile the model
-        """,
-        "train_shakespeare_char_cpu.py": """
-        device = 'cpu'
-        compile = False
-        eval_interval = 250 # keep frequent because we'll overfit
-        eval_iters = 20
-        log_interval = 10
-        always_save_checkpoint = False
-        wandb_log = False
-        wandb_project = 'shakespeare-char'
-        wandb_run_name = 'mini-gpt'
-        dataset = 'shakespeare_char'
-        gradient_accumulation_steps = 1
-        batch_size = 12
-        block_size = 64 # context of up to 64 previous characters
-        n_layer = 4
-        n_head = 4
-        n_embd = 128
-        dropout = 0.0
-        learning_rate = 1e-3 # with baby networks can afford to go a bit higher
-        max_iters = 2000
-        lr_decay_iters = 2000 # usually the same as max_iters
-        min_lr = 1e-4
-        beta2 = 0.99
-        warmup_iters = 100
-        # on macbook also add
-        # device = 'cpu'  # run on cpu only
-        # compile = False # do not torch compile the model
-        """,
+        "eval_gpt2.py": evaluationFile("gpt2"), "eval_gpt2_medium.py": evaluationFile("gpt2-medium"),
+        "eval_gpt2_large.py": evaluationFile("gpt2-large"), "eval_gpt2_xl.py": evaluationFile("gpt2-xl"),
+        "train_shakespeare_char.py": characterFile(
+            """
+            out_dir = 'out-shakespeare-char'
+            eval_iters = 200
+            batch_size = 64
+            block_size = 256 # the model's context
+            n_layer = 6
+            n_head = 6
+            n_embd = 384
+            dropout = 0.2
+            max_iters = 5000
+            lr_decay_iters = 5000
+            """
+        ),
+        "train_shakespeare_char_cpu.py": characterFile(
+            """
+            device = 'cpu'
+            compile = False
+            eval_iters = 20
+            batch_size = 12
+            block_size = 64
+            n_layer = 4
+            n_head = 4
+            n_embd = 128
+            dropout = 0.0
+            max_iters = 2000
+            lr_decay_iters = 2000
+            """
+        ),
     ]
 
     @Test(

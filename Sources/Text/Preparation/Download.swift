@@ -52,22 +52,23 @@ struct Download {
             try check(copy, mend: "another text is prepared with --input \(copy) --name NAME")
             return copy
         }
-        if FileSystem.kind(of: path) != nil {
-            try check(path, mend: "remove it, and it will be downloaded")
-            return path
-        }
+        if try isCached() { return path }
         try FileSystem.createFolder(FileSystem.folder(of: path))
         // Two processes would write to the same file; the second finds what the first has fetched. Where a folder cannot be
         // locked, they are not kept apart.
         let lock = open(FileSystem.folder(of: path), O_RDONLY | O_CLOEXEC)
         defer { if lock >= 0 { close(lock) } }
         while lock >= 0, flock(lock, LOCK_EX) != 0, errno == EINTR {}
-        if FileSystem.kind(of: path) != nil {
-            try check(path, mend: "remove it, and it will be downloaded")
-            return path
-        }
+        if try isCached() { return path }
         try fetch(try expectation(), progress: progress)
         return path
+    }
+
+    /// - Throws: `UserError(.data)` when what is there has another hash.
+    private func isCached() throws -> Bool {
+        guard FileSystem.kind(of: path) != nil else { return false }
+        try check(path, mend: "remove it, and it will be downloaded")
+        return true
     }
 
     private struct Expectation {
