@@ -4,19 +4,19 @@ import Testing
 @testable import Training
 
 @Suite struct ConfigurationFileTests {
-    @Test("A nanoGPT configuration reads as it stands")
+    @Test("A configuration in the form of nanoGPT's reads as it stands")
     func nanoGPT() throws {
         let resolved = try resolve(
             """
-            # train a miniature character-level shakespeare model
+            # characters; a reader's remark
             out_dir = 'out-shakespeare-char'
-            eval_interval = 250 # keep frequent because we'll overfit
+            eval_interval = 250 # it's short
             always_save_checkpoint = False
 
-            wandb_log = False # override via command line if you like
+            wandb_log = False # or on the command line
             wandb_project = "shakespeare-char"
             gradient_accumulation_steps = 5 * 8
-            learning_rate = 1e-3 # with baby networks can afford to go a bit higher
+            learning_rate = 1e-3 # a small model's
             max_iters = 5_000
             # device = 'cpu'
             dropout=0.2
