@@ -53,8 +53,9 @@ static dt_kernels real;
     }
 
 RECORDED(layer_norm_forward, DT_PART_LAYER_NORM,
-         (float *y, float *mean, float *rstd, const float *x, const float *weight, const float *bias, size_t rows, size_t n),
-         (y, mean, rstd, x, weight, bias, rows, n))
+         (float *y, float *mean, float *rstd, const float *x, const float *weight, const float *bias, size_t rows, size_t n,
+          float epsilon),
+         (y, mean, rstd, x, weight, bias, rows, n, epsilon))
 RECORDED(layer_norm_backward, DT_PART_LAYER_NORM,
          (float *dx, const float *residual, const float *dy, const float *x, const float *weight, const float *mean,
           const float *rstd, size_t rows, size_t n),
@@ -64,8 +65,9 @@ RECORDED(layer_norm_parameters, DT_PART_LAYER_NORM,
           size_t n, size_t first, size_t last),
          (dweight, dbias, dy, x, mean, rstd, rows, n, first, last))
 RECORDED(rms_norm_forward, DT_PART_LAYER_NORM,
-         (float *y, float *mean, float *rstd, const float *x, const float *weight, const float *bias, size_t rows, size_t n),
-         (y, mean, rstd, x, weight, bias, rows, n))
+         (float *y, float *mean, float *rstd, const float *x, const float *weight, const float *bias, size_t rows, size_t n,
+          float epsilon),
+         (y, mean, rstd, x, weight, bias, rows, n, epsilon))
 RECORDED(rms_norm_backward, DT_PART_LAYER_NORM,
          (float *dx, const float *residual, const float *dy, const float *x, const float *weight, const float *mean,
           const float *rstd, size_t rows, size_t n),

@@ -12,7 +12,7 @@ extension CounterRandom {
         count: Int,
         first: Int,
         deviation: Double,
-        instructionSet: String = Kernels.instructionSet
+        instructionSet: String = Kernels.standard.instructionSet
     ) {
         precondition(first % 2 == 0 && count >= 0)
         var key = [keyWords.0, keyWords.1]

@@ -1,35 +1,48 @@
 import CVectorKernels
 import Platform
-import Synchronization
 
-/// The vector loops of the instruction set chosen for this process (see CVectorKernels.h for what each one computes).
-public enum Kernels {
-    /// The table in use; the plain one where DDP_TRAIN_ISA asks for what is not there (see `requestProblem`).
+/// The vector loops of one instruction set (see CVectorKernels.h for what each loop computes).
+///
+/// ```swift
+/// Kernels.standard.table.add(y, x, count)                    // this processor's, or the one that DDP_TRAIN_ISA names
+/// Kernels(instructionSet: "plain")?.table.add(y, x, count)
+/// ```
+public struct Kernels: Sendable {
+    @usableFromInline nonisolated(unsafe) let plainTable: UnsafePointer<dt_kernels>
+    @usableFromInline nonisolated(unsafe) let recordingTable: UnsafePointer<dt_kernels>
+
+    /// The loops. While a `Profile` records, the standard set's loops also record the time that they take.
     @inlinable
-    public static var table: dt_kernels {
-        @inline(__always) get { current.load(ordering: .relaxed).pointee }
-    }
-
-    /// One of the two tables, which never change: both are there before anyone can ask for the one in use, so threads
-    /// that read it while a `Profile` exchanges it find the one or the other, and whole.
-    @usableFromInline
-    nonisolated(unsafe) static let current = Atomic(tables.real)
-
-    nonisolated(unsafe) private static let tables:
-        (real: UnsafePointer<dt_kernels>, recording: UnsafePointer<dt_kernels>) = {
-            let real = dt_kernels_get() ?? dt_kernels_named("plain")!
-            let recording = UnsafeMutablePointer<dt_kernels>.allocate(capacity: 1)
-            recording.initialize(to: dt_kernels_recording(real))
-            return (real, UnsafePointer(recording))
-        }()
-
-    /// Exchanges the vector loops for ones that record the time they take, or back.
-    static func record(_ isRecording: Bool) {
-        current.store(isRecording ? tables.recording : tables.real, ordering: .relaxed)
+    public var table: dt_kernels {
+        @inline(__always) get { (dt_profile_is_on() ? recordingTable : plainTable).pointee }
     }
 
     /// `avx512`, `avx2`, `neon` or `plain`.
-    public static var instructionSet: String { String(cString: table.isa) }
+    public var instructionSet: String { String(cString: plainTable.pointee.isa) }
+
+    /// The kernels of an instruction set by its name.
+    ///
+    /// - Returns: nil when this build or this processor does not have it.
+    public init?(instructionSet: String) {
+        guard let table = dt_kernels_named(instructionSet) else { return nil }
+        // Only one table can record, so it is the standard one.
+        let isStandard = table == Self.standard.plainTable
+        self.init(table, recording: isStandard ? Self.standard.recordingTable : table)
+    }
+
+    private init(_ table: UnsafePointer<dt_kernels>, recording: UnsafePointer<dt_kernels>) {
+        plainTable = table
+        recordingTable = recording
+    }
+
+    /// The fastest set of this processor, or the one that DDP_TRAIN_ISA names; `plain` when the variable names a set that this
+    /// processor does not have (see `requestProblem`).
+    public static let standard: Kernels = {
+        let table = dt_kernels_get() ?? dt_kernels_named("plain")!
+        let recording = UnsafeMutablePointer<dt_kernels>.allocate(capacity: 1)
+        recording.initialize(to: dt_kernels_recording(table))
+        return Kernels(table, recording: recording)
+    }()
 
     /// The instruction sets that this build and processor have, the fastest first.
     public static var available: [String] {

@@ -31,6 +31,10 @@ public struct MatrixView {
         return MatrixView(base + range.lowerBound, rows: rows, columns: range.count, stride: stride)
     }
 
+    /// The first element of a row. The index is not checked.
+    @inlinable
+    public func row(_ index: Int) -> UnsafeMutablePointer<Float> { base + index * stride }
+
     /// Reads one element; neither index is checked.
     public subscript(row: Int, column: Int) -> Float {
         base[row * stride + column]

@@ -2,23 +2,39 @@ import CVectorKernels
 
 /// The right-hand factor op(b) of many products, (depth, columns), rearranged once into the order in which they read it.
 ///
-/// ```
-/// let packed = PackedMatrix(weight, .transposed, in: memory)      // memory: at least packed.count floats
-/// for piece in packed.pieces { packed.pack(piece) }                // by any workers, before the first product
-/// MatrixProduct.multiply(x, packed, into: y)
+/// ```swift
+/// let packed = PackedMatrix(weight, .transposed, in: memory, for: products)   // memory: packed.count floats
+/// for piece in packed.pieces { packed.pack(piece) }              // by any workers, before the first product
+/// products.multiply(x, packed, into: y)
 /// ```
 /// Where BLAS computes the products nothing is packed, and the matrix itself is multiplied.
 public struct PackedMatrix {
+    /// What an element of the packed factor is.
+    public enum Element: Sendable {
+        case float32
+    }
+
     /// Whether op(b) is the source or its transpose.
     public let orientation: Orientation
     let source: MatrixView
     let memory: UnsafeMutablePointer<Float>
+    private let products: MatrixProducts
 
     /// Copies nothing: `pack` does. Where BLAS computes, every product reads `source`.
-    public init(_ source: MatrixView, _ orientation: Orientation, in memory: UnsafeMutablePointer<Float>) {
+    ///
+    /// - Parameters:
+    ///   - memory: as many floats as `MatrixProducts.packedCount` says for this shape.
+    ///   - products: those that will read it.
+    public init(
+        _ source: MatrixView,
+        _ orientation: Orientation,
+        in memory: UnsafeMutablePointer<Float>,
+        for products: MatrixProducts
+    ) {
         self.source = source
         self.orientation = orientation
         self.memory = memory
+        self.products = products
     }
 
     /// Rows of op(b): what each product sums over.
@@ -26,26 +42,23 @@ public struct PackedMatrix {
     /// Columns of op(b), those of the products.
     public var columns: Int { orientation == .plain ? source.columns : source.rows }
 
-    /// Floats of memory for a factor of this shape.
-    public static func count(depth: Int, columns: Int) -> Int {
-        guard MatrixProduct.implementation == .own else { return 0 }
-        let panel = Kernels.table.panel_columns
-        return depth * ((columns + panel - 1) / panel * panel)
-    }
+    /// Whether products read the packed memory; otherwise they read the source.
+    var isPacked: Bool { products.implementation == .own }
+
+    private var panelColumns: Int { products.kernels.table.panel_columns }
 
     /// Panels of one piece of work, about 64 Ki floats.
     public var pieces: [Range<Int>] {
-        guard MatrixProduct.implementation == .own else { return [] }
-        let panel = Kernels.table.panel_columns
-        let panels = (columns + panel - 1) / panel
-        let size = max(1, 65536 / (depth * panel))
+        guard isPacked else { return [] }
+        let panels = (columns + panelColumns - 1) / panelColumns
+        let size = max(1, 65536 / (depth * panelColumns))
         return stride(from: 0, to: panels, by: size).map { $0..<min($0 + size, panels) }
     }
 
-    /// Copies these panels of op(b) into the memory: each (depth, `Kernels.table.panel_columns`).
+    /// Copies these panels of op(b) into the memory: each (depth, panel columns of the kernels).
     public func pack(_ panels: Range<Int>) {
         Profile.measure(.packing) {
-            Kernels.table.pack_panels(
+            products.kernels.table.pack_panels(
                 memory,
                 source.base,
                 source.stride,
@@ -58,7 +71,7 @@ public struct PackedMatrix {
         }
     }
 
-    /// All of it by the calling thread.
+    /// Packs all of it on the calling thread.
     public func pack() {
         for piece in pieces { pack(piece) }
     }
@@ -67,5 +80,14 @@ public struct PackedMatrix {
     func used(depth: Int, columns: Int) -> MatrixView {
         orientation == .plain
             ? source.rows(0..<depth).columns(0..<columns) : source.rows(0..<columns).columns(0..<depth)
+    }
+}
+
+extension MatrixProducts {
+    /// Floats of memory for a packed factor of this shape; 0 where BLAS computes.
+    public func packedCount(depth: Int, columns: Int) -> Int {
+        guard implementation == .own else { return 0 }
+        let panel = kernels.table.panel_columns
+        return depth * ((columns + panel - 1) / panel * panel)
     }
 }

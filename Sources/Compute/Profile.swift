@@ -100,7 +100,6 @@ public final class Profile {
     private static func change(by count: Int) {
         active.withLock { active in
             active += count
-            if active == (count > 0 ? 1 : 0) { Kernels.record(count > 0) }
             dt_profile_change_recordings(Int32(count))
         }
     }

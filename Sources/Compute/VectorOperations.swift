@@ -63,7 +63,7 @@ public enum VectorOperations {
         }
         pool.run(pieces.count) { task, _ in
             let (start, count, s) = pieces[task]
-            Kernels.table.adamw(
+            Kernels.standard.table.adamw(
                 parameters + start,
                 gradients + start,
                 firstMoments + start,
@@ -89,7 +89,7 @@ public enum VectorOperations {
         sums.withUnsafeMutableBufferPointer { sums in
             pool.run(pieces) { task, _ in
                 let start = task * piece
-                sums[task] = Kernels.table.sum_squares(base + start, min(piece, values.count - start))
+                sums[task] = Kernels.standard.table.sum_squares(base + start, min(piece, values.count - start))
             }
         }
         return sums.reduce(0, +)

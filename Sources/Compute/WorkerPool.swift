@@ -40,7 +40,7 @@ public final class WorkerPool: @unchecked Sendable {
         condition = .allocate(capacity: 1)
         pthread_mutex_init(mutex, nil)
         pthread_cond_init(condition, nil)
-        MatrixProduct.prepare()
+        MatrixProducts.prepare()
         for worker in 1..<max(threadCount, 1) { threads.append(startThread(worker)) }
     }
 

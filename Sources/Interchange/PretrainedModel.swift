@@ -7,7 +7,7 @@ import Transformer
 ///
 /// ```swift
 /// let source = try PretrainedModel(path: "gpt2")
-/// let model = GPT(configuration: source.configuration, pool: pool)
+/// let model = GPT(configuration: source.configuration, context: ComputeContext(pool: pool))
 /// try source.load(into: model)
 /// ```
 /// What a file is, its first bytes say and not its name. Files are mapped: nothing is held in memory but the tensor
@@ -82,7 +82,7 @@ public struct PretrainedModel: Sendable {
         var expected = model.configuration
         expected.dropout = configuration.dropout
         expected.blockSize = configuration.blockSize
-        expected.variants.attention = configuration.variants.attention
+        expected.ablations.attention = configuration.ablations.attention
         precondition(expected == configuration && model.configuration.blockSize <= configuration.blockSize)
         let target = model.parameters.elements
         for tensor in model.layout.tensors {

@@ -98,7 +98,7 @@ extension GPTConfiguration {
             case .relu_squared: "relu2"
             case .silu: "silu"
             }
-        let ownVariants = variants.otherModel.filter { $0.name != "tied_head" }
+        let ownVariants = otherModel.filter { $0.name != "tied_head" }
         let list = ownVariants.map { "\"\($0.name)\": \"\($0.value)\"" }.joined(separator: ", ")
         let (architecture, type, variantsLine) =
             ownVariants.isEmpty
@@ -122,7 +122,7 @@ extension GPTConfiguration {
               "resid_pdrop": \(dropout),
               "scale_attn_weights": true,
               "scale_attn_by_inverse_layer_idx": false,
-              "tie_word_embeddings": \(variants.tiedHead),
+              "tie_word_embeddings": \(tiedHead),
               "bos_token_id": \(endOfText),
               "eos_token_id": \(endOfText),
               "dtype": "float32",

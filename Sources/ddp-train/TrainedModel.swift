@@ -32,7 +32,7 @@ struct TrainedModel {
     /// Another tool's model.
     init(path: String, tokenizer: (any Tokenizer)?, pool: WorkerPool, forTraining: Bool = false) throws {
         let source = try PretrainedModel(path: path)
-        model = GPT(configuration: source.configuration, pool: pool, forTraining: forTraining)
+        model = GPT(configuration: source.configuration, context: ComputeContext(pool: pool), forTraining: forTraining)
         try source.load(into: model)
         folder = path
         state = nil

@@ -14,8 +14,8 @@ enum Version {
     static var text: String {
         """
         ddp-train \(program)
-        kernels: \(Kernels.instructionSet), of \(Kernels.available.joined(separator: ", "))
-        matrix products: \(MatrixProduct.implementationDescription); linked with \(BLASDescription.build.split(separator: " ").prefix(2).joined(separator: " "))
+        kernels: \(Kernels.standard.instructionSet), of \(Kernels.available.joined(separator: ", "))
+        matrix products: \(MatrixProducts.standard.description); linked with \(BLASDescription.build.split(separator: " ").prefix(2).joined(separator: " "))
         between ranks: tcp\(MPILibrary.version.map { ", mpi (\($0))" } ?? "; built without mpi")
         archives: \(DataPreparation.readsArchives ? "gzip, xz, zstd, tar and others (libarchive)" : "built without libarchive")
         """

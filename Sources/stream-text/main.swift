@@ -16,7 +16,7 @@ let (folder, prompt) = (CommandLine.arguments[1], CommandLine.arguments[2])
 do {
     let source = try PretrainedModel(path: folder)
     let tokenizer = try TokenizerFile.load(folder: folder)
-    let model = GPT(configuration: source.configuration, pool: WorkerPool(threadCount: 2), forTraining: false)
+    let model = GPT(configuration: source.configuration, context: ComputeContext(pool: WorkerPool(threadCount: 2)), forTraining: false)
     try source.load(into: model)
 
     let options = SamplingOptions(maxNewTokens: 200, allowedVocabulary: tokenizer.vocabularySize)

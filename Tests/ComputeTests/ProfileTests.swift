@@ -11,10 +11,10 @@ struct ProfileTests {
         pool.run(tasks) { task, _ in
             let values = FloatBuffer(count: 4096)
             for index in 0..<4096 { values.base[index] = Float(index + task) }
-            Kernels.table.gelu_forward(values.base, values.base, 4096)
+            Kernels.standard.table.gelu_forward(values.base, values.base, 4096)
             Profile.measure(.packing) {
-                Kernels.table.relu_forward(values.base, values.base, 4096)
-                Profile.measure(.clipping) { _ = Kernels.table.sum_squares(values.base, 4096) }
+                Kernels.standard.table.relu_forward(values.base, values.base, 4096)
+                Profile.measure(.clipping) { _ = Kernels.standard.table.sum_squares(values.base, 4096) }
             }
         }
     }

@@ -69,7 +69,7 @@ struct OperationTests {
                 let out = FloatBuffer(count: m * n)
                 for index in 0..<m * n { out.base[index] = 1 }
                 let c = out.matrix(rows: m, columns: n)
-                MatrixProduct.multiply(
+                MatrixProducts.standard.multiply(
                     a,
                     transposedA ? .transposed : .plain,
                     b,

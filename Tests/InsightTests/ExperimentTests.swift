@@ -168,14 +168,14 @@ struct ExperimentTests {
         (values.batchSize, values.evalIters) = (2, 2)
         let model = GPT(
             configuration: values.model(vocabularySize: dataset.vocabularySize),
-            pool: WorkerPool(threadCount: 1)
+            context: ComputeContext(pool: WorkerPool(threadCount: 1))
         )
         model.initializeParameters(seed: 1)
         // Head 1.0's part of the projection: rows 0 ..< 8 of block 1. With zeros there the head is as good as out.
-        let projection = model.layout.blocks[1].attentionProjection.weight.lowerBound
+        let projection = model.layout.range(of: "transformer.h.1.attn.c_proj.weight").lowerBound
         model.parameters.base.advanced(by: projection).update(repeating: 0, count: 8 * 16)
         // And head 0.1 shouts.
-        let loud = model.layout.blocks[0].attentionProjection.weight.lowerBound + 8 * 16
+        let loud = model.layout.range(of: "transformer.h.0.attn.c_proj.weight").lowerBound + 8 * 16
         for index in 0..<8 * 16 { model.parameters.base[loud + index] = index % 3 == 0 ? 1 : -0.5 }
         let rises = try HeadAblation(of: model, dataset: dataset, values: values).rises
         #expect(rises[1][0] == 0)

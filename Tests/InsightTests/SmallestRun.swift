@@ -17,7 +17,7 @@ enum SmallestRun {
                 dropout: 0,
                 activation: .gelu
             ),
-            pool: WorkerPool(threadCount: 1),
+            context: ComputeContext(pool: WorkerPool(threadCount: 1)),
             forTraining: false
         )
     }

@@ -83,7 +83,7 @@ struct FuzzTests {
             let source = try PretrainedModel(path: path)
             // What passed the checks is backed by the file, and so no larger than some of its lengths.
             try #require(ParameterLayout(source.configuration).count < 100_000)
-            let model = GPT(configuration: source.configuration, pool: WorkerPool(threadCount: 1), forTraining: false)
+            let model = GPT(configuration: source.configuration, context: ComputeContext(pool: WorkerPool(threadCount: 1)), forTraining: false)
             try source.load(into: model)
         }
     }

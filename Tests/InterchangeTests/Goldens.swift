@@ -19,7 +19,7 @@ enum Goldens {
         let source = try PretrainedModel(path: path)
         let model = GPT(
             configuration: source.configuration,
-            pool: WorkerPool(threadCount: 1),
+            context: ComputeContext(pool: WorkerPool(threadCount: 1)),
             forTraining: false
         )
         try source.load(into: model)

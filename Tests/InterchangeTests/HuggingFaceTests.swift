@@ -24,7 +24,7 @@ struct HuggingFaceTests {
     init() throws { folder = try TemporaryFolder() }
 
     func model(_ configuration: GPTConfiguration = configuration, seed: UInt64? = 5) -> GPT {
-        let model = GPT(configuration: configuration, pool: WorkerPool(threadCount: 1))
+        let model = GPT(configuration: configuration, context: ComputeContext(pool: WorkerPool(threadCount: 1)))
         guard let seed else { return model }
         let random = CounterRandom(seed: seed, stream: .test)
         for index in 0..<model.parameters.count {

@@ -26,7 +26,7 @@ struct CheckpointTests {
     var store: CheckpointStore { CheckpointStore(outputFolder: scratch.path) }
 
     func model(seed: UInt64) -> GPT {
-        let model = GPT(configuration: configuration, pool: WorkerPool(threadCount: 1))
+        let model = GPT(configuration: configuration, context: ComputeContext(pool: WorkerPool(threadCount: 1)))
         _ = model.parameters.elements.update(fromContentsOf: randomValues(model.parameters.count, seed: seed))
         return model
     }
@@ -230,7 +230,7 @@ struct CheckpointTests {
         #expect(try CheckpointDifference(first, first).isEmpty)
         let model = model(seed: 1)
         let optimizer = optimizer(model, seed: 1001)
-        let changed = model.layout.blocks[1].fullyConnected.weight
+        let changed = model.layout.range(of: "transformer.h.1.mlp.c_fc.weight")
         let before = model.parameters.elements[changed.lowerBound]
         model.parameters.elements[changed.lowerBound] = before + 0.5
         var other = state(2)

@@ -32,10 +32,10 @@ import Transformer
     @Test("Every property of a configuration has a key")
     func everyPropertyHasAKey() throws {
         let properties = Mirror(reflecting: TrainingConfiguration()).children.count
-        let variants = Mirror(reflecting: GPTVariants()).children.count
-        #expect(ConfigurationKey.all.count == properties - 1 + variants)
+        let ablations = Mirror(reflecting: Ablations()).children.count
+        #expect(ConfigurationKey.all.count == properties - 1 + ablations)
         // Checkpoints and config.json name them as options do.
-        #expect(ConfigurationKey.all.filter { $0.group == .variants }.map(\.name) == GPTVariants.names)
+        #expect(ConfigurationKey.all.filter { $0.group == .variants }.map(\.name) == GPTConfiguration.variantNames)
         // Two keys that set the same property would hide one that has none.
         for key in ConfigurationKey.all {
             var changed = TrainingConfiguration()

@@ -202,7 +202,7 @@ struct DataParallelTests {
         let results = RankThreads.run(3) { communicator in
             let model = GPT(
                 configuration: Self.tinyModel,
-                pool: WorkerPool(threadCount: 1)
+                context: ComputeContext(pool: WorkerPool(threadCount: 1))
             )
             model.initializeParameters(seed: 1)
             if communicator.rank == 1 { model.parameters.base[17] += 1e-6 }

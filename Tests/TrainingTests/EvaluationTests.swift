@@ -16,7 +16,7 @@ struct EvaluationTests {
         fixture = try TrainingFixture()
         model = GPT(
             configuration: fixture.configuration.model(vocabularySize: 16),
-            pool: WorkerPool(threadCount: 1),
+            context: ComputeContext(pool: WorkerPool(threadCount: 1)),
             forTraining: false
         )
         model.initializeParameters(seed: 3)
@@ -84,7 +84,7 @@ struct EvaluationTests {
     private func untrained(for dataset: Dataset) -> GPT {
         let model = GPT(
             configuration: fixture.configuration.model(vocabularySize: dataset.vocabularySize),
-            pool: model.pool,
+            context: ComputeContext(pool: model.pool),
             forTraining: false
         )
         model.initializeParameters(seed: 3)

@@ -37,58 +37,33 @@ struct AttentionDropoutTests {
         let y = FloatBuffer(count: length * size)
         let logSumExp = FloatBuffer(count: length)
         let gradient = FloatBuffer(count: length * 3 * width)
-        let scratch = FloatBuffer(
-            count: CausalSelfAttention.scratchCount(
-                sequenceLength: length,
-                headSize: width / headCount,
-                pattern: AttentionPattern()
-            )
-        )
-
-        let layers = testModel(
-            GPTConfiguration(
-                layerCount: 1,
-                headCount: headCount,
-                embeddingSize: width,
-                blockSize: length,
-                vocabularySize: 2
-            )
-        )
-        let attention = layers.blocks[0].attention
-        let head = CausalSelfAttention.Head(
-            MatrixView(qkv.base, rows: length, columns: 3 * width),
-            index: index,
-            of: headCount
+        let head = AttentionHead(size: size, mask: CausalMask())
+        let scratchShape = AttentionScratch.Shape(head, length: length)
+        let scratch = FloatBuffer(count: scratchShape.count(.standard))
+        let pass = HeadPass(
+            documents: given.documents,
+            logSumExp: logSumExp.base,
+            dropout: mask,
+            scratch: AttentionScratch(scratch.base, scratchShape, .standard)
         )
         let yView = MatrixView(y.base, rows: length, columns: size)
-        attention.forward(
-            head,
-            documents: given.documents,
-            into: yView,
-            logSumExp: logSumExp.base,
-            mask: mask,
-            scratch: scratch.base
-        )
-        attention.backward(
-            head,
-            documents: given.documents,
-            y: yView,
-            dy: MatrixView(dy.base, rows: length, columns: size),
-            logSumExp: logSumExp.base,
-            mask: mask,
-            into: CausalSelfAttention.Head(
-                MatrixView(gradient.base, rows: length, columns: 3 * width),
-                index: index,
-                of: headCount
-            ),
-            scratch: scratch.base
-        )
+        head.forward(view(qkv, index), into: yView, pass)
+        let dyView = MatrixView(dy.base, rows: length, columns: size)
+        head.backward(view(qkv, index), y: yView, dy: dyView, into: view(gradient, index), pass)
 
         // What this head's weights are multiplied by, (T, T): ones, dropped by the same mask.
         let ones = [Float](repeating: 1, count: length * length)
         var multipliers = ones
-        withMask(mask) {
-            Kernels.table.dropout_rows(&multipliers, ones, length, length, $0, index * length, headCount * length)
+        withUnsafePointer(to: mask) {
+            Kernels.standard.table.dropout_rows(
+                &multipliers,
+                ones,
+                length,
+                length,
+                $0,
+                index * length,
+                headCount * length
+            )
         }
         let starts = (given.documents ?? [0..<length]).flatMap { document in document.map { _ in document.lowerBound } }
         let exact = expected(qkv, dy, index: index, starts: starts, multipliers: multipliers.map(Double.init))
@@ -100,6 +75,15 @@ struct AttentionDropoutTests {
             }
             expectClose(actual, values, name)
         }
+    }
+
+    private func view(_ qkv: borrowing FloatBuffer, _ index: Int) -> HeadView {
+        let all = MatrixView(qkv.base, rows: length, columns: 3 * headCount * size)
+        func columns(_ part: Int) -> MatrixView {
+            let first = (part * headCount + index) * size
+            return all.columns(first..<first + size)
+        }
+        return HeadView(q: columns(0), k: columns(1), v: columns(2), index: index)
     }
 
     private func expectClose(_ actual: [Double], _ exact: [Double], _ name: String) {

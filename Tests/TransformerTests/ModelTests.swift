@@ -53,7 +53,7 @@ struct ModelTests {
 
     @Test("initialization: deviation 0.02, residual projections smaller, LayerNorm weights 1, biases 0")
     func initialization() {
-        let model = GPT(configuration: configuration, pool: WorkerPool(threadCount: 2))
+        let model = GPT(configuration: configuration, context: ComputeContext(pool: WorkerPool(threadCount: 2)))
         model.initializeParameters(seed: 1)
         for tensor in model.layout.tensors {
             let values = model.parameters.elements[tensor.range].map(Double.init)
@@ -65,7 +65,7 @@ struct ModelTests {
                 #expect(values.allSatisfy { $0 == (tensor.name.hasSuffix("weight") ? 1 : 0) }, "\(tensor.name)")
             }
         }
-        let other = GPT(configuration: configuration, pool: WorkerPool(threadCount: 3))
+        let other = GPT(configuration: configuration, context: ComputeContext(pool: WorkerPool(threadCount: 3)))
         other.initializeParameters(seed: 1)
         #expect(Array(other.parameters.elements) == Array(model.parameters.elements))
         other.initializeParameters(seed: 2)
@@ -74,7 +74,7 @@ struct ModelTests {
 
     @Test("an untrained model's loss is that of guessing")
     func initialLoss() {
-        let model = GPT(configuration: configuration, pool: WorkerPool(threadCount: 2))
+        let model = GPT(configuration: configuration, context: ComputeContext(pool: WorkerPool(threadCount: 2)))
         model.initializeParameters(seed: 1)
         let tokens = testTokens(160, below: 23, item: 1)
         let loss = model.loss(tokens: tokens, targets: testTokens(160, below: 23, item: 2), sequenceLength: 80)
@@ -168,7 +168,7 @@ struct ModelTests {
         for training in [true, false] {
             let model = GPT(
                 configuration: configuration,
-                pool: WorkerPool(threadCount: threads),
+                context: ComputeContext(pool: WorkerPool(threadCount: threads)),
                 forTraining: training
             )
             model.initializeParameters(seed: 1)
@@ -191,10 +191,10 @@ struct ModelTests {
                 threads: threads,
                 training: training
             )
-            let buffers = try #require(model.buffers)
+            let arena = try #require(model.arena)
             #expect(estimate.parameters == 4 * model.parameters.count)
             #expect(estimate.gradients == 4 * model.gradients.count)
-            #expect(estimate.activations + estimate.logits == 4 * buffers.memory.count)
+            #expect(estimate.activations + estimate.logits == 4 * arena.memory.count)
         }
     }
 

@@ -10,7 +10,7 @@ func testTokens(_ count: Int, below vocabularySize: Int, item: UInt32 = 0) -> [I
 
 /// A model whose every parameter matters: initialized, then each tensor spread out (biases and LayerNorms too).
 func testModel(_ configuration: GPTConfiguration, threads: Int = 2, deviation: Double = 0.15) -> GPT {
-    let model = GPT(configuration: configuration, pool: WorkerPool(threadCount: threads))
+    let model = GPT(configuration: configuration, context: ComputeContext(pool: WorkerPool(threadCount: threads)))
     model.initializeParameters(seed: 7)
     let random = CounterRandom(seed: 7, stream: .test, item: 9)
     for index in 0..<model.layout.count {

@@ -130,7 +130,7 @@ struct PyTorchParityTests {
                 bias: configuration.bias,
                 activation: try #require(Activation(rawValue: configuration.activation))
             ),
-            pool: WorkerPool(threadCount: 2)
+            context: ComputeContext(pool: WorkerPool(threadCount: 2))
         )
         for tensor in model.layout.tensors {
             let values = try #require(parameters[tensor.name], "\(tensor.name)")

@@ -30,30 +30,30 @@ struct VariantTests {
 
     private func configuration(_ settings: [String: String]) throws -> GPTConfiguration {
         let shape = Goldens.all.shape
-        var variants = GPTVariants()
-        var activation = Activation.gelu
-        for (name, value) in settings {
-            if name == "activation" {
-                activation = try #require(Activation(rawValue: value))
-            } else {
-                let isSet = variants.set(name, to: value)
-                #expect(isSet, "\(name)=\(value)")
-            }
-        }
-        return GPTConfiguration(
+        var configuration = GPTConfiguration(
             layerCount: shape["n_layer"]!,
             headCount: shape["n_head"]!,
             embeddingSize: shape["n_embd"]!,
             blockSize: shape["block_size"]!,
             vocabularySize: shape["vocab_size"]!,
-            bias: true,
-            activation: activation,
-            variants: variants
+            bias: true
         )
+        for (name, value) in settings {
+            if name == "activation" {
+                configuration.activation = try #require(Activation(rawValue: value))
+            } else {
+                let isSet = configuration.setVariant(name, to: value)
+                #expect(isSet, "\(name)=\(value)")
+            }
+        }
+        return configuration
     }
 
     private func model(_ settings: [String: String], threads: Int = 2) throws -> GPT {
-        let model = GPT(configuration: try configuration(settings), pool: WorkerPool(threadCount: threads))
+        let model = GPT(
+            configuration: try configuration(settings),
+            context: ComputeContext(pool: WorkerPool(threadCount: threads))
+        )
         for tensor in model.layout.tensors {
             let values = try #require(Goldens.tensors[tensor.name], "\(tensor.name)")
             for (index, value) in zip(tensor.range, values) { model.parameters.base[index] = value }
@@ -116,7 +116,7 @@ struct VariantTests {
         #expect(Array(one.gradients.elements) == Array(three.gradients.elements))
 
         // Without the mask the whole pass sees later tokens, which a generation does not.
-        guard one.configuration.variants.causalMask else { return }
+        guard one.configuration.ablations.causalMask else { return }
         let whole = one.logits(tokens: Array(tokens.prefix(T)))
         let generator = Generator(model: one)
         var worst: Float = 0
@@ -137,7 +137,7 @@ struct VariantTests {
     )
     func weights(settings: [String: String]) throws {
         let model = try model(settings)
-        let variants = model.configuration.variants
+        let variants = model.configuration.ablations
         let T = model.configuration.blockSize
         for head in model.attentionWeights(tokens: Array(Goldens.all.tokens.prefix(T))).joined() {
             for query in 0..<T {
@@ -163,29 +163,30 @@ struct VariantTests {
             return GPT.memoryEstimate(configuration: configuration, batchSize: 1, sequenceLength: 1024, threads: 1)
                 .activations
         }
-        // Two matrices of scores: 1024 rows of 1040 in place of 64.
+        // Two matrices of scores, (1024, 1040) in place of (64, 1040), and a float for each row.
         let difference = bytes(plain.configuration) - bytes(tiled.configuration)
-        #expect(difference == 4 * 2 * (1024 - 64) * 1041)
+        #expect(difference == 4 * (1024 - 64) * (2 * 1040 + 1))
     }
 
     @Test("settings are read as they are written, and nonsense is not taken")
     func settings() {
+        let gpt2 = GPTConfiguration(layerCount: 2, headCount: 2, embeddingSize: 8, blockSize: 4, vocabularySize: 3)
         for golden in Goldens.all.variants {
-            var variants = GPTVariants()
-            for (name, value) in golden.settings where name != "activation" { _ = variants.set(name, to: value) }
-            let changes = Dictionary(uniqueKeysWithValues: variants.changes.map { ($0.name, $0.value) })
+            var model = gpt2
+            for (name, value) in golden.settings where name != "activation" { _ = model.setVariant(name, to: value) }
+            let changes = Dictionary(uniqueKeysWithValues: model.variantChanges.map { ($0.name, $0.value) })
             #expect(changes == golden.settings.filter { $0.key != "activation" })
         }
-        var variants = GPTVariants()
+        var model = gpt2
         for (name, value) in [
             ("causal_mask", "maybe"), ("attention_window", "-1"), ("attention_temperature", "0"), ("norm", "batch"),
             ("ablate_heads", "1"), ("nothing", "1"),
         ] {
-            let isSet = variants.set(name, to: value)
+            let isSet = model.setVariant(name, to: value)
             #expect(!isSet, "\(name)=\(value)")
         }
-        #expect(variants == GPTVariants())
-        variants.attentionSinks = 2
-        #expect(variants.conflict(layerCount: 2, headCount: 2, headSize: 4)?.names == ["attention_sinks"])
+        #expect(model == gpt2)
+        model.ablations.attentionSinks = 2
+        #expect(model.conflict?.names == ["attention_sinks"])
     }
 }

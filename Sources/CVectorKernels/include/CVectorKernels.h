@@ -29,9 +29,9 @@ typedef struct {
 typedef struct {
     const char *isa;
 
-    // LayerNorm: y = (x - mean) * rstd * weight + bias, with eps 1e-5 under the root.
+    // LayerNorm: y = (x - mean) * rstd * weight + bias, rstd = 1 / sqrt(variance + epsilon).
     void (*layer_norm_forward)(float *y, float *mean, float *rstd, const float *x, const float *weight, const float *bias,
-                               size_t rows, size_t n);
+                               size_t rows, size_t n, float epsilon);
     /// dx = residual + (gradient through the normalization of x)
     void (*layer_norm_backward)(float *dx, const float *residual, const float *dy, const float *x, const float *weight,
                                 const float *mean, const float *rstd, size_t rows, size_t n);
@@ -40,7 +40,7 @@ typedef struct {
                                   const float *rstd, size_t rows, size_t n, size_t first, size_t last);
     /// RMSNorm: the same two without the mean, for which 0 is written. layer_norm_parameters then serves for it too.
     void (*rms_norm_forward)(float *y, float *mean, float *rstd, const float *x, const float *weight, const float *bias,
-                             size_t rows, size_t n);
+                             size_t rows, size_t n, float epsilon);
     void (*rms_norm_backward)(float *dx, const float *residual, const float *dy, const float *x, const float *weight,
                               const float *mean, const float *rstd, size_t rows, size_t n);
 

@@ -15,7 +15,7 @@ struct GradientDepth: Equatable, Sendable {
     init(of model: GPT, dataset: Dataset, batchSize: Int, seed: Int) throws {
         var configuration = model.configuration
         configuration.dropout = 0
-        let copy = GPT(configuration: configuration, pool: model.pool)
+        let copy = GPT(configuration: configuration, context: ComputeContext(pool: model.pool))
         copy.parameters.base.update(from: model.parameters.base, count: model.layout.count)
         let sampler = try BatchSampler.evaluation(
             sequence: dataset.train,
@@ -33,10 +33,6 @@ struct GradientDepth: Equatable, Sendable {
             gradientScale: 1 / Float(tokens.count),
             dropout: nil
         )
-        norms = copy.layout.blocks.map { block in
-            let range =
-                block.ln1.weight.lowerBound..<(block.mlpProjection.bias ?? block.mlpProjection.weight).upperBound
-            return UnsafeBufferPointer(rebasing: copy.gradients.elements[range]).norm
-        }
+        norms = copy.layout.blocks.map { UnsafeBufferPointer(rebasing: copy.gradients.elements[$0]).norm }
     }
 }

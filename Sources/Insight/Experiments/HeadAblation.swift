@@ -1,3 +1,4 @@
+import Compute
 import Text
 import Training
 import Transformer
@@ -21,8 +22,8 @@ struct HeadAblation: Sendable {
         func loss(without head: HeadName?) throws -> Double {
             var configuration = model.configuration
             configuration.dropout = 0
-            configuration.variants.ablatedHeads += head.map { [$0] } ?? []
-            let changed = GPT(configuration: configuration, pool: model.pool, forTraining: false)
+            configuration.ablations.removedHeads += head.map { [$0] } ?? []
+            let changed = GPT(configuration: configuration, context: ComputeContext(pool: model.pool), forTraining: false)
             changed.parameters.base.update(from: model.parameters.base, count: model.layout.count)
             return try evaluation.losses(of: changed)!.validation
         }

@@ -4,8 +4,8 @@ extension GPT {
     /// The pattern of each head of each layer.
     func attentionPatterns(tokens: [Int32]) -> [[AttentionMap]] {
         attentionWeights(tokens: tokens).enumerated().map { layer, heads in
-            let visible = tokens.indices.map { visiblePositions(layer: layer, row: $0, length: tokens.count) }
-            let choices = tokens.indices.map { visibleCount(layer: layer, row: $0, length: tokens.count) }
+            let visible = tokens.indices.map { visiblePositions(row: $0, length: tokens.count) }
+            let choices = tokens.indices.map { visibleCount(row: $0, length: tokens.count) }
             return heads.map { AttentionMap(weights: $0, visible: visible, choices: choices) }
         }
     }

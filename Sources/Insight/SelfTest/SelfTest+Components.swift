@@ -8,11 +8,10 @@ extension SelfTest {
     func parameterCount(_ model: GPT) -> SelfTestCheck {
         let (L, C) = (configuration.layerCount, configuration.embeddingSize)
         let (T, V) = (configuration.blockSize, configuration.vocabularySize)
-        let variants = configuration.variants
-        let norms = variants.norm == .none ? 0 : (2 * L + (variants.normPosition == .pre ? 1 : 0)) * C
+        let norms = configuration.norm.kind == .none ? 0 : (2 * L + (configuration.norm.place == .pre ? 1 : 0)) * C
         let linear = L * 12 * C * C
         let biases = configuration.bias ? L * 9 * C + norms : 0
-        let embeddings = (variants.tiedHead ? 1 : 2) * V * C + (variants.positions == .learned ? T * C : 0)
+        let embeddings = (configuration.tiedHead ? 1 : 2) * V * C + (configuration.attention.positions == .learned ? T * C : 0)
         let expected = linear + biases + norms + embeddings
         return SelfTestCheck(
             name: "Parameters",
@@ -52,12 +51,12 @@ extension SelfTest {
             let values = y[row * width..<(row + 1) * width].map(Double.init)
             let mean = values.reduce(0, +) / Double(width)
             let square = values.reduce(0) { $0 + $1 * $1 } / Double(width)
-            let centre = configuration.variants.norm == .layernorm ? mean : 0
-            if configuration.variants.norm == .layernorm { worstMean = max(worstMean, abs(mean)) }
+            let centre = configuration.norm.kind == .layernorm ? mean : 0
+            if configuration.norm.kind == .layernorm { worstMean = max(worstMean, abs(mean)) }
             worstDeviation = max(worstDeviation, abs((square - centre * centre).squareRoot() - 1))
         }
         // Two features or fewer have hardly a variance of their own.
-        let isNothing = configuration.variants.norm == .none || width < 4
+        let isNothing = configuration.norm.kind == .none || width < 4
         return SelfTestCheck(
             name: "LayerNorm",
             statement: isNothing
@@ -103,7 +102,7 @@ extension SelfTest {
                 future += row.suffix(length - 1 - query).reduce(0) { $0 + Double($1) }
             }
         }
-        let isCausal = configuration.variants.causalMask || length < 2
+        let isCausal = configuration.ablations.causalMask || length < 2
         return SelfTestCheck(
             name: "Attention weights",
             statement: "Each row of softmax(q kᵀ / sqrt(D)) sums to 1, "
@@ -122,7 +121,7 @@ extension SelfTest {
         let V = configuration.vocabularySize
         let earlier = largestDifference(before.prefix(position * V), after.prefix(position * V))
         let later = largestDifference(before.dropFirst(position * V), after.dropFirst(position * V))
-        let isCausal = configuration.variants.causalMask || position == 0
+        let isCausal = configuration.ablations.causalMask || position == 0
         // With one token there is nothing to tell apart, and with ablated heads or windows all the same rule.
         return SelfTestCheck(
             name: "Causality",
@@ -136,7 +135,7 @@ extension SelfTest {
 
     func plainAttention(_ model: GPT) -> SelfTestCheck {
         var plain = configuration
-        plain.variants.attention = configuration.variants.attention == .tiled ? .plain : .tiled
+        plain.ablations.attention = configuration.ablations.attention == .tiled ? .plain : .tiled
         let other = newModel(plain)
         let difference = largestDifference(logits(model), logits(other))
         return SelfTestCheck(

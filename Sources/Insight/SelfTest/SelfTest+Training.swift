@@ -35,7 +35,7 @@ extension SelfTest {
             let norm = norm(model.gradients.elements[tensor.range].map(Double.init))
             if !(norm >= smallest.norm) { smallest = (tensor.name, norm) }
         }
-        let isAllowed = !configuration.variants.ablatedHeads.isEmpty || configuration.vocabularySize == 1
+        let isAllowed = !configuration.ablations.removedHeads.isEmpty || configuration.vocabularySize == 1
         return SelfTestCheck(
             name: "Gradient flow",
             statement: "The loss depends on every parameter tensor, from the first embedding to the last LayerNorm.",
@@ -54,7 +54,7 @@ extension SelfTest {
             let start = model.layout.tokenEmbedding.lowerBound + Int(token) * width
             return norm(model.gradients.elements[start..<start + width].map(Double.init))
         }
-        let isTied = configuration.variants.tiedHead
+        let isTied = configuration.tiedHead
         return SelfTestCheck(
             name: "Weight tying",
             statement: isTied
@@ -124,7 +124,7 @@ extension SelfTest {
             let row = generator.append([tokens[position]])
             worst = max(worst, largestDifference(row, whole[position * V..<(position + 1) * V]))
         }
-        let isCausal = configuration.variants.causalMask || length == 1
+        let isCausal = configuration.ablations.causalMask || length == 1
         return SelfTestCheck(
             name: "Generation",
             statement: isCausal

@@ -7,7 +7,7 @@ enum ExportRules {
     static func checkVariants(_ configuration: GPTConfiguration, format: String, allowingUntiedHead: Bool = false)
         throws
     {
-        let changes = configuration.variants.otherModel.filter { !(allowingUntiedHead && $0.name == "tied_head") }
+        let changes = configuration.otherModel.filter { !(allowingUntiedHead && $0.name == "tied_head") }
         guard !changes.isEmpty else { return }
         let list = changes.map { "\($0.name)=\($0.value)" }.joined(separator: ", ")
         throw UserError(.usage, "\(format) describes a GPT-2, and this model has \(list): such a model stays here")

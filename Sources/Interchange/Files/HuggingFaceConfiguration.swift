@@ -38,20 +38,20 @@ enum HuggingFaceConfiguration {
         let epsilon = json["layer_norm_epsilon"] ?? .number(1e-5)
         guard epsilon == .number(1e-5) else { throw refuse("layer_norm_epsilon", "1e-05") }
 
-        let configuration = GPTConfiguration(
+        var configuration = GPTConfiguration(
             layerCount: try size("n_layer"),
             headCount: try size("n_head"),
             embeddingSize: try size("n_embd"),
             blockSize: try size("n_positions"),
             vocabularySize: try size("vocab_size"),
             bias: json["bias"]?.boolValue ?? true,
-            activation: activation,
-            variants: try variants(json) { refuse($0, $1) }
+            activation: activation
         )
+        try configuration.setVariants(json) { refuse($0, $1) }
         guard configuration.embeddingSize % configuration.headCount == 0 else {
             throw refuse("n_head", "a divisor of n_embd (\(configuration.embeddingSize))")
         }
-        if let conflict = configuration.variantConflict {
+        if let conflict = configuration.conflict {
             throw refuse("variants", "what goes together (\(conflict.reason))")
         }
         let inner = json["n_inner"] ?? .null
@@ -59,18 +59,6 @@ enum HuggingFaceConfiguration {
             throw refuse("n_inner", "4 n_embd")
         }
         return configuration
-    }
-
-    /// What our own checkpoints say of a model that is no GPT-2, and a head that is not tied, which GPT-2's may be.
-    private static func variants(_ json: JSONValue, refuse: (String, String) -> UserError) throws -> GPTVariants {
-        var variants = GPTVariants()
-        variants.tiedHead = json["tie_word_embeddings"]?.boolValue ?? true
-        for member in json["variants"]?.objectValue ?? [] {
-            guard variants.set(member.name, to: member.value.stringValue ?? "") else {
-                throw refuse("variants", "a variant of this ddp-train (not \(member.name))")
-            }
-        }
-        return variants
     }
 
     private static func activation(_ name: String, refusal: () -> UserError) throws -> Activation {
@@ -81,6 +69,18 @@ enum HuggingFaceConfiguration {
         case "relu2": .relu_squared
         case "silu", "swish": .silu
         default: throw refusal()
+        }
+    }
+}
+
+extension GPTConfiguration {
+    /// Takes what our own checkpoints say about a model that is not a GPT-2, and a head that is not tied, which GPT-2's may be.
+    fileprivate mutating func setVariants(_ json: JSONValue, refuse: (String, String) -> UserError) throws {
+        tiedHead = json["tie_word_embeddings"]?.boolValue ?? true
+        for member in json["variants"]?.objectValue ?? [] {
+            guard setVariant(member.name, to: member.value.stringValue ?? "") else {
+                throw refuse("variants", "a variant of this ddp-train (not \(member.name))")
+            }
         }
     }
 }

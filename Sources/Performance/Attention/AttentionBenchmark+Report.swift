@@ -10,8 +10,8 @@ extension AttentionBenchmark {
             .init("n_head", .integer(headCount)),
             .init("head_size", .integer(headSize)),
             .init("threads", .integer(threads)),
-            .init("isa", .string(Kernels.instructionSet)),
-            .init("blas", .string(MatrixProduct.implementationDescription)),
+            .init("isa", .string(Kernels.standard.instructionSet)),
+            .init("blas", .string(MatrixProducts.standard.description)),
             .init("attention", .array(comparisons.map(\.json))),
         ])
     }
@@ -21,7 +21,7 @@ extension AttentionBenchmark {
         var lines = [
             """
             attention of one sequence, \(headCount) heads of \(headSize), \(threads) threads, \
-            \(Kernels.instructionSet), \(MatrixProduct.implementationDescription)
+            \(Kernels.standard.instructionSet), \(MatrixProducts.standard.description)
             """,
             "medians in ms; memory besides inputs and outputs; largest difference from the plain form's results",
             "",

@@ -29,9 +29,9 @@ final class PlainAttention {
         pool.run(headCount) { head, _ in
             let (q, k, v) = heads(qkv, head)
             let p = matrix(weights.base, head)
-            MatrixProduct.multiply(q, .plain, k, .transposed, into: p, scale: scale(q))
+            MatrixProducts.standard.multiply(q, .plain, k, .transposed, into: p, scale: scale(q))
             for row in 0..<length { Self.softmax(p.base + row * length, seen: row + 1, count: length) }
-            MatrixProduct.multiply(p, .plain, v, .plain, into: columns(y, head))
+            MatrixProducts.standard.multiply(p, .plain, v, .plain, into: columns(y, head))
         }
     }
 
@@ -43,13 +43,13 @@ final class PlainAttention {
             let dyHead = columns(dy, head)
             let p = matrix(weights.base, head)
             let ds = matrix(gradients.base, worker)
-            MatrixProduct.multiply(p, .transposed, dyHead, .plain, into: dv)
-            MatrixProduct.multiply(dyHead, .plain, v, .transposed, into: ds)
+            MatrixProducts.standard.multiply(p, .transposed, dyHead, .plain, into: dv)
+            MatrixProducts.standard.multiply(dyHead, .plain, v, .transposed, into: ds)
             for row in 0..<length {
                 Self.softmaxBackward(ds.base + row * length, p.base + row * length, scale: scale(q), count: length)
             }
-            MatrixProduct.multiply(ds, .plain, k, .plain, into: dq)
-            MatrixProduct.multiply(ds, .transposed, q, .plain, into: dk)
+            MatrixProducts.standard.multiply(ds, .plain, k, .plain, into: dq)
+            MatrixProducts.standard.multiply(ds, .transposed, q, .plain, into: dk)
         }
     }
 
@@ -77,7 +77,7 @@ final class PlainAttention {
         var largest = row[0]
         for column in 1..<max(1, seen) { largest = max(largest, row[column]) }
         for column in 0..<seen { row[column] -= largest }
-        Kernels.table.exponential(row, row, seen)
+        Kernels.standard.table.exponential(row, row, seen)
         let sum = total(seen) { row[$0] }
         for column in 0..<seen { row[column] /= sum }
         (row + seen).update(repeating: 0, count: count - seen)

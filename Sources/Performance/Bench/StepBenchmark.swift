@@ -81,7 +81,7 @@ public struct StepBenchmark: Sendable {
     }
 
     private func trainingStep(pool: WorkerPool) throws -> TrainingStep {
-        let model = GPT(configuration: shape.model, pool: pool)
+        let model = GPT(configuration: shape.model, context: ComputeContext(pool: pool))
         let seed = UInt64(shape.training.seed)
         model.initializeParameters(seed: seed)
         let sequences = shape.training.batchSize * shape.training.gradientAccumulationSteps

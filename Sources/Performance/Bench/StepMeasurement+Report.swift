@@ -12,8 +12,8 @@ extension StepMeasurement {
                 .init("preset", .string(shape.preset.rawValue)),
                 .init("shape", shape.json),
                 .init("threads", .integer(shape.threads)),
-                .init("isa", .string(Kernels.instructionSet)),
-                .init("blas", .string(MatrixProduct.implementationDescription)),
+                .init("isa", .string(Kernels.standard.instructionSet)),
+                .init("blas", .string(MatrixProducts.standard.description)),
                 .init("warmup", .integer(warmUp)),
                 .init("steps", .integer(seconds.count)),
             ] + spread.jsonMembers + [
@@ -36,7 +36,7 @@ extension StepMeasurement {
         let memory = peakMemory.map { ByteCount.text($0) } ?? "not known on this system"
         return [
             "\(shape.preset.rawValue): \(shape.text)",
-            "machine: \(shape.threads) threads, \(Kernels.instructionSet), \(MatrixProduct.implementationDescription)",
+            "machine: \(shape.threads) threads, \(Kernels.standard.instructionSet), \(MatrixProducts.standard.description)",
             """
             step: \(milliseconds(spread.median)) ms, median of \(spread.count) (\(milliseconds(spread.minimum)) to \
             \(milliseconds(spread.maximum)), the middle half \(milliseconds(spread.lowerQuartile)) to \

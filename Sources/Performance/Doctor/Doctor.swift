@@ -49,17 +49,17 @@ public struct Doctor {
     }
 
     private var blas: Finding {
-        MatrixProduct.prepare()
-        let implementation = MatrixProduct.implementationDescription
+        MatrixProducts.prepare()
+        let implementation = MatrixProducts.standard.description
         let mended = BLASDescription.mendedKernel
-        let blas = MatrixProduct.blasDescription + (mended.map { " (mended: it had chosen \($0))" } ?? "")
-        let kernel = MatrixProduct.implementation == .own ? "\(implementation); products of few rows: \(blas)" : blas
+        let blas = MatrixProducts.blasDescription + (mended.map { " (mended: it had chosen \($0))" } ?? "")
+        let kernel = MatrixProducts.standard.implementation == .own ? "\(implementation); products of few rows: \(blas)" : blas
         return Finding(
             "blas",
             "matrix products",
             kernel,
             .object([
-                .init("library", .string(implementation)), .init("kernel", .string(MatrixProduct.blasDescription)),
+                .init("library", .string(implementation)), .init("kernel", .string(MatrixProducts.blasDescription)),
                 .init("build", .string(BLASDescription.build)),
                 .init("mended_from", mended.map { .string($0) } ?? .null),
             ])
@@ -75,7 +75,7 @@ public struct Doctor {
         let c = MatrixView(memory.base + rows * inner + inner * columns, rows: rows, columns: columns)
         for index in 0..<rows * inner { a.base[index] = Float(index % 7 - 3) }
         for index in 0..<inner * columns { b.base[index] = Float(index % 5 - 2) }
-        MatrixProduct.multiply(a, .plain, b, .plain, into: c)
+        MatrixProducts.standard.multiply(a, .plain, b, .plain, into: c)
         // Small whole numbers: exact in any order of sums.
         let wrong = (0..<rows * columns).filter { element in
             let (row, column) = (element / columns, element % columns)
@@ -96,7 +96,7 @@ public struct Doctor {
     private var processor: [Finding] {
         let forced = ProcessEnvironment.value("DDP_TRAIN_ISA")
         let vectors =
-            "\(Kernels.instructionSet)\(forced == nil ? "" : " (by DDP_TRAIN_ISA)"), of "
+            "\(Kernels.standard.instructionSet)\(forced == nil ? "" : " (by DDP_TRAIN_ISA)"), of "
             + Kernels.available.joined(separator: ", ")
         return [
             Finding(
@@ -104,7 +104,7 @@ public struct Doctor {
                 "vector loops",
                 vectors,
                 .object([
-                    .init("chosen", .string(Kernels.instructionSet)),
+                    .init("chosen", .string(Kernels.standard.instructionSet)),
                     .init("available", .array(Kernels.available.map { .string($0) })),
                     .init("forced", forced.map { .string($0) } ?? .null),
                 ])

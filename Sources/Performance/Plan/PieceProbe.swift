@@ -16,7 +16,7 @@ final class PieceProbe {
 
     /// - Parameter sequences: in a chunk, each of the configuration's block size.
     init(_ configuration: GPTConfiguration, sequences: Int, pool: WorkerPool) {
-        model = GPT(configuration: configuration, pool: pool)
+        model = GPT(configuration: configuration, context: ComputeContext(pool: pool))
         model.initializeParameters(seed: 1)
         optimizer = AdamW(layout: model.layout, options: AdamW.Options())
         generator = Generator(model: model)

@@ -21,7 +21,7 @@ extension RunPlan {
             """
             measured here: \(Numbers.fixed(peak / 1e9, 0)) GFLOP/s in matrix products, \
             \(Numbers.fixed(copyBandwidth / 1e9, 1)) GB/s copying, \(threads) \(threads == 1 ? "thread" : "threads"), \
-            \(Kernels.instructionSet), \(MatrixProduct.implementationDescription)
+            \(Kernels.standard.instructionSet), \(MatrixProducts.standard.description)
             """,
         ]
     }

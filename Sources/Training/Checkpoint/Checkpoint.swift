@@ -98,7 +98,7 @@ public struct Checkpoint: Sendable {
         try layout.checkShapes(in: file, prefix: "")
         var configuration = state.model
         configuration.dropout = dropout ?? configuration.dropout
-        let model = GPT(configuration: configuration, pool: pool, forTraining: forTraining)
+        let model = GPT(configuration: configuration, context: ComputeContext(pool: pool), forTraining: forTraining)
         try layout.load(model.parameters, from: file, prefix: "")
         return model
     }

@@ -132,7 +132,7 @@ extension GPTConfiguration {
 
     /// Nothing for a GPT-2.
     private var variantMembers: [JSONValue.Member] {
-        let changes = variants.changes.map { JSONValue.Member($0.name, .string($0.value)) }
+        let changes = variantChanges.map { JSONValue.Member($0.name, .string($0.value)) }
         return changes.isEmpty ? [] : [.init("variants", .object(changes))]
     }
 
@@ -140,12 +140,6 @@ extension GPTConfiguration {
         let name = try reader.string("activation")
         guard let activation = Activation(rawValue: name) else {
             throw UserError(.data, "\(reader.path): unknown activation \(name)")
-        }
-        var variants = GPTVariants()
-        for (name, value) in reader.json["variants"] == nil ? [:] : try reader.strings("variants") {
-            guard variants.set(name, to: value) else {
-                throw UserError(.data, "\(reader.path): unknown variant \(name)=\(value)")
-            }
         }
         self.init(
             layerCount: try reader.integer("n_layer"),
@@ -155,14 +149,18 @@ extension GPTConfiguration {
             vocabularySize: try reader.integer("vocab_size"),
             bias: try reader.bool("bias"),
             dropout: Float(try reader.number("dropout")),
-            activation: activation,
-            variants: variants
+            activation: activation
         )
+        for (name, value) in reader.json["variants"] == nil ? [:] : try reader.strings("variants") {
+            guard setVariant(name, to: value) else {
+                throw UserError(.data, "\(reader.path): unknown variant \(name)=\(value)")
+            }
+        }
         let sizes = [layerCount, headCount, embeddingSize, blockSize, vocabularySize]
         guard sizes.allSatisfy({ 1...(1 << 24) ~= $0 }), embeddingSize % headCount == 0, 0..<1 ~= dropout else {
             throw UserError(.data, "\(reader.path) describes a model that cannot be: \(self)")
         }
-        if let conflict = variantConflict {
+        if let conflict = conflict {
             throw UserError(.data, "\(reader.path): \(conflict.names.joined(separator: ", ")): \(conflict.reason)")
         }
     }

@@ -68,11 +68,11 @@ extension ConfigurationKey {
     ]
 
     private static let variants: [ConfigurationKey] = [
-        .boolean("causal_mask", .variants, \.variants.causalMask, "Whether a position sees only what is before it"),
+        .boolean("causal_mask", .variants, \.ablations.causalMask, "Whether a position sees only what is before it"),
         .integer(
             "attention_window",
             .variants,
-            \.variants.attentionWindow,
+            \.ablations.attentionWindow,
             atLeast: 0,
             atMost: 1 << 24,
             "Positions that a query sees, its own the last; 0 for all"
@@ -80,7 +80,7 @@ extension ConfigurationKey {
         .integer(
             "attention_sinks",
             .variants,
-            \.variants.attentionSinks,
+            \.ablations.attentionSinks,
             atLeast: 0,
             atMost: 1 << 24,
             "With a window: first positions that are seen from everywhere"
@@ -88,7 +88,7 @@ extension ConfigurationKey {
         .number(
             "attention_temperature",
             .variants,
-            \.variants.attentionTemperature,
+            \.ablations.attentionTemperature,
             "more than 0",
             { $0 > 0 && $0.isFinite },
             "Divides attention's scores: above 1 flatter, below sharper"
@@ -96,38 +96,38 @@ extension ConfigurationKey {
         .choice(
             "attention",
             .variants,
-            \.variants.attention,
+            \.ablations.attention,
             "Scores of a head in tiles, or all at once, which takes more time and memory for the same result"
         ),
         .choice(
             "position_embedding",
             .variants,
-            \.variants.positions,
+            \.positions,
             "How the model knows where a token stands"
         ),
         .choice(
             "residual",
             .variants,
-            \.variants.residual,
+            \.ablations.residual,
             "Around which halves of a block the input goes on beside the output"
         ),
-        .choice("norm", .variants, \.variants.norm, "What normalizes activations"),
+        .choice("norm", .variants, \.norm, "What normalizes activations"),
         .choice(
             "norm_position",
             .variants,
-            \.variants.normPosition,
+            \.normPosition,
             "On the way into attention and MLP, or on the stream after them"
         ),
         .boolean(
             "tied_head",
             .variants,
-            \.variants.tiedHead,
+            \.tiedHead,
             "Whether the output head's weights are the token embedding"
         ),
         .heads(
             "ablate_heads",
             .variants,
-            \.variants.ablatedHeads,
+            \.ablations.removedHeads,
             "Attention heads whose output is taken for zero, as layer.head with commas between"
         ),
     ]

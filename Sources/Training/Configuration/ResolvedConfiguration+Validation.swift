@@ -13,7 +13,7 @@ extension ResolvedConfiguration {
                 "n_head must divide n_embd, as n_head=\(heads) or n_embd=\(width) would"
             )
         }
-        if let conflict = values.model(vocabularySize: 1).variantConflict {
+        if let conflict = values.model(vocabularySize: 1).conflict {
             throw refusal(conflict.names, conflict.reason)
         }
         guard !values.decayLR || values.minLR <= values.learningRate else {

@@ -62,8 +62,16 @@ public struct TrainingConfiguration: Equatable, Sendable {
     public var bias = false
     /// Of the MLP.
     public var activation = Activation.gelu
-    /// Where the model is to differ from GPT-2.
-    public var variants = GPTVariants()
+    /// How the model knows where a token stands.
+    public var positions = GPTConfiguration.Positions.learned
+    /// What normalizes activations.
+    public var norm = GPTConfiguration.Norm.Kind.layernorm
+    /// Where in a block they are normalized.
+    public var normPosition = GPTConfiguration.Norm.Place.pre
+    /// Whether the weights of the output head are those of the token embedding.
+    public var tiedHead = true
+    /// What an experiment takes away from the model.
+    public var ablations = Ablations()
 
     // Optimization
     /// Sequences in a micro-batch.
@@ -151,7 +159,7 @@ public struct TrainingConfiguration: Equatable, Sendable {
 
     /// The model to train on data with so many different tokens.
     public func model(vocabularySize: Int) -> GPTConfiguration {
-        GPTConfiguration(
+        var model = GPTConfiguration(
             layerCount: layerCount,
             headCount: headCount,
             embeddingSize: embeddingSize,
@@ -159,8 +167,12 @@ public struct TrainingConfiguration: Equatable, Sendable {
             vocabularySize: vocabularySize,
             bias: bias,
             dropout: Float(dropout),
-            activation: activation,
-            variants: variants
+            activation: activation
         )
+        model.attention.positions = positions
+        (model.norm.kind, model.norm.place) = (norm, normPosition)
+        model.tiedHead = tiedHead
+        model.ablations = ablations
+        return model
     }
 }

@@ -109,7 +109,7 @@ struct ResumePlan {
 enum ModelShape {
     static let options = ["n_layer", "n_head", "n_embd", "block_size", "bias", "activation"] + variants
     /// How scores are held is not the model's matter.
-    private static let variants = GPTVariants.names.filter { $0 != "attention" }
+    private static let variants = GPTConfiguration.variantNames.filter { $0 != "attention" }
 
     /// Each option whose value differs, with both values. Dropout belongs to a run and may differ.
     static func differences(
@@ -122,7 +122,7 @@ enum ModelShape {
     private static func values(_ model: GPTConfiguration) -> [String] {
         let sizes = [model.layerCount, model.headCount, model.embeddingSize, model.blockSize]
         return sizes.map { String($0) } + [String(model.bias), model.activation.rawValue]
-            + variants.map { model.variants.value(of: $0) }
+            + variants.map { model.variant($0) }
     }
 }
 
@@ -135,8 +135,11 @@ extension TrainingConfiguration {
         blockSize = model.blockSize
         bias = model.bias
         activation = model.activation
-        let form = variants.attention
-        variants = model.variants
-        variants.attention = form
+        positions = model.attention.positions
+        (norm, normPosition) = (model.norm.kind, model.norm.place)
+        tiedHead = model.tiedHead
+        let form = ablations.attention
+        ablations = model.ablations
+        ablations.attention = form
     }
 }

@@ -46,7 +46,7 @@ struct RunHeader {
             """,
             "memory: about \(MemoryCheck.text(memory.estimate))\(free)",
             """
-            machine: \(threads) \(threads == 1 ? "thread" : "threads"), \(Kernels.instructionSet), \
+            machine: \(threads) \(threads == 1 ? "thread" : "threads"), \(Kernels.standard.instructionSet), \
             \(Numbers.fixed(peak / 1e9, 0)) GFLOP/s in matrix products
             """,
         ] + saving + (ranks.map { [$0] } ?? []) + [

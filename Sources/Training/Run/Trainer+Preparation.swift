@@ -69,11 +69,11 @@ extension Trainer {
             try checkpoint.loadMoments(into: optimizer, layout: model.layout)
             return (model, optimizer)
         case .weights(let weights):
-            let model = GPT(configuration: shape, pool: pool)
+            let model = GPT(configuration: shape, context: ComputeContext(pool: pool))
             try weights.load(model)
             return (model, AdamW(layout: model.layout, options: options))
         case .random:
-            let model = GPT(configuration: shape, pool: pool)
+            let model = GPT(configuration: shape, context: ComputeContext(pool: pool))
             if isMain { model.initializeParameters(seed: UInt64(values.seed)) }
             return (model, AdamW(layout: model.layout, options: options))
         }

@@ -111,7 +111,7 @@ struct BenchGenerate: ParsableCommand {
         let preset = preset ?? .gpt2
         let model = GPT(
             configuration: preset.values.model(vocabularySize: preset.vocabularySize),
-            pool: pool,
+            context: ComputeContext(pool: pool),
             forTraining: false
         )
         model.initializeParameters(seed: try seed.seed())

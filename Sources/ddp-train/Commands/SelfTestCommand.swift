@@ -47,7 +47,7 @@ struct SelfTestCommand: ParsableCommand {
         if !json {
             let title =
                 "\(shape.layerCount) layers, \(shape.headCount) heads, width \(shape.embeddingSize), vocabulary \(shape.vocabularySize)"
-            try Console.output("selftest of \(title), \(Kernels.instructionSet), \(pool.threadCount) threads\n")
+            try Console.output("selftest of \(title), \(Kernels.standard.instructionSet), \(pool.threadCount) threads\n")
         }
         let start = ContinuousClock.now
         let checks = test.run { check in
@@ -65,7 +65,7 @@ struct SelfTestCommand: ParsableCommand {
             try Console.output("\(end) in \(seconds) s\n")
         }
         if failed > 0 {
-            let variants = shape.variants.changes.map { "\($0.name)=\($0.value)" }
+            let variants = shape.variantChanges.map { "\($0.name)=\($0.value)" }
             if !variants.isEmpty {
                 Console.note(
                     "the configuration asks for \(variants.joined(separator: ", ")): a check may fail for that alone"

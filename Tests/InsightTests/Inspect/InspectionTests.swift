@@ -27,7 +27,7 @@ struct InspectionTests {
             vocabularySize: tokenizer.vocabularySize,
             bias: true
         )
-        model = GPT(configuration: configuration, pool: WorkerPool(threadCount: 2))
+        model = GPT(configuration: configuration, context: ComputeContext(pool: WorkerPool(threadCount: 2)))
         model.initializeParameters(seed: 5)
         // Larger than a fresh model's, so that no number is near another by chance.
         for index in 0..<model.parameters.count { model.parameters.base[index] *= 8 }
@@ -61,12 +61,12 @@ struct InspectionTests {
             blockSize: length,
             vocabularySize: tokenizer.vocabularySize
         )
-        let model = GPT(configuration: configuration, pool: WorkerPool(threadCount: 1))
+        let model = GPT(configuration: configuration, context: ComputeContext(pool: WorkerPool(threadCount: 1)))
         let layout = model.layout
-        for index in layout.blocks[0].ln1.weight { model.parameters.base[index] = 1 }
-        for index in layout.finalLayerNorm.weight { model.parameters.base[index] = 1 }
+        for index in layout.range(of: "transformer.h.0.ln_1.weight") { model.parameters.base[index] = 1 }
+        for index in layout.range(of: "transformer.ln_f.weight") { model.parameters.base[index] = 1 }
         // A position is its own direction; its key is that, and its query the direction of the one before.
-        let attention = layout.blocks[0].attention.weight.lowerBound
+        let attention = layout.range(of: "transformer.h.0.attn.c_attn.weight").lowerBound
         for position in 0..<length {
             model.parameters.base[layout.positionEmbedding.lowerBound + position * length + position] = 1
             model.parameters.base[attention + position * 3 * length + length + position] = 3
@@ -297,7 +297,7 @@ struct InspectionTests {
         var configuration = model.configuration
         #expect(try InspectionReport.mostCheckpoints(configuration, tokens: 1000) == 3)
         configuration.layerCount = 12
-        configuration.headCount = 12
+        configuration.attention.headCount = 12
         let error = #expect(throws: UserError.self) {
             try InspectionReport.mostCheckpoints(configuration, tokens: 1024)
         }

@@ -76,7 +76,7 @@ struct StepBenchmarkTests {
         func parameters(recorded: Bool) throws -> [UInt32] {
             let shape = try BenchPreset.baby.shape(with: Self.tiny)
             let pool = WorkerPool(threadCount: 2)
-            let model = GPT(configuration: shape.model, pool: pool)
+            let model = GPT(configuration: shape.model, context: ComputeContext(pool: pool))
             model.initializeParameters(seed: 1)
             let tokens = (0..<500).map { Int32($0 * $0 % 65) }
             let step = TrainingStep(

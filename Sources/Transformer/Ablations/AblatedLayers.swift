@@ -1,0 +1,121 @@
+import Compute
+import Platform
+
+// What stands in a model in place of its own parts while an experiment takes something away. A model without ablations has none
+// of these.
+
+extension GPTConfiguration {
+    /// What the queries of a layer see.
+    func attentionMask(layer: Int) -> any AttentionMask {
+        guard ablations.changesAttention(layer: layer) || attention.positions == .alibi else { return CausalMask() }
+        return AblatedMask(self, layer: layer)
+    }
+
+    /// How x goes on beside attention and feed-forward.
+    var residuals: (attention: any Residual, feedForward: any Residual) {
+        func residual(_ isThere: Bool) -> any Residual { isThere ? ResidualConnection() : RemovedResidual() }
+        let form = ablations.residual
+        return (residual(form == .both || form == .attention), residual(form == .both || form == .mlp))
+    }
+
+    /// The same model without heads taken out.
+    var withAllHeads: GPTConfiguration {
+        var configuration = self
+        configuration.ablations.removedHeads = []
+        return configuration
+    }
+}
+
+extension Ablations {
+    fileprivate func changesAttention(layer: Int) -> Bool {
+        var others = Ablations()
+        others.residual = residual
+        others.removedHeads = removedHeads.filter { $0.layer != layer }
+        return self != others
+    }
+}
+
+/// y = x: no normalization, and no parameters.
+struct IdentityNorm: Normalization {
+    func forward(_ x: MatrixView, into y: MatrixView, _ rows: Rows) {
+        y.base.update(from: x.base, count: x.rows * x.columns)
+    }
+
+    func backward(_ dy: MatrixView, x: MatrixView, skip: MatrixView?, into dx: MatrixView, _ rows: Rows) {
+        guard let skip else { return dx.base.update(from: dy.base, count: x.rows * x.columns) }
+        rows.kernels.addResidual(skip, dy, into: dx)
+    }
+
+    func gradientTasks(_ dy: MatrixView, x: MatrixView, _ pass: Pass) -> [PhaseTask] { [] }
+}
+
+/// y = dropout(change + bias): x does not go on.
+struct RemovedResidual: Residual {
+    func add(_ change: MatrixView, bias: Parameter?, to x: MatrixView, into y: MatrixView, _ mask: Mask?, _ rows: Rows)
+    {
+        y.base.update(from: change.base, count: y.rows * y.columns)
+        if let bias { rows.kernels.table.add_bias(y.base, rows.values(bias), y.rows, y.columns) }
+        if let mask { rows.kernels.drop(mask, y, into: y) }
+    }
+
+    func skip(_ dy: MatrixView) -> MatrixView? { nil }
+}
+
+/// A mask that an experiment changes, and ALiBi's slopes. It writes -∞ over the scores that are not seen and lets the kernels compute
+/// row by row.
+struct AblatedMask: AttentionMask {
+    private let ablations: Ablations
+    /// Of each head, what a score loses for each position of distance; empty for nothing.
+    private let slopes: [Float]
+    private let removed: Set<Int>
+
+    init(_ configuration: GPTConfiguration, layer: Int) {
+        ablations = configuration.ablations
+        removed = Set(ablations.removedHeads.filter { $0.layer == layer }.map(\.head))
+        let heads = configuration.attention.headCount
+        // ALiBi's geometric sequence from 2^(-8/H) down to 2^-8.
+        slopes =
+            configuration.attention.positions == .alibi
+            ? (1...heads).map { Float(exp(-8 * Double($0) / Double(heads) * 0.693147180559945)) } : []
+    }
+
+    /// Whether every query sees the keys up to its own, with their scores as they are.
+    private var isCausalOnly: Bool { ablations.causalMask && ablations.attentionWindow == 0 && slopes.isEmpty }
+
+    func queryBlock(_ length: Int) -> Int {
+        ablations.attention == .plain ? length : CausalMask().queryBlock(length)
+    }
+
+    func reach(_ rows: Range<Int>, of length: Int) -> Int { ablations.causalMask ? rows.upperBound : length }
+
+    func scale(headSize: Int) -> Float {
+        1 / (Float(headSize).squareRoot() * Float(ablations.attentionTemperature))
+    }
+
+    func rowsTogether(
+        _ queries: Int,
+        _ keys: Int,
+        _ place: ScorePlace,
+        changing scores: MatrixView?
+    ) -> [VisibleRows] {
+        if removed.contains(place.head) { return [VisibleRows(rows: 0..<queries, visible: 0)] }
+        if isCausalOnly { return [VisibleRows(rows: 0..<queries, visible: place.query + 1)] }
+        return (0..<queries).map { row in
+            let query = place.query + row
+            let visible = ablations.causalMask ? query + 1 : keys
+            if let scores { change(scores.row(row), query: query, keys: visible, head: place.head) }
+            return VisibleRows(rows: row..<row + 1, visible: visible)
+        }
+    }
+
+    private func change(_ scores: UnsafeMutablePointer<Float>, query: Int, keys: Int, head: Int) {
+        let slope = slopes.isEmpty ? 0 : slopes[head]
+        for key in 0..<keys {
+            if ablations.sees(query, key) {
+                scores[key] -= slope * Float(abs(query - key))
+            } else {
+                scores[key] = -.infinity
+            }
+        }
+    }
+}

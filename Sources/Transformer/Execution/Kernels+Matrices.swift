@@ -1,0 +1,34 @@
+import CVectorKernels
+import Compute
+
+// The vector loops on matrices, as the layers call them. CVectorKernels.h says what each computes.
+extension Kernels {
+    /// y = x + dropout(change + bias)
+    func addResidual(
+        _ x: MatrixView,
+        _ change: MatrixView,
+        bias: UnsafePointer<Float>? = nil,
+        into y: MatrixView,
+        _ mask: Mask? = nil
+    ) {
+        let (firstRow, length) = (mask?.firstRow ?? 0, mask?.length ?? 1)
+        withOptionalPointer(to: mask?.dropout) {
+            table.residual_forward(y.base, x.base, change.base, bias, y.rows, y.columns, $0, firstRow, length)
+        }
+    }
+
+    /// y = what dropout leaves of x; y may be x.
+    func drop(_ mask: Mask, _ x: MatrixView, into y: MatrixView) {
+        withUnsafePointer(to: mask.dropout) {
+            table.dropout_rows(y.base, x.base, x.rows, x.columns, $0, mask.firstRow, mask.length)
+        }
+    }
+
+    /// y += x
+    func add(_ x: MatrixView, to y: MatrixView) { table.add(y.base, x.base, y.rows * y.columns) }
+
+    /// sums += the sums of some columns over all rows
+    func addColumnSums(_ x: MatrixView, _ columns: Range<Int>, to sums: UnsafeMutablePointer<Float>) {
+        table.column_sums(sums, x.base, x.rows, x.stride, columns.lowerBound, columns.upperBound)
+    }
+}

@@ -1,0 +1,82 @@
+import CVectorKernels
+import Compute
+
+/// Some rows (tokens) of a chunk, on their way through the layers.
+///
+/// In training a tile of rows passes through all operations of a row phase on one worker, and stays in its core's cache. In
+/// generation there are few rows, and workers share each operation.
+struct Rows {
+    let pass: Pass
+    let range: Range<Int>
+    private let worker: Int
+    /// Whether workers share each operation.
+    private let isShared: Bool
+
+    init(_ pass: Pass, _ range: Range<Int>, worker: Int = 0, isShared: Bool = false) {
+        (self.pass, self.range, self.worker, self.isShared) = (pass, range, worker, isShared)
+    }
+
+    var kernels: Kernels { pass.context.kernels }
+
+    /// A slot's rows.
+    subscript(slot: Slot) -> MatrixView { pass.arena.matrix(slot, range, worker: worker) }
+
+    func values(_ parameter: Parameter) -> UnsafeMutablePointer<Float> { matrix(parameter).base }
+    func matrix(_ parameter: Parameter) -> MatrixView { pass.matrix(parameter) }
+
+    /// The token of one of these rows.
+    func token(_ row: Int) -> Int32 { pass.tokens[range.lowerBound + row] }
+
+    /// Where one of these rows stands in its sequence.
+    func position(_ row: Int) -> Int { pass.firstPosition + (range.lowerBound + row) % pass.length }
+
+    /// Lets `body` compute row by row: all rows here, or some on each worker. It must not multiply by weights.
+    func share(_ body: (Rows) -> Void) {
+        guard isShared else { return body(self) }
+        let parts = tiles(of: range.count, size: 32)
+        pass.context.pool.run(parts.count) { task, _ in
+            let part = parts[task]
+            body(Rows(pass, range.lowerBound + part.lowerBound..<range.lowerBound + part.upperBound))
+        }
+    }
+
+    // MARK: Products with weights
+
+    /// y = x W + b
+    func multiply(
+        _ x: MatrixView,
+        _ weight: Weight,
+        bias: Parameter? = nil,
+        into y: MatrixView,
+        part: Part = .linearForward
+    ) {
+        let bias = bias.map(values)
+        if isShared { return pass.context.multiplyShared(x, matrix(weight.parameter), bias: bias, into: y) }
+        pass.products.multiply(x, pass.factor(weight, .plain), into: y, part: part)
+        if let bias { kernels.table.add_bias(y.base, bias, y.rows, y.columns) }
+    }
+
+    /// y = x Wᵀ
+    func multiplyTransposed(
+        _ x: MatrixView,
+        _ weight: Weight,
+        into y: MatrixView,
+        part: Part = .linearInputGradient
+    ) {
+        pass.products.multiply(x, pass.factor(weight, .transposed), into: y, part: part)
+    }
+
+    /// What is dropped of these rows at a place of the model; nil for nothing.
+    func mask(_ site: Dropout.Site) -> Mask? {
+        pass.mask(site, sequence: 0).map { Mask(dropout: $0, firstRow: range.lowerBound, length: pass.length) }
+    }
+}
+
+/// What is dropped of some rows of a chunk.
+struct Mask {
+    let dropout: dt_dropout
+    /// The number of the first row in the chunk.
+    let firstRow: Int
+    /// Tokens of a sequence.
+    let length: Int
+}

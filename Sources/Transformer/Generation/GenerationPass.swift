@@ -1,0 +1,99 @@
+import Compute
+
+/// The forward pass of a generation: new tokens of some sequences, keys and values of the earlier ones from a cache. The layers are
+/// those of training; only the schedule and the source of the keys differ.
+///
+/// What is in the cache was computed before later tokens were there, so a model without causal mask sees here what it would
+/// see of a text that is still being written.
+///
+/// Few rows (a token of each sequence) pass through `FewRows`, many (a prompt) through matrix products of full height, and
+/// of many only the last goes through the last layer's feed-forward half and the head, since only its logits are wanted.
+final class GenerationPass {
+    private let model: GPT
+    let cache: KeyValueCache
+    private var arena: Arena?
+    private let scratch: FloatBuffer
+    private let logitsMemory: FloatBuffer
+
+    init(model: GPT, cache: KeyValueCache) {
+        self.model = model
+        self.cache = cache
+        logitsMemory = FloatBuffer(count: cache.sequences * model.configuration.vocabularySize)
+        scratch = FloatBuffer(
+            count: model.pool.threadCount * CachedAttention.scratchCount(capacity: cache.capacity)
+        )
+    }
+
+    /// The logits (sequences, V) that follow each sequence's last token, valid until the next `run`.
+    var logits: MatrixView {
+        logitsMemory.matrix(rows: cache.sequences, columns: model.configuration.vocabularySize)
+    }
+
+    /// Passes new tokens at positions from `position`: any number of one sequence, or one of each of several. Returns these
+    /// sequences' rows of `logits`.
+    func run(_ tokens: [Int32], sequences: Range<Int>, position: Int) -> MatrixView {
+        let length = tokens.count / sequences.count
+        precondition(length * sequences.count == tokens.count && length >= 1 && (length == 1 || sequences.count == 1))
+        precondition(sequences.upperBound <= cache.sequences && position + length <= cache.capacity)
+        let arena = arena(rows: tokens.count)
+        let result = logits.rows(sequences)
+        tokens.withUnsafeBufferPointer { tokens in
+            let pass = Pass(
+                model,
+                arena,
+                tokens: tokens.baseAddress!,
+                targets: tokens.baseAddress!,
+                sequences: sequences.count,
+                length: length,
+                firstPosition: position
+            )
+            let x = forward(pass, sequences)
+            let weight = pass.matrix(model.layers.head.weight.parameter)
+            model.context.multiplySharedTransposed(x, weight, into: result)
+        }
+        return result
+    }
+
+    /// The normalized stream of each sequence's last token.
+    private func forward(_ pass: Pass, _ sequences: Range<Int>) -> MatrixView {
+        let layers = model.layers
+        var rows = Rows(pass, 0..<pass.rows, isShared: true)
+        layers.embedding.forward(rows, into: layers.blocks[0].attention.input)
+        for (layer, block) in layers.blocks.enumerated() {
+            let next = layer + 1 < layers.blocks.count ? layers.blocks[layer + 1] : nil
+            let attention = block.attention.function
+            block.attention.enter(rows)
+            CachedAttention(
+                attention: attention,
+                layer: layer,
+                cache: cache,
+                context: model.context,
+                scratch: scratch.base
+            ).run(pass, sequences: sequences)
+            if next == nil, pass.length > 1 { rows = Rows(pass, pass.rows - 1..<pass.rows, isShared: true) }
+            block.attention.leave(rows, into: block.feedForward.input)
+            block.feedForward.enter(rows)
+            block.feedForward.leave(rows, into: next?.attention.input ?? layers.stream)
+        }
+        rows.share { layers.finalNorm.forward($0[layers.stream], into: $0[layers.normalized], $0) }
+        return rows[layers.normalized]
+    }
+
+    /// Memory for at least so many rows.
+    private func arena(rows: Int) -> Arena {
+        if let arena, arena.shape.rows >= rows { return arena }
+        arena = nil
+        let shape = Arena.Shape(
+            rows: rows,
+            length: rows,
+            workers: 1,
+            tileRows: rows,
+            purpose: .generation,
+            keepsPacked: false,
+            products: model.context.products
+        )
+        let new = Arena(model.layers.declarations.slots, shape)
+        arena = new
+        return new
+    }
+}

@@ -1,0 +1,172 @@
+import CVectorKernels
+import Compute
+
+/// Causal self-attention (Vaswani et al., 2017) with H query heads and G key-value heads of D features:
+///
+/// ```
+/// [q k v] = x W_attn + b_attn        (R, C) to (R, (H + 2G) D): H heads of queries, G of keys, G of values
+/// y = head(q, k, v)                  for each query head, with the keys and values of its group; see AttentionHead
+/// out = y W_proj + b_proj            heads side by side, (R, H D) to (R, C)
+/// ```
+/// The linear layers work on each token alone. The heads work on each sequence alone, between the two halves.
+struct Attention: SublayerFunction {
+    let entry: Linear
+    let exit: Linear
+    let head: AttentionHead
+    let shape: GPTConfiguration.Attention
+    let rotary: RotaryEmbedding?
+    let layer: Int
+    let qkv: Slot  // (R, (H + 2G) D), kept for backward
+    let logSumExp: Slot  // (sequences, H, T), kept for backward
+    let attended: Slot  // (R, H D): y, kept for backward
+    private let dAttended, dQKV: Slot
+
+    init(_ configuration: GPTConfiguration, layer: Int, rotary: RotaryEmbedding?, _ declare: inout Declarations) {
+        shape = configuration.attention
+        let (C, D, bias) = (configuration.embeddingSize, shape.headSize, configuration.bias)
+        let (width, inner) = ((shape.headCount + 2 * shape.keyValueHeadCount) * D, shape.headCount * D)
+        entry = Linear("attn.c_attn", (C, width), bias: bias, &declare)
+        exit = Linear("attn.c_proj", (inner, C), bias: bias, deviation: configuration.residualDeviation, &declare)
+        head = AttentionHead(size: D, mask: configuration.attentionMask(layer: layer))
+        (self.layer, self.rotary) = (layer, rotary)
+        qkv = declare.slot("attn.qkv", columns: width, .layer)
+        logSumExp = declare.slot("attn.logSumExp", columns: shape.headCount, .layer)
+        attended = declare.slot("attn.attended", columns: inner, .layer)
+        dAttended = declare.slot("attn.dAttended", columns: inner, .backward)
+        // The gradient of W_attn still reads a layer's while the layer below writes its own.
+        dQKV = declare.slot("attn.dQKV", columns: width, .alternating)
+        declare.attentionScratch(head)
+    }
+
+    var outputBias: Parameter? { exit.bias }
+
+    func enter(_ x: MatrixView, _ rows: Rows) {
+        entry.forward(x, into: rows[qkv], rows)
+        rows.share { rotary?.turn(queriesAndKeys($0[qkv]), $0) }
+    }
+
+    func leave(into y: MatrixView, _ rows: Rows) { exit.forward(rows[attended], into: y, addingBias: false, rows) }
+
+    func backwardLeave(_ dy: MatrixView, _ rows: Rows) { exit.backward(dy, into: rows[dAttended], rows) }
+
+    func backwardEnter(into dx: MatrixView, _ rows: Rows) {
+        rotary?.turn(queriesAndKeys(rows[dQKV]), backwards: true, rows)
+        entry.backward(rows[dQKV], into: dx, rows)
+    }
+
+    func leaveTasks(_ dy: MatrixView, _ pass: Pass) -> [PhaseTask] { exit.gradientTasks(pass[attended], dy, pass) }
+
+    func enterTasks(_ x: MatrixView, _ pass: Pass) -> [PhaseTask] { entry.gradientTasks(x, pass[dQKV], pass) }
+
+    // MARK: Heads, between the halves
+
+    /// One query head of one sequence, or some of its queries.
+    func forward(_ task: HeadTask, _ pass: Pass) {
+        let sequence = pass.sequence(task.sequence)
+        let y = sequence[attended].columns(columns(task.head))
+        head.forward(view(sequence[qkv], head: task.head), into: y, HeadPass(task, head: task.head, of: self, pass))
+    }
+
+    /// One key-value head of one sequence: its query heads one after the other, so that dk and dv are summed in a fixed order.
+    func backward(_ task: HeadTask, _ pass: Pass) {
+        let sequence = pass.sequence(task.sequence)
+        let groupSize = shape.headCount / shape.keyValueHeadCount
+        for index in task.head * groupSize..<(task.head + 1) * groupSize {
+            let (qkv, dQKV) = (view(sequence[qkv], head: index), view(sequence[dQKV], head: index))
+            let (y, dy) = (sequence[attended].columns(columns(index)), sequence[dAttended].columns(columns(index)))
+            let headPass = HeadPass(task, head: index, of: self, pass)
+            head.backward(qkv, y: y, dy: dy, into: dQKV, adds: index % groupSize > 0, headPass)
+        }
+    }
+
+    /// A query head with the keys and values of its group: columns of q, k and v, or of their gradients.
+    func view(_ qkv: MatrixView, head: Int) -> HeadView {
+        let (H, G) = (shape.headCount, shape.keyValueHeadCount)
+        let group = head / (H / G)
+        let (k, v) = (columns(H + group), columns(H + G + group))
+        return HeadView(q: qkv.columns(columns(head)), k: qkv.columns(k), v: qkv.columns(v), index: head)
+    }
+
+    private func columns(_ head: Int) -> Range<Int> { head * shape.headSize..<(head + 1) * shape.headSize }
+
+    private func queriesAndKeys(_ qkv: MatrixView) -> MatrixView {
+        qkv.columns(0..<(shape.headCount + shape.keyValueHeadCount) * shape.headSize)
+    }
+}
+
+/// One head over one sequence, or over one document of it:
+///
+/// ```
+/// P = softmax(mask(q kᵀ / sqrt(D)))      y = dropout(P) v                       (T, T), (T, D)
+/// dv += dropout(P)ᵀ dy      dP = dropout'(dy vᵀ)      dS = P * (dP - rowsum(dy * y)) / sqrt(D)
+/// dq = dS k                 dk += dSᵀ q
+/// ```
+/// It works through blocks of query rows. A block sees only the keys up to its own last row, so nothing above the diagonal's tiles
+/// is computed, and only (block, T) scores exist at a time. Forward keeps the log of each row's sum of exponentials (as in
+/// FlashAttention, Dao et al., 2022), from which backward makes P again.
+struct AttentionHead {
+    /// D.
+    let size: Int
+    let mask: any AttentionMask
+
+    /// Some blocks of queries.
+    func forward(_ head: HeadView, _ blocks: [Range<Int>], into y: MatrixView, _ pass: HeadPass) {
+        let scratch = pass.scratch
+        let keys = scratch.factor(head.k, .transposed, .first)
+        let values = scratch.factor(head.v, .plain, .second)
+        for rows in blocks {
+            let scores = scratch.scores(rows.count, mask.reach(rows, of: head.length), length: head.length)
+            scratch.multiply(head.q.rows(rows), keys, into: scores, scale: mask.scale(headSize: size))
+            let weights = scratch.softmax(scores, mask, head.place(rows), pass)
+            scratch.multiply(weights, values, into: y.rows(rows))
+        }
+    }
+
+    /// dq is overwritten, and so are dk and dv unless the head adds to those of another one of its group.
+    func backward(_ head: HeadView, _ y: MatrixView, _ dy: MatrixView, into d: HeadView, adds: Bool, _ pass: HeadPass) {
+        let (scratch, scale) = (pass.scratch, mask.scale(headSize: size))
+        let keysTransposed = scratch.factor(head.k, .transposed, .first)
+        let keys = scratch.factor(head.k, .plain, .second)
+        let valuesTransposed = scratch.factor(head.v, .transposed, .third)
+        // From the last block, which reaches every key and so initializes dk and dv, to the first.
+        for rows in tiles(of: head.length, size: mask.queryBlock(head.length)).reversed() {
+            let (seen, place) = (0..<mask.reach(rows, of: head.length), head.place(rows))
+            let keep: Float = rows.upperBound == head.length && !adds ? 0 : 1
+            let (q, y, dy) = (head.q.rows(rows), y.rows(rows), dy.rows(rows))
+            let p = scratch.scores(rows.count, seen.count, length: head.length)
+            scratch.multiply(q, keysTransposed, into: p, scale: scale)
+            scratch.probabilities(p, mask, place, pass)
+            let ds = scratch.scoreGradients(rows.count, seen.count, length: head.length)
+            scratch.multiply(dy, valuesTransposed, into: ds)
+            scratch.softmaxBackward(ds, p, rowDots: (dy, y), scale: scale, mask, place, pass)
+            scratch.multiply(p, .transposed, dy, into: d.v.rows(seen), keep: keep)
+            scratch.multiply(ds, keys, into: d.q.rows(rows))
+            scratch.multiply(ds, .transposed, q, into: d.k.rows(seen), keep: keep)
+        }
+    }
+}
+
+/// Which keys a query sees.
+protocol AttentionMask {
+    /// Query rows of a block, of a sequence of `length`.
+    func queryBlock(_ length: Int) -> Int
+    /// Keys that a block of query rows needs, of `length`.
+    func reach(_ rows: Range<Int>, of length: Int) -> Int
+    /// What q kᵀ is multiplied by.
+    func scale(headSize: Int) -> Float
+    /// Rows of scores (queries, keys) that can be computed together: the first of them sees the first `visible` keys, each further
+    /// one a key more. A row that sees none has weights of zero. May change the scores first, if given.
+    func rowsTogether(_ queries: Int, _ keys: Int, _ place: ScorePlace, changing scores: MatrixView?) -> [VisibleRows]
+}
+
+/// Query t sees keys 0 ... t.
+struct CausalMask: AttentionMask {
+    /// Scores of 64 rows by 1024 keys are 256 KiB, which stays in a core's second-level cache. Short sequences have smaller
+    /// blocks, so that little is computed above the diagonal. BLAS gives rows the same bits in blocks that are multiples of 16.
+    func queryBlock(_ length: Int) -> Int { length <= 128 ? 32 : 64 }
+    func reach(_ rows: Range<Int>, of length: Int) -> Int { rows.upperBound }
+    func scale(headSize: Int) -> Float { 1 / Float(headSize).squareRoot() }
+    func rowsTogether(_ queries: Int, _ keys: Int, _ place: ScorePlace, changing scores: MatrixView?) -> [VisibleRows] {
+        [VisibleRows(rows: 0..<queries, visible: place.query + 1)]
+    }
+}

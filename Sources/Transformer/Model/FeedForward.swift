@@ -1,0 +1,60 @@
+import Compute
+
+/// The feed-forward half of a block, for each token by itself, with F hidden units:
+///
+/// ```
+/// plain:  y = f(x W_fc + b_fc) W_proj + b_proj                       (rows, C) to (rows, F) to (rows, C)
+/// gated:  y = (f(g) * u) W_proj + b_proj,  [g u] = x W_fc + b_fc     (rows, 2F) between
+/// ```
+/// Forward keeps only h = x W_fc + b_fc. Backward computes a = f(h), or f(g) * u, again beside f', which costs less than storing F
+/// more floats for each token:
+///
+/// ```
+/// da = dy W_projᵀ      plain: dh = da * f'(h)      gated: dg = da * u * f'(g),  du = da * f(g)      dx = dh W_fcᵀ
+/// ```
+struct FeedForward: SublayerFunction {
+    let entry: Linear
+    let exit: Linear
+    let shape: GPTConfiguration.FeedForward
+    let hidden: Slot  // (R, F or 2F): h, kept for backward
+    private let activatedTile: Slot  // (tile, F): a, for forward
+    private let activated: Slot  // (R, F): a, for backward
+    private let dHidden: Slot  // (R, F or 2F)
+
+    init(_ configuration: GPTConfiguration, _ declare: inout Declarations) {
+        let (C, bias) = (configuration.embeddingSize, configuration.bias)
+        shape = configuration.feedForward
+        entry = Linear("mlp.c_fc", (C, shape.entrySize), bias: bias, &declare)
+        exit = Linear(
+            "mlp.c_proj",
+            (shape.hiddenSize, C),
+            bias: bias,
+            deviation: configuration.residualDeviation,
+            &declare
+        )
+        hidden = declare.slot("mlp.hidden", columns: shape.entrySize, .layer)
+        activatedTile = declare.slot("mlp.activated", columns: shape.hiddenSize, .tile)
+        activated = declare.slot("mlp.activated", columns: shape.hiddenSize, .backward)
+        dHidden = declare.slot("mlp.dHidden", columns: shape.entrySize, .backward)
+    }
+
+    var outputBias: Parameter? { exit.bias }
+
+    func enter(_ x: MatrixView, _ rows: Rows) { entry.forward(x, into: rows[hidden], rows) }
+
+    func leave(into y: MatrixView, _ rows: Rows) {
+        rows.share { shape.activate($0[hidden], into: $0[activatedTile], $0.kernels) }
+        exit.forward(rows[activatedTile], into: y, addingBias: false, rows)
+    }
+
+    func backwardLeave(_ dy: MatrixView, _ rows: Rows) {
+        exit.backward(dy, into: rows[shape.form == .gated ? activated : dHidden], rows)
+        shape.activateBackward(rows[dHidden], rows[activated], rows[hidden], rows.kernels)
+    }
+
+    func backwardEnter(into dx: MatrixView, _ rows: Rows) { entry.backward(rows[dHidden], into: dx, rows) }
+
+    func leaveTasks(_ dy: MatrixView, _ pass: Pass) -> [PhaseTask] { exit.gradientTasks(pass[activated], dy, pass) }
+
+    func enterTasks(_ x: MatrixView, _ pass: Pass) -> [PhaseTask] { entry.gradientTasks(x, pass[dHidden], pass) }
+}

@@ -1,0 +1,139 @@
+import Compute
+
+/// The layers of a GPT, in the order in which data flows:
+///
+/// ```
+/// x = dropout(wte[tokens] + wpe)                                             (B, T, C)
+/// for each block: x += attention(ln_1(x)); x += feedForward(ln_2(x))
+/// logits = ln_f(x) Wᵀ                                                        (B, T, V)
+/// ```
+struct GPTLayers {
+    struct Block {
+        let attention: Sublayer<Attention>
+        let feedForward: Sublayer<FeedForward>
+        /// Where its parameters begin in the flat buffer.
+        let firstParameter: Int
+    }
+
+    let embedding: Embedding
+    let blocks: [Block]
+    let finalNorm: any Normalization
+    let head: Head
+    /// Where the parameters after the last block begin in the flat buffer.
+    let endOfBlocks: Int
+    let stream: Slot  // (R, C), x after the last block
+    let normalized: Slot  // (R, C), ln_f(x)
+    let dNormalized: Slot  // (R, C)
+    let declarations: Declarations
+
+    init(_ configuration: GPTConfiguration) {
+        var declare = Declarations()
+        embedding = Embedding(configuration, &declare)
+        let rotary = configuration.attention.positions == .rotary ? RotaryEmbedding(configuration) : nil
+        blocks = (0..<configuration.layerCount).map { layer in
+            declare.block(layer) { Block(configuration, layer: layer, rotary, &$0) }
+        }
+        endOfBlocks = declare.count
+        finalNorm = configuration.norm(configuration.norm.place == .pre ? "transformer.ln_f" : nil, &declare)
+        head = Head(configuration, embedding, &declare)
+        let C = configuration.embeddingSize
+        // Named as in the blocks: without a backward pass the stream needs memory once, and this gradient is never needed
+        // at the same time as theirs.
+        stream = declare.slot("attn.input", columns: C, .layer)
+        normalized = declare.slot("ln_f.normalized", columns: C, .layer)
+        dNormalized = declare.slot("attn.dNormalized", columns: C, .backward)
+        declarations = declare
+    }
+
+    // MARK: Forward
+
+    /// From tokens to the normalized stream (R, C). Phases over tiles of rows alternate with phases over heads; the row phase at
+    /// a block's end and that of the next block's beginning are one, so that a tile stays in cache.
+    func forward(_ pass: Pass) {
+        pass.beginForward()
+        pass.overRows { rows in
+            embedding.forward(rows, into: blocks[0].attention.input)
+            blocks[0].attention.enter(rows)
+        }
+        for (layer, block) in blocks.enumerated() {
+            let next = layer + 1 < blocks.count ? blocks[layer + 1] : nil
+            pass.overHeads(block.attention.function, layer: layer)
+            pass.overRows { rows in
+                block.attention.leave(rows, into: block.feedForward.input)
+                block.feedForward.enter(rows)
+                block.feedForward.leave(rows, into: next?.attention.input ?? stream)
+                next?.attention.enter(rows)
+                if next == nil { finalNorm.forward(rows[stream], into: rows[normalized], rows) }
+            }
+        }
+    }
+
+    // MARK: Backward
+
+    /// The sum of all losses; adds `gradientScale` times its gradient to the gradients, from the last layer to the first. Gradients
+    /// of weights are sums over all rows: they wait until a row phase is over, then share a phase with the next heads. `finished`
+    /// is called as the flat gradient is complete from an index on, which falls to 0.
+    func backward(_ pass: Pass, gradientScale: Float, finished: ((Int) -> Void)?) -> Double {
+        let loss = head.loss(pass, normalized, gradientScale: gradientScale, dx: dNormalized)
+        let last = blocks[blocks.count - 1]
+        pass.beginBackward()
+        pass.overRows { rows in
+            let dx = rows[last.feedForward.dOutput]
+            finalNorm.backward(rows[dNormalized], x: rows[stream], skip: nil, into: dx, rows)
+            last.backwardToHeads(rows)
+        }
+        var waiting = head.gradientTasks(pass, normalized)
+        waiting += finalNorm.gradientTasks(pass[dNormalized], x: pass[stream], pass)
+        for (layer, block) in blocks.enumerated().reversed() {
+            waiting += block.gradientTasksToHeads(pass)
+            pass.overHeadsBackward(block.attention.function, layer: layer, beside: waiting)
+            finished?(layer + 1 < blocks.count ? blocks[layer + 1].firstParameter : endOfBlocks)
+            pass.overRows { rows in
+                block.attention.backwardEnter(rows, into: block.feedForward.dOutput)
+                if layer > 0 { blocks[layer - 1].backwardToHeads(rows) }
+                if layer == 0 { embedding.backward(rows, block.feedForward.dOutput) }
+            }
+            waiting = block.attention.enterTasks(pass)
+        }
+        pass.run(waiting + embedding.gradientTasks(pass[blocks[0].feedForward.dOutput], pass))
+        finished?(0)
+        return loss
+    }
+}
+
+extension GPTLayers.Block {
+    init(_ configuration: GPTConfiguration, layer: Int, _ rotary: RotaryEmbedding?, _ declare: inout Declarations) {
+        let residuals = configuration.residuals
+        let sites = (Dropout.Site.attentionOutput(layer: layer), Dropout.Site.mlpOutput(layer: layer))
+        firstParameter = declare.count
+        attention = Sublayer("attn", norm: "ln_1", residuals.attention, sites.0, configuration, &declare) {
+            Attention(configuration, layer: layer, rotary: rotary, &$0)
+        }
+        feedForward = Sublayer("mlp", norm: "ln_2", residuals.feedForward, sites.1, configuration, &declare) {
+            FeedForward(configuration, &$0)
+        }
+    }
+
+    /// From the gradient of the block's output to that of the heads' outputs.
+    func backwardToHeads(_ rows: Rows) {
+        feedForward.backwardLeave(rows)
+        feedForward.backwardEnter(rows, into: attention.dOutput)
+        attention.backwardLeave(rows)
+    }
+
+    /// The gradients of the parameters that `backwardToHeads` has passed.
+    func gradientTasksToHeads(_ pass: Pass) -> [PhaseTask] {
+        feedForward.leaveTasks(pass) + feedForward.enterTasks(pass) + attention.leaveTasks(pass)
+    }
+}
+
+extension GPTConfiguration {
+    /// The deviation of the two projections into the residual stream of each block: GPT-2's, 0.02 / sqrt(2 layers).
+    var residualDeviation: Double { 0.02 / Double(2 * layerCount).squareRoot() }
+
+    /// A norm whose parameters have this name; nil for one that leaves x as it is.
+    func norm(_ name: String?, _ declare: inout Declarations) -> any Normalization {
+        guard let name, norm.kind != .none else { return IdentityNorm() }
+        return LayerNorm(name, self, &declare)
+    }
+}

@@ -1,0 +1,137 @@
+import Compute
+
+/// What a sublayer computes between its norm and its residual connection: attention or feed-forward. It has two halves: in attention
+/// tokens meet between them, and everything else works on each token alone.
+protocol SublayerFunction {
+    /// The bias of the last linear layer, which the residual connection adds.
+    var outputBias: Parameter? { get }
+    /// The first half, from x (rows, C).
+    func enter(_ x: MatrixView, _ rows: Rows)
+    /// The second half, to y (rows, C) without its bias.
+    func leave(into y: MatrixView, _ rows: Rows)
+    /// The second half backward, from dy (rows, C).
+    func backwardLeave(_ dy: MatrixView, _ rows: Rows)
+    /// The first half backward, to dx (rows, C).
+    func backwardEnter(into dx: MatrixView, _ rows: Rows)
+    /// The tasks that add the gradients of the second half's parameters; dy (R, C) is that of its output.
+    func leaveTasks(_ dy: MatrixView, _ pass: Pass) -> [PhaseTask]
+    /// The tasks that add the gradients of the first half's parameters; x (R, C) is its input.
+    func enterTasks(_ x: MatrixView, _ pass: Pass) -> [PhaseTask]
+}
+
+/// How the input of a sublayer goes on beside what its function computes.
+protocol Residual {
+    /// y = x + dropout(change + bias); all (rows, C).
+    func add(_ change: MatrixView, bias: Parameter?, to x: MatrixView, into y: MatrixView, _ mask: Mask?, _ rows: Rows)
+    /// The gradient that reaches x beside the function, from that of y.
+    func skip(_ dy: MatrixView) -> MatrixView?
+}
+
+/// The residual connection of every transformer: the gradient of y reaches x unchanged.
+struct ResidualConnection: Residual {
+    func add(_ change: MatrixView, bias: Parameter?, to x: MatrixView, into y: MatrixView, _ mask: Mask?, _ rows: Rows)
+    {
+        rows.kernels.addResidual(x, change, bias: bias.map(rows.values), into: y, mask)
+    }
+
+    func skip(_ dy: MatrixView) -> MatrixView? { dy }
+}
+
+/// A norm, a function f and a residual connection. A block is two of them, attention and feed-forward.
+///
+/// ```
+/// pre-norm (GPT-2):  y = x + dropout(f(norm(x)))        post-norm:  y = norm(x + dropout(f(x)))
+/// ```
+struct Sublayer<Function: SublayerFunction> {
+    let function: Function
+    let norm: any Normalization
+    private let residual: any Residual
+    private let isPre: Bool
+    private let site: Dropout.Site
+    let input: Slot  // (R, C), the residual stream x, kept for backward
+    private let normalized, change: Slot  // (tile, C): norm(x), and f of it
+    private let sum, dSum: Slot?  // (R, C), post-norm: x + dropout(f(x)), kept for backward, and its gradient
+    let dOutput: Slot  // (R, C), the gradient of y
+    private let dropped: Slot  // (R, C), dy without what dropout zeroed: the gradient of f's output
+    private let dNormalized, normalizedAgain: Slot  // (R, C)
+
+    /// - Parameter name: tells the memory of attention from that of feed-forward.
+    init(
+        _ name: String,
+        norm: String,
+        _ residual: any Residual,
+        _ site: Dropout.Site,
+        _ configuration: GPTConfiguration,
+        _ declare: inout Declarations,
+        _ function: (inout Declarations) -> Function
+    ) {
+        let C = configuration.embeddingSize
+        self.norm = configuration.norm(norm, &declare)
+        self.function = function(&declare)
+        (self.residual, self.site, isPre) = (residual, site, configuration.norm.place == .pre)
+        input = declare.slot("\(name).input", columns: C, .layer)
+        normalized = declare.slot("normalized", columns: C, .tile)
+        change = declare.slot("change", columns: C, .tile)
+        sum = isPre ? nil : declare.slot("\(name).sum", columns: C, .layer)
+        dSum = isPre ? nil : declare.slot("\(name).dSum", columns: C, .backward)
+        dOutput = declare.slot("\(name).dOutput", columns: C, .backward)
+        dropped = declare.slot("\(name).dropped", columns: C, .backward)
+        dNormalized = declare.slot("\(name).dNormalized", columns: C, .backward)
+        normalizedAgain = declare.slot("\(name).normalized", columns: C, .backward)
+    }
+
+    // MARK: Forward, for a tile of rows
+
+    /// From x to the middle of f.
+    func enter(_ rows: Rows) {
+        guard isPre else { return function.enter(rows[input], rows) }
+        rows.share { norm.forward($0[input], into: $0[normalized], $0) }
+        function.enter(rows[normalized], rows)
+    }
+
+    /// From the middle of f to y.
+    func leave(_ rows: Rows, into output: Slot) {
+        function.leave(into: rows[change], rows)
+        rows.share { rows in
+            let sum = rows[sum ?? output]
+            residual.add(rows[change], bias: function.outputBias, to: rows[input], into: sum, rows.mask(site), rows)
+            if !isPre { norm.forward(sum, into: rows[output], rows) }
+        }
+    }
+
+    // MARK: Backward, for a tile of rows
+
+    /// From dy to the middle of f.
+    func backwardLeave(_ rows: Rows) {
+        if let sum, let dSum { norm.backward(rows[dOutput], x: rows[sum], skip: nil, into: rows[dSum], rows) }
+        if let mask = rows.mask(site) { rows.kernels.drop(mask, rows[dSum ?? dOutput], into: rows[dropped]) }
+        function.backwardLeave(rows[dChange(rows.pass)], rows)
+    }
+
+    /// From the middle of f to dx, the gradient of the output of the sublayer below.
+    func backwardEnter(_ rows: Rows, into dInput: Slot) {
+        let (dx, skip) = (rows[dInput], residual.skip(rows[dSum ?? dOutput]))
+        function.backwardEnter(into: isPre ? rows[dNormalized] : dx, rows)
+        guard isPre else { return skip.map { rows.kernels.add($0, to: dx) } ?? () }
+        norm.backward(rows[dNormalized], x: rows[input], skip: skip, into: dx, rows)
+        norm.forward(rows[input], into: rows[normalizedAgain], rows)
+    }
+
+    // MARK: Gradients of the parameters, summed over the rows of the chunk
+
+    /// Those that can run once `backwardLeave` has finished every row.
+    func leaveTasks(_ pass: Pass) -> [PhaseTask] {
+        let tasks = function.leaveTasks(pass[dChange(pass)], pass)
+        return tasks + (sum.map { norm.gradientTasks(pass[dOutput], x: pass[$0], pass) } ?? [])
+    }
+
+    /// Those that can run once `backwardEnter` has finished every row.
+    func enterTasks(_ pass: Pass) -> [PhaseTask] {
+        guard isPre else { return function.enterTasks(pass[input], pass) }
+        let tasks = function.enterTasks(pass[normalizedAgain], pass)
+        return tasks + norm.gradientTasks(pass[dNormalized], x: pass[input], pass)
+    }
+
+    /// The gradient of f's output.
+    private func dChange(_ pass: Pass) -> Slot { pass.dropout == nil ? dSum ?? dOutput : dropped }
+}

@@ -1,0 +1,177 @@
+import Compute
+import Testing
+
+@testable import Transformer
+
+/// Architectures that differ from GPT-2's, by configuration alone.
+@Suite("Architecture as data")
+struct ArchitectureTests {
+    private let length = 9
+
+    private func gpt2(_ change: (inout GPTConfiguration) -> Void = { _ in }) -> GPTConfiguration {
+        var configuration = GPTConfiguration(
+            layerCount: 2,
+            headCount: 4,
+            embeddingSize: 16,
+            blockSize: 12,
+            vocabularySize: 19,
+            bias: true
+        )
+        change(&configuration)
+        return configuration
+    }
+
+    /// Loss and gradients of one batch of two sequences.
+    private func gradients(_ model: GPT) -> (loss: Double, values: [Float]) {
+        model.zeroGradients()
+        let tokens = testTokens(2 * length, below: 19, item: 1)
+        let targets = testTokens(2 * length, below: 19, item: 2)
+        let loss = model.forwardBackward(
+            tokens: tokens,
+            targets: targets,
+            sequenceLength: length,
+            gradientScale: 1,
+            dropout: nil
+        )
+        return (loss, Array(model.gradients.elements))
+    }
+
+    @Test("Grouped-query attention is multi-head attention whose groups share keys and values")
+    func groupedQueries() throws {
+        let grouped = testModel(gpt2 { $0.attention.keyValueHeadCount = 2 })
+        let whole = testModel(gpt2())
+        let (H, G, D) = (4, 2, 4)
+        /// The columns of qkv in the grouped model for a column of the whole one.
+        func column(_ whole: Int) -> Int {
+            let (head, feature) = (whole / D, whole % D)
+            if head < H { return whole }
+            let isValue = head >= 2 * H
+            return (H + (isValue ? G : 0) + (head - (isValue ? 2 * H : H)) / (H / G)) * D + feature
+        }
+        for tensor in whole.layout.tensors {
+            let source = try #require(grouped.layout.tensor(named: tensor.name))
+            let columns = tensor.shape.last!
+            let isWider = columns != source.shape.last!
+            for index in 0..<tensor.range.count {
+                let place = isWider ? index / columns * source.shape.last! + column(index % columns) : index
+                whole.parameters.base[tensor.range.lowerBound + index] =
+                    grouped.parameters.base[source.range.lowerBound + place]
+            }
+        }
+        let (loss, dGrouped) = gradients(grouped)
+        let (exactLoss, dWhole) = gradients(whole)
+        #expect(abs(loss - exactLoss) < 1e-6 * exactLoss)
+        for tensor in whole.layout.tensors {
+            let source = try #require(grouped.layout.tensor(named: tensor.name))
+            let columns = tensor.shape.last!
+            let isWider = columns != source.shape.last!
+            // Keys and values of a group receive the sum of what its query heads give them.
+            var sums = [Double](repeating: 0, count: source.range.count)
+            for index in 0..<tensor.range.count {
+                let place = isWider ? index / columns * source.shape.last! + column(index % columns) : index
+                sums[place] += Double(dWhole[tensor.range.lowerBound + index])
+            }
+            let difference = zip(sums, dGrouped[source.range]).map { $0 - Double($1) }
+            // Rounding of float32 in another order of sums.
+            #expect(
+                norm(difference) <= 1e-5 * norm(sums) + 1e-5,
+                "\(tensor.name): \(norm(difference)) of \(norm(sums))"
+            )
+        }
+    }
+
+    static let architectures: [(name: String, configuration: GPTConfiguration)] = {
+        let tests = ArchitectureTests()
+        return [
+            (
+                "gated feed-forward",
+                tests.gpt2 {
+                    $0.feedForward.form = .gated; $0.feedForward.hiddenSize = 24
+                }
+            ),
+            ("heads wider than the stream", tests.gpt2 { $0.attention.headSize = 6 }),
+            (
+                "the parts of a modern model",
+                tests.gpt2 {
+                    $0.bias = false
+                    $0.attention.keyValueHeadCount = 1
+                    $0.attention.headSize = 8
+                    $0.attention.positions = .rotary
+                    $0.attention.rotaryTheta = 500
+                    $0.feedForward = .init(form: .gated, activation: .silu, hiddenSize: 20)
+                    $0.norm.kind = .rmsnorm
+                    $0.norm.epsilon = 1e-6
+                    $0.tiedHead = false
+                }
+            ),
+            (
+                "grouped heads, dropout of nothing, normalized after",
+                tests.gpt2 {
+                    $0.attention.keyValueHeadCount = 2
+                    $0.norm.place = .post
+                }
+            ),
+        ]
+    }()
+
+    @Test("The gradient is the slope of the loss", arguments: 0..<4)
+    func slope(index: Int) {
+        let (name, configuration) = Self.architectures[index]
+        let model = testModel(configuration, deviation: 0.1)
+        let (loss, gradient) = gradients(model)
+        #expect(loss.isFinite)
+        let start = Array(model.parameters.elements)
+        for tensor in model.layout.tensors {
+            // Along the tensor's own gradient, where the slope is its norm.
+            let direction = gradient[tensor.range].map(Double.init)
+            let length = norm(direction)
+            guard length > 1e-3 else { continue }
+            func lossAt(_ step: Double) -> Double {
+                for (offset, place) in tensor.range.enumerated() {
+                    model.parameters.base[place] = start[place] + Float(step * direction[offset] / length)
+                }
+                defer { for place in tensor.range { model.parameters.base[place] = start[place] } }
+                return gradients(model).loss
+            }
+            let step = 1e-2
+            let slope = (lossAt(step) - lossAt(-step)) / (2 * step)
+            // Curvature over the step, and rounding of float32 activations over it.
+            #expect(abs(slope - length) < 2e-2 * length + 2e-3, "\(name), \(tensor.name): \(slope) of \(length)")
+        }
+    }
+
+    @Test("1 and 3 threads give the same bits, and generation the logits of the whole pass", arguments: 0..<4)
+    func threadsAndGeneration(index: Int) {
+        let configuration = Self.architectures[index].configuration
+        let (one, three) = (testModel(configuration, threads: 1), testModel(configuration, threads: 3))
+        #expect(gradients(one).values == gradients(three).values)
+        let tokens = testTokens(length, below: 19)
+        let whole = one.logits(tokens: tokens)
+        let generator = Generator(model: one)
+        for piece in [0..<5, 5..<6, 6..<length] {
+            let last = Array(generator.append(Array(tokens[piece])))
+            let row = (piece.upperBound - 1) * last.count
+            let worst = zip(last, whole[row..<row + last.count]).map { abs($0 - $1) }.max()!
+            #expect(worst < 1e-4, "logits after \(piece) differ by \(worst)")
+        }
+    }
+
+    @Test("What a layer declares decides layout, initialization and decay")
+    func declarations() throws {
+        let configuration = Self.architectures[2].configuration
+        let model = GPT(configuration: configuration, context: ComputeContext(pool: WorkerPool(threadCount: 1)))
+        model.initializeParameters(seed: 3)
+        let layout = model.layout
+        #expect(layout.tensor(named: "transformer.h.0.attn.c_attn.weight")?.shape == [16, (4 + 2) * 8])
+        #expect(layout.tensor(named: "transformer.h.1.attn.c_proj.weight")?.shape == [32, 16])
+        #expect(layout.tensor(named: "transformer.h.1.mlp.c_fc.weight")?.shape == [16, 40])
+        #expect(layout.tensor(named: "transformer.wpe.weight") == nil)
+        #expect(layout.tensor(named: "lm_head.weight")?.role == .head)
+        #expect(layout.outputHead.upperBound == layout.count)
+        for tensor in layout.tensors {
+            #expect(tensor.decays == (tensor.shape.count == 2), "\(tensor.name)")
+            let first = model.parameters.base[tensor.range.lowerBound]
+            #expect((first == 1) == (tensor.role == .vector), "\(tensor.name)")
+        }
+    }
+}
