@@ -13,7 +13,9 @@ let package = Package(
     products: [
         .executable(name: "ddp-train", targets: ["ddp-train"]),
         .library(name: "Transformer", targets: ["Transformer"]),
-        .library(name: "Text", targets: ["Text"]),
+        .library(name: "Tokenizers", targets: ["Tokenizers"]),
+        .library(name: "Datasets", targets: ["Datasets"]),
+        .library(name: "Preparation", targets: ["Preparation"]),
         .library(name: "Training", targets: ["Training"]),
         .library(name: "Interchange", targets: ["Interchange"]),
         // What those speak of: pools and buffers, ranks, files and errors.
@@ -73,25 +75,35 @@ let package = Package(
             providers: [.apt(["libarchive-dev"]), .brew(["libarchive"])]
         ),
         .target(name: "CArchiveShim", dependencies: ["CArchive"]),
+        .target(name: "Tokenizers", dependencies: ["Compute", "Formats", "Platform"], swiftSettings: optimizedSwift),
         .target(
-            name: "Text",
-            dependencies: ["CArchiveShim", "Compute", "Formats", "Platform"],
+            name: "Datasets",
+            dependencies: ["Tokenizers", "Compute", "Formats", "Platform"],
+            swiftSettings: optimizedSwift
+        ),
+        .target(
+            name: "Preparation",
+            dependencies: ["CArchiveShim", "Datasets", "Tokenizers", "Compute", "Formats", "Platform"],
             swiftSettings: optimizedSwift
         ),
         .target(
             name: "Training",
-            dependencies: ["Transformer", "Text", "Collectives", "Compute", "Formats", "Platform"],
+            dependencies: ["Transformer", "Datasets", "Tokenizers", "Collectives", "Compute", "Formats", "Platform"],
             swiftSettings: optimizedSwift
         ),
-        .target(name: "Interchange", dependencies: ["Transformer", "Text", "Compute", "Formats", "Platform"]),
+        .target(name: "Interchange", dependencies: ["Transformer", "Tokenizers", "Compute", "Formats", "Platform"]),
         .target(
             name: "Performance",
-            dependencies: ["Collectives", "Training", "Transformer", "Text", "Compute", "Formats", "Platform"],
+            dependencies: [
+                "Collectives", "Training", "Transformer", "Preparation", "Datasets", "Compute", "Formats", "Platform",
+            ],
             swiftSettings: optimizedSwift
         ),
         .target(
             name: "Insight",
-            dependencies: ["Training", "Interchange", "Transformer", "Text", "Compute", "Formats", "Platform"],
+            dependencies: [
+                "Training", "Interchange", "Transformer", "Datasets", "Tokenizers", "Compute", "Formats", "Platform",
+            ],
             // Style and scripts of the pages stand in the program, which then needs no files beside it.
             resources: [
                 .embedInCode("Page/page.css"), .embedInCode("Page/page.js"), .embedInCode("Report/report.js"),
@@ -104,8 +116,8 @@ let package = Package(
         .executableTarget(
             name: "ddp-train",
             dependencies: [
-                "Insight", "Performance", "Training", "Supervision", "Interchange", "Transformer", "Text",
-                "Collectives", "Compute", "Formats", "Platform",
+                "Insight", "Performance", "Training", "Supervision", "Interchange", "Transformer", "Preparation",
+                "Datasets", "Tokenizers", "Collectives", "Compute", "Formats", "Platform",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             plugins: ["BuildCommit"]
@@ -113,7 +125,7 @@ let package = Package(
         .plugin(name: "BuildCommit", capability: .buildTool(), path: "Sources/BuildCommit"),
         .executableTarget(
             name: "stream-text",
-            dependencies: ["Interchange", "Text", "Transformer", "Compute", "Platform"]
+            dependencies: ["Interchange", "Tokenizers", "Transformer", "Compute", "Platform"]
         ),
         .target(name: "TestSupport", dependencies: ["Collectives", "Formats", "Platform"], path: "Tests/TestSupport"),
         .testTarget(name: "ReferenceGPTTests", dependencies: ["ReferenceGPT"]),
@@ -130,29 +142,44 @@ let package = Package(
         .testTarget(name: "SupervisionTests", dependencies: ["Supervision", "Platform", "TestSupport"]),
         .testTarget(name: "PlatformTests", dependencies: ["Platform", "TestSupport"]),
         .testTarget(name: "FormatsTests", dependencies: ["Formats", "Platform", "TestSupport"]),
-        .testTarget(name: "TextTests", dependencies: ["Text", "Compute", "Formats", "Platform", "TestSupport"]),
+        .testTarget(
+            name: "TokenizersTests",
+            dependencies: ["Tokenizers", "Compute", "Formats", "Platform", "TestSupport"]
+        ),
+        .testTarget(
+            name: "DatasetsTests",
+            dependencies: ["Datasets", "Preparation", "Tokenizers", "Compute", "Formats", "Platform", "TestSupport"]
+        ),
+        .testTarget(
+            name: "PreparationTests",
+            dependencies: ["Preparation", "Datasets", "Tokenizers", "Compute", "Formats", "Platform", "TestSupport"]
+        ),
         .testTarget(
             name: "TrainingTests",
             dependencies: [
-                "Training", "Transformer", "Text", "Collectives", "Formats", "Compute", "Platform", "TestSupport",
+                "Training", "Transformer", "Preparation", "Datasets", "Tokenizers", "Collectives", "Formats", "Compute",
+                "Platform", "TestSupport",
             ]
         ),
         .testTarget(
             name: "InterchangeTests",
-            dependencies: ["Interchange", "Transformer", "Text", "Formats", "Compute", "Platform", "TestSupport"]
+            dependencies: [
+                "Interchange", "Transformer", "Datasets", "Tokenizers", "Formats", "Compute",
+                "Platform", "TestSupport",
+            ]
         ),
         .testTarget(
             name: "InsightTests",
             dependencies: [
-                "Insight", "Interchange", "Training", "Transformer", "Text", "Compute", "Formats", "Platform",
-                "TestSupport",
+                "Insight", "Interchange", "Training", "Transformer", "Preparation", "Datasets", "Tokenizers", "Compute",
+                "Formats", "Platform", "TestSupport",
             ]
         ),
         .testTarget(
             name: "PerformanceTests",
             dependencies: [
-                "Performance", "Collectives", "Training", "Transformer", "Text", "Compute", "Formats", "Platform",
-                "TestSupport",
+                "Performance", "Collectives", "Training", "Transformer", "Datasets", "Compute", "Formats",
+                "Platform", "TestSupport",
             ]
         ),
         .testTarget(

@@ -61,23 +61,23 @@ rank-twice          | Sources/Collectives/Ring/RingAllReduce.swift | s/^ *kernel
 bucket-left-out     | Sources/Training/Distributed/GradientReducer.swift | s/\.reversed()/.reversed().dropLast()/
 rank-weight         | Sources/Training/Run/TrainingStep.swift | s|gradientScale: 1 / Float(tokenCount),|gradientScale: 1.01 / Float(tokenCount),|
 clipping            | Sources/Training/Optimizer/GradientNorm.swift | s/maximum \/ (norm/1.01 * maximum \/ (norm/
-document-end        | Sources/Text/Preparation/BatchEncoder.swift | s/if piece.endsDocument, endsDocuments, isDocument/if piece.startsDocument, endsDocuments, isDocument/
-document-hash       | Sources/Text/Preparation/DocumentSplit.swift | s/seed: seed)/seed: 0)/
-document-hashed     | Sources/Text/Preparation/DocumentSplit.swift | s/start.prefix(Self.hashedBytes)/start.prefix(Self.hashedBytes - 1)/
-position-cut        | Sources/Text/Preparation/PositionSplit.swift | s/trainCount - before, in/trainCount - before + 1, in/
-position-scalars    | Sources/Text/Preparation/PositionSplit.swift | s/guard self == .characters else { return text.count }/return text.count/
-separator-line      | Sources/Text/Readers/TextAssembler.swift | s/restart(at: open + 2)/restart(at: open + 1)/
-archive-hidden      | Sources/Text/Readers/CorpusReader.swift | s/if !isHidden(member.name) {/if true {/
-archive-marks       | Sources/Text/Readers/CorpusReader.swift | s/guard archive.isOnlyCompressed else { return true }//
-shard-resume        | Sources/Text/Preparation/ShardWriter.swift | s/length: state.openTokens \* elementType/length: state.openTokens * 0 * elementType/
-pipeline-resume     | Sources/Text/Preparation/TokenPipeline.swift | s/max(0, state.pieces - position), of/max(0, state.pieces - position - 1), of/
-pipeline-save       | Sources/Text/Preparation/TokenPipeline.swift | s/if position > state.pieces { (state/do { (state/
-shard-header        | Sources/Text/Data/TokenFile.swift | s/offset = header == nil ? 0 : Header.byteCount/offset = 0/
-random-last         | Sources/Text/Data/BatchSampler.swift | s/below: sequence.count - blockSize)/below: sequence.count - blockSize - 1)/
-sequential-ring     | Sources/Text/Data/BatchSampler.swift | s/from: (start + 1) % sequence.count/from: min(start + 1, sequence.count - 1)/
-epoch-shards        | Sources/Text/Data/BatchSampler.swift | s/shards.permuted(turn, of: shardCount)/turn/
-epoch-blocks        | Sources/Text/Data/BatchSampler.swift | s/order.permuted(place, of: blocks.count)/place/
-epoch-seed          | Sources/Text/Data/BatchSampler.swift | s/step: epoch/step: 0/
+document-end        | Sources/Preparation/Pipeline/BatchEncoder.swift | s/if piece.endsDocument, endsDocuments, isDocument/if piece.startsDocument, endsDocuments, isDocument/
+document-hash       | Sources/Preparation/Pipeline/DocumentSplit.swift | s/seed: seed)/seed: 0)/
+document-hashed     | Sources/Preparation/Pipeline/DocumentSplit.swift | s/start.prefix(Self.hashedBytes)/start.prefix(Self.hashedBytes - 1)/
+position-cut        | Sources/Preparation/Pipeline/PositionSplit.swift | s/trainCount - before, in/trainCount - before + 1, in/
+position-scalars    | Sources/Preparation/Pipeline/PositionSplit.swift | s/guard self == .characters else { return text.count }/return text.count/
+separator-line      | Sources/Preparation/Readers/TextAssembler.swift | s/restart(at: open + 2)/restart(at: open + 1)/
+archive-hidden      | Sources/Preparation/Readers/CorpusReader.swift | s/if !isHidden(member.name) {/if true {/
+archive-marks       | Sources/Preparation/Readers/CorpusReader.swift | s/guard archive.isOnlyCompressed else { return true }//
+shard-resume        | Sources/Preparation/Pipeline/ShardWriter.swift | s/length: state.openTokens \* elementType/length: state.openTokens * 0 * elementType/
+pipeline-resume     | Sources/Preparation/Pipeline/TokenPipeline.swift | s/max(0, state.pieces - position), of/max(0, state.pieces - position - 1), of/
+pipeline-save       | Sources/Preparation/Pipeline/TokenPipeline.swift | s/if position > state.pieces { (state/do { (state/
+shard-header        | Sources/Datasets/TokenFile.swift | s/offset = header == nil ? 0 : Header.byteCount/offset = 0/
+random-last         | Sources/Datasets/BatchSampler.swift | s/below: sequence.count - blockSize)/below: sequence.count - blockSize - 1)/
+sequential-ring     | Sources/Datasets/BatchSampler.swift | s/from: (start + 1) % sequence.count/from: min(start + 1, sequence.count - 1)/
+epoch-shards        | Sources/Datasets/BatchSampler.swift | s/shards.permuted(turn, of: shardCount)/turn/
+epoch-blocks        | Sources/Datasets/BatchSampler.swift | s/order.permuted(place, of: blocks.count)/place/
+epoch-seed          | Sources/Datasets/BatchSampler.swift | s/step: epoch/step: 0/
 mask-end            | Sources/Transformer/DocumentBoundaries.swift | s/documents.append(start..<index + 1)/if start < index { documents.append(start..<index) }/; s/start = index + 1/start = index/
 mask-forward        | Sources/Transformer/CausalSelfAttention.swift | s/for document in documents ?? \[0..<head.length\] {/for document in [0..<head.length] {/
 PLANTS
@@ -91,15 +91,15 @@ require_swift
 copy="$(mktemp -d)"
 trap 'rm -rf "$copy"' EXIT
 git archive HEAD | tar -x -C "$copy"
-# Of a file: those of text for Sources/Text, else the model's.
+# Of a file: those of text and data for Preparation and Datasets, else the model's.
 run_tests() {
     local tests='^(TransformerTests|TrainingTests)\..*(Parity|Gradient|Dropout|DocumentMask)'
-    case "$1" in Sources/Text/*) tests='^TextTests\.' ;; esac
+    case "$1" in Sources/Preparation/* | Sources/Datasets/*) tests='^(PreparationTests|DatasetsTests)\.' ;; esac
     (cd "$copy" && swift test --filter "$tests" > log 2>&1)
 }
 
 # A file of each kind.
-all_pass() { run_tests Sources/Transformer && run_tests Sources/Text/Data; }
+all_pass() { run_tests Sources/Transformer && run_tests Sources/Datasets/TokenFile.swift; }
 
 note "building the copy; its tests have to pass before anything is planted"
 all_pass || { tail -n 20 "$copy/log" >&2; fail "the tests fail without a planted error"; }

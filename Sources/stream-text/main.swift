@@ -4,7 +4,7 @@
 import Compute
 import Interchange
 import Platform
-import Text
+import Tokenizers
 import Transformer
 
 guard CommandLine.arguments.count == 3 else {

@@ -1,9 +1,10 @@
 import Compute
+import Datasets
 import Formats
 import Platform
+import Preparation
 import TestSupport
 import Testing
-import Text
 import Training
 import Transformer
 

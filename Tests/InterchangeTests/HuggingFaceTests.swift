@@ -3,7 +3,7 @@ import Formats
 import Platform
 import TestSupport
 import Testing
-import Text
+import Tokenizers
 import Transformer
 
 @testable import Interchange
@@ -70,7 +70,7 @@ struct HuggingFaceTests {
 
     @Test("A padded vocabulary is exported without its padding, with its tokenizer and the id that ends a text")
     func croppedVocabulary() throws {
-        let tokenizer = try TokenizerSource.path(Goldens.fixtures + "/bytepair/small.tiktoken").open()
+        let tokenizer = try TokenizerFile.open(Goldens.fixtures + "/bytepair/small.tiktoken")
         let end = try #require(tokenizer.endOfText)
         var configuration = Self.configuration
         configuration.vocabularySize = tokenizer.vocabularySize + 2

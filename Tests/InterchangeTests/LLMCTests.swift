@@ -3,7 +3,7 @@ import Interchange
 import Platform
 import TestSupport
 import Testing
-import Text
+import Tokenizers
 import Transformer
 
 @Suite("llm.c's files")

@@ -1,7 +1,7 @@
 import Foundation
+import Preparation
 import TestSupport
 import Testing
-import Text
 import Training
 
 @Suite struct ConfigurationDatasetTests {

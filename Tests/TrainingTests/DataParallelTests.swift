@@ -3,7 +3,6 @@ import Compute
 import Foundation
 import TestSupport
 import Testing
-import Text
 import Transformer
 
 @testable import Training

@@ -1,7 +1,7 @@
 import Compute
+import Datasets
 import TestSupport
 import Testing
-import Text
 import Transformer
 
 @testable import Training

@@ -1,7 +1,6 @@
 import Formats
 import Platform
 import Testing
-import Text
 import Transformer
 
 @testable import Training

@@ -1,9 +1,9 @@
 import Compute
+import Datasets
 import Formats
 import Foundation
 import Platform
 import TestSupport
-import Text
 import Transformer
 
 @testable import Training

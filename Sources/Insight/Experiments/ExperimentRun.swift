@@ -1,6 +1,6 @@
 import Compute
+import Datasets
 import Platform
-import Text
 import Training
 import Transformer
 

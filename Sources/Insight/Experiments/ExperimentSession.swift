@@ -1,7 +1,7 @@
 import Compute
+import Datasets
 import Formats
 import Platform
-import Text
 import Training
 import Transformer
 

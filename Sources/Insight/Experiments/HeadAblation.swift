@@ -1,4 +1,4 @@
-import Text
+import Datasets
 import Training
 import Transformer
 

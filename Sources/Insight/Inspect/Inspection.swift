@@ -1,6 +1,6 @@
 import Compute
 import Platform
-import Text
+import Tokenizers
 import Training
 import Transformer
 

@@ -1,7 +1,7 @@
 import Compute
 import Formats
 import Platform
-import Text
+import Tokenizers
 import Transformer
 
 /// Writes a model as one GGUF file, which llama.cpp and the tools around it load.

@@ -1,6 +1,6 @@
 import Formats
 import Platform
-import Text
+import Tokenizers
 import Transformer
 
 /// Writes a model as a folder that Hugging Face's transformers loads with `GPT2LMHeadModel.from_pretrained`.

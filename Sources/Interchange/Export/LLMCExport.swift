@@ -1,7 +1,7 @@
 import Compute
 import Formats
 import Platform
-import Text
+import Tokenizers
 import Transformer
 
 /// Writes a model as a folder with the two files of llm.c: `model.bin` (see `LLMCFormat`) and `tokenizer.bin`.

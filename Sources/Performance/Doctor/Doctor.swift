@@ -1,6 +1,5 @@
 import Compute
 import Platform
-import Text
 import Training
 
 /// Examines what this build and machine have for training, and what they lack.

@@ -1,5 +1,5 @@
+import Datasets
 import Platform
-import Text
 import Training
 
 /// What a plan must know of the data, whether or not they are there yet.

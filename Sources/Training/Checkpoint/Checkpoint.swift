@@ -1,7 +1,7 @@
 import Compute
 import Formats
 import Platform
-import Text
+import Tokenizers
 import Transformer
 
 /// A folder that holds one moment of a run, whole and verified by hashes.

@@ -2,7 +2,7 @@ import Collectives
 import Compute
 import Platform
 import Synchronization
-import Text
+import Tokenizers
 import Transformer
 
 /// A save that has ended, well or not.

@@ -1,5 +1,5 @@
 import Platform
-import Text
+import Tokenizers
 import Transformer
 
 /// The checkpoints of one run: folders `step-00000250`, and the links `latest` and `best` that name two of them.

@@ -1,5 +1,5 @@
+import Datasets
 import Platform
-import Text
 
 extension Preset {
     /// Characters of tiny shakespeare.

@@ -1,5 +1,5 @@
 import Collectives
-import Text
+import Datasets
 import Transformer
 
 /// Which ranks compute the batches of an evaluation.

@@ -1,7 +1,7 @@
 import Collectives
 import Compute
+import Datasets
 import Platform
-import Text
 
 /// The check of a data set's ids, by one rank of each machine for all that run there.
 enum SharedTokenCheck {

@@ -1,6 +1,6 @@
 import Collectives
+import Datasets
 import Formats
-import Text
 import Transformer
 
 /// Where a run begins, as rank 0 has found it out from checkpoints, weights and data; the others take it over.

@@ -1,5 +1,5 @@
+import Datasets
 import Platform
-import Text
 import Transformer
 
 extension Dataset {

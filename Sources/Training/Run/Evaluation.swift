@@ -1,6 +1,6 @@
 import Collectives
 import Compute
-import Text
+import Datasets
 import Transformer
 
 /// Mean losses of both splits in nats a token, and the least that any predictor can have on the same tokens where that is known.

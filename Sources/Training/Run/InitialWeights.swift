@@ -1,5 +1,4 @@
 import Platform
-import Text
 import Transformer
 
 /// Weights that a new run starts from in place of random ones: another tool's model, or another run's checkpoint.

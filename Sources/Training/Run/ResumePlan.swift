@@ -1,5 +1,5 @@
+import Datasets
 import Platform
-import Text
 import Transformer
 
 /// What a resume goes on with: the newest whole checkpoint, and the options of its run with the changes that are allowed.

@@ -1,7 +1,7 @@
 import Collectives
 import Compute
+import Datasets
 import Platform
-import Text
 import Transformer
 
 /// What a run says before it begins: model, data, a step, memory, machine, and how long it may take.

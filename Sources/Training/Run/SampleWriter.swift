@@ -1,5 +1,5 @@
 import Platform
-import Text
+import Tokenizers
 import Transformer
 
 /// Writes a sample of text at each evaluation, `samples/step-00000250.txt`, so that one sees a model learn.

@@ -1,7 +1,7 @@
 import Collectives
 import Compute
+import Datasets
 import Platform
-import Text
 import Transformer
 
 // Parts of the trainer's preparation, in the order in which it comes to them.

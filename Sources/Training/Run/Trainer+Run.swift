@@ -1,6 +1,5 @@
 import Collectives
 import Platform
-import Text
 import Transformer
 
 extension Trainer {

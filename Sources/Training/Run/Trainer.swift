@@ -1,6 +1,6 @@
 import Collectives
 import Compute
-import Text
+import Datasets
 import Transformer
 
 /// Trains a model: nanoGPT's loop, with runs that can be stopped, resumed to the bit, and repeated.

@@ -1,6 +1,6 @@
 import Collectives
 import Compute
-import Text
+import Datasets
 import Transformer
 
 /// One update of the parameters from the gradient of a whole step: accumulation, clipping, AdamW.

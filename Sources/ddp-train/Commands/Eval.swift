@@ -1,8 +1,8 @@
 import ArgumentParser
+import Datasets
 import Formats
 import Foundation
 import Platform
-import Text
 import Training
 
 extension Dataset.Split: ExpressibleByArgument {}

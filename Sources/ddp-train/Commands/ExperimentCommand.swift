@@ -1,8 +1,9 @@
 import ArgumentParser
+import Datasets
 import Formats
 import Insight
 import Platform
-import Text
+import Preparation
 import Training
 
 /// `ddp-train experiment`: changes one thing at a time and shows what it was good for.

@@ -1,8 +1,8 @@
 import ArgumentParser
+import Datasets
 import Formats
 import Insight
 import Platform
-import Text
 import Training
 import Transformer
 

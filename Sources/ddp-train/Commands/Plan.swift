@@ -3,7 +3,6 @@ import Formats
 import Interchange
 import Performance
 import Platform
-import Text
 import Training
 
 /// `ddp-train plan`: what a run with these files and options will take.

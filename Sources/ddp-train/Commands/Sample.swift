@@ -1,6 +1,6 @@
 import ArgumentParser
 import Platform
-import Text
+import Tokenizers
 import Training
 import Transformer
 

@@ -1,9 +1,9 @@
 import ArgumentParser
 import Compute
+import Datasets
 import Formats
 import Insight
 import Platform
-import Text
 import Training
 
 /// `ddp-train selftest`: what each part of the model must do, and whether it does, on the user's own configuration.

@@ -1,8 +1,9 @@
 import ArgumentParser
+import Datasets
 import Insight
 import Interchange
 import Platform
-import Text
+import Preparation
 import Training
 import Transformer
 

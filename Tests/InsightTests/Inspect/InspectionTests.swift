@@ -3,7 +3,7 @@ import Foundation
 import Platform
 import TestSupport
 import Testing
-import Text
+import Tokenizers
 
 @testable import Formats
 @testable import Insight

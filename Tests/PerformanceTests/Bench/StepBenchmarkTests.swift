@@ -1,7 +1,7 @@
 import Compute
+import Datasets
 import Formats
 import Testing
-import Text
 import Training
 import Transformer
 
