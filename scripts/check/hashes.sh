@@ -44,10 +44,10 @@ trap 'rm -rf "$work"' EXIT
 prepare_data() {
     "$ddp_train" prepare demo --characters 400000 --data_dir "$work" > /dev/null
     local text="$work/text.txt"
-    "$ddp_train" tokenizer decode --tokenizer "$work/demo" < /dev/null > /dev/null 2>&1 || true
     awk 'BEGIN { for (i = 0; i < 4000; i++) printf "{\"text\": \"document %d has %d words and says %d\"}\n", i, i % 17, i * i }' \
         > "$work/documents.jsonl"
-    "$ddp_train" prepare --input "$work/documents.jsonl" --name documents --tokenizer byte --data_dir "$work" > /dev/null
+    "$ddp_train" tokenizer train --input "$work/documents.jsonl" --vocab_size 300 --out "$work/pairs" > /dev/null
+    "$ddp_train" prepare --input "$work/documents.jsonl" --name documents --tokenizer "$work/pairs" --data_dir "$work" > /dev/null
     awk 'BEGIN { for (i = 0; i < 60000; i++) printf "%d and then %d; ", i % 1013, i * 7 % 991 }' > "$text"
     mkdir -p "$work/gpt2"
     head -c 400000 "$text" > "$work/gpt2/train.bin"
