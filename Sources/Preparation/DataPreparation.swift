@@ -12,13 +12,13 @@ public struct DataPreparation {
     /// Whether this build has libarchive, which reads compressed files and archives.
     public static var readsArchives: Bool { ArchiveStream.isBuiltIn }
 
-    private let request: PreparationRequest
-    private let progress: (PreparationProgress) -> Void
+    let request: PreparationRequest
+    let progress: (PreparationProgress) -> Void
     /// Nil for the user's own.
-    private let cacheFolder: String?
+    let cacheFolder: String?
     /// Published files in the place of the real ones, for tests.
-    private let files: [PublicFile]?
-    private let announce: (String) -> Void
+    let files: [PublicFile]?
+    let announce: (String) -> Void
 
     /// Carries out a request.
     ///
@@ -85,10 +85,10 @@ public struct DataPreparation {
             let kept = try folder ?? AtomicFolder(continuing: path)
             folder = kept
             return try write(plan, to: kept)
-        } catch let error where !((error as? Interrupted)?.isKept ?? false) {
+        } catch let error where !((error as? InterruptedPreparation)?.isKept ?? false) {
             try? folder?.discard()
-            throw (error as? Interrupted)?.cause ?? error
-        } catch let error as Interrupted {
+            throw (error as? InterruptedPreparation)?.cause ?? error
+        } catch let error as InterruptedPreparation {
             throw error.described
         }
     }
@@ -119,31 +119,9 @@ public struct DataPreparation {
             plan = few
             run = try tokenize(plan, to: folder)
         }
-        let (state, sources) = (run.state, run.sources)
-        try check(state, plan)
-        let statePath = folder.temporaryPath + "/" + PreparationState.fileName
-        let savedState = try? FileSystem.read(statePath)
-        do {
-            try TokenizerFile.save(plan.tokenizer, folder: folder.temporaryPath)
-            let description = description(plan, state: state, sources: sources)
-            try AtomicFile.write(description.text, to: folder.temporaryPath + "/" + DatasetDescription.fileName)
-            for name in [PreparationState.fileName, Self.keptInput] {
-                try FileSystem.remove(folder.temporaryPath + "/" + name)
-            }
-            try folder.commit(replacing: request.overwrite)
-        } catch {
-            // The disk is full, say, or something has the name meanwhile: hours of tokens are not to go with it.
-            if let savedState, FileSystem.kind(of: statePath) == nil {
-                try? AtomicFile.write(savedState, to: statePath)
-            }
-            throw Interrupted(
-                cause: error,
-                corpus: plan.corpus,
-                state: state,
-                folder: folder.temporaryPath,
-                isKept: FileSystem.kind(of: statePath) != nil
-            )
-        }
+        try check(run.state, plan)
+        try publish(run, of: plan, in: folder)
+        let state = run.state
         return PreparationResult(
             name: request.name,
             path: folder.path,
@@ -166,20 +144,37 @@ public struct DataPreparation {
         let continuedTokens: Int
     }
 
+    /// Writes what belongs to the tokens, and gives the folder its name.
+    private func publish(_ run: Run, of plan: PreparationPlan, in folder: AtomicFolder) throws {
+        let statePath = folder.temporaryPath + "/" + PreparationState.fileName
+        let savedState = try? FileSystem.read(statePath)
+        do {
+            try TokenizerFile.save(plan.tokenizer, folder: folder.temporaryPath)
+            let description = description(plan, state: run.state, sources: run.sources)
+            try AtomicFile.write(description.text, to: folder.temporaryPath + "/" + DatasetDescription.fileName)
+            for name in [PreparationState.fileName, Self.keptInput] {
+                try FileSystem.remove(folder.temporaryPath + "/" + name)
+            }
+            try folder.commit(replacing: request.overwrite)
+        } catch {
+            // The disk is full, say, or something has the name meanwhile: hours of tokens are not to go with it.
+            if let savedState, FileSystem.kind(of: statePath) == nil {
+                try? AtomicFile.write(savedState, to: statePath)
+            }
+            throw InterruptedPreparation(
+                cause: error,
+                corpus: plan.corpus,
+                state: run.state,
+                folder: folder.temporaryPath,
+                isKept: FileSystem.kind(of: statePath) != nil
+            )
+        }
+    }
+
     /// Writes all shards, from where an earlier run of the same plan stopped.
     private func tokenize(_ plan: PreparationPlan, to folder: AtomicFolder) throws -> Run {
         let settings = try plan.settings(shardSize: request.shardSize)
-        let earlier = PreparationState.load(
-            folder: folder.temporaryPath,
-            settings: settings,
-            elementType: plan.elementType
-        )
-        if earlier == nil {
-            // What another preparation, or one of other text, left there.
-            for name in try FileSystem.names(inFolder: folder.temporaryPath) where name != Self.keptInput {
-                try FileSystem.remove(folder.temporaryPath + "/" + name)
-            }
-        }
+        let earlier = try earlierState(in: folder.temporaryPath, of: plan, settings: settings)
         let pipeline = try TokenPipeline(
             folder: folder.temporaryPath,
             encoder: plan.encoder,
@@ -190,23 +185,10 @@ public struct DataPreparation {
         let tokenizer = plan.tokenizer
         let reader = plan.corpus.reader { tokenizer.lastCut(in: $0) }
         let total = try plan.corpus.byteCount
-        var position = plan.position
         do {
-            try pipeline.run {
-                guard let batch = try reader.next() else { return nil }
-                return position?.assign(batch) ?? batch
-            } progress: { isBehind in
-                progress(
-                    .init(
-                        stage: isBehind ? .skipping : .tokenizing,
-                        doneBytes: reader.bytesRead,
-                        totalBytes: total
-                    )
-                )
-            }
-            try pipeline.finish()
+            try run(pipeline, reading: reader, total: total, position: plan.position)
         } catch {
-            throw Interrupted(
+            throw InterruptedPreparation(
                 cause: error,
                 corpus: plan.corpus,
                 state: pipeline.state,
@@ -222,170 +204,40 @@ public struct DataPreparation {
         )
     }
 
-    /// An error that stopped a preparation on its way.
-    private struct Interrupted: Error {
-        let cause: any Error
-        let corpus: Corpus
-        let state: PreparationState
-        let folder: String
-        /// Whether the same command can go on from there.
-        let isKept: Bool
-        /// Whether the cause itself says what to do.
-        var saysWhatToDo = false
-
-        var described: any Error {
-            guard let cause = cause as? UserError, !saysWhatToDo else { return self.cause }
-            let tokens = state.train.tokens + state.validation.tokens
-            let documents = state.train.documents + state.validation.documents
-            return UserError(
-                cause.kind,
-                """
-                \(cause.message); \(tokens) tokens of the \(documents) documents before it are kept in \(folder): \
-                \(next(isData: cause.kind == .data))
-                """
-            )
+    /// What to go on from; without that, the folder is emptied of what another preparation, or one of other text, left there.
+    private func earlierState(
+        in folder: String,
+        of plan: PreparationPlan,
+        settings: String
+    ) throws -> PreparationState? {
+        if let state = PreparationState.load(folder: folder, settings: settings, elementType: plan.elementType) {
+            return state
         }
-
-        private func next(isData: Bool) -> String {
-            let mended = "once that is mended, the same command goes on from there"
-            guard isData else { return mended }
-            guard corpus.readsStandardInput else {
-                // A file that is mended has another size or time, and is another text.
-                return
-                    "the same command goes on from there with the same text; a text that is changed is prepared from its beginning"
-            }
-            // Standard input is known by what was read of it; files beside it are not.
-            return corpus.hasFiles
-                ? "the same command goes on from there with the same text"
-                : mended + ", if the text before it is the same"
+        for name in try FileSystem.names(inFolder: folder) where name != Self.keptInput {
+            try FileSystem.remove(folder + "/" + name)
         }
+        return nil
     }
 
-    private func check(_ state: PreparationState, _ plan: PreparationPlan) throws {
-        let (train, validation) = (state.train, state.validation)
-        guard min(train.tokens, validation.tokens) < 2 else { return }
-        guard case .hash(let share, _) = plan.rule else {
-            throw UserError(
-                .data,
-                "the text has only \(train.tokens + validation.tokens) tokens: too few to train on and to validate with"
+    private func run(
+        _ pipeline: TokenPipeline,
+        reading reader: CorpusReader,
+        total: Int,
+        position: PositionSplit?
+    ) throws {
+        var position = position
+        try pipeline.run {
+            guard let batch = try reader.next() else { return nil }
+            return position?.assign(batch) ?? batch
+        } progress: { isBehind in
+            progress(
+                .init(
+                    stage: isBehind ? .skipping : .tokenizing,
+                    doneBytes: reader.bytesRead,
+                    totalBytes: total
+                )
             )
         }
-        throw UserError(
-            .data,
-            """
-            of \(train.documents + validation.documents) documents, \(validation.documents) are for validation and \
-            \(train.documents) for training with --val_fraction=\(share): both need some; choose another share, or \
-            another --seed
-            """
-        )
-    }
-
-    /// Whether the data set may be written there: nothing that is there may be lost but an old data set.
-    private func checkPlace(_ path: String) throws {
-        guard let kind = FileSystem.kind(of: path) else { return }
-        guard request.overwrite else {
-            throw UserError(.usage, "\(path) exists already: choose another --name, or replace it with --overwrite")
-        }
-        guard kind == .folder else {
-            throw UserError(.usage, "\(path) is no data set but a file: choose another --name, or move it away")
-        }
-        let ours = [
-            DatasetDescription.fileName, TokenizerFile.name, NanoGPTMeta.fileName, TokenCheck.fileName, ".DS_Store",
-        ]
-        if let other = try FileSystem.names(inFolder: path).first(where: { !ours.contains($0) && !$0.hasSuffix(".bin") }
-        ) {
-            throw UserError(
-                .usage,
-                """
-                \(path) has other files than a data set's, such as \(other): choose another --name or --data_dir, or move \
-                them away
-                """
-            )
-        }
-    }
-
-    // MARK: - The text
-
-    private func corpus() throws -> Corpus {
-        switch request.source {
-        case .inputs(let inputs):
-            return try Corpus(
-                inputs: inputs,
-                format: CorpusFormat(separator: request.separator, field: request.field),
-                hasShare: request.validationShare != nil
-            )
-        case .published(let dataset, let copy):
-            if dataset == .shakespeareChar { try checkCharacters() }
-            let paths = try PublishedFiles(
-                dataset: dataset,
-                files: files ?? dataset.files,
-                cacheFolder: cacheFolder ?? CacheFolder.path(),
-                dataFolder: request.dataFolder
-            ).locate(copy: copy, announce: announce, progress: progress)
-            return try corpus(of: dataset, paths)
-        case .demo(let seed, let characters):
-            try checkCharacters()
-            guard characters > 0 else {
-                throw UserError(.usage, "a demo corpus of \(characters) characters: it needs some")
-            }
-            return Corpus(
-                sources: [CorpusSource(name: DemoCorpus.name, content: .demo(seed: seed, characters: characters))]
-            )
-        }
-    }
-
-    private func checkCharacters() throws {
-        guard request.tokenizer == nil || request.tokenizer == .char else {
-            throw UserError(
-                .usage,
-                "\(request.name) is a data set of characters; another --tokenizer goes with --input FILE --name NAME"
-            )
-        }
-    }
-
-    private func corpus(of dataset: NamedDataset, _ paths: [String]) throws -> Corpus {
-        switch dataset {
-        case .openwebtext:
-            return Corpus(sources: try paths.map { try CorpusSource(named: $0) }, isOneText: false)
-        case .tinystories:
-            let splits = zip(paths, [Dataset.Split.train, .validation])
-            return Corpus(
-                sources: splits.map { CorpusSource(name: $0, content: .file($0), split: $1) },
-                format: CorpusFormat(separator: "<|endoftext|>"),
-                isOneText: false
-            )
-        case .shakespeareChar, .shakespeare, .fineweb, .demo:
-            return Corpus(sources: paths.map { CorpusSource(name: $0, content: .file($0)) })
-        }
-    }
-
-    // MARK: - The description
-
-    private func description(
-        _ plan: PreparationPlan,
-        state: PreparationState,
-        sources: [DatasetDescription.Source]
-    ) -> DatasetDescription {
-        var demo: DatasetDescription.Demo?
-        if case .demo(let seed, let characters) = request.source {
-            demo = .init(seed: seed, characters: characters, grammar: DemoCorpus.grammarHash)
-        }
-        return DatasetDescription(
-            name: request.name,
-            tokenizer: .init(
-                kind: plan.tokenizer.name,
-                file: TokenizerFile.name,
-                sha256: TokenizerFile.hash(of: plan.tokenizer)
-            ),
-            vocabularySize: plan.tokenizer.vocabularySize,
-            elementType: plan.elementType.rawValue,
-            train: state.train.files,
-            validation: state.validation.files,
-            trainText: .init(bytes: state.train.textBytes, documents: state.train.documents),
-            validationText: .init(bytes: state.validation.textBytes, documents: state.validation.documents),
-            rule: plan.rule,
-            sources: sources,
-            demo: demo
-        )
+        try pipeline.finish()
     }
 }

@@ -36,31 +36,7 @@ struct PublishedShards {
         // All headers before the first hash, which takes a while.
         let shards = try paths.map { try shard($0) }
         let folder = try AtomicFolder(path: path)
-        var described: [DatasetDescription.File] = []
-        let total = shards.reduce(0) { $0 + $1.byteCount }
-        var done = 0
-        for shard in shards {
-            let name = FileSystem.lastComponent(of: shard.path)
-            let hash = try Checksum.sha256(ofFile: shard.path)
-            done += shard.byteCount
-            progress(.init(stage: .reading, doneBytes: done, totalBytes: total))
-            try FileSystem.link(shard.path, to: folder.temporaryPath + "/" + name)
-            described.append(.init(name: name, tokens: shard.count, sha256: hash))
-        }
-        let description = DatasetDescription(
-            name: request.name,
-            tokenizer: .init(
-                kind: tokenizer.name,
-                file: TokenizerFile.name,
-                sha256: TokenizerFile.hash(of: tokenizer)
-            ),
-            vocabularySize: tokenizer.vocabularySize,
-            elementType: TokenFile.ElementType.uint16.rawValue,
-            train: Array(described[1...]),
-            validation: [described[0]],
-            rule: .sources,
-            sources: zip(shards, described).map { .init(name: $0.path, bytes: $0.byteCount, sha256: $1.sha256) }
-        )
+        let description = description(shards, try link(shards, into: folder.temporaryPath), tokenizer)
         try TokenizerFile.save(tokenizer, folder: folder.temporaryPath)
         try AtomicFile.write(description.text, to: folder.temporaryPath + "/" + DatasetDescription.fileName)
         try folder.commit(replacing: request.overwrite)
@@ -76,6 +52,40 @@ struct PublishedShards {
             documents: nil,
             shards: shards.count,
             continuedTokens: 0
+        )
+    }
+
+    private func link(_ shards: [TokenFile], into folder: String) throws -> [DatasetDescription.File] {
+        let total = shards.reduce(0) { $0 + $1.byteCount }
+        var done = 0
+        return try shards.map { shard in
+            let name = FileSystem.lastComponent(of: shard.path)
+            let hash = try Checksum.sha256(ofFile: shard.path)
+            done += shard.byteCount
+            progress(.init(stage: .reading, doneBytes: done, totalBytes: total))
+            try FileSystem.link(shard.path, to: folder + "/" + name)
+            return .init(name: name, tokens: shard.count, sha256: hash)
+        }
+    }
+
+    private func description(
+        _ shards: [TokenFile],
+        _ files: [DatasetDescription.File],
+        _ tokenizer: any Tokenizer
+    ) -> DatasetDescription {
+        DatasetDescription(
+            name: request.name,
+            tokenizer: .init(
+                kind: tokenizer.name,
+                file: TokenizerFile.name,
+                sha256: TokenizerFile.hash(of: tokenizer)
+            ),
+            vocabularySize: tokenizer.vocabularySize,
+            elementType: TokenFile.ElementType.uint16.rawValue,
+            train: Array(files[1...]),
+            validation: [files[0]],
+            rule: .sources,
+            sources: zip(shards, files).map { .init(name: $0.path, bytes: $0.byteCount, sha256: $1.sha256) }
         )
     }
 

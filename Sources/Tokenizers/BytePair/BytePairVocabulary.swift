@@ -49,16 +49,31 @@ public struct BytePairVocabulary: Equatable, Sendable {
         for special in specials where special.content.isEmpty {
             throw UnusableTokenizer("its special token \(special.id) is empty")
         }
-        let specialIDs = Set(specials.map(\.id))
+        let ids = try Self.ids(of: tokens, without: Set(specials.map(\.id)))
+        byteTokens = try Self.byteTokens(ids)
+        self.merges = try Self.merges(merges, ids)
+        let made = Set(self.merges.map(\.result))
+        for (token, id) in ids where token.count > 1 && !made.contains(id) {
+            throw UnusableTokenizer("its token \(id), \(PrintableBytes.quoted(token)), is made by no merge")
+        }
+        self.tokens = tokens
+        self.specials = specials
+    }
+
+    private static func ids(of tokens: [[UInt8]], without specials: Set<Int32>) throws -> [[UInt8]: Int32] {
         var ids: [[UInt8]: Int32] = [:]
         ids.reserveCapacity(tokens.count)
-        for (id, token) in tokens.enumerated() where !specialIDs.contains(Int32(id)) {
+        for (id, token) in tokens.enumerated() where !specials.contains(Int32(id)) {
             guard !token.isEmpty else { throw UnusableTokenizer("its token \(id) is empty") }
             if let first = ids.updateValue(Int32(id), forKey: token) {
                 throw UnusableTokenizer("its tokens \(first) and \(id) are the same, \(PrintableBytes.quoted(token))")
             }
         }
-        byteTokens = try (0..<256).map { byte in
+        return ids
+    }
+
+    private static func byteTokens(_ ids: [[UInt8]: Int32]) throws -> [Int32] {
+        try (0..<256).map { byte in
             guard let id = ids[[UInt8(byte)]] else {
                 let digits = String(byte, radix: 16, uppercase: true)
                 throw UnusableTokenizer(
@@ -67,20 +82,23 @@ public struct BytePairVocabulary: Equatable, Sendable {
             }
             return id
         }
-        var isMade = [Bool](repeating: false, count: tokens.count)
+    }
+
+    private static func merges(
+        _ merges: [(left: [UInt8], right: [UInt8])],
+        _ ids: [[UInt8]: Int32]
+    ) throws -> [Merge] {
         var pairs: Set<UInt64> = []
         pairs.reserveCapacity(merges.count)
-        self.merges = try merges.enumerated().map { rank, merge in
+        return try merges.enumerated().map { rank, merge in
             func id(_ token: [UInt8]) throws -> Int32 {
-                guard let id = ids[token] else {
-                    throw UnusableTokenizer(
-                        """
-                        merge \(rank + 1), \(PrintableBytes.quoted(merge.left)) and \(PrintableBytes.quoted(merge.right)), \
-                        names \(PrintableBytes.quoted(token)), which is no token of it
-                        """
-                    )
-                }
-                return id
+                if let id = ids[token] { return id }
+                throw UnusableTokenizer(
+                    """
+                    merge \(rank + 1), \(PrintableBytes.quoted(merge.left)) and \(PrintableBytes.quoted(merge.right)), \
+                    names \(PrintableBytes.quoted(token)), which is no token of it
+                    """
+                )
             }
             let merge = Merge(
                 left: try id(merge.left),
@@ -90,14 +108,8 @@ public struct BytePairVocabulary: Equatable, Sendable {
             guard pairs.insert(UInt64(merge.left) << 32 | UInt64(merge.right)).inserted else {
                 throw UnusableTokenizer("its merge \(rank + 1) stands there twice")
             }
-            isMade[Int(merge.result)] = true
             return merge
         }
-        for (token, id) in ids where token.count > 1 && !isMade[Int(id)] {
-            throw UnusableTokenizer("its token \(id), \(PrintableBytes.quoted(token)), is made by no merge")
-        }
-        self.tokens = tokens
-        self.specials = specials
     }
 
     /// A vocabulary in the order of GPT-2's: the bytes in the order of their printable forms, the merges' tokens, then
