@@ -67,7 +67,7 @@ document-hashed     | Sources/Preparation/Pipeline/DocumentSplit.swift | s/start
 position-cut        | Sources/Preparation/Pipeline/PositionSplit.swift | s/trainCount - before, in/trainCount - before + 1, in/
 position-scalars    | Sources/Preparation/Pipeline/PositionSplit.swift | s/guard self == .characters else { return text.count }/return text.count/
 separator-line      | Sources/Preparation/Readers/TextAssembler.swift | s/restart(at: open + 2)/restart(at: open + 1)/
-archive-hidden      | Sources/Preparation/Readers/CorpusReader.swift | s/if !isHidden(member.name) {/if true {/
+archive-hidden      | Sources/Preparation/Readers/CorpusReader.swift | s/!isHidden(member.name) {/true {/
 archive-marks       | Sources/Preparation/Readers/CorpusReader.swift | s/guard archive.isOnlyCompressed else { return true }//
 shard-resume        | Sources/Preparation/Pipeline/ShardWriter.swift | s/length: state.openTokens \* elementType/length: state.openTokens * 0 * elementType/
 pipeline-resume     | Sources/Preparation/Pipeline/TokenPipeline.swift | s/max(0, state.pieces - position), of/max(0, state.pieces - position - 1), of/
