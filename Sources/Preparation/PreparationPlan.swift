@@ -21,45 +21,49 @@ struct PreparationPlan {
         progress: @escaping (PreparationProgress) -> Void
     ) throws {
         self.corpus = corpus
-        if corpus.isOneText {
-            rule = .position(trainShare: PositionSplit.trainShare)
-        } else if corpus.sources.allSatisfy({ $0.split != nil }) {
-            rule = .sources
-        } else {
-            rule = .hash(
-                validationShare: request.validationShare ?? PreparationRequest.defaultValidationShare,
-                seed: request.seed
-            )
-        }
+        rule = Self.rule(request, corpus)
         if case .demo(_, let characters)? = corpus.sources.first?.content {
             tokenizer = DemoCorpus.tokenizer
             position = PositionSplit(unit: .characters, total: characters)
             return
         }
         var characterCount: Int?
-        switch request.tokenizer {
-        case let source? where source != .char:
+        if let source = request.tokenizer, source != .char {
             tokenizer = try source.open(cacheFolder: cacheFolder) {
                 progress(.init(stage: .downloading, doneBytes: $0, totalBytes: 0))
             }
-        case let choice:
-            let limit = choice == nil ? DataPreparation.characterLimit : .max
-            if let survey = try CharacterSurvey(corpus, limit: limit, progress: progress) {
-                tokenizer = try Self.characters(survey)
-                characterCount = survey.characterCount
-            } else {
-                (tokenizer, characterCount) = try Self.trained(
-                    on: corpus,
-                    threads: request.threads,
-                    progress: progress
-                )
-            }
+        } else {
+            (tokenizer, characterCount) = try Self.ownTokenizer(request, corpus, progress: progress)
         }
         guard corpus.isOneText else { return }
         // Bytes need not be UTF-8, so that there are no characters to count.
         let unit: PositionSplit.Unit = tokenizer is ByteTokenizer ? .bytes : .characters
         let total = try characterCount ?? Self.count(unit, of: corpus, progress: progress)
         position = PositionSplit(unit: unit, total: total)
+    }
+
+    private static func rule(_ request: PreparationRequest, _ corpus: Corpus) -> DatasetDescription.Rule {
+        if corpus.isOneText { return .position(trainShare: PositionSplit.trainShare) }
+        if corpus.sources.allSatisfy({ $0.split != nil }) { return .sources }
+        return .hash(
+            validationShare: request.validationShare ?? PreparationRequest.defaultValidationShare,
+            seed: request.seed
+        )
+    }
+
+    /// The tokenizer that is made of the text, and the number of its characters where they were counted: of a short text its
+    /// characters, else byte pairs, unless the request asks for characters.
+    private static func ownTokenizer(
+        _ request: PreparationRequest,
+        _ corpus: Corpus,
+        progress: @escaping (PreparationProgress) -> Void
+    ) throws -> (tokenizer: any Tokenizer, characterCount: Int?) {
+        let limit = request.tokenizer == nil ? DataPreparation.characterLimit : .max
+        if let survey = try CharacterSurvey(corpus, limit: limit, progress: progress) {
+            return (try characters(survey), survey.characterCount)
+        }
+        let (tokenizer, count) = try trained(on: corpus, threads: request.threads, progress: progress)
+        return (tokenizer, count)
     }
 
     private static func characters(_ survey: CharacterSurvey) throws -> CharacterTokenizer {
