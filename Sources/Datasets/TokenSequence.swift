@@ -75,7 +75,7 @@ public struct TokenSequence: Sendable {
     ///   - position: in `0..<self.count`.
     ///   - destination: room for `count` ids.
     /// - Throws: `UserError(.data)` naming file, position and id when an id is beyond the vocabulary.
-    public func copy(from position: Int, count: Int, into destination: UnsafeMutablePointer<Int32>) throws {
+    package func copy(from position: Int, count: Int, into destination: UnsafeMutablePointer<Int32>) throws {
         precondition(position >= 0 && position < self.count, "token \(position) of \(self.count)")
         var position = position
         var done = 0
