@@ -15,6 +15,7 @@ let package = Package(
         .library(name: "Transformer", targets: ["Transformer"]),
         .library(name: "Text", targets: ["Text"]),
         .library(name: "Training", targets: ["Training"]),
+        .library(name: "Configuration", targets: ["Configuration"]),
         .library(name: "Interchange", targets: ["Interchange"]),
         // What those speak of: pools and buffers, ranks, files and errors.
         .library(name: "Compute", targets: ["Compute"]),
@@ -63,20 +64,21 @@ let package = Package(
         ),
         .target(name: "CArchiveShim", dependencies: ["CArchive"]),
         .target(name: "Text", dependencies: ["CArchiveShim", "Compute", "Formats"], swiftSettings: optimizedSwift),
+        .target(name: "Configuration", dependencies: ["Transformer", "Text", "Formats"]),
         .target(
             name: "Training",
-            dependencies: ["Transformer", "Text", "Collectives", "Compute", "Formats"],
+            dependencies: ["Configuration", "Transformer", "Text", "Collectives", "Compute", "Formats"],
             swiftSettings: optimizedSwift
         ),
         .target(name: "Interchange", dependencies: ["Transformer", "Text", "Compute", "Formats"]),
         .target(
             name: "Performance",
-            dependencies: ["Collectives", "Training", "Transformer", "Text", "Compute", "Formats"],
+            dependencies: ["Collectives", "Configuration", "Training", "Transformer", "Text", "Compute", "Formats"],
             swiftSettings: optimizedSwift
         ),
         .target(
             name: "Insight",
-            dependencies: ["Training", "Interchange", "Transformer", "Text", "Compute", "Formats"],
+            dependencies: ["Configuration", "Training", "Interchange", "Transformer", "Text", "Compute", "Formats"],
             // Style and scripts of the pages stand in the program, which then needs no files beside it.
             resources: [
                 .embedInCode("Page/page.css"), .embedInCode("Page/page.js"), .embedInCode("Report/report.js"),
@@ -89,16 +91,19 @@ let package = Package(
         .executableTarget(
             name: "ddp-train",
             dependencies: [
-                "Insight", "Performance", "Training", "Supervision", "Interchange", "Transformer", "Text",
-                "Collectives",
-                "Compute", "Formats",
+                "Insight", "Performance", "Configuration", "Training", "Supervision", "Interchange", "Transformer",
+                "Text", "Collectives", "Compute", "Formats",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             plugins: ["BuildCommit"]
         ),
         .plugin(name: "BuildCommit", capability: .buildTool(), path: "Sources/BuildCommit"),
         .executableTarget(name: "stream-text", dependencies: ["Interchange", "Text", "Transformer", "Compute"]),
-        .target(name: "TestSupport", dependencies: ["Collectives", "Formats"], path: "Tests/TestSupport"),
+        .target(
+            name: "TestSupport",
+            dependencies: ["Collectives", "Configuration", "Formats"],
+            path: "Tests/TestSupport"
+        ),
         .testTarget(name: "ReferenceGPTTests", dependencies: ["ReferenceGPT"]),
         .testTarget(name: "ComputeTests", dependencies: ["Compute", "CVectorKernels"]),
         .testTarget(
@@ -114,8 +119,14 @@ let package = Package(
         .testTarget(name: "FormatsTests", dependencies: ["Formats", "TestSupport"]),
         .testTarget(name: "TextTests", dependencies: ["Text", "Compute", "Formats", "TestSupport"]),
         .testTarget(
+            name: "ConfigurationTests",
+            dependencies: ["Configuration", "Transformer", "Text", "Formats", "TestSupport"]
+        ),
+        .testTarget(
             name: "TrainingTests",
-            dependencies: ["Training", "Transformer", "Text", "Collectives", "Formats", "Compute", "TestSupport"]
+            dependencies: [
+                "Configuration", "Training", "Transformer", "Text", "Collectives", "Formats", "Compute", "TestSupport",
+            ]
         ),
         .testTarget(
             name: "InterchangeTests",
@@ -124,19 +135,21 @@ let package = Package(
         .testTarget(
             name: "InsightTests",
             dependencies: [
-                "Insight", "Interchange", "Training", "Transformer", "Text", "Compute", "Formats", "TestSupport",
+                "Insight", "Interchange", "Configuration", "Training", "Transformer", "Text", "Compute", "Formats",
+                "TestSupport",
             ]
         ),
         .testTarget(
             name: "PerformanceTests",
             dependencies: [
-                "Performance", "Collectives", "Training", "Transformer", "Text", "Compute", "Formats", "TestSupport",
+                "Performance", "Collectives", "Configuration", "Training", "Transformer", "Text", "Compute", "Formats",
+                "TestSupport",
             ]
         ),
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
-                "ddp-train", "stream-text", "Training", "Formats", "TestSupport",
+                "ddp-train", "stream-text", "Configuration", "Training", "Formats", "TestSupport",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             exclude: ["Snapshots"]

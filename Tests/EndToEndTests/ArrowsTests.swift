@@ -13,17 +13,17 @@ struct ArrowsTests {
         "Text": ["Compute", "Formats", "CArchiveShim"],
         "Collectives": ["CMPIShim", "CVectorKernels"],
         "Supervision": ["Formats"],
-        "Training": ["Transformer", "Text", "Collectives", "Compute", "Formats"],
+        "Configuration": ["Transformer", "Text", "Formats"],
+        "Training": ["Configuration", "Transformer", "Text", "Collectives", "Compute", "Formats"],
         "Interchange": ["Transformer", "Text", "Compute", "Formats"],
-        "Performance": ["Training", "Collectives", "Transformer", "Text", "Compute", "Formats"],
-        "Insight": ["Training", "Interchange", "Transformer", "Text", "Compute", "Formats"],
+        "Performance": ["Configuration", "Training", "Collectives", "Transformer", "Text", "Compute", "Formats"],
+        "Insight": ["Configuration", "Training", "Interchange", "Transformer", "Text", "Compute", "Formats"],
         // A plugin of the build, which writes the commit into ddp-train.
         "BuildCommit": [],
         "stream-text": ["Interchange", "Text", "Transformer", "Compute"],
         "ddp-train": [
-            "Insight", "Performance", "Training", "Supervision", "Interchange", "Transformer", "Text", "Collectives",
-            "Compute",
-            "Formats",
+            "Insight", "Performance", "Configuration", "Training", "Supervision", "Interchange", "Transformer", "Text",
+            "Collectives", "Compute", "Formats",
         ],
     ]
 
@@ -59,7 +59,7 @@ struct ArrowsTests {
 
     @Test(
         "the numerical targets do without Foundation",
-        arguments: ["Transformer", "Compute", "Collectives", "Training"]
+        arguments: ["Transformer", "Compute", "Collectives", "Configuration", "Training"]
     )
     func foundation(target: String) throws {
         let folder = Self.sources.appendingPathComponent(target)

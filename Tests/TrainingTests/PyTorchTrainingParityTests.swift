@@ -1,4 +1,5 @@
 import Compute
+import Configuration
 import TestSupport
 import Testing
 import Text

@@ -1,3 +1,4 @@
+import Configuration
 import Text
 import Training
 import Transformer

@@ -1,4 +1,5 @@
 import Collectives
+import Configuration
 import Formats
 import Text
 
@@ -7,16 +8,10 @@ struct JobAgreement {
     private let facts: [(name: String, value: String)]
 
     init(_ configuration: ResolvedConfiguration, dataset: Dataset, version: String) {
-        let options = ConfigurationKey.all.filter { !Self.ownMatter.contains($0.name) }
+        let options = ConfigurationKey.all.filter { $0.scope == .job }
             .map { (name: $0.name, value: $0.argument(in: configuration.values)) }
         facts = options + [("the data set's tokens", dataset.fingerprint), ("the version of ddp-train", version)]
     }
-
-    /// Options that a rank may have for itself.
-    static let ownMatter: Set = [
-        "data_dir", "out_dir", "overwrite", "threads", "interface", "hostfile", "timeout", "compile",
-        "wandb_log", "wandb_project", "wandb_run_name", "log_interval", "keep_checkpoints", "save_failure",
-    ]
 
     /// Compares the facts of all ranks.
     ///

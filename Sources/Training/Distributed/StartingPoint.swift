@@ -1,4 +1,5 @@
 import Collectives
+import Configuration
 import Formats
 import Text
 import Transformer
@@ -43,15 +44,14 @@ struct StartingPoint {
         )
     }
 
-    /// Takes over rank 0's options, but for those that are each rank's own.
+    /// Takes over rank 0's options, except those that each rank has for itself.
     func adopt(into configuration: inout ResolvedConfiguration) {
         let differing = ConfigurationKey.all.filter { key in
-            guard !JobAgreement.ownMatter.contains(key.name), let value = state.options[key.name] else { return false }
+            guard key.scope == .job, let value = state.options[key.name] else { return false }
             return value != key.argument(in: configuration.values)
         }
-        configuration.choose("from rank 0", differing.map(\.name)) { values in
-            // Printed by the same program from values that were valid.
-            for key in differing { try? key.set(argument: state.options[key.name]!, in: &values) }
-        }
+        // The same program printed them from valid values.
+        guard let values = try? state.configuration else { return }
+        configuration.choose("from rank 0", differing, from: values)
     }
 }

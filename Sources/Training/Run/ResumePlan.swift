@@ -1,3 +1,4 @@
+import Configuration
 import Formats
 import Text
 import Transformer
@@ -29,7 +30,7 @@ struct ResumePlan {
         let changes = Self.changedOptions(asked.values, state)
         hasChangedCourse =
             state.hasChangedCourse || state.worldSize != worldSize
-            || changes.contains { !Self.samePath.contains($0.name) }
+            || changes.contains { $0.key.effect == .course }
         guard state.datasetHash == dataset.fingerprint else {
             throw UserError(
                 .data,
@@ -54,89 +55,37 @@ struct ResumePlan {
             )
         }
         // What the run itself started from; "resume" would not say.
-        configuration.choose("of the run that is resumed", ["init_from"]) {
-            $0.initFrom = state.options["init_from"] ?? "scratch"
-        }
+        configuration.choose("of the run that is resumed", \.initFrom, state.option(\.initFrom) ?? "scratch")
     }
 
     /// As nanoGPT, a resume takes its shape from the checkpoint; asking for another one is refused.
     private mutating func adoptShape() throws {
-        let model = checkpoint.state.model
-        let asked = configuration.values.model(vocabularySize: model.vocabularySize)
-        let refused = ModelShape.differences(asked, model).filter { configuration.isExplicit($0.name) }
+        let given = TrainingConfiguration(shapeOf: checkpoint.state.model)
+        let refused = configuration.values.shapeDifferences(from: given).filter { configuration.isExplicit($0) }
         guard refused.isEmpty else {
-            func list(_ values: [String]) -> String { values.joined(separator: ", ") }
+            func list(_ values: TrainingConfiguration) -> String {
+                refused.map { "\($0.name)=\($0.argument(in: values))" }.joined(separator: ", ")
+            }
             throw UserError(
                 .usage,
                 """
-                \(list(refused.map { "\($0.name)=\($0.asked)" })) cannot change in a resume: the run has \
-                \(list(refused.map { "\($0.name)=\($0.given)" })); leave \(refused.count == 1 ? "it" : "them") out, or start a \
-                new run
+                \(list(configuration.values)) cannot change in a resume: the run has \(list(given)); leave \
+                \(refused.count == 1 ? "it" : "them") out, or start a new run
                 """
             )
         }
-        configuration.choose("from \(checkpoint.folder)", ModelShape.options) { $0.take(model) }
+        configuration.choose("from \(checkpoint.folder)", ConfigurationKey.shape, from: given)
     }
 
-    private static func changedOptions(
+    /// Options with other values than the run had, where a user should know.
+    static func changedOptions(
         _ values: TrainingConfiguration,
         _ state: CheckpointState
-    ) -> [(name: String, text: String)] {
-        ConfigurationKey.all.compactMap { key in
+    ) -> [(key: ConfigurationKey, text: String)] {
+        ConfigurationKey.all.filter { [.course, .horizon].contains($0.effect) }.compactMap { key in
             let value = key.argument(in: values)
-            guard !withoutEffect.contains(key.name), !ModelShape.options.contains(key.name),
-                let old = state.options[key.name], old != value
-            else { return nil }
-            return (key.name, "\(key.name)=\(value) (was \(old))")
+            guard let old = state.options[key.name], old != value else { return nil }
+            return (key, "\(key.name)=\(value) (was \(old))")
         }
-    }
-
-    /// Options that say how far to go and when to look and save, not which way.
-    private static let samePath: Set = [
-        "max_iters", "eval_interval", "eval_iters", "eval_only", "always_save_checkpoint",
-    ]
-
-    /// Options that change nothing about what is computed.
-    static let withoutEffect: Set = [
-        "init_from", "out_dir", "data_dir", "threads", "log_interval", "keep_checkpoints", "save_failure", "overwrite",
-        "preset",
-        "profile", "backend", "bucket_cap_mb", "timeout", "interface", "hostfile", "check_interval", "eval_on",
-        "device", "dtype", "compile", "wandb_log", "wandb_project", "wandb_run_name",
-    ]
-}
-
-/// The options that decide the shape of a model, by their names.
-enum ModelShape {
-    static let options = ["n_layer", "n_head", "n_embd", "block_size", "bias", "activation"] + variants
-    /// How scores are held is not the model's matter.
-    private static let variants = GPTVariants.names.filter { $0 != "attention" }
-
-    /// Each option whose value differs, with both values. Dropout belongs to a run and may differ.
-    static func differences(
-        _ asked: GPTConfiguration,
-        _ given: GPTConfiguration
-    ) -> [(name: String, asked: String, given: String)] {
-        zip(options, zip(values(asked), values(given))).map { ($0, $1.0, $1.1) }.filter { $0.1 != $0.2 }
-    }
-
-    private static func values(_ model: GPTConfiguration) -> [String] {
-        let sizes = [model.layerCount, model.headCount, model.embeddingSize, model.blockSize]
-        return sizes.map { String($0) } + [String(model.bias), model.activation.rawValue]
-            + variants.map { model.variants.value(of: $0) }
-    }
-}
-
-extension TrainingConfiguration {
-    /// Takes over the shape of a model, not its dropout.
-    mutating func take(_ model: GPTConfiguration) {
-        layerCount = model.layerCount
-        headCount = model.headCount
-        embeddingSize = model.embeddingSize
-        blockSize = model.blockSize
-        bias = model.bias
-        activation = model.activation
-        let form = variants.attention
-        variants = model.variants
-        variants.attention = form
     }
 }

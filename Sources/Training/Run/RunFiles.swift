@@ -1,3 +1,4 @@
+import Configuration
 import Formats
 
 /// What a run writes, by its places in `out_dir`, for those who look at runs.
@@ -21,7 +22,7 @@ public struct RunFiles: Sendable {
     /// Path of metrics.jsonl, an event a line.
     public var metrics: String { path(.metrics) }
     /// Path of config.toml.
-    public var configuration: String { path(.configuration) }
+    public var configuration: String { SavedConfiguration.path(outDir: folder) }
     /// Path of the folder of samples, a text file each.
     public var samples: String { path(.samples) }
     /// Path of the folder of TensorBoard's events.

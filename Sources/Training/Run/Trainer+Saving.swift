@@ -1,11 +1,5 @@
+import Configuration
 import Formats
-
-/// What a run does when a checkpoint could not be saved.
-public enum SaveFailure: String, Sendable, CaseIterable {
-    /// Says so, trains on, and tries again at the next evaluation.
-    case `continue`
-    case stop
-}
 
 extension Trainer {
     /// Saves, in the background where something is left to be done meanwhile and there is memory for a copy.

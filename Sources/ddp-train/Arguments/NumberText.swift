@@ -1,5 +1,6 @@
 import ArgumentParser
 import Compute
+import Configuration
 import Formats
 import Training
 

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Configuration
 import Formats
 import Supervision
 import Training

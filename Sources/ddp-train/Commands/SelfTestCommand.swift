@@ -1,5 +1,6 @@
 import ArgumentParser
 import Compute
+import Configuration
 import Formats
 import Insight
 import Text
@@ -18,17 +19,19 @@ struct SelfTestCommand: ParsableCommand {
     )
 
     @OptionGroup var files: ConfigurationFiles
-    @OptionGroup(title: ConfigurationKey.Group.run.rawValue) var general: RunOptions
-    @OptionGroup(title: ConfigurationKey.Group.model.rawValue) var model: ModelOptions
-    @OptionGroup(title: ConfigurationKey.Group.variants.rawValue) var variants: VariantOptions
-    @OptionGroup(title: ConfigurationKey.Group.machine.rawValue) var machine: MachineOptions
+    @OptionGroup(title: ConfigurationKey.Group.run.rawValue) var general: RegistryOptions<RunSection>
+    @OptionGroup(title: ConfigurationKey.Group.model.rawValue) var model: RegistryOptions<ModelSection>
+    @OptionGroup(title: ConfigurationKey.Group.variants.rawValue) var variants: RegistryOptions<VariantSection>
+    @OptionGroup(title: ConfigurationKey.Group.machine.rawValue) var machine: RegistryOptions<MachineSection>
 
     @Flag(help: "Write the checks to standard output as one JSON object, and nothing else.")
     var json = false
 
     func run() throws {
-        let groups: [any ParsableArguments] = [general, model, variants, machine]
-        let sources = ConfigurationSources(files: files.paths, options: groups.flatMap(\.givenOptions))
+        let sources = ConfigurationSources(
+            files: files.paths,
+            options: general.given + model.given + variants.given + machine.given
+        )
         let configuration = try sources.resolve(presetForDataset: Preset.suiting)
         let values = configuration.values
         for notice in configuration.notices { Console.note(notice) }

@@ -29,34 +29,53 @@ public struct ResolvedConfiguration: Sendable {
     /// About lines of configuration files that were passed over.
     var fileNotices: [String] = []
 
-    /// nanoGPT's built-in defaults.
-    init() {}
-
-    /// A configuration made in code.
-    public init(_ values: TrainingConfiguration) {
+    /// A configuration made in code; nanoGPT's built-in defaults, unless told otherwise.
+    public init(_ values: TrainingConfiguration = TrainingConfiguration()) {
         self.values = values
     }
 
-    /// Of an option, by its name with underscores; `builtIn` for a name that is none.
-    public func origin(of name: String) -> ConfigurationOrigin {
-        origins[name] ?? .builtIn
+    /// Of a property's value.
+    public func origin(of field: PartialKeyPath<TrainingConfiguration>) -> ConfigurationOrigin {
+        origin(of: .of(field))
+    }
+
+    /// Of an option's value.
+    public func origin(of key: ConfigurationKey) -> ConfigurationOrigin {
+        origins[key.name] ?? .builtIn
     }
 
     /// Whether a user asked for this value, in a file or on the command line.
-    public func isExplicit(_ name: String) -> Bool {
-        switch origin(of: name) {
+    public func isExplicit(_ field: PartialKeyPath<TrainingConfiguration>) -> Bool {
+        isExplicit(.of(field))
+    }
+
+    /// Whether a user asked for an option's value, in a file or on the command line.
+    public func isExplicit(_ key: ConfigurationKey) -> Bool {
+        switch origin(of: key) {
         case .file, .commandLine: true
         case .builtIn, .preset, .chosen: false
         }
     }
 
     /// Settles a value that was left to the program, such as the data set to fall back to.
-    public mutating func choose(_ reason: String, _ names: [String], _ change: (inout TrainingConfiguration) -> Void) {
-        change(&values)
-        for name in names { origins[name] = .chosen(reason) }
+    public mutating func choose<Value>(
+        _ reason: String,
+        _ field: WritableKeyPath<TrainingConfiguration, Value>,
+        _ value: Value
+    ) {
+        values[keyPath: field] = value
+        origins[ConfigurationKey.of(field).name] = .chosen(reason)
     }
 
-    /// The same for a value given as one would type it.
+    /// Takes the values of some options from another configuration.
+    public mutating func choose(_ reason: String, _ keys: [ConfigurationKey], from source: TrainingConfiguration) {
+        for key in keys {
+            key.copy(from: source, to: &values)
+            origins[key.name] = .chosen(reason)
+        }
+    }
+
+    /// Settles a value given as one would type it.
     ///
     /// - Throws: `UserError(.usage)` when there is no such option, or it cannot have that value.
     public mutating func choose(_ reason: String, setting name: String, to argument: String) throws {
@@ -86,9 +105,8 @@ public struct ResolvedConfiguration: Sendable {
     }
 
     /// `name=value (origin)`, for messages.
-    public func describe(_ name: String) -> String {
-        let value = ConfigurationKey.named(name)?.argument(in: values) ?? "?"
-        return "\(name)=\(value) (\(origin(of: name)))"
+    func describe(_ key: ConfigurationKey) -> String {
+        "\(key.name)=\(key.argument(in: values)) (\(origin(of: key)))"
     }
 
     /// The form of `config.toml`: every key with its value, and its origin as a comment. Reads back to the same values.
@@ -96,7 +114,7 @@ public struct ResolvedConfiguration: Sendable {
         var text = "# ddp-train: the resolved configuration, each value with its origin\n"
         for group in ConfigurationKey.Group.allCases {
             let lines = ConfigurationKey.all.filter { $0.group == group && !$0.onlyOnCommandLine }
-                .map { key in (assignment: "\(key.name) = \(key.literal(in: values))", origin: origin(of: key.name)) }
+                .map { key in (assignment: "\(key.name) = \(key.literal(in: values))", origin: origin(of: key)) }
             let width = lines.map(\.assignment.count).filter { $0 <= 50 }.max() ?? 0
             text += "\n# \(group.rawValue)\n"
             for line in lines {
@@ -114,19 +132,22 @@ public struct ResolvedConfiguration: Sendable {
         .object(
             ConfigurationKey.all.map { key in
                 let value = key.jsonValue(in: values)
-                let origin = JSONValue.string(origin(of: key.name).description)
+                let origin = JSONValue.string(origin(of: key).description)
                 return .init(key.name, .object([.init("value", value), .init("origin", origin)]))
             }
         )
     }
 
     /// The shortest options that give the same values: the preset, the data set, and what differs from the preset.
-    public var arguments: [String] {
+    public var arguments: [String] { arguments { _ in true } }
+
+    /// The same, of some options.
+    package func arguments(where isIncluded: (ConfigurationKey) -> Bool) -> [String] {
         let base = values.preset.values
         return ConfigurationKey.all.compactMap { key in
-            guard !key.onlyOnCommandLine, key.group != .compatibility else { return nil }
+            guard isIncluded(key), !key.onlyOnCommandLine, key.group != .compatibility else { return nil }
             let value = key.argument(in: values)
-            let isNamed = key.name == "preset" || key.name == "dataset"
+            let isNamed = key.field == \TrainingConfiguration.preset || key.field == \TrainingConfiguration.dataset
             return isNamed || value != key.argument(in: base) ? "--\(key.name)=\(value)" : nil
         }
     }
@@ -145,7 +166,10 @@ public struct ResolvedConfiguration: Sendable {
         }
         if values.decayLR, values.warmupIters >= values.lrDecayIters {
             notices.append(
-                "\(describe("warmup_iters")) reaches past \(describe("lr_decay_iters")): the learning rate has no decay"
+                """
+                \(describe(.of(\.warmupIters))) reaches past \(describe(.of(\.lrDecayIters))): the learning rate has no \
+                decay
+                """
             )
         }
         return notices

@@ -1,26 +1,5 @@
-import Collectives
 import Text
 import Transformer
-
-/// Which ranks compute the batches of an evaluation.
-public enum EvaluationRanks: String, Sendable, CaseIterable {
-    /// Each rank its share of the batches.
-    case all
-    /// Rank 0, while the others wait.
-    case rank0
-}
-
-/// Where a model is computed.
-public enum Device: String, Sendable, CaseIterable {
-    /// The same as `cpu`.
-    case auto
-    case cpu
-}
-
-/// The number format of parameters and activations.
-public enum DataType: String, Sendable, CaseIterable {
-    case float32
-}
 
 /// Everything that decides what a training run does, with nanoGPT's defaults (its train.py) unless said otherwise.
 ///
@@ -112,10 +91,10 @@ public struct TrainingConfiguration: Equatable, Sendable {
     // Machine
     /// Worker threads; 0 uses every core.
     public var threads = 0
-    /// How ranks reach each other; raw values are the option's.
-    public var backend = JobConnection.Transport.auto
+    /// How ranks reach each other.
+    public var backend = Backend.auto
     /// How gradients are summed over the ranks.
-    public var allReduce = Communicator.AllReduce.ring
+    public var allReduce = GradientSum.ring
     /// Most megabytes of gradient that ranks sum at once while the backward pass goes on.
     public var bucketMegabytes = 4
     /// Seconds without a sign of life or progress after which a rank counts as lost.
@@ -130,7 +109,7 @@ public struct TrainingConfiguration: Equatable, Sendable {
     public var device = Device.auto
     /// Accepts nanoGPT's option; there is only float32.
     public var dtype = DataType.float32
-    /// Path of a trace of `StepTrace.stepCount` steps after the first `warmUp`; empty for none.
+    /// Path of a trace of `ProfileExtent.stepCount` steps after the first `warmUp`; empty for none.
     public var profile = ""
 
     // Accepted so that nanoGPT's configurations read
@@ -163,4 +142,27 @@ public struct TrainingConfiguration: Equatable, Sendable {
             variants: variants
         )
     }
+
+    /// Built-in defaults with the shape of a model. Its dropout belongs to a run and is left out.
+    package init(shapeOf model: GPTConfiguration) {
+        layerCount = model.layerCount
+        headCount = model.headCount
+        embeddingSize = model.embeddingSize
+        blockSize = model.blockSize
+        bias = model.bias
+        activation = model.activation
+        variants = model.variants
+    }
+}
+
+extension TrainingConfiguration {
+    /// Options of the model's shape whose values differ from another configuration's.
+    package func shapeDifferences(from other: TrainingConfiguration) -> [ConfigurationKey] {
+        ConfigurationKey.shape.filter { $0.argument(in: self) != $0.argument(in: other) }
+    }
+}
+
+extension ConfigurationKey {
+    /// The options that decide the shape of a model.
+    package static let shape = all.filter { $0.effect == .shape }
 }

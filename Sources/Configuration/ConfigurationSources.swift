@@ -51,15 +51,15 @@ public struct ConfigurationSources: Sendable {
         }
 
         var resolved = ResolvedConfiguration()
-        if given.isExplicit("preset") {
+        if given.isExplicit(\.preset) {
             resolved.apply(given.values.preset)
         } else if let file = files.last(where: { $0.hasSuffix(".py") }) {
             resolved.apply(.none)
-            resolved.choose("as \(file) expects", ["preset"]) { $0.preset = .none }
+            resolved.choose("as \(file) expects", \.preset, .none)
         } else {
             let preset = presetForDataset(given.values.dataDir, given.values.dataset)
             resolved.apply(preset)
-            resolved.choose("suits data set \(given.values.dataset)", ["preset"]) { $0.preset = preset }
+            resolved.choose("suits data set \(given.values.dataset)", \.preset, preset)
         }
         for setting in settings { try resolved.apply(setting) }
         resolved.fileNotices = zip(contents, files).compactMap { $0.notice(path: $1) }
@@ -69,10 +69,10 @@ public struct ConfigurationSources: Sendable {
 
     /// What the run in `outDir` was configured with: a resume needs no option repeated.
     private func savedSettings(outDir: String) throws -> [ConfigurationSetting] {
-        let path = RunFiles(folder: outDir).configuration
+        let path = SavedConfiguration.path(outDir: outDir)
         guard FileSystem.kind(of: path) == .file else { return [] }
         return try ConfigurationFile.content(path: path).settings.filter {
-            $0.key.name != "out_dir" && $0.key.name != "init_from"
+            $0.key.field != \TrainingConfiguration.outDir && $0.key.field != \TrainingConfiguration.initFrom
         }
     }
 }

@@ -9,16 +9,16 @@ extension ResolvedConfiguration {
             let heads = (1...min(values.headCount, values.embeddingSize)).last { values.embeddingSize % $0 == 0 }!
             let width = (values.embeddingSize / values.headCount + 1) * values.headCount
             throw refusal(
-                ["n_embd", "n_head"],
+                [\.embeddingSize, \.headCount],
                 "n_head must divide n_embd, as n_head=\(heads) or n_embd=\(width) would"
             )
         }
         if let conflict = values.model(vocabularySize: 1).variantConflict {
-            throw refusal(conflict.names, conflict.reason)
+            throw refusal(conflict.names.compactMap { ConfigurationKey.named($0)?.field }, conflict.reason)
         }
         guard !values.decayLR || values.minLR <= values.learningRate else {
             throw refusal(
-                ["min_lr", "learning_rate"],
+                [\.minLR, \.learningRate],
                 "min_lr must not be above learning_rate, a tenth of it is usual"
             )
         }
@@ -26,18 +26,16 @@ extension ResolvedConfiguration {
         let parameters = 12 * Double(values.layerCount) * width * width + Double(values.blockSize) * width
         guard parameters <= Self.mostParameters else {
             throw refusal(
-                ["n_layer", "n_embd", "block_size"],
+                [\.layerCount, \.embeddingSize, \.blockSize],
                 "a model of about \(Int(parameters / 1e9)) billion parameters; at most \(Int(Self.mostParameters / 1e9))"
             )
         }
         var tokens = values.blockSize
-        for (name, factor) in [
-            ("batch_size", values.batchSize), ("gradient_accumulation_steps", values.gradientAccumulationSteps),
-        ] {
-            let (product, overflow) = tokens.multipliedReportingOverflow(by: factor)
+        for factor in [\TrainingConfiguration.batchSize, \.gradientAccumulationSteps] {
+            let (product, overflow) = tokens.multipliedReportingOverflow(by: values[keyPath: factor])
             // Counters of random numbers and offsets of batches have 32 bits for the sequences of a step.
             guard !overflow, product <= Int(Int32.max) else {
-                throw refusal([name, "block_size"], "an iteration may hold at most \(Int32.max) tokens")
+                throw refusal([factor, \.blockSize], "an iteration may hold at most \(Int32.max) tokens")
             }
             tokens = product
         }
@@ -46,7 +44,7 @@ extension ResolvedConfiguration {
     /// Far above what fits a machine, and far below what overflows a count of bytes.
     private static let mostParameters = 1e12
 
-    private func refusal(_ names: [String], _ reason: String) -> UserError {
-        UserError(.usage, "\(names.map { describe($0) }.joined(separator: ", ")): \(reason)")
+    private func refusal(_ fields: [PartialKeyPath<TrainingConfiguration>], _ reason: String) -> UserError {
+        UserError(.usage, "\(fields.map { describe(.of($0)) }.joined(separator: ", ")): \(reason)")
     }
 }

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 import Text
-import Training
+import Configuration
 
 @Suite struct ConfigurationDatasetTests {
     @Test("Data of characters or bytes get the CPU form, BPE data GPT-2's")

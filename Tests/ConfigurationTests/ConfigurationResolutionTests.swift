@@ -3,7 +3,7 @@ import Foundation
 import Testing
 import Transformer
 
-@testable import Training
+@testable import Configuration
 
 @Suite struct ConfigurationResolutionTests {
     @Test("Defaults give way to the preset, the preset to files in their order, and files to the command line")
@@ -15,15 +15,15 @@ import Transformer
                 options: [("preset", "baby"), ("batch-size", "7"), ("batch_size", "8")]
             ).resolve()
             #expect(resolved.values.weightDecay == 0.1)
-            #expect(resolved.origin(of: "weight_decay") == .builtIn)
+            #expect(resolved.origin(of: \.weightDecay) == .builtIn)
             #expect(resolved.values.embeddingSize == 128)
-            #expect(resolved.origin(of: "n_embd") == .preset(.baby))
+            #expect(resolved.origin(of: \.embeddingSize) == .preset(.baby))
             #expect(resolved.values.layerCount == 3)
-            #expect(resolved.origin(of: "n_layer") == .file(path: "\(folder)/a.toml", line: 1))
+            #expect(resolved.origin(of: \.layerCount) == .file(path: "\(folder)/a.toml", line: 1))
             #expect(resolved.values.headCount == 8)
-            #expect(resolved.origin(of: "n_head") == .file(path: "\(folder)/b.toml", line: 1))
+            #expect(resolved.origin(of: \.headCount) == .file(path: "\(folder)/b.toml", line: 1))
             #expect(resolved.values.batchSize == 8)
-            #expect(resolved.origin(of: "batch_size") == .commandLine)
+            #expect(resolved.origin(of: \.batchSize) == .commandLine)
         }
     }
 
@@ -50,11 +50,11 @@ import Transformer
             return .gpt2
         }
         #expect(resolved.values.preset == .gpt2)
-        #expect(resolved.origin(of: "preset") == .chosen("suits data set books"))
+        #expect(resolved.origin(of: \.preset) == .chosen("suits data set books"))
         #expect(resolved.values.dataset == "books")
         #expect(resolved.values.embeddingSize == 768)
-        #expect(!resolved.isExplicit("preset"))
-        #expect(resolved.isExplicit("dataset"))
+        #expect(!resolved.isExplicit(\.preset))
+        #expect(resolved.isExplicit(\.dataset))
     }
 
     @Test("nanoGPT's own files start from nanoGPT's defaults")

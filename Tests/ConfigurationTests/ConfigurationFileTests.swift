@@ -1,7 +1,7 @@
 import Formats
 import Testing
 
-@testable import Training
+@testable import Configuration
 
 @Suite struct ConfigurationFileTests {
     @Test("A configuration in the form of nanoGPT's reads as it stands")
@@ -30,7 +30,7 @@ import Testing
         #expect(resolved.values.learningRate == 0.001)
         #expect(resolved.values.maxIters == 5000)
         #expect(resolved.values.dropout == 0.2)
-        #expect(resolved.origin(of: "eval_interval") == .file(path: "test.toml", line: 3))
+        #expect(resolved.origin(of: \.evalInterval) == .file(path: "test.toml", line: 3))
     }
 
     @Test("Imports, and wandb names of whatever form, are passed over with one notice")
@@ -61,7 +61,7 @@ import Testing
         #expect(resolved.values.outDir == "a # b")
         #expect(resolved.values.dataset == "it\"s#")
         #expect(resolved.values.bias)
-        #expect(resolved.origin(of: "bias") == .file(path: "test.toml", line: 4))
+        #expect(resolved.origin(of: \.bias) == .file(path: "test.toml", line: 4))
     }
 
     @Test(

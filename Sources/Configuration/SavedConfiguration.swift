@@ -19,6 +19,9 @@ public struct SavedConfiguration: Sendable {
     /// Nil when a line is not what this program writes.
     public let values: TrainingConfiguration?
 
+    /// Where the run in `outDir` has it.
+    public static func path(outDir: String) -> String { outDir + "/config.toml" }
+
     /// - Throws: `UserError(.inputOutput)` when it cannot be read.
     public init(path: String) throws {
         entries = Self.entries(String(decoding: try FileSystem.read(path, limit: 1 << 20), as: UTF8.self))

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Training
+@testable import Configuration
 
 @Suite struct ConfigurationLiteralTests {
     @Test(

@@ -1,7 +1,7 @@
 import Formats
 import Testing
 
-@testable import Training
+@testable import Configuration
 
 @Suite struct ConfigurationPrintingTests {
     @Test("The printed configuration reads back to the same values", arguments: Preset.allCases)
@@ -25,7 +25,7 @@ import Testing
     @Test("Each value is printed with its origin")
     func origins() throws {
         var resolved = try ConfigurationSources(options: [("n_layer", "2")]).resolve()
-        resolved.choose("shakespeare_char is not there", ["dataset"]) { $0.dataset = "demo" }
+        resolved.choose("shakespeare_char is not there", \.dataset, "demo")
         let lines = resolved.toml.split(separator: "\n").map(String.init)
         func line(_ name: String) -> String? {
             lines.first { $0.hasPrefix("\(name) ") }?.split(separator: " ").joined(separator: " ")
