@@ -1,4 +1,4 @@
-import Formats
+import Platform
 import Transformer
 
 /// How the text of an option's value is read, checked and printed.

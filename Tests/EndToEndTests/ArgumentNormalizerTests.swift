@@ -1,6 +1,7 @@
 import ArgumentParser
 import Configuration
 import Formats
+import Platform
 import Testing
 import Training
 

@@ -5,25 +5,30 @@ import Testing
 @Suite("Arrows between targets")
 struct ArrowsTests {
     private static let arrows: [String: Set<String>] = [
-        "COpenBLAS": [], "CMPI": [], "CArchive": [], "CVectorKernels": [], "ReferenceGPT": [],
+        "Platform": [], "COpenBLAS": [], "CMPI": [], "CArchive": [], "CVectorKernels": [],
         "CMPIShim": ["CMPI"], "CArchiveShim": ["CArchive"],
-        "Compute": ["CVectorKernels", "COpenBLAS"],
-        "Formats": ["CVectorKernels"],
-        "Transformer": ["Compute", "CVectorKernels"],
-        "Text": ["Compute", "Formats", "CArchiveShim"],
-        "Collectives": ["CMPIShim", "CVectorKernels"],
-        "Supervision": ["Formats"],
-        "Configuration": ["Transformer", "Text", "Formats"],
-        "Training": ["Configuration", "Transformer", "Text", "Collectives", "Compute", "Formats"],
-        "Interchange": ["Transformer", "Text", "Compute", "Formats"],
-        "Performance": ["Configuration", "Training", "Collectives", "Transformer", "Text", "Compute", "Formats"],
-        "Insight": ["Configuration", "Training", "Interchange", "Transformer", "Text", "Compute", "Formats"],
+        "ReferenceGPT": ["Platform"],
+        "Compute": ["CVectorKernels", "COpenBLAS", "Platform"],
+        "Formats": ["CVectorKernels", "Platform"],
+        "Transformer": ["Compute", "CVectorKernels", "Platform"],
+        "Text": ["Compute", "Formats", "CArchiveShim", "Platform"],
+        "Collectives": ["CMPIShim", "CVectorKernels", "Platform"],
+        "Supervision": ["Platform"],
+        "Configuration": ["Transformer", "Text", "Formats", "Platform"],
+        "Training": ["Configuration", "Transformer", "Text", "Collectives", "Compute", "Formats", "Platform"],
+        "Interchange": ["Transformer", "Text", "Compute", "Formats", "Platform"],
+        "Performance": [
+            "Configuration", "Training", "Collectives", "Transformer", "Text", "Compute", "Formats", "Platform",
+        ],
+        "Insight": [
+            "Configuration", "Training", "Interchange", "Transformer", "Text", "Compute", "Formats", "Platform",
+        ],
         // A plugin of the build, which writes the commit into ddp-train.
         "BuildCommit": [],
-        "stream-text": ["Interchange", "Text", "Transformer", "Compute"],
+        "stream-text": ["Interchange", "Text", "Transformer", "Compute", "Platform"],
         "ddp-train": [
             "Insight", "Performance", "Configuration", "Training", "Supervision", "Interchange", "Transformer", "Text",
-            "Collectives", "Compute", "Formats",
+            "Collectives", "Compute", "Formats", "Platform",
         ],
     ]
 
@@ -58,8 +63,8 @@ struct ArrowsTests {
     }
 
     @Test(
-        "the numerical targets do without Foundation",
-        arguments: ["Transformer", "Compute", "Collectives", "Configuration", "Training"]
+        "the numerical targets and Platform do without Foundation",
+        arguments: ["Platform", "Transformer", "Compute", "Collectives", "Configuration", "Training"]
     )
     func foundation(target: String) throws {
         let folder = Self.sources.appendingPathComponent(target)

@@ -1,4 +1,5 @@
 import Configuration
+import Platform
 import TestSupport
 import Testing
 

@@ -1,5 +1,6 @@
 import Configuration
 import Foundation
+import Platform
 import TestSupport
 import Testing
 

@@ -1,6 +1,7 @@
 import Configuration
 import Foundation
 import Formats
+import Platform
 import TestSupport
 import Testing
 import Training

@@ -1,7 +1,6 @@
 import Collectives
 import Compute
 import Configuration
-import Formats
 import Foundation
 import TestSupport
 import Testing

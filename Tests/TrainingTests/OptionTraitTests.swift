@@ -1,13 +1,13 @@
 import Collectives
 import Configuration
-import Formats
+import Platform
 import TestSupport
 import Testing
 import Transformer
 
 @testable import Training
 
-extension ConfigurationKey: @retroactive CustomTestStringConvertible {
+extension ConfigurationKey: CustomTestStringConvertible {
     public var testDescription: String { name }
 }
 

@@ -1,5 +1,5 @@
 import Configuration
-import Formats
+import Platform
 import Testing
 import Transformer
 

@@ -1,6 +1,7 @@
 import Configuration
 import Formats
 import Foundation
+import Platform
 import Testing
 
 @testable import Training

@@ -2,6 +2,7 @@ import Compute
 import Configuration
 import Formats
 import Foundation
+import Platform
 import TestSupport
 import Text
 import Transformer

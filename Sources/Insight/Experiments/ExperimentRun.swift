@@ -1,6 +1,6 @@
 import Compute
 import Configuration
-import Formats
+import Platform
 import Text
 import Training
 import Transformer

@@ -1,6 +1,7 @@
 import Compute
 import Configuration
 import Formats
+import Platform
 import Text
 import Training
 import Transformer

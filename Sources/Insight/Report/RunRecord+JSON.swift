@@ -1,5 +1,6 @@
 import Configuration
 import Formats
+import Platform
 import Training
 
 extension RunRecord {

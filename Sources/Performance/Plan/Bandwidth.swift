@@ -1,6 +1,5 @@
 import Configuration
-import Formats
-import Training
+import Platform
 
 /// The speed of a network link, as people write it.
 public struct Bandwidth: Equatable, Sendable {

@@ -1,6 +1,6 @@
 import Compute
 import Configuration
-import Formats
+import Platform
 import Training
 import Transformer
 

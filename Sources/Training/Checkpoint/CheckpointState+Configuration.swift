@@ -1,5 +1,5 @@
 import Configuration
-import Formats
+import Platform
 
 extension CheckpointState {
     /// The value that an option had, as one would type it; nil when the checkpoint is older than the option.

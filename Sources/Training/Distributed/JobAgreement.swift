@@ -1,6 +1,6 @@
 import Collectives
 import Configuration
-import Formats
+import Platform
 import Text
 
 /// What all ranks of a job must have in common before they train together: options, data, and the program.

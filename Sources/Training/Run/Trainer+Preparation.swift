@@ -1,7 +1,7 @@
 import Collectives
 import Compute
 import Configuration
-import Formats
+import Platform
 import Text
 import Transformer
 

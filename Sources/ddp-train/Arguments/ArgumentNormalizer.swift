@@ -1,5 +1,4 @@
-import Formats
-import Training
+import Platform
 
 /// Brings a command line into the form that the parser takes.
 ///

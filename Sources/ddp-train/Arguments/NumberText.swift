@@ -1,8 +1,7 @@
 import ArgumentParser
 import Compute
 import Configuration
-import Formats
-import Training
+import Platform
 
 /// A number as it was typed, in any form that configurations take: `500`, `5_000`, `1e-3`.
 ///

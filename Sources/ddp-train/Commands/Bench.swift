@@ -2,6 +2,7 @@ import ArgumentParser
 import Configuration
 import Formats
 import Performance
+import Platform
 import Training
 
 extension BenchPreset: ExpressibleByArgument {}

@@ -4,6 +4,7 @@ import Configuration
 import Formats
 import Foundation
 import Performance
+import Platform
 import Training
 import Transformer
 

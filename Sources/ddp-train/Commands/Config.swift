@@ -1,7 +1,6 @@
 import ArgumentParser
 import Configuration
 import Formats
-import Training
 
 /// `ddp-train config`: what a run with these files and options would be configured as.
 struct Config: ConfiguredCommand {

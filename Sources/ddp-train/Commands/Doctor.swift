@@ -2,6 +2,7 @@ import ArgumentParser
 import Configuration
 import Formats
 import Performance
+import Platform
 import Training
 
 /// `ddp-train doctor`: what this build and machine have, and what is missing.

@@ -2,6 +2,7 @@ import ArgumentParser
 import Configuration
 import Formats
 import Foundation
+import Platform
 import Text
 import Training
 

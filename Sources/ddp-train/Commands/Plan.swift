@@ -3,6 +3,7 @@ import Configuration
 import Formats
 import Interchange
 import Performance
+import Platform
 import Text
 import Training
 

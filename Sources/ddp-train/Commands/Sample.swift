@@ -1,6 +1,6 @@
 import ArgumentParser
 import Configuration
-import Formats
+import Platform
 import Text
 import Training
 import Transformer

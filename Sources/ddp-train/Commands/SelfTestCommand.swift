@@ -3,6 +3,7 @@ import Compute
 import Configuration
 import Formats
 import Insight
+import Platform
 import Text
 import Training
 

@@ -1,17 +1,11 @@
 import ArgumentParser
 import Configuration
-import Formats
 import Insight
 import Interchange
+import Platform
 import Text
 import Training
 import Transformer
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    import Darwin
-#endif
 
 /// `ddp-train train`, and `ddp-train` without a command.
 struct Train: ConfiguredCommand, RankedCommand {

@@ -1,6 +1,7 @@
 import Compute
 import Configuration
 import Foundation
+import Platform
 import TestSupport
 import Testing
 import Text
