@@ -121,11 +121,7 @@ let package = Package(
             name: "stream-text",
             dependencies: ["Interchange", "Text", "Transformer", "Compute", "Platform"]
         ),
-        .target(
-            name: "TestSupport",
-            dependencies: ["Collectives", "Configuration", "Formats", "Platform"],
-            path: "Tests/TestSupport"
-        ),
+        .target(name: "TestSupport", dependencies: ["Collectives", "Formats", "Platform"], path: "Tests/TestSupport"),
         .testTarget(name: "ReferenceGPTTests", dependencies: ["ReferenceGPT"]),
         .testTarget(name: "ComputeTests", dependencies: ["Compute", "CVectorKernels"]),
         .testTarget(

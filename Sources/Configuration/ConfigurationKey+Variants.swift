@@ -15,7 +15,7 @@ extension ConfigurationKey {
         .init("attention_temperature", .variants, \.variants.attentionTemperature, .positive, .shape, .job) {
             "Divides attention's scores: above 1 flatter, below sharper"
         },
-        // How scores are held is no matter of the model's shape: either form has the same weights.
+        // Either form of the scores has the same weights, so a resume may change it.
         .init("attention", .variants, \.variants.attention, .choice, .course, .job) {
             "Scores of a head in tiles, or all at once, which takes more time and memory for the same result"
         },

@@ -78,7 +78,7 @@ public struct ConfigurationKey: Sendable {
     private let write: @Sendable (TrainingConfiguration) -> String
     private let copy: @Sendable (_ source: TrainingConfiguration, inout TrainingConfiguration) -> Void
 
-    /// The traits have no defaults: who adds an option decides them.
+    /// The traits have no defaults, so an option does not compile without them.
     init<Value>(
         _ name: String,
         _ group: Group,

@@ -104,6 +104,12 @@ struct RunFolderTests {
         _ = try first.run()
     }
 
+    @Test("A resume reads the configuration where a run writes it")
+    func configurationPath() {
+        let files = RunFiles(folder: fixture.outDir)
+        #expect(files.configuration == files.path(.configuration))
+    }
+
     @Test("A folder that cannot be written is an input/output error before anything is trained")
     func unwritable() throws {
         try AtomicFile.write("a file", to: fixture.folder("file"))
