@@ -63,12 +63,13 @@ let package = Package(
         ),
         .target(name: "CArchiveShim", dependencies: ["CArchive"]),
         .target(name: "Text", dependencies: ["CArchiveShim", "Compute", "Formats"], swiftSettings: optimizedSwift),
+        .target(name: "ModelFiles", dependencies: ["Transformer", "Compute", "Formats"]),
         .target(
             name: "Training",
-            dependencies: ["Transformer", "Text", "Collectives", "Compute", "Formats"],
+            dependencies: ["ModelFiles", "Transformer", "Text", "Collectives", "Compute", "Formats"],
             swiftSettings: optimizedSwift
         ),
-        .target(name: "Interchange", dependencies: ["Transformer", "Text", "Compute", "Formats"]),
+        .target(name: "Interchange", dependencies: ["ModelFiles", "Transformer", "Text", "Compute", "Formats"]),
         .target(
             name: "Performance",
             dependencies: ["Collectives", "Training", "Transformer", "Text", "Compute", "Formats"],
@@ -115,11 +116,13 @@ let package = Package(
         .testTarget(name: "TextTests", dependencies: ["Text", "Compute", "Formats", "TestSupport"]),
         .testTarget(
             name: "TrainingTests",
-            dependencies: ["Training", "Transformer", "Text", "Collectives", "Formats", "Compute", "TestSupport"]
+            dependencies: [
+                "Training", "ModelFiles", "Transformer", "Text", "Collectives", "Formats", "Compute", "TestSupport",
+            ]
         ),
         .testTarget(
             name: "InterchangeTests",
-            dependencies: ["Interchange", "Transformer", "Text", "Formats", "Compute", "TestSupport"]
+            dependencies: ["Interchange", "ModelFiles", "Transformer", "Text", "Formats", "Compute", "TestSupport"]
         ),
         .testTarget(
             name: "InsightTests",

@@ -13,8 +13,9 @@ struct ArrowsTests {
         "Text": ["Compute", "Formats", "CArchiveShim"],
         "Collectives": ["CMPIShim", "CVectorKernels"],
         "Supervision": ["Formats"],
-        "Training": ["Transformer", "Text", "Collectives", "Compute", "Formats"],
-        "Interchange": ["Transformer", "Text", "Compute", "Formats"],
+        "ModelFiles": ["Transformer", "Compute", "Formats"],
+        "Training": ["ModelFiles", "Transformer", "Text", "Collectives", "Compute", "Formats"],
+        "Interchange": ["ModelFiles", "Transformer", "Text", "Compute", "Formats"],
         "Performance": ["Training", "Collectives", "Transformer", "Text", "Compute", "Formats"],
         "Insight": ["Training", "Interchange", "Transformer", "Text", "Compute", "Formats"],
         // A plugin of the build, which writes the commit into ddp-train.

@@ -1,4 +1,5 @@
 import Formats
+import ModelFiles
 import Text
 import Transformer
 
@@ -32,13 +33,13 @@ public enum HuggingFaceExport {
             )
         }
         try AtomicFile.write(
-            configuration.huggingFaceDescription(endOfText: tokenizer?.endOfText),
+            HuggingFaceConfiguration.text(configuration, endOfText: tokenizer?.endOfText),
             to: target.temporaryPath + "/config.json"
         )
         if let tokenizer {
             try TokenizerFile.save(tokenizer, folder: target.temporaryPath)
             try AtomicFile.write(
-                configuration.huggingFaceTokenizerDescription,
+                HuggingFaceConfiguration.tokenizerText(configuration),
                 to: target.temporaryPath + "/tokenizer_config.json"
             )
         }

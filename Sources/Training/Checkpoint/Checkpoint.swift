@@ -1,5 +1,6 @@
 import Compute
 import Formats
+import ModelFiles
 import Text
 import Transformer
 
@@ -141,11 +142,12 @@ public struct Checkpoint: Sendable {
                 + values.layout.slices(of: values.secondMoments, prefix: secondMomentPrefix),
             progress: progress
         )
-        let description = state.model.huggingFaceDescription(endOfText: tokenizer?.endOfText)
+        let description = HuggingFaceConfiguration.text(state.model, endOfText: tokenizer?.endOfText)
         try AtomicFile.write(description, to: folder + "/config.json")
         if let tokenizer {
             try TokenizerFile.save(tokenizer, folder: folder)
-            try AtomicFile.write(state.model.huggingFaceTokenizerDescription, to: folder + "/tokenizer_config.json")
+            let description = HuggingFaceConfiguration.tokenizerText(state.model)
+            try AtomicFile.write(description, to: folder + "/tokenizer_config.json")
         }
         for name in try FileSystem.names(inFolder: folder) where hashes[name] == nil {
             hashes[name] = try Checksum.sha256(ofFile: folder + "/" + name, progress: progress)

@@ -1,11 +1,16 @@
 import Formats
 import Transformer
 
-/// Reads the `config.json` of a Hugging Face GPT-2, and refuses what would be computed differently here.
-enum HuggingFaceConfiguration {
+/// The `config.json` of a Hugging Face GPT-2.
+public enum HuggingFaceConfiguration {
+    /// The `model_type` of a model that is no GPT-2, which transformers refuses.
+    static let variantType = "ddp-train-variant"
+
+    /// Reads a description, and refuses one of a model that would be computed differently here.
+    ///
     /// - Throws: `UserError(.inputOutput)` when the file cannot be read, `UserError(.data)` that names the key, its value and
     ///   what is supported.
-    static func read(_ path: String) throws -> GPTConfiguration {
+    public static func read(_ path: String) throws -> GPTConfiguration {
         let json = try JSONValue(ofFile: path)
         func refuse(_ key: String, _ wanted: String) -> UserError {
             let value = json[key]?.text() ?? "missing"
@@ -25,7 +30,7 @@ enum HuggingFaceConfiguration {
         }
 
         let type = json["model_type"]?.stringValue
-        guard type == "gpt2" || type == GPTConfiguration.variantModelType else {
+        guard type == "gpt2" || type == variantType else {
             throw refuse("model_type", "\"gpt2\"")
         }
         let activation = try activation(json["activation_function"]?.stringValue ?? "gelu_new") {
@@ -73,13 +78,22 @@ enum HuggingFaceConfiguration {
     }
 
     private static func activation(_ name: String, refusal: () -> UserError) throws -> Activation {
-        switch name {
-        case "gelu": .gelu
-        case "gelu_new", "gelu_pytorch_tanh": .gelu_tanh
-        case "relu": .relu
-        case "relu2": .relu_squared
-        case "silu", "swish": .silu
-        default: throw refusal()
+        guard let activation = Activation.allCases.first(where: { $0.huggingFaceNames.contains(name) }) else {
+            throw refusal()
+        }
+        return activation
+    }
+}
+
+extension Activation {
+    /// The names that transformers has for it; the first is the one that is written.
+    var huggingFaceNames: [String] {
+        switch self {
+        case .gelu: ["gelu"]
+        case .gelu_tanh: ["gelu_new", "gelu_pytorch_tanh"]
+        case .relu: ["relu"]
+        case .relu_squared: ["relu2"]
+        case .silu: ["silu", "swish"]
         }
     }
 }
