@@ -10,7 +10,7 @@ import Transformer
 /// | --- | --- |
 /// | model.safetensors | the parameters under Hugging Face's names, with zero biases where the model has none |
 /// | config.json, tokenizer.json, tokenizer_config.json | what transformers needs beside it, so that the folder loads there as it is |
-/// | optimizer.safetensors | both moments of AdamW, as `exp_avg.NAME` and `exp_avg_sq.NAME` |
+/// | optimizer.safetensors | what the optimizer keeps of each parameter, as `SLOT.NAME`, such as `exp_avg.NAME` |
 /// | state.json | `CheckpointState`, the SHA-256 of every other file, and one of all that |
 public struct Checkpoint: Sendable {
     /// The path that it was opened with.
@@ -95,24 +95,23 @@ public struct Checkpoint: Sendable {
             )
         }
         let layout = ParameterLayout(state.model)
-        try layout.checkShapes(in: file, prefix: "")
+        try layout.tensors.checkShapes(in: file, prefix: "")
         var configuration = state.model
         configuration.dropout = dropout ?? configuration.dropout
         let model = GPT(configuration: configuration, pool: pool, forTraining: forTraining)
-        try layout.load(model.parameters, from: file, prefix: "")
+        try layout.tensors.load(model.parameters, from: file, prefix: "")
         return model
     }
 
-    /// Loads both moments, verified.
+    /// Loads the state of an optimizer, verified.
     ///
+    /// - Parameter state: of the layout of this checkpoint's model.
     /// - Throws: as `loadModel`.
-    public func loadMoments(into optimizer: AdamW, layout: ParameterLayout) throws {
+    public func loadOptimizer(into state: OptimizerState) throws {
         try verify(Self.optimizerFile)
         let file = try SafetensorsFile(path: folder + "/" + Self.optimizerFile)
-        try layout.checkShapes(in: file, prefix: Self.firstMomentPrefix)
-        try layout.checkShapes(in: file, prefix: Self.secondMomentPrefix)
-        try layout.load(optimizer.firstMoments, from: file, prefix: Self.firstMomentPrefix)
-        try layout.load(optimizer.secondMoments, from: file, prefix: Self.secondMomentPrefix)
+        for slot in state.slots { try slot.tensors.checkShapes(in: file, prefix: slot.prefix) }
+        for slot in state.slots { try slot.tensors.load(slot.values, from: file, prefix: slot.prefix) }
     }
 
     // MARK: - Writing
@@ -127,21 +126,24 @@ public struct Checkpoint: Sendable {
     ) throws {
         let metadata = ["format": "pt"]
         var hashes: [String: String] = [:]
-        hashes[modelFile] = try values.layout.withHuggingFaceTensors(of: values.parameters) { tensors in
+        hashes[modelFile] = try values.withParameters { parameters in
+            try values.layout.withHuggingFaceTensors(of: parameters) { tensors in
+                try SafetensorsWriter.write(
+                    path: folder + "/" + modelFile,
+                    metadata: metadata,
+                    tensors: tensors,
+                    progress: progress
+                )
+            }
+        }
+        hashes[optimizerFile] = try withExtendedLifetime(values.optimizer) {
             try SafetensorsWriter.write(
-                path: folder + "/" + modelFile,
+                path: folder + "/" + optimizerFile,
                 metadata: metadata,
-                tensors: tensors,
+                tensors: values.optimizer.slots.flatMap(\.slices),
                 progress: progress
             )
         }
-        hashes[optimizerFile] = try SafetensorsWriter.write(
-            path: folder + "/" + optimizerFile,
-            metadata: metadata,
-            tensors: values.layout.slices(of: values.firstMoments, prefix: firstMomentPrefix)
-                + values.layout.slices(of: values.secondMoments, prefix: secondMomentPrefix),
-            progress: progress
-        )
         let description = HuggingFaceConfiguration.text(state.model, endOfText: tokenizer?.endOfText)
         try AtomicFile.write(description, to: folder + "/config.json")
         if let tokenizer {
@@ -154,15 +156,22 @@ public struct Checkpoint: Sendable {
         }
         try AtomicFile.write(state.json(files: hashes).text(pretty: true), to: folder + "/" + stateFile)
     }
-
-    private static let firstMomentPrefix = "exp_avg."
-    private static let secondMomentPrefix = "exp_avg_sq."
 }
 
-extension ParameterLayout {
+extension OptimizerState.Slot {
+    /// What stands before a tensor's name in the file.
+    fileprivate var prefix: String { name + "." }
+
+    /// The tensors with their values, valid while the slot lives.
+    fileprivate var slices: [SafetensorsWriter.Tensor] {
+        tensors.map { (prefix + $0.name, $0.shape, UnsafeBufferPointer(rebasing: values.elements[$0.range])) }
+    }
+}
+
+extension [ParameterLayout.Tensor] {
     /// - Throws: `UserError(.data)` that names the first tensor that is missing or has another shape, and both shapes.
     fileprivate func checkShapes(in file: SafetensorsFile, prefix: String) throws {
-        for tensor in tensors {
+        for tensor in self {
             let name = prefix + tensor.name
             guard let entry = file.tensors[name] else {
                 throw UserError(.data, "\(file.path) has no tensor \(name)")
@@ -178,16 +187,11 @@ extension ParameterLayout {
 
     fileprivate func load(_ buffer: borrowing FloatBuffer, from file: SafetensorsFile, prefix: String) throws {
         let elements = buffer.elements
-        for tensor in tensors {
+        for tensor in self {
             try file.floats(
                 named: prefix + tensor.name,
                 into: UnsafeMutableBufferPointer(rebasing: elements[tensor.range])
             )
         }
-    }
-
-    /// The tensors of a flat buffer, valid while the buffer lives.
-    fileprivate func slices(of elements: UnsafeBufferPointer<Float>, prefix: String) -> [SafetensorsWriter.Tensor] {
-        tensors.map { (prefix + $0.name, $0.shape, UnsafeBufferPointer(rebasing: elements[$0.range])) }
     }
 }

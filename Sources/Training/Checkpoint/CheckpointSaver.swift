@@ -3,7 +3,6 @@ import Compute
 import Formats
 import Synchronization
 import Text
-import Transformer
 
 #if canImport(Darwin)
     import Darwin
@@ -31,7 +30,7 @@ struct EndedSave: Sendable {
 final class CheckpointSaver {
     private let writer: Writer
     /// Made once and kept, so that no save touches new memory: 1.5 GB of it took a second to appear.
-    private var copy: Copy?
+    private var copy: CheckpointCopy?
     /// What touches the copy's memory, if that was asked for.
     private var toucher: SystemThread?
     private var running: Running?
@@ -43,10 +42,8 @@ final class CheckpointSaver {
     deinit { toucher?.join() }
 
     /// Takes the memory of the copy while training begins, for a first save that stops it no longer than the others.
-    ///
-    /// - Parameter count: of parameters.
-    func prepareCopy(count: Int) {
-        let copy = Copy(count: count)
+    func prepareCopy(for state: OptimizerState) {
+        let copy = CheckpointCopy(for: state)
         self.copy = copy
         toucher = SystemThread {
             Self.yieldToTraining()
@@ -85,7 +82,7 @@ final class CheckpointSaver {
         precondition(!hasBegun)
         let start = ContinuousClock.now
         toucher?.join()
-        let copy = copy ?? Copy(count: values.layout.count)
+        let copy = copy ?? CheckpointCopy(for: values.optimizer)
         self.copy = copy
         copy.take(values, pool: pool)
         let stoodStill = start.secondsAgo
@@ -93,7 +90,7 @@ final class CheckpointSaver {
             Self.yieldToTraining()
             let (result, warning) = writer.write(
                 state,
-                copy.values(values.layout),
+                CheckpointValues(copy),
                 isBest: isBest,
                 progress: progress
             )
@@ -148,41 +145,6 @@ private struct Writer: Sendable {
         } catch {
             return (.failure(error as? UserError ?? UserError(.inputOutput, "\(error)")), nil)
         }
-    }
-}
-
-/// The numbers of one moment, which training no longer touches.
-private final class Copy: Sendable {
-    private let parameters: FloatBuffer
-    private let firstMoments: FloatBuffer
-    private let secondMoments: FloatBuffer
-
-    init(count: Int) {
-        parameters = FloatBuffer(count: count)
-        firstMoments = FloatBuffer(count: count)
-        secondMoments = FloatBuffer(count: count)
-    }
-
-    /// Writes to every page.
-    func touch() {
-        for buffer in [parameters.elements, firstMoments.elements, secondMoments.elements] {
-            for index in stride(from: 0, to: buffer.count, by: 1024) { buffer[index] = 0 }
-        }
-    }
-
-    func take(_ values: CheckpointValues, pool: WorkerPool) {
-        VectorOperations.copy(values.parameters, to: parameters.elements, pool: pool)
-        VectorOperations.copy(values.firstMoments, to: firstMoments.elements, pool: pool)
-        VectorOperations.copy(values.secondMoments, to: secondMoments.elements, pool: pool)
-    }
-
-    func values(_ layout: ParameterLayout) -> CheckpointValues {
-        CheckpointValues(
-            layout: layout,
-            parameters: UnsafeBufferPointer(parameters.elements),
-            firstMoments: UnsafeBufferPointer(firstMoments.elements),
-            secondMoments: UnsafeBufferPointer(secondMoments.elements)
-        )
     }
 }
 

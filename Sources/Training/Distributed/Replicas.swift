@@ -7,15 +7,19 @@ import Transformer
 struct Replicas {
     let communicator: Communicator
 
-    /// Gives every rank the parameters of rank 0, and with `moments` those too, and compares the result.
+    /// Gives every rank the parameters of rank 0, and its optimizer's state where that is not zero, and compares the
+    /// parameters.
     ///
+    /// - Parameter state: the optimizer's; nil before the first update.
     /// - Throws: `JobError` when they differ afterwards; `CollectiveError.failed`.
-    func spread(_ model: GPT, _ optimizer: AdamW, moments: Bool) throws {
+    func spread(_ model: GPT, _ state: OptimizerState?) throws {
         guard communicator.worldSize > 1 else { return }
         try communicator.broadcast(UnsafeMutableRawBufferPointer(model.parameters.elements))
-        if moments {
-            try communicator.broadcast(UnsafeMutableRawBufferPointer(optimizer.firstMoments.elements))
-            try communicator.broadcast(UnsafeMutableRawBufferPointer(optimizer.secondMoments.elements))
+        for slot in state?.slots ?? [] {
+            for range in slot.ranges {
+                let values = UnsafeMutableBufferPointer(rebasing: slot.values.elements[range])
+                try communicator.broadcast(UnsafeMutableRawBufferPointer(values))
+            }
         }
         try check(model, at: "the start")
     }

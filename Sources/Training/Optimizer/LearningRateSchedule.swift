@@ -50,3 +50,16 @@ public struct LearningRateSchedule: Equatable, Sendable {
         return minimum + 0.5 * (1 + cos(Double.pi * progress)) * (learningRate - minimum)
     }
 }
+
+extension LearningRateSchedule {
+    /// Takes `learning_rate`, `min_lr`, `warmup_iters`, `lr_decay_iters` and `decay_lr`.
+    public init(_ configuration: TrainingConfiguration) {
+        self.init(
+            learningRate: configuration.learningRate,
+            minimum: configuration.minLR,
+            warmupIterations: configuration.warmupIters,
+            decayIterations: configuration.lrDecayIters,
+            decays: configuration.decayLR
+        )
+    }
+}

@@ -1,7 +1,7 @@
 import Compute
 import Transformer
 
-/// The update that a run would make next if a model's gradient were that of its next step: AdamW with the checkpoint's moments,
+/// The update that a run would make next if a model's gradient were that of its next step: by the checkpoint's optimizer,
 /// options and learning rate, on a copy of the parameters. The model stays as it is.
 public final class ProposedUpdate {
     /// The parameters after the update, in the order of the layout.
@@ -12,11 +12,11 @@ public final class ProposedUpdate {
     public let gradientScale: Float
 
     /// - Parameter model: the checkpoint's, with gradients.
-    /// - Throws: `UserError(.data)` when the checkpoint's moments are damaged, or its options are not a run's.
+    /// - Throws: `UserError(.data)` when the optimizer's state is damaged, or its options are not a run's.
     public init(of model: GPT, from checkpoint: Checkpoint) throws {
         let configuration = try checkpoint.state.configuration
-        let optimizer = AdamW(layout: model.layout, options: AdamW.Options(configuration))
-        try checkpoint.loadMoments(into: optimizer, layout: model.layout)
+        let optimizer = Optimizer(layout: model.layout, configuration: configuration)
+        try checkpoint.loadOptimizer(into: optimizer.state)
         let norm = GradientNorm.measure(model.gradients, pool: model.pool)
         parameters = FloatBuffer(count: model.layout.count)
         learningRate = LearningRateSchedule(configuration).rate(at: checkpoint.state.iteration)
@@ -26,7 +26,7 @@ public final class ProposedUpdate {
             to: parameters.elements,
             pool: model.pool
         )
-        optimizer.step(
+        optimizer.update(
             checkpoint.state.iteration + 1,
             parameters: parameters,
             gradients: model.gradients,

@@ -60,22 +60,21 @@ extension Trainer {
         _ values: TrainingConfiguration,
         _ pool: WorkerPool,
         isMain: Bool
-    ) throws -> (GPT, AdamW) {
-        let options = AdamW.Options(values)
+    ) throws -> (GPT, Optimizer) {
         switch parameters {
         case .checkpoint(let checkpoint):
             let model = try checkpoint.loadModel(pool: pool, forTraining: true, dropout: shape.dropout)
-            let optimizer = AdamW(layout: model.layout, options: options)
-            try checkpoint.loadMoments(into: optimizer, layout: model.layout)
+            let optimizer = Optimizer(layout: model.layout, configuration: values)
+            try checkpoint.loadOptimizer(into: optimizer.state)
             return (model, optimizer)
         case .weights(let weights):
             let model = GPT(configuration: shape, pool: pool)
             try weights.load(model)
-            return (model, AdamW(layout: model.layout, options: options))
+            return (model, Optimizer(layout: model.layout, configuration: values))
         case .random:
             let model = GPT(configuration: shape, pool: pool)
             if isMain { model.initializeParameters(seed: UInt64(values.seed)) }
-            return (model, AdamW(layout: model.layout, options: options))
+            return (model, Optimizer(layout: model.layout, configuration: values))
         }
     }
 

@@ -49,7 +49,7 @@ extension Trainer {
     private func loop() throws -> Outcome {
         // Unless the only save is the one at the end, which needs no copy.
         if header.memory.hasRoomForCopy, iteration + values.evalInterval < values.maxIters {
-            saver?.prepareCopy(count: model.layout.count)
+            saver?.prepareCopy(for: optimizer.state)
         }
         var toldExpected = false
         while true {

@@ -27,7 +27,7 @@ extension Trainer {
             worldSize: communicator.worldSize
         )
         state.hasChangedCourse = hasChangedCourse
-        let numbers = CheckpointValues(model, optimizer)
+        let numbers = CheckpointValues(model, optimizer.state)
         if header.memory.hasRoomForCopy, !isLast {
             saver.begin(state, numbers, isBest: isBest, pool: model.pool)
         } else {

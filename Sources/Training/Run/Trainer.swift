@@ -60,7 +60,7 @@ public final class Trainer {
     var lastEvaluation: (iteration: Int, validationLoss: Double)?
 
     var values: TrainingConfiguration { configuration.values }
-    var optimizer: AdamW { step.optimizer }
+    var optimizer: Optimizer { step.optimizer }
 
     /// Prepares a run: everything that can be refused is refused here, before anything long begins.
     ///
@@ -110,8 +110,8 @@ public final class Trainer {
 
         let threads = share.threads
         let memory = try MemoryCheck(
-            configuration: shape,
-            batchSize: values.batchSize,
+            model: shape,
+            training: values,
             threads: threads,
             available: MemoryCheck.availableBytes.map { $0 / share.localRanks }
         )
@@ -141,7 +141,7 @@ public final class Trainer {
 
         let parameters: StartingParameters =
             if let resumed { .checkpoint(resumed) } else if let weights { .weights(weights) } else { .random }
-        let optimizer: AdamW
+        let optimizer: Optimizer
         (model, optimizer) = try Self.model(shape, parameters, values, pool, isMain: communicator.isMain)
         replicas = Replicas(communicator: communicator)
         if start.isResumed {
@@ -150,7 +150,7 @@ public final class Trainer {
             bestValidationLoss = start.state.bestValidationLoss
             lastEvaluation = start.state.validationLoss.map { (start.state.iteration, $0) }
         }
-        try replicas.spread(model, optimizer, moments: start.isResumed)
+        try replicas.spread(model, start.isResumed ? optimizer.state : nil)
         step = TrainingStep(
             model: model,
             optimizer: optimizer,

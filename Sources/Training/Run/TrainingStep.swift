@@ -4,7 +4,7 @@ import Formats
 import Text
 import Transformer
 
-/// One update of the parameters from the gradient of a whole step: accumulation, clipping, AdamW.
+/// One update of the parameters from the gradient of a whole step: accumulation, clipping, and the optimizer.
 ///
 /// The sequences of a step are numbered over all its micro-batches and dealt to the ranks in order. Which rank and micro-batch
 /// a sequence falls into changes neither its text nor its dropout, and the loss is the mean over all tokens of all of them:
@@ -24,7 +24,7 @@ public final class TrainingStep {
 
     /// Trained in place.
     public let model: GPT
-    let optimizer: AdamW
+    let optimizer: Optimizer
     private let sampler: BatchSampler
     private let schedule: LearningRateSchedule
     private let batchSize: Int
@@ -44,7 +44,7 @@ public final class TrainingStep {
     ///   - communicator: of at most as many ranks as the step has sequences.
     public init(
         model: GPT,
-        optimizer: AdamW,
+        optimizer: Optimizer,
         sampler: BatchSampler,
         configuration: TrainingConfiguration,
         boundaries: DocumentBoundaries? = nil,
@@ -94,7 +94,7 @@ public final class TrainingStep {
         guard loss.isFinite, norm.isFinite else {
             throw NonFinite(iteration: iteration, loss: loss, learningRate: learningRate, gradientNorm: norm)
         }
-        optimizer.step(
+        optimizer.update(
             iteration + 1,
             parameters: model.parameters,
             gradients: model.gradients,
@@ -150,29 +150,5 @@ public final class TrainingStep {
         public let learningRate: Double
         /// Norm of the whole gradient, before clipping; may be infinite or no number.
         public let gradientNorm: Double
-    }
-}
-
-extension LearningRateSchedule {
-    /// Takes `learning_rate`, `min_lr`, `warmup_iters`, `lr_decay_iters` and `decay_lr`.
-    public init(_ configuration: TrainingConfiguration) {
-        self.init(
-            learningRate: configuration.learningRate,
-            minimum: configuration.minLR,
-            warmupIterations: configuration.warmupIters,
-            decayIterations: configuration.lrDecayIters,
-            decays: configuration.decayLR
-        )
-    }
-}
-
-extension AdamW.Options {
-    /// Takes `beta1`, `beta2` and `weight_decay`.
-    public init(_ configuration: TrainingConfiguration) {
-        self.init(
-            beta1: configuration.beta1,
-            beta2: configuration.beta2,
-            weightDecay: configuration.weightDecay
-        )
     }
 }

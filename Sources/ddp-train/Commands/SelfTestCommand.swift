@@ -35,9 +35,11 @@ struct SelfTestCommand: ParsableCommand {
         let dataset = try? Dataset.open(folder: values.dataDir, name: values.dataset)
         // As many as Shakespeare has characters.
         let shape = values.model(vocabularySize: dataset?.vocabularySize ?? 65)
+        var training = values
+        training.batchSize = 2
         _ = try MemoryCheck(
-            configuration: shape,
-            batchSize: 2,
+            model: shape,
+            training: training,
             threads: Processors.count(asked: values.threads),
             available: MemoryCheck.availableBytes
         )

@@ -81,7 +81,7 @@ struct StepBenchmarkTests {
             let tokens = (0..<500).map { Int32($0 * $0 % 65) }
             let step = TrainingStep(
                 model: model,
-                optimizer: AdamW(layout: model.layout, options: AdamW.Options(shape.training)),
+                optimizer: Optimizer(layout: model.layout, configuration: shape.training),
                 sampler: try BatchSampler(
                     sequence: TokenSequence(tokens: tokens, vocabularySize: 65),
                     blockSize: 16,
