@@ -58,8 +58,8 @@ adamw-second        | Sources/CVectorKernels/vector_kernels.inc | s/(gradient \*
 adamw-decay         | Sources/CVectorKernels/vector_kernels.inc | s/keep = 1.0f - lr \* decay/keep = 1.0f - lr * decay * 1.01f/
 rank-left-out       | Sources/Collectives/Ring/RingAllReduce.swift | s/guard isReduced(message) else/guard isReduced(message), rank != 1 else/
 rank-twice          | Sources/Collectives/Ring/RingAllReduce.swift | s/^ *kernels.pointee.add(.*/&; &/
-bucket-left-out     | Sources/Training/Distributed/GradientReducer.swift | s/\.reversed()/.reversed().dropLast()/
-rank-weight         | Sources/Training/Run/TrainingStep.swift | s|gradientScale: 1 / Float(tokenCount),|gradientScale: 1.01 / Float(tokenCount),|
+bucket-left-out     | Sources/Training/Replicas/GradientReducer.swift | s/\.reversed()/.reversed().dropLast()/
+rank-weight         | Sources/Training/Step/TrainingStep.swift | s|gradientScale: 1 / Float(tokenCount),|gradientScale: 1.01 / Float(tokenCount),|
 clipping            | Sources/Training/Optimizer/GradientNorm.swift | s/maximum \/ (norm/1.01 * maximum \/ (norm/
 document-end        | Sources/Text/Preparation/BatchEncoder.swift | s/if piece.endsDocument, endsDocuments, isDocument/if piece.startsDocument, endsDocuments, isDocument/
 document-hash       | Sources/Text/Preparation/DocumentSplit.swift | s/seed: seed)/seed: 0)/

@@ -56,10 +56,10 @@ struct RunReportTests {
         values.maxIters = 10
         values.evalInterval = 4
         #expect(
-            [0, 1, 4, 5, 8, 9, 10, 11].map { Trainer.evaluationCount(after: $0, values) } == [4, 3, 3, 2, 2, 1, 1, 0]
+            [0, 1, 4, 5, 8, 9, 10, 11].map { values.evaluationCount(after: $0) } == [4, 3, 3, 2, 2, 1, 1, 0]
         )
         values.maxIters = 8
-        #expect([0, 1, 8, 9].map { Trainer.evaluationCount(after: $0, values) } == [3, 2, 1, 0])
+        #expect([0, 1, 8, 9].map { values.evaluationCount(after: $0) } == [3, 2, 1, 0])
     }
 
     private func preset(_ name: String) throws -> TrainingConfiguration {

@@ -60,7 +60,7 @@ public struct TimePlan: Equatable, Sendable {
         let saved = 4 * layout.count + Optimizer.stateBytes(layout: layout, configuration: values)
         checkpoint = storage.map { Double(saved) / $0 } ?? 0
         steps = values.evalOnly ? 0 : max(0, values.maxIters - iteration)
-        evaluations = values.evalOnly ? 1 : Trainer.evaluationCount(after: iteration, values)
+        evaluations = values.evalOnly ? 1 : values.evaluationCount(after: iteration)
         // None at iteration 0, or where a run goes on.
         checkpoints = values.evalOnly ? 0 : max(0, evaluations - 1)
     }

@@ -55,7 +55,7 @@ public struct Checkpoint: Sendable {
     /// - Throws: `UserError(.data)` that names the file that is missing or differs.
     @discardableResult
     public func verify() throws -> Checkpoint {
-        if let named = CheckpointStore.iteration(ofName: FileSystem.lastComponent(of: folder)), named != state.iteration
+        if let named = CheckpointName.iteration(ofName: FileSystem.lastComponent(of: folder)), named != state.iteration
         {
             throw UserError(.data, "\(folder) holds iteration \(state.iteration)")
         }

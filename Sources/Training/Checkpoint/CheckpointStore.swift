@@ -31,11 +31,11 @@ public struct CheckpointStore: Sendable {
     /// Iterations that have a checkpoint, newest first, whole or not.
     public func iterations() throws -> [Int] {
         guard FileSystem.kind(of: folder) == .folder else { return [] }
-        return try FileSystem.names(inFolder: folder).compactMap(Self.iteration(ofName:)).sorted(by: >)
+        return try FileSystem.names(inFolder: folder).compactMap(CheckpointName.iteration(ofName:)).sorted(by: >)
     }
 
     /// Path of the checkpoint of an iteration, whether or not it is there.
-    public func path(iteration: Int) -> String { folder + "/" + Self.name(iteration: iteration) }
+    public func path(iteration: Int) -> String { folder + "/" + CheckpointName.name(iteration: iteration) }
 
     /// The best checkpoint or the latest; a run that was stopped before it had a best one has only the latest.
     ///
@@ -88,7 +88,7 @@ public struct CheckpointStore: Sendable {
         isBest: Bool,
         progress: () -> Void = {}
     ) throws -> Checkpoint {
-        let name = Self.name(iteration: state.iteration)
+        let name = CheckpointName.name(iteration: state.iteration)
         let target = try AtomicFolder(path: folder + "/" + name)
         try Checkpoint.write(state, values, tokenizer: tokenizer, into: target.temporaryPath, progress: progress)
         try target.commit(replacing: true)
@@ -110,14 +110,14 @@ public struct CheckpointStore: Sendable {
     /// the links had moved, and a copy may have lost them. What they name is not removed by `prune`.
     func restoreLinks(resuming checkpoint: Checkpoint) throws {
         let state = checkpoint.state
-        try link(.latest, to: Self.name(iteration: state.iteration))
+        try link(.latest, to: CheckpointName.name(iteration: state.iteration))
         guard let best = state.bestValidationLoss else { return }
         let isLinked = FileSystem.kind(of: folder + "/" + Which.best.rawValue) == .folder
         let candidates = isLinked ? [state.iteration] : try iterations()
         let holder = candidates.first { iteration in
             (try? Checkpoint(folder: path(iteration: iteration)))?.state.validationLoss == best
         }
-        if let holder { try link(.best, to: Self.name(iteration: holder)) }
+        if let holder { try link(.best, to: CheckpointName.name(iteration: holder)) }
     }
 
     /// Removes what is no longer kept.
@@ -128,7 +128,7 @@ public struct CheckpointStore: Sendable {
     ///     count, and are replaced when the run comes to them.
     func prune(keep: Int, upTo iteration: Int) throws {
         let linked = Set(Which.allCases.compactMap(target))
-        let names = try iterations().filter { $0 <= iteration }.map { Self.name(iteration: $0) }
+        let names = try iterations().filter { $0 <= iteration }.map { CheckpointName.name(iteration: $0) }
         for name in names.dropFirst(max(1, keep)) where !linked.contains(name) {
             // Under a hidden name first, so that a folder half removed is never taken for a checkpoint.
             let doomed = folder + "/.removed-" + name
@@ -153,15 +153,5 @@ public struct CheckpointStore: Sendable {
         guard symlink(name, temporary) == 0 else { throw FileSystem.failure("cannot link", path, errno) }
         if target(of: which) == nil { try FileSystem.remove(path) }
         try FileSystem.rename(temporary, to: path)
-    }
-
-    /// `step-00000250`, which samples of text are named by too.
-    public static func name(iteration: Int) -> String {
-        "step-" + String(iteration).zeroPadded(to: 8)
-    }
-
-    static func iteration(ofName name: String) -> Int? {
-        guard name.hasPrefix("step-"), let iteration = Int(name.dropFirst("step-".count)) else { return nil }
-        return self.name(iteration: iteration) == name ? iteration : nil
     }
 }

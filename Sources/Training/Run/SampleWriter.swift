@@ -41,7 +41,7 @@ final class SampleWriter: TrainingObserver {
         guard !stop.isRequested else { return }
         let bytes = tokenizer.decode(ids)
         do {
-            let name = CheckpointStore.name(iteration: report.iteration)
+            let name = CheckpointName.name(iteration: report.iteration)
             try AtomicFile.write(bytes + Array("\n".utf8), to: "\(folder)/\(name).txt")
         } catch {
             output.note("warning: the sample was not written: \(error)")

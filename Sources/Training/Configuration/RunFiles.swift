@@ -28,8 +28,6 @@ public struct RunFiles: Sendable {
     public var tensorBoard: String { path(.tensorBoard) }
     /// Path of report.html.
     public var report: String { path(.report) }
-    /// The store in the folder's `checkpoints`.
-    public var checkpoints: CheckpointStore { CheckpointStore(outputFolder: folder) }
 
     func path(_ name: Name) -> String { folder + "/" + name.rawValue }
 
@@ -45,25 +43,12 @@ public struct RunFiles: Sendable {
     /// Whether there is what a run begins by writing.
     public var isRun: Bool {
         FileSystem.kind(of: metrics) == .file || FileSystem.kind(of: configuration) == .file
-            || FileSystem.kind(of: checkpoints.folder) == .folder
+            || FileSystem.kind(of: path(.checkpoints)) == .folder
     }
-
-    /// Whether a process is at work in the folder, as far as its lock tells.
-    public var isHeld: Bool { RunFolder.isHeld(folder) }
 
     /// - Throws: `UserError(.inputOutput)` when there is no folder, and so nothing to resume.
     public func checkResume() throws {
         guard FileSystem.kind(of: folder) != .folder else { return }
         throw UserError(.inputOutput, "nothing to resume: there is no folder \(folder); check --out_dir")
-    }
-
-    /// Path of the text that was sampled at an iteration, whether or not it is there.
-    public func sample(iteration: Int) -> String { "\(samples)/\(CheckpointStore.name(iteration: iteration)).txt" }
-
-    /// Iterations that a sample was written at, rising.
-    public var sampleIterations: [Int] {
-        ((try? FileSystem.names(inFolder: samples)) ?? []).compactMap { name in
-            name.hasSuffix(".txt") ? CheckpointStore.iteration(ofName: String(name.dropLast(4))) : nil
-        }
     }
 }
