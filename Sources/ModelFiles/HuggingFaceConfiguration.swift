@@ -1,4 +1,5 @@
 import Formats
+import Platform
 import Transformer
 
 /// The `config.json` of a Hugging Face GPT-2.

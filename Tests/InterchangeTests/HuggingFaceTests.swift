@@ -1,6 +1,7 @@
 import Compute
 import Formats
 import ModelFiles
+import Platform
 import TestSupport
 import Testing
 import Text

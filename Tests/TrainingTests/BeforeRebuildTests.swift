@@ -2,6 +2,7 @@ import Compute
 import Formats
 import Foundation
 import ModelFiles
+import Platform
 import TestSupport
 import Testing
 import Text

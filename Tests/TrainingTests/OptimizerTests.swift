@@ -1,6 +1,7 @@
 import Collectives
 import Compute
 import Formats
+import Platform
 import TestSupport
 import Testing
 import Text

@@ -1,5 +1,6 @@
 import Formats
 import ModelFiles
+import Platform
 import Text
 import Transformer
 

@@ -1,5 +1,6 @@
 import Formats
 import ModelFiles
+import Platform
 import Transformer
 
 /// A GPT-2 as Hugging Face's transformers saves it: `config.json` beside `model.safetensors`, or beside several files

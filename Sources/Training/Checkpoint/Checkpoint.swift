@@ -1,6 +1,7 @@
 import Compute
 import Formats
 import ModelFiles
+import Platform
 import Text
 import Transformer
 

@@ -1,4 +1,4 @@
-import Formats
+import Platform
 
 /// Names by iteration, such as `step-00000250`: of checkpoints, and of samples of text.
 public enum CheckpointName {

@@ -1,4 +1,4 @@
-import Formats
+import Platform
 
 extension RunFiles {
     /// The store in the folder's `checkpoints`.

@@ -1,12 +1,4 @@
-import Formats
-
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
+import Platform
 
 /// An advisory lock that goes with its process, however that ends.
 final class FolderLock {

@@ -1,4 +1,4 @@
-import Formats
+import Platform
 
 extension ResolvedConfiguration {
     /// The command that repeats the run, ready for a shell. Of several ranks, whose number decides the bits: over TCP on one

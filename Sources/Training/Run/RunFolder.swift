@@ -1,4 +1,4 @@
-import Formats
+import Platform
 
 /// The folder that a run writes to, held by one process at a time.
 ///

@@ -1,4 +1,4 @@
-import Formats
+import Platform
 
 extension Trainer {
     /// Saves, in the background where something is left to be done meanwhile and there is memory for a copy.
