@@ -5,14 +5,14 @@ import Platform
 import Text
 import Transformer
 
-/// A folder that holds one moment of a run, whole and verified by hashes.
+/// A folder with the state of a run after some iteration, verified by hashes.
 ///
 /// | file | content |
 /// | --- | --- |
 /// | model.safetensors | the parameters under Hugging Face's names, with zero biases where the model has none |
-/// | config.json, tokenizer.json, tokenizer_config.json | what transformers needs beside it, so that the folder loads there as it is |
+/// | config.json, tokenizer.json, tokenizer_config.json | what transformers needs to load the folder |
 /// | optimizer.safetensors | what the optimizer keeps of each parameter, as `SLOT.NAME`, such as `exp_avg.NAME` |
-/// | state.json | `CheckpointState`, the SHA-256 of every other file, and one of all that |
+/// | state.json | `CheckpointState`, the SHA-256 of every other file, and a hash of the members before it |
 public struct Checkpoint: Sendable {
     /// The path that it was opened with.
     public let folder: String
@@ -27,9 +27,9 @@ public struct Checkpoint: Sendable {
     static let optimizerFile = "optimizer.safetensors"
     static let stateFile = "state.json"
 
-    /// Opens a checkpoint; its files are read and verified only when they are loaded.
+    /// Reads `state.json`; the other files are read and verified when they are loaded.
     ///
-    /// - Throws: `UserError(.inputOutput)` when there is none, `UserError(.data)` when `state.json` is not what it should be.
+    /// - Throws: `UserError(.inputOutput)` when there is no `state.json`, `UserError(.data)` when it is damaged.
     public init(folder: String) throws {
         self.folder = folder
         let path = folder + "/" + Self.stateFile
@@ -39,7 +39,7 @@ public struct Checkpoint: Sendable {
         (state, hashes) = try CheckpointState.read(try JSONValue(ofFile: path), path: path)
     }
 
-    /// `state.json`, for programs.
+    /// The content of `state.json`.
     public var description: JSONValue { state.json(files: hashes) }
 
     /// Whether the folder has a state.json; nothing is read.
@@ -80,10 +80,10 @@ public struct Checkpoint: Sendable {
 
     // MARK: - Loading
 
-    /// A model with this checkpoint's parameters, verified.
+    /// Makes a model with this checkpoint's parameters, after verifying their file.
     ///
-    /// - Parameter dropout: probability for training on; nil for the one it was trained with.
-    /// - Throws: `UserError(.data)` when the file is missing, damaged, or not of the shape that the state says;
+    /// - Parameter dropout: the probability for further training; nil for that of the checkpoint.
+    /// - Throws: `UserError(.data)` when the file is missing, damaged, or has other shapes than the state says;
     ///   `UserError(.inputOutput)` when it cannot be read.
     public func loadModel(pool: WorkerPool, forTraining: Bool = false, dropout: Float? = nil) throws -> GPT {
         try verify(Self.modelFile)
@@ -104,9 +104,9 @@ public struct Checkpoint: Sendable {
         return model
     }
 
-    /// Loads the state of an optimizer, verified.
+    /// Loads the state of an optimizer, after verifying its file.
     ///
-    /// - Parameter state: of the layout of this checkpoint's model.
+    /// - Parameter state: has the layout of this checkpoint's model.
     /// - Throws: as `loadModel`.
     public func loadOptimizer(into state: OptimizerState) throws {
         try verify(Self.optimizerFile)

@@ -1,8 +1,8 @@
 import Platform
 
-/// Names by iteration, such as `step-00000250`: of checkpoints, and of samples of text.
+/// The names of checkpoints and of samples by iteration, such as `step-00000250`.
 public enum CheckpointName {
-    /// With at least eight digits, so that names sort by iteration.
+    /// The name has at least eight digits, so that names sort by iteration.
     public static func name(iteration: Int) -> String {
         "step-" + String(iteration).zeroPadded(to: 8)
     }

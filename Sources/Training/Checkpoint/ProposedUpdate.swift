@@ -1,18 +1,18 @@
 import Compute
 import Transformer
 
-/// The update that a run would make next if a model's gradient were that of its next step: by the checkpoint's optimizer,
-/// options and learning rate, on a copy of the parameters. The model stays as it is.
+/// The update that a run would make if its next step had the gradient that a model holds: by the checkpoint's
+/// optimizer, options and learning rate, on a copy of the parameters. The model does not change.
 public final class ProposedUpdate {
     /// The parameters after the update, in the order of the layout.
     public let parameters: FloatBuffer
-    /// That of the checkpoint's iteration.
+    /// The learning rate at the checkpoint's iteration.
     public let learningRate: Double
-    /// What the gradient is multiplied by first, so that its norm is not above `grad_clip`.
+    /// The factor that brings the norm of the gradient down to `grad_clip`; 1 if it is not above that.
     public let gradientScale: Float
 
-    /// - Parameter model: the checkpoint's, with gradients.
-    /// - Throws: `UserError(.data)` when the optimizer's state is damaged, or its options are not a run's.
+    /// - Parameter model: a model with gradients, loaded from the checkpoint.
+    /// - Throws: `UserError(.data)` when the optimizer's state is damaged, or an option has no valid value.
     public init(of model: GPT, from checkpoint: Checkpoint) throws {
         let configuration = try checkpoint.state.configuration
         let optimizer = Optimizer(layout: model.layout, configuration: configuration)

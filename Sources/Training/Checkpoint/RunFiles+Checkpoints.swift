@@ -1,13 +1,13 @@
 import Platform
 
 extension RunFiles {
-    /// The store in the folder's `checkpoints`.
+    /// The checkpoints of the run.
     public var checkpoints: CheckpointStore { CheckpointStore(outputFolder: folder) }
 
-    /// Path of the text that was sampled at an iteration, whether or not it is there.
+    /// The path of the sample of an iteration, which need not exist.
     public func sample(iteration: Int) -> String { "\(samples)/\(CheckpointName.name(iteration: iteration)).txt" }
 
-    /// Iterations that a sample was written at, rising.
+    /// The iterations of all samples, in rising order.
     public var sampleIterations: [Int] {
         ((try? FileSystem.names(inFolder: samples)) ?? []).compactMap { name in
             name.hasSuffix(".txt") ? CheckpointName.iteration(ofName: String(name.dropLast(4))) : nil

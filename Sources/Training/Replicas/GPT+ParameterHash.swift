@@ -3,7 +3,7 @@ import Formats
 import Transformer
 
 extension GPT {
-    /// SHA-256 of all parameters as they lie in memory: equal for runs that are equal to the bit.
+    /// SHA-256 of all parameters in the order of the layout. Runs with the same bits have the same hash.
     public var parameterHash: String {
         Checksum.sha256(of: UnsafeRawBufferPointer(parameters.elements))
     }

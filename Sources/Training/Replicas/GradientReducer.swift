@@ -1,10 +1,9 @@
 import Collectives
 import Compute
 
-/// Sums the flat gradient over all ranks, bucket by bucket, while the backward pass goes on.
+/// Sums the flat gradient over all ranks, bucket by bucket, while the backward pass runs.
 ///
-/// Backward finishes the gradient from its end to its beginning, so buckets start from the last to the first: always in this
-/// order, on every rank, never as they happen to be ready.
+/// The backward pass finishes the gradient from its end, so every rank starts the buckets from the last to the first.
 final class GradientReducer {
     private let communicator: Communicator
     private let gradients: UnsafeMutablePointer<Float>
@@ -12,7 +11,7 @@ final class GradientReducer {
     /// Buckets that have started in this step.
     private var started = 0
 
-    /// - Parameter bucketBytes: most bytes of a bucket; rounded to what gives all ranks the same share.
+    /// - Parameter bucketBytes: largest size of a bucket; rounded down so that all ranks have the same share.
     init(communicator: Communicator, gradients: borrowing FloatBuffer, bucketBytes: Int) {
         self.communicator = communicator
         self.gradients = gradients.base
@@ -21,7 +20,7 @@ final class GradientReducer {
         buckets = stride(from: 0, to: count, by: length).map { $0..<min($0 + length, count) }.reversed()
     }
 
-    /// To be told that the gradient is complete from `index` on.
+    /// Starts the buckets that are complete once the gradient is final from `index` on.
     func finished(from index: Int) {
         while started < buckets.count, buckets[started].lowerBound >= index {
             communicator.startAllReduce(gradients, range: buckets[started])
@@ -29,7 +28,7 @@ final class GradientReducer {
         }
     }
 
-    /// Sums what is left and waits for all of it.
+    /// Starts the buckets that are left, and waits for all of them.
     ///
     /// - Throws: `CollectiveError.failed`.
     func finish() throws {

@@ -1,7 +1,7 @@
 import Collectives
 import Platform
 
-/// An error that every rank of a job finds alike, at the same place: each leaves by itself, and one report is enough.
+/// An error that every rank of a job finds at the same place. Each rank exits on its own, and one report is enough.
 public struct JobError: FoundByAllRanks, CustomStringConvertible {
     /// The error itself, which decides the exit code.
     public let error: UserError
@@ -11,6 +11,6 @@ public struct JobError: FoundByAllRanks, CustomStringConvertible {
 }
 
 extension Communicator {
-    /// The form in which an error leaves that all ranks find alike; alone, the error itself.
+    /// An error that all ranks find, in the form to throw; with one rank, the error itself.
     func common(_ error: UserError) -> any Error { worldSize > 1 ? JobError(error: error) : error }
 }

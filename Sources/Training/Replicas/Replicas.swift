@@ -3,14 +3,13 @@ import Compute
 import Platform
 import Transformer
 
-/// The copies of one model and its optimizer on all ranks: equal at the start, and looked at from time to time.
+/// Keeps the copies of a model and its optimizer on all ranks equal: rank 0's are sent at the start, and checked later.
 struct Replicas {
     let communicator: Communicator
 
-    /// Gives every rank the parameters of rank 0, and its optimizer's state where that is not zero, and compares the
-    /// parameters.
+    /// Sends the parameters of rank 0, and the state of its optimizer, to every rank, and compares the parameters.
     ///
-    /// - Parameter state: the optimizer's; nil before the first update.
+    /// - Parameter state: nil before the first update, when it is zero on every rank.
     /// - Throws: `JobError` when they differ afterwards; `CollectiveError.failed`.
     func spread(_ model: GPT, _ state: OptimizerState?) throws {
         guard communicator.worldSize > 1 else { return }
@@ -26,7 +25,7 @@ struct Replicas {
 
     /// Compares checksums of the parameters of all ranks.
     ///
-    /// - Throws: `JobError` that names who differs from rank 0; `CollectiveError.failed`.
+    /// - Throws: `JobError` that names the ranks that differ from rank 0; `CollectiveError.failed`.
     func check(_ model: GPT, at moment: String) throws {
         guard communicator.worldSize > 1 else { return }
         let own = VectorOperations.checksum(UnsafeBufferPointer(model.parameters.elements), pool: model.pool)

@@ -3,10 +3,10 @@ import Compute
 import Platform
 import Text
 
-/// The check of a data set's ids, by one rank of each machine for all that run there.
+/// Checks the token ids of a dataset, by one rank per machine for all ranks on it.
 enum SharedTokenCheck {
-    /// - Parameter progress: told the share that is done, where this rank reads.
-    /// - Throws: on every rank alike, what the first rank found that found something; `CollectiveError.failed`.
+    /// - Parameter progress: called with the share that is done, if this rank reads.
+    /// - Throws: on every rank, the first error that a rank found; `CollectiveError.failed`.
     static func run(
         _ dataset: Dataset,
         pool: WorkerPool,

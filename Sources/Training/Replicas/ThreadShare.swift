@@ -1,16 +1,16 @@
 import Collectives
 import Compute
 
-/// How many threads a rank takes: its share of the cores that it and the other ranks of its machine may run on.
+/// The number of threads of a rank: its share of the cores that the ranks of its machine may run on.
 public struct ThreadShare {
     /// Worker threads of this rank, at least 1.
     public let threads: Int
     /// Ranks on this machine, this one included.
     let localRanks: Int
-    /// Something that a user should know, or nil.
+    /// A warning for the user; nil if there is none.
     let warning: String?
 
-    /// - Parameter asked: threads, 0 for a share of the cores.
+    /// - Parameter asked: the number of threads; 0 for a share of the cores.
     /// - Throws: `CollectiveError.failed`.
     public init(asked: Int, communicator: Communicator) throws {
         let cores = Processors.allowedCores ?? Array(0..<Processors.available)

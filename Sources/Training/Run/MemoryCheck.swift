@@ -10,7 +10,8 @@ public struct MemoryCheck {
     /// Whether there is memory for the copy that checkpoints are written from while training goes on.
     let hasRoomForCopy: Bool
 
-    /// - Throws: `UserError(.usage)` with the estimate and the largest batch and block that fit, when this one does not.
+    /// - Throws: `UserError(.usage)` with the estimate and the largest batch and block that fit, when this one does
+    ///   not.
     public init(
         model: GPTConfiguration,
         training: TrainingConfiguration,
@@ -60,8 +61,8 @@ public struct MemoryCheck {
         return best
     }
 
-    /// Sizes to try, the largest first: every one below 64, then multiples of 16, of 256, and so on, so that there are never
-    /// many. Memory does not simply grow with either size, as a micro-batch is cut evenly into chunks.
+    /// Sizes to try, the largest first: every one below 64, then multiples of 16, of 256, and so on, so that there are
+    /// never many. Memory does not simply grow with either size, as a micro-batch is cut evenly into chunks.
     private static func descending(from largest: Int) -> some Sequence<Int> {
         sequence(state: largest) { size -> Int? in
             guard size > 0 else { return nil }

@@ -12,8 +12,8 @@ public struct MemoryPlan: Equatable, Sendable {
     public let sampling: Int
     /// Pages of token files that stay with the process: files that are checked as a whole when they are opened.
     public let data: Int
-    /// The copy of parameters and optimizer state that rank 0 writes checkpoints from while training goes on. Taken where there is
-    /// room, so not part of `total`.
+    /// The copy of parameters and optimizer state that rank 0 writes checkpoints from while training goes on. Taken
+    /// where there is room, so not part of `total`.
     public let checkpointCopy: Int
     /// The program itself, with its libraries and the stacks and buffers of its threads.
     public let program: Int

@@ -1,7 +1,7 @@
 /// What a run knows of its evaluations and checkpoints.
 ///
-/// The best loss counts from the evaluation on, and is taken back when the checkpoint of that evaluation cannot be saved:
-/// a best that is not on disk must not be the one to beat.
+/// The best loss counts from the evaluation on, and is taken back when the checkpoint of that evaluation cannot be
+/// saved: a best that is not on disk must not be the one to beat.
 struct RunLedger {
     /// The iteration of the newest checkpoint.
     private(set) var lastSaved: Int?

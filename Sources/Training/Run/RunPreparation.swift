@@ -6,8 +6,8 @@ import Transformer
 
 /// Prepares a run in stages. Everything that can be refused is refused here, before anything long begins.
 ///
-/// The order matters: ranks agree before one of them reads or writes, options are settled before memory is reserved, and
-/// the folder of a run that is to be replaced is touched only when nothing but the model is left to make.
+/// The order matters: ranks agree before one of them reads or writes, options are settled before memory is reserved,
+/// and the folder of a run that is to be replaced is touched only when nothing but the model is left to make.
 struct RunPreparation {
     let asked: ResolvedConfiguration
     let dataset: Dataset
@@ -196,7 +196,8 @@ struct RunPreparation {
 
     private func makeTrace(_ plan: Plan) throws -> StepTrace? {
         let values = plan.values
-        // The run's own folder may not be there yet, and is where a trace may well lie; any other folder has to be there.
+        // The run's own folder may not be there yet, and is where a trace may well lie; any other folder has to be
+        // there.
         if !resumes, !values.evalOnly, !values.profile.isEmpty, FileSystem.folder(of: values.profile) == values.outDir {
             try FileSystem.createFolder(values.outDir)
         }

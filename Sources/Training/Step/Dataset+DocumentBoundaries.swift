@@ -3,7 +3,7 @@ import Text
 import Transformer
 
 extension Dataset {
-    /// What `document_mask` keeps attention within.
+    /// The document boundaries that attention does not cross with `document_mask`.
     ///
     /// - Throws: `UserError(.usage)` when no token is known to end a document.
     public func documentBoundaries() throws -> DocumentBoundaries {

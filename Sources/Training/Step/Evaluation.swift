@@ -3,31 +3,31 @@ import Compute
 import Text
 import Transformer
 
-/// Mean losses of both splits in nats a token, and the least that any predictor can have on the same tokens where that is known.
+/// Mean losses of both splits in nats per token, and the lowest loss that any predictor can reach on the same tokens if
+/// it is known.
 public struct EvaluationLosses: Equatable, Sendable {
     /// Mean over the tokens of the split's batches, in nats.
     public var train: Double
     /// As `train`, of the validation split.
     public var validation: Double
-    /// The least that is possible, in nats a token; nil for other text than the demo corpus, and for ranks other than
-    /// 0.
+    /// The lowest loss that is possible, in nats per token. Known on rank 0, and for the demo corpus only.
     public var trainOptimum: Double?
     /// As `trainOptimum`, of the validation split.
     public var validationOptimum: Double?
-    /// The losses by the bytes of text, where these are known: they compare over tokenizers.
+    /// The loss in bits per byte of text, which compares between tokenizers; nil if the number of bytes is not known.
     public var trainBitsPerByte: Double?
     /// As `trainBitsPerByte`, of the validation split.
     public var validationBitsPerByte: Double?
 }
 
-/// Estimates the loss of both splits on batches that are the same at every evaluation, so that figures compare.
+/// Estimates the loss of both splits, on the same batches at every evaluation.
 ///
-/// The batches are a function of the data and the seed; training draws from another stream, so that evaluating more or
-/// less often changes no other figure of a run.
+/// The batches are a function of the data and the seed. Training draws from another stream, so how often a run
+/// evaluates changes no other figure.
 public final class Evaluation {
     private struct Batches {
         let sampler: BatchSampler
-        /// Bytes of text that a token stands for on average.
+        /// Mean bytes of text per token.
         let bytesPerToken: Double?
         var optimum: Double?
     }
@@ -40,8 +40,8 @@ public final class Evaluation {
     private var targets: [Int32] = []
 
     /// - Parameters:
-    ///   - batchCount: batches of each split.
-    ///   - boundaries: between documents, which attention then does not cross.
+    ///   - batchCount: batches per split.
+    ///   - boundaries: the document boundaries that attention does not cross; nil for none.
     /// - Throws: `UserError(.usage)` when the block size is longer than the data.
     public init(
         dataset: Dataset,
@@ -73,14 +73,14 @@ public final class Evaluation {
         splits.values.reduce(0) { $0 + batchCount * $1.sampler.sequencesPerStep * $1.sampler.blockSize }
     }
 
-    /// The batches of both splits are dealt to the ranks in turn, or to rank 0 alone; every rank returns the same figures, which
-    /// do not depend on the number of ranks.
+    /// The mean losses of a model. Ranks take batches in turn, or rank 0 takes all; every rank returns the same losses,
+    /// which do not depend on the number of ranks.
     ///
     /// - Parameters:
-    ///   - progress: told the share of this rank's batches that is done.
-    ///   - isCancelled: asked before each batch; one rank that is cancelled cancels all.
-    /// - Returns: nil when it was cancelled.
-    /// - Throws: `UserError(.data)` when an id is not of the vocabulary; `CollectiveError` when a rank is lost.
+    ///   - progress: called with the share of this rank's batches that is done.
+    ///   - isCancelled: called before each batch. If it returns true on one rank, all ranks stop.
+    /// - Returns: nil if a rank was cancelled.
+    /// - Throws: `UserError(.data)` when a token id is not in the vocabulary; `CollectiveError` when a rank is lost.
     public func losses(
         of model: GPT,
         communicator: Communicator = Communicator(),

@@ -1,23 +1,23 @@
 import Text
 import Transformer
 
-/// The loss of a whole split: blocks of the block size without overlap, in order, each target scored once.
+/// The loss of a whole split, cut into blocks of the block size that do not overlap: each target is scored once.
 public struct SplitLoss: Equatable, Sendable {
-    /// Mean in nats a token.
+    /// Mean in nats per token.
     public var loss: Double
     /// Tokens that were predicted: a multiple of the block size.
     public var tokens: Int
-    /// The least that any predictor can have on the same tokens, where that is known.
+    /// The lowest loss that any predictor can reach on the same tokens, in nats per token; nil if it is not known.
     public var optimum: Double?
     /// Standard error of `loss - optimum`, from the differences of batches of blocks; nil for fewer than two.
     public var standardError: Double?
-    /// The loss by the bytes of text, where these are known.
+    /// The loss in bits per byte of text; nil if the number of bytes is not known.
     public var bitsPerByte: Double?
 
     /// - Parameters:
     ///   - batchSize: blocks in one pass through the model; changes nothing but speed.
-    ///   - boundaries: between documents, which attention then does not cross.
-    ///   - progress: told the share that is done.
+    ///   - boundaries: the document boundaries that attention does not cross; nil for none.
+    ///   - progress: called with the share that is done.
     /// - Throws: `UserError(.usage)` when the model's block size is longer than the split.
     public init(
         of model: GPT,

@@ -3,21 +3,21 @@ import Compute
 import Text
 import Transformer
 
-/// One update of the parameters from the gradient of a whole step: accumulation, clipping, and the optimizer.
+/// Makes one update of the parameters: accumulates the gradient of a step, clips it, and calls the optimizer.
 ///
-/// The sequences of a step are numbered over all its micro-batches and dealt to the ranks in order. Which rank and micro-batch
-/// a sequence falls into changes neither its text nor its dropout, and the loss is the mean over all tokens of all of them:
+/// The sequences of a step are numbered over all its micro-batches, and ranks take consecutive ones. A sequence has the
+/// same text and dropout on any rank and in any micro-batch, and the loss is the mean over all tokens of the step. So
 /// any number of ranks trains on the same batch, with the same weight for each token.
 public final class TrainingStep {
-    /// What an update was made from; the same on every rank.
+    /// The figures of an update; the same on every rank.
     public struct Result {
         /// Mean over all tokens of the step, before the update, in nats.
         public let loss: Double
         /// Norm of the whole gradient, before clipping.
         public let gradientNorm: Double
-        /// That of this update.
+        /// The learning rate of this update.
         public let learningRate: Double
-        /// Whether a rank was asked to stop: every rank has the same answer.
+        /// Whether any rank was asked to stop.
         public let stops: Bool
     }
 
@@ -39,8 +39,8 @@ public final class TrainingStep {
     private var targets: [Int32] = []
 
     /// - Parameters:
-    ///   - boundaries: between documents, which attention then does not cross.
-    ///   - communicator: of at most as many ranks as the step has sequences.
+    ///   - boundaries: the document boundaries that attention does not cross; nil for none.
+    ///   - communicator: has at most as many ranks as the step has sequences.
     public init(
         model: GPT,
         optimizer: Optimizer,
@@ -66,7 +66,7 @@ public final class TrainingStep {
         share = Self.share(of: sampler.sequencesPerStep, rank: communicator.rank, worldSize: communicator.worldSize)
     }
 
-    /// The sequences of a step that a rank computes: consecutive ones, as evenly as can be.
+    /// The sequences of a step that a rank computes: consecutive, and as many as other ranks have or one more.
     static func share(of sequences: Int, rank: Int, worldSize: Int) -> Range<Int> {
         sequences * rank / worldSize..<sequences * (rank + 1) / worldSize
     }
@@ -75,10 +75,10 @@ public final class TrainingStep {
     public var sequences: Int { share.count }
 
     /// - Parameters:
-    ///   - stopRequested: whether this rank was asked to stop; asked once, at the end of the step.
-    ///   - progress: told how many of this rank's sequences are done.
+    ///   - stopRequested: whether this rank was asked to stop; called once, at the end of the step.
+    ///   - progress: called with the number of this rank's sequences that are done.
     /// - Throws: `NonFinite` before anything is changed when loss or gradient are not finite, on every rank;
-    ///   `UserError(.data)` when the data hold an id beyond the vocabulary; `CollectiveError.failed`.
+    ///   `UserError(.data)` when the data have a token id beyond the vocabulary; `CollectiveError.failed`.
     public func update(
         _ iteration: Int,
         stopRequested: () -> Bool = { false },
@@ -112,7 +112,8 @@ public final class TrainingStep {
         return (all.reduce(0) { $0 + $1[0] } / Double(tokenCount), all.contains { $0[1] > 0 })
     }
 
-    /// Leaves this rank's part of the gradient of the step's mean loss in the model, and returns the sum of its losses.
+    /// Computes this rank's part of the gradient of the step's mean loss, in the model, and returns the sum of its
+    /// losses.
     private func accumulate(_ iteration: Int, progress: (Int) -> Void) throws -> Double {
         model.zeroGradients()
         var sum = 0.0
@@ -139,15 +140,15 @@ public final class TrainingStep {
         return sum
     }
 
-    /// A loss or gradient that no update can follow.
+    /// The loss or the gradient is infinite or not a number, so no update was made.
     public struct NonFinite: Error {
         /// Counted from 0: the update that was not made.
         public let iteration: Int
-        /// Mean over all tokens of the step, in nats; may be infinite or no number.
+        /// Mean over all tokens of the step, in nats; may be infinite or not a number.
         public let loss: Double
-        /// That of the update that was not made.
+        /// The learning rate of the update that was not made.
         public let learningRate: Double
-        /// Norm of the whole gradient, before clipping; may be infinite or no number.
+        /// Norm of the whole gradient, before clipping; may be infinite or not a number.
         public let gradientNorm: Double
     }
 }
