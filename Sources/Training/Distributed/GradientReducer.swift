@@ -8,14 +8,18 @@ import Compute
 final class GradientReducer {
     private let communicator: Communicator
     private let gradients: UnsafeMutablePointer<Float>
+    private let owner: AnyObject
     private let buckets: [Range<Int>]
     /// Buckets that have started in this step.
     private var started = 0
 
-    /// - Parameter bucketBytes: most bytes of a bucket; rounded to what gives all ranks the same share.
-    init(communicator: Communicator, gradients: borrowing FloatBuffer, bucketBytes: Int) {
+    /// - Parameters:
+    ///   - owner: the object that holds `gradients`.
+    ///   - bucketBytes: most bytes of a bucket; rounded to what gives all ranks the same share.
+    init(communicator: Communicator, gradients: borrowing FloatBuffer, owner: AnyObject, bucketBytes: Int) {
         self.communicator = communicator
         self.gradients = gradients.base
+        self.owner = owner
         let length = communicator.bucketLength(atMost: bucketBytes / MemoryLayout<Float>.stride)
         let count = gradients.count
         buckets = stride(from: 0, to: count, by: length).map { $0..<min($0 + length, count) }.reversed()
@@ -24,7 +28,7 @@ final class GradientReducer {
     /// To be told that the gradient is complete from `index` on.
     func finished(from index: Int) {
         while started < buckets.count, buckets[started].lowerBound >= index {
-            communicator.startAllReduce(gradients, range: buckets[started])
+            communicator.startAllReduce(unsafe: gradients, range: buckets[started], owner: owner)
             started += 1
         }
     }

@@ -12,10 +12,11 @@ struct Replicas {
     /// - Throws: `JobError` when they differ afterwards; `CollectiveError.failed`.
     func spread(_ model: GPT, _ optimizer: AdamW, moments: Bool) throws {
         guard communicator.worldSize > 1 else { return }
-        try communicator.broadcast(UnsafeMutableRawBufferPointer(model.parameters.elements))
+        try communicator.broadcast(unsafe: UnsafeMutableRawBufferPointer(model.parameters.elements), owner: model)
         if moments {
-            try communicator.broadcast(UnsafeMutableRawBufferPointer(optimizer.firstMoments.elements))
-            try communicator.broadcast(UnsafeMutableRawBufferPointer(optimizer.secondMoments.elements))
+            for values in [optimizer.firstMoments.elements, optimizer.secondMoments.elements] {
+                try communicator.broadcast(unsafe: UnsafeMutableRawBufferPointer(values), owner: optimizer)
+            }
         }
         try check(model, at: "the start")
     }

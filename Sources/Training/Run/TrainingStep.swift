@@ -62,6 +62,7 @@ public final class TrainingStep {
         reducer = GradientReducer(
             communicator: communicator,
             gradients: model.gradients,
+            owner: model,
             bucketBytes: configuration.bucketMegabytes * 1_000_000
         )
         share = Self.share(of: sampler.sequencesPerStep, rank: communicator.rank, worldSize: communicator.worldSize)
