@@ -100,7 +100,7 @@ let package = Package(
         .executableTarget(name: "stream-text", dependencies: ["Interchange", "Text", "Transformer", "Compute"]),
         .target(name: "TestSupport", dependencies: ["Collectives", "Formats"], path: "Tests/TestSupport"),
         .testTarget(name: "ReferenceGPTTests", dependencies: ["ReferenceGPT"]),
-        .testTarget(name: "ComputeTests", dependencies: ["Compute", "CVectorKernels"]),
+        .testTarget(name: "ComputeTests", dependencies: ["Compute", "CVectorKernels", "Collectives"]),
         .testTarget(
             name: "TransformerTests",
             dependencies: ["Transformer", "Compute", "ReferenceGPT", "TestSupport"]

@@ -129,7 +129,8 @@ public enum MatrixProduct {
                 n,
                 k,
                 scale,
-                keep
+                keep,
+                ProductScratch.ofThread
             )
         }
     }

@@ -159,8 +159,8 @@ public final class WorkerPool: @unchecked Sendable {
         var attributes = pthread_attr_t()
         pthread_attr_init(&attributes)
         defer { pthread_attr_destroy(&attributes) }
-        // A matrix product packs on the stack; some systems give a thread no more than its size.
-        pthread_attr_setstacksize(&attributes, 4 << 20)
+        // Tasks need less than 128 KB, which is all that Musl gives a thread; 512 KB is what macOS gives it.
+        pthread_attr_setstacksize(&attributes, 512 << 10)
         #if canImport(Darwin)
             var thread: pthread_t?
             let failure = pthread_create(

@@ -13,11 +13,12 @@ package final class SystemThread {
     private let thread: pthread_t
     private var isJoined = false
 
-    package init(_ body: @escaping @Sendable () -> Void) {
+    /// - Parameter stackSize: in bytes. 512 KB is what macOS gives a thread, and several times what a rank that trains needs.
+    package init(stackSize: Int = 512 << 10, _ body: @escaping @Sendable () -> Void) {
         let start = Unmanaged.passRetained(Start(body)).toOpaque()
         var attributes = pthread_attr_t()
         pthread_attr_init(&attributes)
-        pthread_attr_setstacksize(&attributes, 1 << 20)
+        pthread_attr_setstacksize(&attributes, stackSize)
         defer { pthread_attr_destroy(&attributes) }
         #if canImport(Darwin)
             var thread: pthread_t?
