@@ -20,6 +20,7 @@ let package = Package(
         .library(name: "Compute", targets: ["Compute"]),
         .library(name: "Collectives", targets: ["Collectives"]),
         .library(name: "Formats", targets: ["Formats"]),
+        .library(name: "Platform", targets: ["Platform"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -32,17 +33,22 @@ let package = Package(
             pkgConfig: "openblas",
             providers: [.apt(["libopenblas-dev"]), .brew(["openblas"])]
         ),
+        .target(name: "Platform"),
         .target(name: "CVectorKernels", cSettings: optimizedC),
         .target(
             name: "Compute",
             dependencies: [
-                "CVectorKernels",
+                "CVectorKernels", "Platform",
                 .target(name: "COpenBLAS", condition: .when(platforms: [.linux])),
             ],
             swiftSettings: optimizedSwift
         ),
-        .target(name: "Transformer", dependencies: ["Compute", "CVectorKernels"], swiftSettings: optimizedSwift),
-        .target(name: "ReferenceGPT", swiftSettings: optimizedSwift),
+        .target(
+            name: "Transformer",
+            dependencies: ["Compute", "CVectorKernels", "Platform"],
+            swiftSettings: optimizedSwift
+        ),
+        .target(name: "ReferenceGPT", dependencies: ["Platform"], swiftSettings: optimizedSwift),
         .systemLibrary(
             name: "CMPI",
             pkgConfig: "ompi-c",
@@ -51,32 +57,41 @@ let package = Package(
         .target(name: "CMPIShim", dependencies: ["CMPI"]),
         .target(
             name: "Collectives",
-            dependencies: ["CMPIShim", "CVectorKernels", .product(name: "Crypto", package: "swift-crypto")],
+            dependencies: [
+                "CMPIShim", "CVectorKernels", "Platform", .product(name: "Crypto", package: "swift-crypto"),
+            ],
             swiftSettings: optimizedSwift
         ),
-        .target(name: "Formats", dependencies: ["CVectorKernels", .product(name: "Crypto", package: "swift-crypto")]),
-        .target(name: "Supervision", dependencies: ["Formats"]),
+        .target(
+            name: "Formats",
+            dependencies: ["CVectorKernels", "Platform", .product(name: "Crypto", package: "swift-crypto")]
+        ),
+        .target(name: "Supervision", dependencies: ["Platform"]),
         .systemLibrary(
             name: "CArchive",
             pkgConfig: "libarchive",
             providers: [.apt(["libarchive-dev"]), .brew(["libarchive"])]
         ),
         .target(name: "CArchiveShim", dependencies: ["CArchive"]),
-        .target(name: "Text", dependencies: ["CArchiveShim", "Compute", "Formats"], swiftSettings: optimizedSwift),
         .target(
-            name: "Training",
-            dependencies: ["Transformer", "Text", "Collectives", "Compute", "Formats"],
+            name: "Text",
+            dependencies: ["CArchiveShim", "Compute", "Formats", "Platform"],
             swiftSettings: optimizedSwift
         ),
-        .target(name: "Interchange", dependencies: ["Transformer", "Text", "Compute", "Formats"]),
+        .target(
+            name: "Training",
+            dependencies: ["Transformer", "Text", "Collectives", "Compute", "Formats", "Platform"],
+            swiftSettings: optimizedSwift
+        ),
+        .target(name: "Interchange", dependencies: ["Transformer", "Text", "Compute", "Formats", "Platform"]),
         .target(
             name: "Performance",
-            dependencies: ["Collectives", "Training", "Transformer", "Text", "Compute", "Formats"],
+            dependencies: ["Collectives", "Training", "Transformer", "Text", "Compute", "Formats", "Platform"],
             swiftSettings: optimizedSwift
         ),
         .target(
             name: "Insight",
-            dependencies: ["Training", "Interchange", "Transformer", "Text", "Compute", "Formats"],
+            dependencies: ["Training", "Interchange", "Transformer", "Text", "Compute", "Formats", "Platform"],
             // Style and scripts of the pages stand in the program, which then needs no files beside it.
             resources: [
                 .embedInCode("Page/page.css"), .embedInCode("Page/page.js"), .embedInCode("Report/report.js"),
@@ -90,53 +105,60 @@ let package = Package(
             name: "ddp-train",
             dependencies: [
                 "Insight", "Performance", "Training", "Supervision", "Interchange", "Transformer", "Text",
-                "Collectives",
-                "Compute", "Formats",
+                "Collectives", "Compute", "Formats", "Platform",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             plugins: ["BuildCommit"]
         ),
         .plugin(name: "BuildCommit", capability: .buildTool(), path: "Sources/BuildCommit"),
-        .executableTarget(name: "stream-text", dependencies: ["Interchange", "Text", "Transformer", "Compute"]),
-        .target(name: "TestSupport", dependencies: ["Collectives", "Formats"], path: "Tests/TestSupport"),
+        .executableTarget(
+            name: "stream-text",
+            dependencies: ["Interchange", "Text", "Transformer", "Compute", "Platform"]
+        ),
+        .target(name: "TestSupport", dependencies: ["Collectives", "Formats", "Platform"], path: "Tests/TestSupport"),
         .testTarget(name: "ReferenceGPTTests", dependencies: ["ReferenceGPT"]),
-        .testTarget(name: "ComputeTests", dependencies: ["Compute", "CVectorKernels", "Collectives"]),
+        .testTarget(name: "ComputeTests", dependencies: ["Compute", "CVectorKernels", "Platform"]),
         .testTarget(
             name: "TransformerTests",
-            dependencies: ["Transformer", "Compute", "ReferenceGPT", "TestSupport"]
+            dependencies: ["Transformer", "Compute", "ReferenceGPT", "Platform", "TestSupport"]
         ),
         .testTarget(
             name: "CollectivesTests",
-            dependencies: ["Collectives", "CMPIShim", "CVectorKernels", "TestSupport"],
+            dependencies: ["Collectives", "CMPIShim", "CVectorKernels", "Platform", "TestSupport"],
             swiftSettings: optimizedSwift
         ),
-        .testTarget(name: "SupervisionTests", dependencies: ["Supervision", "Formats", "TestSupport"]),
-        .testTarget(name: "FormatsTests", dependencies: ["Formats", "TestSupport"]),
-        .testTarget(name: "TextTests", dependencies: ["Text", "Compute", "Formats", "TestSupport"]),
+        .testTarget(name: "SupervisionTests", dependencies: ["Supervision", "Platform", "TestSupport"]),
+        .testTarget(name: "PlatformTests", dependencies: ["Platform", "TestSupport"]),
+        .testTarget(name: "FormatsTests", dependencies: ["Formats", "Platform", "TestSupport"]),
+        .testTarget(name: "TextTests", dependencies: ["Text", "Compute", "Formats", "Platform", "TestSupport"]),
         .testTarget(
             name: "TrainingTests",
-            dependencies: ["Training", "Transformer", "Text", "Collectives", "Formats", "Compute", "TestSupport"]
+            dependencies: [
+                "Training", "Transformer", "Text", "Collectives", "Formats", "Compute", "Platform", "TestSupport",
+            ]
         ),
         .testTarget(
             name: "InterchangeTests",
-            dependencies: ["Interchange", "Transformer", "Text", "Formats", "Compute", "TestSupport"]
+            dependencies: ["Interchange", "Transformer", "Text", "Formats", "Compute", "Platform", "TestSupport"]
         ),
         .testTarget(
             name: "InsightTests",
             dependencies: [
-                "Insight", "Interchange", "Training", "Transformer", "Text", "Compute", "Formats", "TestSupport",
+                "Insight", "Interchange", "Training", "Transformer", "Text", "Compute", "Formats", "Platform",
+                "TestSupport",
             ]
         ),
         .testTarget(
             name: "PerformanceTests",
             dependencies: [
-                "Performance", "Collectives", "Training", "Transformer", "Text", "Compute", "Formats", "TestSupport",
+                "Performance", "Collectives", "Training", "Transformer", "Text", "Compute", "Formats", "Platform",
+                "TestSupport",
             ]
         ),
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
-                "ddp-train", "stream-text", "Training", "Formats", "TestSupport",
+                "ddp-train", "stream-text", "Training", "Formats", "Platform", "TestSupport",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             exclude: ["Snapshots"]

@@ -1,4 +1,5 @@
 import CVectorKernels
+import Platform
 
 /// The one thread that uses a transport: it carries out what it is given, in order, until something fails.
 ///

@@ -1,10 +1,4 @@
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
+import Platform
 
 /// Jobs whose ranks are threads of one process, for tests.
 extension Communicator {
@@ -36,11 +30,7 @@ extension Communicator {
 
     static func socketPair() -> (Int32, Int32) {
         var pair: [Int32] = [0, 0]
-        #if canImport(Glibc)
-            let made = socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &pair)
-        #else
-            let made = socketpair(AF_UNIX, SOCK_STREAM, 0, &pair)
-        #endif
+        let made = socketpair(AF_UNIX, SystemSocket.stream, 0, &pair)
         precondition(made == 0, "socketpair failed: \(errorText(errno))")
         return (pair[0], pair[1])
     }

@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import Platform
 
 /// What a random number is drawn for. Streams never share numbers, so adding a draw to one changes no other.
 public enum RandomStream: UInt8, Sendable {

@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import Platform
 
 /// The one owner of a piece of 64-byte aligned float memory, zeroed at creation and freed with its owner.
 ///

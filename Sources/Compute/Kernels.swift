@@ -1,11 +1,6 @@
 import CVectorKernels
+import Platform
 import Synchronization
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    import Darwin
-#endif
 
 /// The vector loops of the instruction set chosen for this process (see CVectorKernels.h for what each one computes).
 public enum Kernels {

@@ -1,15 +1,10 @@
 import CVectorKernels
+import Platform
 
 #if canImport(Accelerate)
     import Accelerate
 #else
     import COpenBLAS
-#endif
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    import Darwin
 #endif
 
 /// How a matrix enters a product.
@@ -35,7 +30,7 @@ public enum MatrixProduct {
 
     /// What DDP_TRAIN_GEMM asks for; nil when it is not set, or empty.
     private static var request: String? {
-        getenv("DDP_TRAIN_GEMM").map { String(cString: $0) }.flatMap { $0.isEmpty ? nil : $0 }
+        ProcessEnvironment.value("DDP_TRAIN_GEMM").flatMap { $0.isEmpty ? nil : $0 }
     }
 
     /// What is wrong with DDP_TRAIN_GEMM and what it may be; nil when nothing is.

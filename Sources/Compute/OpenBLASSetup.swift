@@ -1,6 +1,6 @@
 #if !canImport(Accelerate)
     import COpenBLAS
-    import Glibc
+    import Platform
 
     /// Brings OpenBLAS into the state that the worker pool needs.
     enum OpenBLASSetup {

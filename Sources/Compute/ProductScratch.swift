@@ -1,10 +1,5 @@
 import CVectorKernels
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import Platform
 
 /// The memory into which a matrix product packs its factors: up to 930 KB, too much for the stack of a thread.
 ///

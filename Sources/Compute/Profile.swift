@@ -1,11 +1,6 @@
 import CVectorKernels
+import Platform
 import Synchronization
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    import Darwin
-#endif
 
 /// Records where the time of a pool's workers goes, while a closure runs.
 ///

@@ -1,11 +1,6 @@
 import CVectorKernels
+import Platform
 import Synchronization
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    import Darwin
-#endif
 
 /// Threads that carry out the tasks of one phase together; the caller is one of them.
 ///
@@ -26,7 +21,7 @@ public final class WorkerPool: @unchecked Sendable {
     private var job: Job?
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
     private let condition: UnsafeMutablePointer<pthread_cond_t>
-    private var threads: [pthread_t] = []
+    private var threads: [SystemThread] = []
 
     /// The one place where a closure crosses threads: `run` outlives every use of it.
     private struct Job: @unchecked Sendable {
@@ -52,7 +47,7 @@ public final class WorkerPool: @unchecked Sendable {
     deinit {
         stopping.store(true, ordering: .sequentiallyConsistent)
         wakeSleepers()
-        for thread in threads { pthread_join(thread, nil) }
+        for thread in threads { thread.join() }
         pthread_mutex_destroy(mutex)
         pthread_cond_destroy(condition)
         mutex.deallocate()
@@ -146,49 +141,7 @@ public final class WorkerPool: @unchecked Sendable {
     }
 
     /// Threads hold the pool unretained: `deinit` joins them before its memory goes.
-    private func startThread(_ worker: Int) -> pthread_t {
-        final class Start {
-            unowned(unsafe) let pool: WorkerPool
-            let worker: Int
-            init(pool: WorkerPool, worker: Int) {
-                self.pool = pool
-                self.worker = worker
-            }
-        }
-        let start = Unmanaged.passRetained(Start(pool: self, worker: worker)).toOpaque()
-        var attributes = pthread_attr_t()
-        pthread_attr_init(&attributes)
-        defer { pthread_attr_destroy(&attributes) }
-        // Tasks need less than 128 KB, which is all that Musl gives a thread; 512 KB is what macOS gives it.
-        pthread_attr_setstacksize(&attributes, 512 << 10)
-        #if canImport(Darwin)
-            var thread: pthread_t?
-            let failure = pthread_create(
-                &thread,
-                &attributes,
-                { argument in
-                    let start = Unmanaged<Start>.fromOpaque(argument).takeRetainedValue()
-                    start.pool.work(as: start.worker)
-                    return nil
-                },
-                start
-            )
-            precondition(failure == 0, "pthread_create failed with \(failure)")
-            return thread!
-        #else
-            var thread = pthread_t()
-            let failure = pthread_create(
-                &thread,
-                &attributes,
-                { argument in
-                    let start = Unmanaged<Start>.fromOpaque(argument!).takeRetainedValue()
-                    start.pool.work(as: start.worker)
-                    return nil
-                },
-                start
-            )
-            precondition(failure == 0, "pthread_create failed with \(failure)")
-            return thread
-        #endif
+    private func startThread(_ worker: Int) -> SystemThread {
+        SystemThread(blocking: .inherited) { [unowned(unsafe) self] in work(as: worker) }
     }
 }

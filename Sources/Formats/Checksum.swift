@@ -1,13 +1,6 @@
 import CVectorKernels
 import Crypto
-
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
+import Platform
 
 /// SHA-256 as 64 lowercase hexadecimal digits, and CRC-32C where speed counts and nobody means harm.
 public enum Checksum {

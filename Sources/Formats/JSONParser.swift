@@ -1,3 +1,5 @@
+import Platform
+
 /// Why a text is not JSON, and where.
 public struct JSONError: Error, Equatable, CustomStringConvertible, Sendable {
     /// In words that go before "at byte 12".

@@ -1,3 +1,5 @@
+import Platform
+
 /// A JSON document (RFC 8259) whose objects keep the order of their members.
 ///
 /// Foundation's parsers drop the order and the second of two members with one name; the formats read here need both.

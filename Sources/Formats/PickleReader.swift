@@ -1,3 +1,5 @@
+import Platform
+
 /// A value that a pickle can hold without running code.
 public enum PickleValue: Equatable, Sendable {
     // The last three are met in files of PyTorch only: see `TorchFile`.

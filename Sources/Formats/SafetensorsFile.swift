@@ -1,3 +1,5 @@
+import Platform
+
 /// A safetensors file, mapped: tensors by name, with every rule of the format checked when it is opened.
 ///
 /// Layout: u64 header length, JSON header, data. The header holds `"name":{"dtype":"F32","shape":[2,3],

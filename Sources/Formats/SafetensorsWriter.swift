@@ -1,3 +1,5 @@
+import Platform
+
 /// Writes safetensors files (the format: `SafetensorsFile`).
 public enum SafetensorsWriter {
     /// A tensor to write: its values are row-major and must be valid during the call.

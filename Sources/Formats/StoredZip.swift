@@ -1,3 +1,5 @@
+import Platform
+
 /// A zip archive whose entries are stored as they are, mapped: what torch.save writes.
 ///
 /// The directory at the end of the file counts, so that entries whose sizes stand in data descriptors behind them are

@@ -1,3 +1,5 @@
+import Platform
+
 /// A tensor of a file of PyTorch: where its elements lie among those of a storage.
 public struct TorchTensor: Equatable, Sendable {
     /// What the elements are.

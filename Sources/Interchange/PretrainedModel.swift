@@ -1,5 +1,6 @@
 import Compute
 import Formats
+import Platform
 import Transformer
 
 /// A GPT-2 in another tool's files: a folder or file of Hugging Face, a model file of llm.c, or nanoGPT's ckpt.pt.

@@ -1,8 +1,4 @@
-#if canImport(Darwin)
-    import Darwin
-#else
-    import Glibc
-#endif
+import Platform
 
 // The parts a GPT is made of, each with its backward pass right under it. ReferenceGPT.swift strings them together.
 //

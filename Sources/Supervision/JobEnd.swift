@@ -1,4 +1,4 @@
-import Formats
+import Platform
 
 /// How one start of all ranks ended.
 struct JobEnd {

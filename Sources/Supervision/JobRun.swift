@@ -1,12 +1,4 @@
-import Formats
-
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
+import Platform
 
 /// One start of all ranks, from the first process to the last one's end.
 ///
@@ -38,7 +30,7 @@ final class JobRun {
         patience = job.patience
         self.signals = signals
         // Two pipes a rank, and what is open anyway.
-        Descriptor.allow(2 * job.rankCount + 64)
+        OpenFileLimit.raise(to: 2 * job.rankCount + 64)
         let listener = try LoopbackListener()
         let environment = RankEnvironment(port: listener.port)
         let (readEnd, writeEnd) = try ChildProcess.makePipe(to: "ranks")

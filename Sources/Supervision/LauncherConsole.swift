@@ -1,12 +1,4 @@
-import Formats
-
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
+import Platform
 
 /// The launcher's own two streams, shared by all ranks line by line.
 struct LauncherConsole {
@@ -38,7 +30,7 @@ struct LauncherConsole {
             return
         }
         hasComplained = true
-        say("cannot write to standard output: \(String(cString: strerror(code))); what ranks print there is lost")
+        say("cannot write to standard output: \(errorText(code)); what ranks print there is lost")
     }
 
     /// Writes all that waits, unless a signal comes.

@@ -1,12 +1,4 @@
-import Formats
-
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
+import Platform
 
 /// A socket that listens on a free port of 127.0.0.1. Made here and inherited by rank 0, so that nobody can take the
 /// port in between.
@@ -21,12 +13,7 @@ struct LoopbackListener: ~Copyable {
     deinit { close(descriptor) }
 
     private static func open() throws -> (descriptor: Int32, port: UInt16) {
-        #if canImport(Glibc)
-            let stream = Int32(SOCK_STREAM.rawValue)
-        #else
-            let stream = SOCK_STREAM
-        #endif
-        let opened = socket(AF_INET, stream, 0)
+        let opened = socket(AF_INET, SystemSocket.stream, 0)
         guard opened >= 0 else { throw failure(errno) }
         defer { close(opened) }
         var address = sockaddr_in()
@@ -46,6 +33,6 @@ struct LoopbackListener: ~Copyable {
     }
 
     private static func failure(_ code: Int32) -> UserError {
-        UserError(.other, "cannot listen on 127.0.0.1: \(String(cString: strerror(code)))")
+        UserError(.other, "cannot listen on 127.0.0.1: \(errorText(code))")
     }
 }

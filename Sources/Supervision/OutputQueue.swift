@@ -1,10 +1,4 @@
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
+import Platform
 
 /// Bytes on their way to a descriptor that may be slow: written when it is ready, so that nobody waits for it.
 struct OutputQueue {

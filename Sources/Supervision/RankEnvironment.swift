@@ -1,5 +1,3 @@
-import Formats
-
 /// What the ranks of one start find in their environment: who they are, and where and with which secret they meet.
 struct RankEnvironment {
     /// The descriptor of a pipe that hangs up when the launcher is gone.

@@ -1,13 +1,5 @@
-import Formats
+import Platform
 import Synchronization
-
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
 
 /// Signals as bytes that can be read among other things to wait for.
 public final class SignalPipe {

@@ -1,5 +1,6 @@
 import CVectorKernels
 import Compute
+import Platform
 
 /// The head and the loss: `logits = x wteᵀ` (wte is the token embedding, or `lm_head` where the head is not tied), loss =
 /// cross-entropy in nats.
@@ -317,9 +318,9 @@ struct OutputHead {
             var total: Float = 0
             for tile in 0..<tileCount {
                 let index = tile * rows + row
-                total += scratch.sums[index] * exponential(scratch.maxima[index] - largest)
+                total += scratch.sums[index] * expf(scratch.maxima[index] - largest)
             }
-            scratch.lse[row] = largest + logarithm(total)
+            scratch.lse[row] = largest + logf(total)
             loss += Double(scratch.lse[row]) - Double(scratch.logits[row, Int(targets[row])])
         }
         return loss

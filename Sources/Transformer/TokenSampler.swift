@@ -1,4 +1,5 @@
 import Compute
+import Platform
 
 /// How the next token is drawn from the model's logits.
 public struct SamplingOptions: Equatable, Sendable {
@@ -51,7 +52,7 @@ struct TokenSampler {
         }
         var candidates = candidates(logits, count: count)
         let largest = Double(candidates.reduce(-Float.infinity) { max($0, logits[$1]) })
-        var weights = candidates.map { realExponential((Double(logits[$0]) - largest) / options.temperature) }
+        var weights = candidates.map { exp((Double(logits[$0]) - largest) / options.temperature) }
         var total = weights.reduce(0, +)
         if let topP = options.topP, topP < 1 {
             var reached = 0.0

@@ -1,10 +1,4 @@
-import Formats
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import Platform
 
 /// What commands say: results on standard output, everything else on standard error.
 enum Console {

@@ -1,14 +1,8 @@
 import ArgumentParser
 import Collectives
 import Compute
-import Formats
+import Platform
 import Supervision
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    import Darwin
-#endif
 
 @main
 struct DDPTrain: ParsableCommand {

@@ -1,4 +1,4 @@
-import Formats
+import Platform
 import Text
 import Training
 

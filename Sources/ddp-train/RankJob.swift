@@ -1,13 +1,7 @@
 import ArgumentParser
 import Collectives
-import Formats
+import Platform
 import Training
-
-#if canImport(FoundationEssentials)
-    import FoundationEssentials
-#else
-    import Foundation
-#endif
 
 /// A command's part in the job that its launcher speaks of, and what becomes of its errors there.
 struct RankJob {
@@ -44,7 +38,7 @@ struct RankJob {
         try JobPlace.read(environment: environment, hostfile: hostfile(values)) == nil
     }
 
-    private static var environment: [String: String] { ProcessInfo.processInfo.environment }
+    private static var environment: [String: String] { ProcessEnvironment.variables }
 
     private static func hostfile(_ values: TrainingConfiguration) throws -> String? {
         values.hostfile.isEmpty ? nil : String(decoding: try FileSystem.read(values.hostfile), as: UTF8.self)

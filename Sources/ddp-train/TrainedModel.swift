@@ -1,6 +1,6 @@
 import Compute
-import Formats
 import Interchange
+import Platform
 import Text
 import Training
 import Transformer

@@ -3,14 +3,9 @@
 //     swift run stream-text out/checkpoints/best "To be"
 import Compute
 import Interchange
+import Platform
 import Text
 import Transformer
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    import Darwin
-#endif
 
 guard CommandLine.arguments.count == 3 else {
     print("usage: stream-text MODEL-FOLDER PROMPT")

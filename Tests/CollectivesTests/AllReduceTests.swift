@@ -1,5 +1,6 @@
 import CVectorKernels
 import Foundation
+import Platform
 import TestSupport
 import Testing
 
@@ -116,7 +117,7 @@ struct AllReduceTests {
                 guard count > 0 else { break }
                 if (position..<position + count).contains(byte) { buffer[byte - position] ^= 4 }
                 position += count
-                guard send(tapOut, buffer, count, SocketFlags.withoutSignal) == count else { break }
+                guard send(tapOut, buffer, count, SystemSocket.withoutSignal) == count else { break }
             }
             shutdown(tapOut, Int32(SHUT_RDWR))
             close(tapIn)

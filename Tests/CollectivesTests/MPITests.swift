@@ -1,5 +1,6 @@
 import CMPIShim
 import Foundation
+import Platform
 import Testing
 
 @testable import Collectives

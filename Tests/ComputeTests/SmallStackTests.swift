@@ -1,5 +1,5 @@
 import CVectorKernels
-import Collectives
+import Platform
 import Testing
 
 @testable import Compute

@@ -1,5 +1,5 @@
 import ArgumentParser
-import Formats
+import Platform
 import Testing
 import Training
 

@@ -5,25 +5,25 @@ import Testing
 @Suite("Arrows between targets")
 struct ArrowsTests {
     private static let arrows: [String: Set<String>] = [
-        "COpenBLAS": [], "CMPI": [], "CArchive": [], "CVectorKernels": [], "ReferenceGPT": [],
+        "Platform": [], "COpenBLAS": [], "CMPI": [], "CArchive": [], "CVectorKernels": [],
         "CMPIShim": ["CMPI"], "CArchiveShim": ["CArchive"],
-        "Compute": ["CVectorKernels", "COpenBLAS"],
-        "Formats": ["CVectorKernels"],
-        "Transformer": ["Compute", "CVectorKernels"],
-        "Text": ["Compute", "Formats", "CArchiveShim"],
-        "Collectives": ["CMPIShim", "CVectorKernels"],
-        "Supervision": ["Formats"],
-        "Training": ["Transformer", "Text", "Collectives", "Compute", "Formats"],
-        "Interchange": ["Transformer", "Text", "Compute", "Formats"],
-        "Performance": ["Training", "Collectives", "Transformer", "Text", "Compute", "Formats"],
-        "Insight": ["Training", "Interchange", "Transformer", "Text", "Compute", "Formats"],
+        "ReferenceGPT": ["Platform"],
+        "Compute": ["CVectorKernels", "COpenBLAS", "Platform"],
+        "Formats": ["CVectorKernels", "Platform"],
+        "Transformer": ["Compute", "CVectorKernels", "Platform"],
+        "Text": ["Compute", "Formats", "CArchiveShim", "Platform"],
+        "Collectives": ["CMPIShim", "CVectorKernels", "Platform"],
+        "Supervision": ["Platform"],
+        "Training": ["Transformer", "Text", "Collectives", "Compute", "Formats", "Platform"],
+        "Interchange": ["Transformer", "Text", "Compute", "Formats", "Platform"],
+        "Performance": ["Training", "Collectives", "Transformer", "Text", "Compute", "Formats", "Platform"],
+        "Insight": ["Training", "Interchange", "Transformer", "Text", "Compute", "Formats", "Platform"],
         // A plugin of the build, which writes the commit into ddp-train.
         "BuildCommit": [],
-        "stream-text": ["Interchange", "Text", "Transformer", "Compute"],
+        "stream-text": ["Interchange", "Text", "Transformer", "Compute", "Platform"],
         "ddp-train": [
             "Insight", "Performance", "Training", "Supervision", "Interchange", "Transformer", "Text", "Collectives",
-            "Compute",
-            "Formats",
+            "Compute", "Formats", "Platform",
         ],
     ]
 
@@ -58,8 +58,8 @@ struct ArrowsTests {
     }
 
     @Test(
-        "the numerical targets do without Foundation",
-        arguments: ["Transformer", "Compute", "Collectives", "Training"]
+        "the numerical targets and Platform do without Foundation",
+        arguments: ["Platform", "Transformer", "Compute", "Collectives", "Training"]
     )
     func foundation(target: String) throws {
         let folder = Self.sources.appendingPathComponent(target)

@@ -1,12 +1,7 @@
 import Foundation
+import Platform
 import TestSupport
 import Testing
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    import Darwin
-#endif
 
 /// A run is a function of its configuration: threads, interruptions and resumes change no bit of it.
 @Suite struct ReproducibilityTests {

@@ -1,4 +1,4 @@
-import Formats
+import Platform
 import TestSupport
 import Testing
 import Training

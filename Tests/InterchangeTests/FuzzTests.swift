@@ -2,6 +2,7 @@ import Compute
 import Formats
 import Foundation
 import Interchange
+import Platform
 import TestSupport
 import Testing
 import Transformer

@@ -1,5 +1,5 @@
-import Formats
 import Interchange
+import Platform
 import TestSupport
 import Testing
 import Text

@@ -1,6 +1,6 @@
 import Compute
-import Formats
 import Interchange
+import Platform
 import TestSupport
 import Testing
 import Text

@@ -1,6 +1,6 @@
-import Formats
 import Foundation
 import Interchange
+import Platform
 import TestSupport
 import Testing
 import Transformer

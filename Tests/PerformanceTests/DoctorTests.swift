@@ -1,6 +1,7 @@
 import Collectives
 import Formats
 import Foundation
+import Platform
 import TestSupport
 import Testing
 

@@ -1,5 +1,6 @@
 import Foundation
 import Formats
+import Platform
 import TestSupport
 import Testing
 import Training

@@ -1,5 +1,5 @@
 import Foundation
-import Formats
+import Platform
 import Testing
 
 @testable import Supervision

@@ -1,5 +1,6 @@
 import Collectives
 import Foundation
+import Platform
 
 /// Ranks as threads of the test's process.
 public enum RankThreads {

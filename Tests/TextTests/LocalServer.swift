@@ -1,13 +1,6 @@
 import Foundation
+import Platform
 import TestSupport
-
-#if canImport(Glibc)
-    import Glibc
-
-    private let stream = Int32(SOCK_STREAM.rawValue)
-#else
-    private let stream = SOCK_STREAM
-#endif
 
 /// A server of one file over HTTP on loopback that behaves as badly as it is told to, one answer after the other.
 final class LocalServer: @unchecked Sendable {
@@ -34,7 +27,7 @@ final class LocalServer: @unchecked Sendable {
     init(_ content: [UInt8], answers: [Answer]) throws {
         self.content = content
         self.answers = answers
-        let listener = socket(AF_INET, stream, 0)
+        let listener = socket(AF_INET, SystemSocket.stream, 0)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
@@ -108,7 +101,7 @@ final class LocalServer: @unchecked Sendable {
         var sent = 0
         while sent < bytes.count {
             let count = bytes[sent...].withUnsafeBytes {
-                send(connection, $0.baseAddress, $0.count, SocketFlags.withoutSignal)
+                send(connection, $0.baseAddress, $0.count, SystemSocket.withoutSignal)
             }
             guard count > 0 else { return }
             sent += count

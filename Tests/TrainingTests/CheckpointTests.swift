@@ -1,6 +1,7 @@
 import Compute
 import Formats
 import Foundation
+import Platform
 import TestSupport
 import Testing
 import Transformer

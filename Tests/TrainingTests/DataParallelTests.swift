@@ -1,6 +1,5 @@
 import Collectives
 import Compute
-import Formats
 import Foundation
 import TestSupport
 import Testing

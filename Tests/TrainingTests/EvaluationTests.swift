@@ -1,6 +1,6 @@
 import Compute
-import Formats
 import Foundation
+import Platform
 import Testing
 import Text
 import Transformer

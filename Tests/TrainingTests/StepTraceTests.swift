@@ -1,5 +1,6 @@
 import Formats
 import Foundation
+import Platform
 import Testing
 
 @testable import Training

@@ -1,5 +1,5 @@
-import Collectives
 import Formats
+import Platform
 import Testing
 import Text
 import Transformer

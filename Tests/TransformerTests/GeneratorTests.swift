@@ -1,3 +1,4 @@
+import Platform
 import Compute
 import Testing
 
@@ -115,7 +116,7 @@ struct GeneratorTests {
             return counts
         }
         func softmax(_ chosen: [Int], temperature: Double) -> [Double] {
-            let weights = (0..<5).map { chosen.contains($0) ? realExponential(Double(logits[$0]) / temperature) : 0 }
+            let weights = (0..<5).map { chosen.contains($0) ? exp(Double(logits[$0]) / temperature) : 0 }
             return weights.map { $0 / weights.reduce(0, +) }
         }
         var options = SamplingOptions(temperature: 1, topK: nil, allowedVocabulary: 5)

@@ -1,10 +1,4 @@
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
+import Platform
 
 /// One end of a control connection. Used by the control thread only; it never blocks.
 final class ControlConnection {
@@ -27,10 +21,7 @@ final class ControlConnection {
         _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK)
         // In a child process it would stay open when this rank is gone, and nobody would notice.
         _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
-        #if canImport(Darwin)
-            var on: Int32 = 1
-            setsockopt(descriptor, SOL_SOCKET, SO_NOSIGPIPE, &on, socklen_t(MemoryLayout<Int32>.size))
-        #endif
+        SystemSocket.silence(descriptor)
     }
 
     deinit { end() }
@@ -64,13 +55,7 @@ final class ControlConnection {
 
     func flush() {
         while isWriting {
-            #if canImport(Darwin)
-                let count = Darwin.send(descriptor, outgoing, outgoing.count, 0)
-            #elseif canImport(Musl)
-                let count = Musl.send(descriptor, outgoing, outgoing.count, Int32(MSG_NOSIGNAL))
-            #else
-                let count = Glibc.send(descriptor, outgoing, outgoing.count, Int32(MSG_NOSIGNAL))
-            #endif
+            let count = SystemSocket.send(outgoing, to: descriptor)
             if count >= 0 {
                 outgoing.removeFirst(count)
             } else if errno == EAGAIN || errno == EWOULDBLOCK {

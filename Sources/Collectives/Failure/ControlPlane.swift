@@ -1,10 +1,4 @@
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
+import Platform
 
 /// Sees to it that nobody hangs: one thread a rank, which tells the others that it lives and how far it is, and finds
 /// out when somebody else does not.

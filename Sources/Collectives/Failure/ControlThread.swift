@@ -1,10 +1,4 @@
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
+import Platform
 
 /// What the control thread does: sends heartbeats, reads, and decides, until the job has failed or all have left.
 final class ControlThread {

@@ -1,12 +1,5 @@
 import Crypto
-
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
+import Platform
 
 /// What the ranks of a job know and nobody else: connections are trusted only when both ends prove that they know it.
 public struct JobSecret: Sendable {

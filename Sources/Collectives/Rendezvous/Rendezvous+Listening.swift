@@ -1,10 +1,4 @@
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
+import Platform
 
 extension Rendezvous {
     /// A listening socket that the launcher opened for rank 0, so that nobody else can take the port in between.

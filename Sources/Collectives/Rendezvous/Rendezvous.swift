@@ -1,10 +1,4 @@
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
+import Platform
 
 /// The ranks of a job after they have met: who they are, and connections that both ends have proved to be theirs.
 struct Meeting {

@@ -1,10 +1,4 @@
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
+import Platform
 
 /// A socket of the system, non-blocking, closed at its end unless it is given away.
 final class Socket {
@@ -99,11 +93,7 @@ final class Socket {
     }
 
     private init(family: Int32) throws {
-        #if canImport(Glibc)
-            descriptor = socket(family, Int32(SOCK_STREAM.rawValue), 0)
-        #else
-            descriptor = socket(family, SOCK_STREAM, 0)
-        #endif
+        descriptor = socket(family, SystemSocket.stream, 0)
         guard descriptor >= 0 else { throw SocketError("cannot make a socket", errno) }
         _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
         _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK)
@@ -155,12 +145,8 @@ final class Socket {
     func write(_ bytes: [UInt8], by deadline: ContinuousClock.Instant) throws {
         var done = 0
         while done < bytes.count {
-            let sent = bytes.withUnsafeBytes { buffer in
-                #if canImport(Darwin)
-                    send(descriptor, buffer.baseAddress! + done, bytes.count - done, 0)
-                #else
-                    send(descriptor, buffer.baseAddress! + done, bytes.count - done, Int32(MSG_NOSIGNAL))
-                #endif
+            let sent = bytes.withUnsafeBytes {
+                send(descriptor, $0.baseAddress! + done, $0.count - done, SystemSocket.withoutSignal)
             }
             if sent >= 0 {
                 done += sent

@@ -1,10 +1,4 @@
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
+import Platform
 
 /// An IPv4 or IPv6 address with a port.
 struct SocketAddress: Equatable, Sendable, CustomStringConvertible {
@@ -61,11 +55,7 @@ struct SocketAddress: Equatable, Sendable, CustomStringConvertible {
     private static func lookUp(_ name: String, _ port: UInt16, numericOnly: Bool) -> [SocketAddress] {
         var hints = addrinfo()
         hints.ai_family = AF_UNSPEC
-        #if canImport(Glibc)
-            hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
-        #else
-            hints.ai_socktype = SOCK_STREAM
-        #endif
+        hints.ai_socktype = SystemSocket.stream
         if numericOnly { hints.ai_flags = AI_NUMERICHOST }
         var list: UnsafeMutablePointer<addrinfo>?
         guard getaddrinfo(name, String(port), &hints, &list) == 0 else { return [] }

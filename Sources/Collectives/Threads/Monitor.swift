@@ -1,10 +1,4 @@
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
+import Platform
 
 /// A lock with a condition to wait for, at a stable address. Guards what its owner says it guards.
 final class Monitor: @unchecked Sendable {

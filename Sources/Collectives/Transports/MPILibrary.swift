@@ -1,4 +1,5 @@
 import CMPIShim
+import Platform
 
 /// The MPI that this program was built with, if any. Nothing here starts MPI.
 public enum MPILibrary {

@@ -1,13 +1,6 @@
 import CMPIShim
+import Platform
 import Synchronization
-
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
 
 /// The ranks that an MPI launcher started, and what they need of MPI before there is a ring.
 ///

@@ -1,12 +1,5 @@
+import Platform
 import Synchronization
-
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
 
 /// The ring over two connected stream sockets, one to the next rank and one from the previous, both used at once.
 ///
@@ -37,10 +30,7 @@ final class TCPTransport: RingTransport {
         previousRank = (rank + worldSize - 1) % worldSize
         for descriptor in [next, previous] {
             _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK)
-            #if canImport(Darwin)
-                var on: Int32 = 1
-                setsockopt(descriptor, SOL_SOCKET, SO_NOSIGPIPE, &on, socklen_t(MemoryLayout<Int32>.size))
-            #endif
+            SystemSocket.silence(descriptor)
         }
     }
 
@@ -204,13 +194,7 @@ private func sendMessage(_ descriptor: Int32, _ pieces: UnsafeMutableBufferPoint
     var message = msghdr()
     message.msg_iov = pieces.baseAddress
     message.msg_iovlen = .init(pieces.count)
-    #if canImport(Darwin)
-        return sendmsg(descriptor, &message, 0)
-    #else
-        return sendmsg(descriptor, &message, Int32(MSG_NOSIGNAL))
-    #endif
+    return sendmsg(descriptor, &message, SystemSocket.withoutSignal)
 }
 
 private func systemClose(_ descriptor: Int32) { close(descriptor) }
-
-func errorText(_ code: Int32) -> String { String(cString: strerror(code)) }

@@ -1,12 +1,5 @@
 import CVectorKernels
-
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
+import Platform
 
 /// A TensorBoard event file: records of `tensorflow.Event`, appended as things happen.
 ///

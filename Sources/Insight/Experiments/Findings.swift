@@ -1,4 +1,4 @@
-import Formats
+import Platform
 import Training
 
 /// What an arm shows beside the baseline, in sentences made from its numbers.

@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import Platform
 
 /// How widely a head looks: the entropy of its rows, `-Σ w ln w`, averaged over the rows that see more than one position.
 ///

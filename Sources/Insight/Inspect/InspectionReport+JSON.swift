@@ -1,11 +1,6 @@
 import Formats
+import Platform
 import Transformer
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    import Darwin
-#endif
 
 /// Numbers as they stand in the JSON, which is also what the page shows.
 enum InspectionNumber {

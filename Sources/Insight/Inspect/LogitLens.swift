@@ -1,10 +1,5 @@
+import Platform
 import Transformer
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    import Darwin
-#endif
 
 /// The logit lens: what the model would predict if it ended after a layer (`GPT.logits(residual:)`).
 struct LogitLens: Equatable, Sendable {

@@ -1,10 +1,5 @@
+import Platform
 import Transformer
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    import Darwin
-#endif
 
 /// What a model expects at each position, and how well that fits what comes.
 struct TokenLosses: Equatable, Sendable {

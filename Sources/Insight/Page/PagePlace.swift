@@ -1,4 +1,4 @@
-import Formats
+import Platform
 import Training
 
 /// Where a page may be written: what somebody else made is not replaced unasked.

@@ -1,13 +1,6 @@
 import Formats
+import Platform
 import Training
-
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
 
 /// The page of a run, or of several laid over each other.
 public enum ReportPage {

@@ -1,4 +1,5 @@
 import Formats
+import Platform
 
 /// What `metrics.jsonl` tells of a run, in bounded memory however long the run is: series thinned out, the rest summed up.
 ///

@@ -1,4 +1,4 @@
-import Formats
+import Platform
 import Training
 
 /// A run as its folder shows it: what is written there is read, and read again only where it is new.

@@ -1,13 +1,7 @@
 import Compute
-import Formats
+import Platform
 import Training
 import Transformer
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    import Darwin
-#endif
 
 /// The whole: loss, gradients, threads, generation, and whether it learns.
 extension SelfTest {

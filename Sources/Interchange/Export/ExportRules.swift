@@ -1,4 +1,4 @@
-import Formats
+import Platform
 import Transformer
 
 /// What the formats here can say of a model.

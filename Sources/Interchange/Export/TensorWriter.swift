@@ -1,4 +1,5 @@
 import Formats
+import Platform
 
 /// Writes the tensors of a model to a file, one after the other, in the form of another tool.
 struct TensorWriter {

@@ -1,4 +1,5 @@
 import Formats
+import Platform
 import Transformer
 
 /// Reads the `config.json` of a Hugging Face GPT-2, and refuses what would be computed differently here.

@@ -1,4 +1,5 @@
 import Formats
+import Platform
 import Transformer
 
 /// A GPT-2 as Hugging Face's transformers saves it: `config.json` beside `model.safetensors`, or beside several files

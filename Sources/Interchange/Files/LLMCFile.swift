@@ -1,4 +1,5 @@
 import Formats
+import Platform
 import Transformer
 
 /// A model file of llm.c, in float32 or bfloat16: see `LLMCFormat`.

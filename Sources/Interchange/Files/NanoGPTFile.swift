@@ -1,4 +1,5 @@
 import Formats
+import Platform
 import Transformer
 
 /// nanoGPT's `ckpt.pt`: a file of PyTorch with `model`, the parameters under Hugging Face's names, and `model_args`,

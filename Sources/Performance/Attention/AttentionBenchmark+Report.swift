@@ -1,5 +1,6 @@
 import Compute
 import Formats
+import Platform
 import Training
 
 extension AttentionBenchmark {

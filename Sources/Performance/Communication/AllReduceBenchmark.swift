@@ -1,6 +1,6 @@
 import Collectives
 import Compute
-import Formats
+import Platform
 import Training
 
 /// Times the all-reduce of the ranks of a job, size by size, over one or several ways in turn.

@@ -1,5 +1,6 @@
 import Collectives
 import Formats
+import Platform
 import Training
 
 /// What an `AllReduceBenchmark` found, way by way, and which of them it speaks for.

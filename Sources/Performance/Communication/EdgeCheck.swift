@@ -1,5 +1,4 @@
 import Collectives
-import Formats
 
 /// Sends over every edge of the ring by itself, so that a slow one is known by its name.
 public struct EdgeCheck: Equatable, Sendable {

@@ -1,5 +1,5 @@
 import Collectives
-import Formats
+import Platform
 import Text
 import Training
 

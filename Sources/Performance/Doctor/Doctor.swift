@@ -1,15 +1,7 @@
 import Compute
-import Formats
+import Platform
 import Text
 import Training
-
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
 
 /// Examines what this build and machine have for training, and what they lack.
 public struct Doctor {
@@ -102,7 +94,7 @@ public struct Doctor {
     // MARK: Processor and memory
 
     private var processor: [Finding] {
-        let forced = getenv("DDP_TRAIN_ISA").map { String(cString: $0) }
+        let forced = ProcessEnvironment.value("DDP_TRAIN_ISA")
         let vectors =
             "\(Kernels.instructionSet)\(forced == nil ? "" : " (by DDP_TRAIN_ISA)"), of "
             + Kernels.available.joined(separator: ", ")

@@ -1,4 +1,5 @@
 import Formats
+import Platform
 
 /// One thing that a build or a machine has or lacks.
 public struct Finding: Equatable, Sendable {

@@ -1,5 +1,6 @@
 import Collectives
 import Formats
+import Platform
 import Training
 
 /// What `ddp-train doctor` found on every rank of a job, and between them.

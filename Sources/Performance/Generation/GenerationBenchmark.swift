@@ -1,5 +1,4 @@
 import Compute
-import Formats
 import Transformer
 
 /// How fast a model generates: the whole of it, the prompt, and each token after the first, several times.

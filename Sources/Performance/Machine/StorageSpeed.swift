@@ -1,12 +1,5 @@
 import Formats
-
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
+import Platform
 
 /// How fast a checkpoint is saved: written, flushed to disk, and read again for its hash.
 public enum StorageSpeed {

@@ -1,17 +1,9 @@
-import Formats
-
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
+import Platform
 
 /// Programs and folders around this process.
 public enum Surroundings {
     /// The first program of this name in the folders of `path`, which are separated by colons.
-    public static func program(_ name: String, path: String? = getenv("PATH").map { String(cString: $0) }) -> String? {
+    public static func program(_ name: String, path: String? = ProcessEnvironment.value("PATH")) -> String? {
         for folder in (path ?? "").split(separator: ":") {
             let candidate = "\(folder)/\(name)"
             if FileSystem.kind(of: candidate) == .file, access(candidate, X_OK) == 0 { return candidate }

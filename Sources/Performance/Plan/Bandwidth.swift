@@ -1,4 +1,4 @@
-import Formats
+import Platform
 import Training
 
 /// The speed of a network link, as people write it.

@@ -1,5 +1,5 @@
 import Compute
-import Formats
+import Platform
 import Training
 import Transformer
 

@@ -1,4 +1,5 @@
 import Formats
+import Platform
 import Training
 
 /// The profiles of all ranks of a run, laid over each other on rank 0's clock.

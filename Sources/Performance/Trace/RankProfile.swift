@@ -1,4 +1,5 @@
 import Formats
+import Platform
 
 /// What `--profile` wrote of one rank, read again. Times are nanoseconds of that rank's clock.
 struct RankProfile {

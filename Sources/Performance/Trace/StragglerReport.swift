@@ -1,4 +1,5 @@
 import Formats
+import Platform
 import Training
 
 /// What the steps of a job's trace say: which rank the others wait for, and why.

@@ -1,5 +1,5 @@
 import Compute
-import Formats
+import Platform
 
 /// Chooses the windows of text that a step trains or evaluates on: a pure function of (seed, step, sequence).
 ///

@@ -1,4 +1,5 @@
 import Formats
+import Platform
 
 /// A prepared data set: two sequences of tokens, and the tokenizer that made them where it is known.
 public struct Dataset: Sendable {

@@ -1,4 +1,5 @@
 import Formats
+import Platform
 
 /// What dataset.json says about a data set: how its tokens were made and how to check them.
 ///

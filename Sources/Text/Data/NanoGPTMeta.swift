@@ -1,4 +1,5 @@
 import Formats
+import Platform
 
 /// nanoGPT's meta.pkl: the vocabulary's size and, for characters, which id stands for which.
 struct NanoGPTMeta {

@@ -1,5 +1,6 @@
 import Compute
 import Formats
+import Platform
 
 /// Reads every id of a data set before training begins, and finds the first one that is beyond the vocabulary.
 ///

@@ -1,4 +1,5 @@
 import Formats
+import Platform
 
 /// A file of token ids, mapped: pages come from disk as they are read, so that it may be larger than memory.
 ///

@@ -1,4 +1,4 @@
-import Formats
+import Platform
 
 /// The tokens of one split of a data set, in order: one file, or shards one after the other. Every id that leaves it is below
 /// the vocabulary's size.

@@ -1,5 +1,5 @@
 import Compute
-import Formats
+import Platform
 
 /// A corpus that needs no download and has a known optimum: text of a small regular grammar (`Grammar.demo`), and the
 /// least loss that any predictor can have on windows of it.

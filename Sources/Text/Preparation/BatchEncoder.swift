@@ -1,5 +1,4 @@
 import Compute
-import Formats
 
 /// Encodes the pieces of a batch on all workers: tokens as they stand in a file, in the order of the text.
 struct BatchEncoder {

@@ -1,5 +1,3 @@
-import Formats
-
 extension BytePairTrainer {
     /// Counts all text that `prepare` would read of these inputs: files, folders, patterns, "-" for standard input.
     ///

@@ -1,10 +1,4 @@
-import Formats
-
-#if canImport(FoundationEssentials)
-    import FoundationEssentials
-#else
-    import Foundation
-#endif
+import Platform
 
 /// Where downloads are kept.
 public enum CacheFolder {
@@ -15,7 +9,7 @@ public enum CacheFolder {
     /// `~/.cache/ddp-train` elsewhere. It need not exist yet.
     ///
     /// - Throws: `UserError(.usage)` when there is no home folder either.
-    public static func path(environment: [String: String] = ProcessInfo.processInfo.environment) throws -> String {
+    public static func path(environment: [String: String] = ProcessEnvironment.variables) throws -> String {
         func value(_ name: String) -> String? {
             environment[name].flatMap { $0.isEmpty ? nil : $0 }
         }

@@ -1,4 +1,5 @@
 import Formats
+import Platform
 
 /// The text that a data set is made of.
 struct Corpus: Sendable {

@@ -1,4 +1,4 @@
-import Formats
+import Platform
 
 /// Makes data sets: token files, their tokenizer, and dataset.json, in a folder that appears when all of it is there.
 ///

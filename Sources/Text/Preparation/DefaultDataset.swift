@@ -1,4 +1,4 @@
-import Formats
+import Platform
 
 /// The data set of a user who names none.
 public enum DefaultDataset {

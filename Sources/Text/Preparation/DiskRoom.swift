@@ -1,4 +1,4 @@
-import Formats
+import Platform
 
 /// Whether what is about to be written finds room.
 enum DiskRoom {

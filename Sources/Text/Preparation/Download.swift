@@ -1,12 +1,5 @@
 import Formats
-
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
+import Platform
 
 /// Fetches public files with the curl program, and keeps them.
 ///

@@ -1,5 +1,3 @@
-import Formats
-
 /// The data sets that `prepare` makes by name.
 public enum NamedDataset: String, CaseIterable, Sendable {
     /// nanoGPT's: tiny shakespeare by characters.

@@ -1,5 +1,3 @@
-import Formats
-
 /// One text cut in two: what comes before a position is for training, the rest for validation.
 struct PositionSplit {
     /// Share of the text, from its start, that is trained on: nanoGPT's.

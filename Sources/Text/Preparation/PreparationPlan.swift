@@ -1,5 +1,6 @@
 import Compute
 import Formats
+import Platform
 
 /// How a corpus becomes tokens: decided before the first is written, by reading the text once where that is needed.
 struct PreparationPlan {

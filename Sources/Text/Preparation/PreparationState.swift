@@ -1,4 +1,5 @@
 import Formats
+import Platform
 
 /// How far a preparation has come: state.json beside its shards, so that one that was interrupted goes on from there.
 struct PreparationState: Equatable, Sendable {

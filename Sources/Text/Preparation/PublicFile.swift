@@ -1,4 +1,4 @@
-import Formats
+import Platform
 
 /// A public file that is downloaded once, checked by its hash, and kept in the cache folder.
 struct PublicFile: Sendable {

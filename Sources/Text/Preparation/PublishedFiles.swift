@@ -1,4 +1,4 @@
-import Formats
+import Platform
 
 /// The files of a data set that is known by its name: a copy that the user names, the cache, or downloads.
 struct PublishedFiles {

@@ -1,4 +1,5 @@
 import Formats
+import Platform
 
 /// OpenAI's GPT-2 in its four sizes, as Hugging Face keeps them.
 public enum PublishedModel: String, CaseIterable, Sendable {

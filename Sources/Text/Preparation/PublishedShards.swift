@@ -1,4 +1,5 @@
 import Formats
+import Platform
 
 /// A data set that is published as GPT-2's tokens, in llm.c's shards: checked, and used as they are.
 ///

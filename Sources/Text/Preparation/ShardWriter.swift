@@ -1,4 +1,5 @@
 import Formats
+import Platform
 
 /// Writes the tokens of a split to shards of a chosen size: `train_000000.bin`, `train_000001.bin`…, each of which has its name
 /// when it is whole.

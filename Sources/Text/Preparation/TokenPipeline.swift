@@ -1,5 +1,6 @@
 import Compute
 import Formats
+import Platform
 
 /// Reads, encodes and writes at the same time: while the workers encode one batch, one of them reads the next. Memory is that
 /// of two batches and their tokens, however long the text is.

@@ -1,5 +1,5 @@
 import CArchiveShim
-import Formats
+import Platform
 
 /// An archive (tar, zip), or a compressed file (gzip, xz, zstd, bzip2, lz4), read from front to end by libarchive.
 ///

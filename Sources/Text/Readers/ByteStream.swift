@@ -1,12 +1,5 @@
 import Formats
-
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
+import Platform
 
 /// Bytes that are read once, from front to end.
 protocol ByteStream: AnyObject {

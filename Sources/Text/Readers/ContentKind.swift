@@ -1,4 +1,4 @@
-import Formats
+import Platform
 
 /// What a file or a member holds, told by its first bytes and its name.
 enum ContentKind: Equatable {

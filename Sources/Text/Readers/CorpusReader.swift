@@ -1,4 +1,5 @@
 import Formats
+import Platform
 
 /// How documents stand in files.
 struct CorpusFormat: Equatable, Sendable {

@@ -1,12 +1,4 @@
-import Formats
-
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
+import Platform
 
 /// What a user names as text: a file, a folder, a pattern, standard input; or the demo corpus.
 struct CorpusSource: Equatable, Sendable {

@@ -1,4 +1,5 @@
 import Formats
+import Platform
 
 /// A line of JSONL: one object, a field of which is a document.
 enum JSONLine {

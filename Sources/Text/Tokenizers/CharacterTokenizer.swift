@@ -1,4 +1,4 @@
-import Formats
+import Platform
 
 /// One token a Unicode scalar, as nanoGPT's shakespeare_char: ids are positions in a list of scalars.
 public struct CharacterTokenizer: Tokenizer {

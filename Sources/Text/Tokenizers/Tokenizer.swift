@@ -1,5 +1,3 @@
-import Formats
-
 /// Turns text into token ids and back.
 public protocol Tokenizer: Sendable {
     /// What kind it is: `char`, `byte` or `bpe`.

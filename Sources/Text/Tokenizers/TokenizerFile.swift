@@ -1,4 +1,5 @@
 import Formats
+import Platform
 
 /// Tokenizers as Hugging Face `tokenizer.json` files, which PyPI's `tokenizers` and `transformers` load.
 ///

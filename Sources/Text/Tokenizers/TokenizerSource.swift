@@ -1,4 +1,5 @@
 import Formats
+import Platform
 
 /// Where a tokenizer comes from, as `--tokenizer` names it.
 public enum TokenizerSource: Equatable, Sendable {

@@ -1,4 +1,4 @@
-import Formats
+import Platform
 
 /// Reads Unicode scalars from UTF-8, strictly: no overlong forms, no surrogates, nothing above U+10FFFF (RFC 3629).
 enum UTF8Scanner {

@@ -1,4 +1,4 @@
-import Formats
+import Platform
 
 /// Where a path leads that a user gives for a checkpoint or for a run.
 public enum CheckpointPlace {

@@ -1,17 +1,9 @@
 import Collectives
 import Compute
-import Formats
+import Platform
 import Synchronization
 import Text
 import Transformer
-
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
 
 /// A save that has ended, well or not.
 struct EndedSave: Sendable {

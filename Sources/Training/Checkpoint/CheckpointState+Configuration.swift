@@ -1,4 +1,4 @@
-import Formats
+import Platform
 
 extension CheckpointState {
     /// The options of the run that saved it, as a configuration.

@@ -1,4 +1,5 @@
 import Formats
+import Platform
 import Transformer
 
 /// Everything about a moment of a run that is not a float of the model or the optimizer: the content of `state.json`.

@@ -1,14 +1,6 @@
-import Formats
+import Platform
 import Text
 import Transformer
-
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
 
 /// The checkpoints of one run: folders `step-00000250`, and the links `latest` and `best` that name two of them.
 ///

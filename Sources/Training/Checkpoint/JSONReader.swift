@@ -1,4 +1,5 @@
 import Formats
+import Platform
 
 /// Typed access to the members of a JSON object, with errors that name file and member.
 struct JSONReader {

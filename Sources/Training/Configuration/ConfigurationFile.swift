@@ -1,4 +1,4 @@
-import Formats
+import Platform
 
 /// Reads configuration files: flat `key = value` lines with `#` comments, as in nanoGPT's config/*.py and plain TOML.
 enum ConfigurationFile {

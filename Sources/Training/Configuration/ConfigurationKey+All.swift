@@ -1,4 +1,4 @@
-import Formats
+import Platform
 
 extension ConfigurationKey {
     /// Every option of a run, group by group in the order of the help.

@@ -1,4 +1,5 @@
 import Formats
+import Platform
 import Transformer
 
 /// One option of a run: its name in files and on the command line, its help, and how it is read, checked and printed.

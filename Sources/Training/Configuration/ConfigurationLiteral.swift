@@ -1,4 +1,4 @@
-import Formats
+import Platform
 
 /// Values as they are written on a command line or in a configuration file, and as they are printed back.
 ///

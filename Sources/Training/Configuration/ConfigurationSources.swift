@@ -1,4 +1,4 @@
-import Formats
+import Platform
 
 /// A key with the text that sets it, and where that stands.
 struct ConfigurationSetting: Sendable {

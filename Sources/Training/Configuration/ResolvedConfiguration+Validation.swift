@@ -1,4 +1,4 @@
-import Formats
+import Platform
 
 extension ResolvedConfiguration {
     /// Checks what concerns several values at once; the registry has checked each value by itself.

@@ -1,4 +1,5 @@
 import Formats
+import Platform
 
 /// Where a value of a configuration comes from.
 public enum ConfigurationOrigin: Equatable, Sendable, CustomStringConvertible {

@@ -1,4 +1,4 @@
-import Formats
+import Platform
 
 /// A run's `config.toml` as it was written: each value with the comment that says where it came from.
 public struct SavedConfiguration: Sendable {

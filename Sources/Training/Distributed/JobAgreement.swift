@@ -1,5 +1,5 @@
 import Collectives
-import Formats
+import Platform
 import Text
 
 /// What all ranks of a job must have in common before they train together: options, data, and the program.

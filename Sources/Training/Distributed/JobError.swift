@@ -1,5 +1,5 @@
 import Collectives
-import Formats
+import Platform
 
 /// An error that every rank of a job finds alike, at the same place: each leaves by itself, and one report is enough.
 public struct JobError: FoundByAllRanks, CustomStringConvertible {

@@ -1,6 +1,6 @@
 import Collectives
 import Compute
-import Formats
+import Platform
 import Transformer
 
 /// The copies of one model and its optimizer on all ranks: equal at the start, and looked at from time to time.

@@ -1,6 +1,6 @@
 import Collectives
 import Compute
-import Formats
+import Platform
 import Text
 
 /// The check of a data set's ids, by one rank of each machine for all that run there.

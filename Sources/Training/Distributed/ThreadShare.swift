@@ -1,6 +1,5 @@
 import Collectives
 import Compute
-import Formats
 
 /// How many threads a rank takes: its share of the cores that it and the other ranks of its machine may run on.
 public struct ThreadShare {

@@ -1,13 +1,6 @@
 import Compute
+import Platform
 import Transformer
-
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
 
 /// Adam with decoupled weight decay (Loshchilov and Hutter, 2019), by PyTorch's formula and order of operations.
 ///

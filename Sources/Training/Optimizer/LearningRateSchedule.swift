@@ -1,10 +1,4 @@
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
+import Platform
 
 /// The learning rate of each iteration: linear warm-up, then half a cosine down to a floor, then the floor (nanoGPT's).
 ///

@@ -1,6 +1,7 @@
 import Collectives
 import Compute
 import Formats
+import Platform
 
 /// What the workers of a rank did when, in the JSON array form of Chrome's Trace Event Format: the rank is the process, with one
 /// row for each worker and one for communication; every step is a slice that encloses what belongs to it; times are

@@ -1,14 +1,6 @@
 import Compute
-import Formats
+import Platform
 import Transformer
-
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
 
 /// Whether a run fits this machine's memory, said before anything is allocated.
 public struct MemoryCheck {

@@ -1,13 +1,6 @@
 import Formats
+import Platform
 import Transformer
-
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
 
 /// `metrics.jsonl`: one JSON object a line for each logged step, each evaluation, each checkpoint and the end, written as it
 /// happens.
@@ -109,7 +102,7 @@ final class MetricsFile: TrainingObserver {
         // One call a line: a line is there or not, whatever happens to the process.
         guard write(descriptor, bytes, bytes.count) != bytes.count, !failed else { return }
         failed = true
-        note("warning: cannot write \(path): \(String(cString: strerror(errno))); metrics are not written from here on")
+        note("warning: cannot write \(path): \(errorText(errno)); metrics are not written from here on")
     }
 
     /// Keeps what an uninterrupted run would have written before the point of the resume.

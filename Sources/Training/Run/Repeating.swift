@@ -1,5 +1,6 @@
 import Compute
 import Formats
+import Platform
 import Transformer
 
 extension GPT {

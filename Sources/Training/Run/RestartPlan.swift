@@ -1,12 +1,4 @@
-import Formats
-
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
+import Platform
 
 /// How a run that failed is begun again by whoever started it: from its last checkpoint, or anew.
 ///
@@ -61,13 +53,8 @@ public struct RestartPlan: Sendable {
             guard stat(path, &information) == 0 else { return nil }
             device = UInt64(truncatingIfNeeded: information.st_dev)
             number = UInt64(information.st_ino)
-            #if canImport(Darwin)
-                let time = information.st_mtimespec
-            #else
-                let time = information.st_mtim
-            #endif
-            seconds = Int(time.tv_sec)
-            nanoseconds = Int(time.tv_nsec)
+            seconds = Int(information.modificationTime.tv_sec)
+            nanoseconds = Int(information.modificationTime.tv_nsec)
         }
     }
 }

@@ -1,4 +1,4 @@
-import Formats
+import Platform
 import Transformer
 
 /// Prints what a run does, in nanoGPT's lines where nanoGPT has them.

@@ -1,4 +1,4 @@
-import Formats
+import Platform
 
 /// What a run writes, by its places in `out_dir`, for those who look at runs.
 public struct RunFiles: Sendable {

@@ -1,6 +1,6 @@
 import Collectives
 import Compute
-import Formats
+import Platform
 
 /// Records some steps of a run, and writes what every worker did when as a trace for chrome://tracing or Perfetto.
 ///

@@ -1,12 +1,5 @@
+import Platform
 import Synchronization
-
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
 
 /// A wish that the run end: it finishes its step, saves, and says that it was stopped.
 public final class StopRequest: Sendable {
@@ -31,14 +24,7 @@ public final class StopRequest: Sendable {
         for signal in [SIGTERM, SIGINT, SIGUSR1] {
             sigaddset(&signals, signal)
             var action = sigaction()
-            let handler: @convention(c) (Int32) -> Void = { _ in signalReceived.store(true, ordering: .relaxed) }
-            #if canImport(Glibc)
-                action.__sigaction_handler.sa_handler = handler
-            #elseif canImport(Musl)
-                action.__sa_handler.sa_handler = handler
-            #else
-                action.__sigaction_u.__sa_handler = handler
-            #endif
+            action.setHandler { _ in signalReceived.store(true, ordering: .relaxed) }
             // The one flag is the highest bit on Linux, which C has as an unsigned number.
             action.sa_flags = Int32(truncatingIfNeeded: SA_RESTART) | Int32(truncatingIfNeeded: SA_RESETHAND)
             sigaction(signal, &action, nil)

@@ -1,10 +1,4 @@
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
+import Platform
 
 /// What a terminal can do, and how much of a line it has room for.
 enum Terminal {
@@ -12,23 +6,14 @@ enum Terminal {
 
     /// Whether a line there can take the place of the one before it.
     static func replacesLines(_ descriptor: Int32) -> Bool {
-        isatty(descriptor) == 1 && variable("TERM") != "dumb"
+        isatty(descriptor) == 1 && ProcessEnvironment.value("TERM") != "dumb"
     }
 
     /// The columns that the terminal has now, or that `COLUMNS` says where it does not tell.
     static func columns(of descriptor: Int32) -> Int? {
-        #if canImport(Darwin)
-            // _IOR('t', 104, struct winsize), which Swift cannot import.
-            let request: UInt = 0x4008_7468
-        #else
-            let request = UInt(TIOCGWINSZ)
-        #endif
-        var size = winsize()
-        if ioctl(descriptor, request, &size) == 0, size.ws_col > 0 { return Int(size.ws_col) }
-        return variable("COLUMNS").flatMap { Int($0) }.flatMap { $0 > 0 ? $0 : nil }
+        if let size = winsize(ofTerminal: descriptor), size.ws_col > 0 { return Int(size.ws_col) }
+        return ProcessEnvironment.value("COLUMNS").flatMap { Int($0) }.flatMap { $0 > 0 ? $0 : nil }
     }
-
-    private static func variable(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
 
     /// Text in at most so many columns, with an ellipsis in place of what was cut, and nothing in it that moves the cursor.
     static func cut(_ text: String, to columns: Int) -> String {

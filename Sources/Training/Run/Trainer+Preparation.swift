@@ -1,6 +1,6 @@
 import Collectives
 import Compute
-import Formats
+import Platform
 import Text
 import Transformer
 

@@ -1,5 +1,5 @@
 import Collectives
-import Formats
+import Platform
 import Text
 import Transformer
 
@@ -238,8 +238,4 @@ extension Trainer {
             "this run: \(RunClock.text(seconds: seconds))\(RunHeader.advice(seconds: seconds, model: model.configuration))"
         )
     }
-}
-
-extension ContinuousClock.Instant {
-    var secondsAgo: Double { (.now - self) / .seconds(1) }
 }

@@ -1,4 +1,4 @@
-import Formats
+import Platform
 
 /// What a run does when a checkpoint could not be saved.
 public enum SaveFailure: String, Sendable, CaseIterable {

@@ -1,6 +1,5 @@
 import Collectives
 import Compute
-import Formats
 import Text
 import Transformer
 

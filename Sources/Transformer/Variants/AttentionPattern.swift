@@ -1,5 +1,6 @@
 import CVectorKernels
 import Compute
+import Platform
 
 /// Which positions the queries of a head see, and what is added to their scores.
 ///
@@ -27,7 +28,7 @@ struct AttentionPattern {
         if variants.positions == .alibi {
             // ALiBi's geometric sequence from 2^(-8/H) down to 2^-8.
             slopes = (1...headCount).map {
-                Float(realExponential(-8 * Double($0) / Double(headCount) * 0.693147180559945))
+                Float(exp(-8 * Double($0) / Double(headCount) * 0.693147180559945))
             }
         }
     }

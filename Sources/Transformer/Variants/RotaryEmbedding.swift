@@ -1,4 +1,5 @@
 import Compute
+import Platform
 
 /// Rotary position embedding (Su et al., "RoFormer", 2021): queries and keys of position t are turned, feature pair by feature pair,
 /// so that a score depends on the distance of its positions.
@@ -17,10 +18,10 @@ final class RotaryEmbedding {
         precondition(headSize % 2 == 0, "pairs of an odd number of features")
         self.headSize = headSize
         let half = headSize / 2
-        let frequencies = (0..<half).map { realExponential(-9.210340371976184 * 2 * Double($0) / Double(headSize)) }
+        let frequencies = (0..<half).map { exp(-9.210340371976184 * 2 * Double($0) / Double(headSize)) }
         let angles = (0..<blockSize).flatMap { position in frequencies.map { Double(position) * $0 } }
-        cosines = angles.map { Float(cosine($0)) }
-        sines = angles.map { Float(sine($0)) }
+        cosines = angles.map { Float(cos($0)) }
+        sines = angles.map { Float(sin($0)) }
     }
 
     /// Turns q and k of rows of (rows, 3C), in place.

@@ -1,4 +1,4 @@
-import Formats
+import Platform
 import Training
 
 /// Brings a command line into the form that the parser takes.

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Formats
+import Platform
 
 /// How documents stand in the files of --input.
 struct CorpusFormatOptions: ParsableArguments {

@@ -1,6 +1,5 @@
 import ArgumentParser
 import Compute
-import Formats
 import Text
 import Training
 

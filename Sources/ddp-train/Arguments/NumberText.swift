@@ -1,6 +1,6 @@
 import ArgumentParser
 import Compute
-import Formats
+import Platform
 import Training
 
 /// A number as it was typed, in any form that configurations take: `500`, `5_000`, `1e-3`.

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Formats
 import Performance
+import Platform
 import Training
 
 extension BenchPreset: ExpressibleByArgument {}

@@ -3,14 +3,9 @@ import Collectives
 import Compute
 import Formats
 import Performance
+import Platform
 import Supervision
 import Training
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    import Darwin
-#endif
 
 /// `ddp-train bench-comm`: how fast the ranks of a job sum gradients.
 struct BenchComm: RankedCommand {
@@ -131,6 +126,6 @@ struct BenchComm: RankedCommand {
         }
         let arguments = command.map { strdup($0) } + [nil]
         execv(command[0], arguments)
-        return UserError(.other, "cannot start \(command[0]): \(String(cString: strerror(errno)))")
+        return UserError(.other, "cannot start \(command[0]): \(errorText(errno))")
     }
 }

@@ -3,6 +3,7 @@ import Compute
 import Formats
 import Foundation
 import Performance
+import Platform
 import Training
 import Transformer
 

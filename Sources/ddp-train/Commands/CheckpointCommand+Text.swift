@@ -1,5 +1,6 @@
 import Formats
 import Foundation
+import Platform
 import Training
 
 /// A line of `checkpoint list`.

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Formats
+import Platform
 import Training
 
 /// `ddp-train checkpoint`: what was saved, and whether it is whole.

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Formats
 import Performance
+import Platform
 import Training
 
 /// `ddp-train doctor`: what this build and machine have, and what is missing.

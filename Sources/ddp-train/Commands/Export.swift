@@ -1,6 +1,6 @@
 import ArgumentParser
-import Formats
 import Interchange
+import Platform
 import Text
 import Training
 import Transformer

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Formats
 import Insight
+import Platform
 import Text
 import Training
 import Transformer

@@ -1,13 +1,7 @@
 import ArgumentParser
-import Formats
+import Platform
 import Supervision
 import Training
-
-#if canImport(FoundationEssentials)
-    import FoundationEssentials
-#else
-    import Foundation
-#endif
 
 /// `ddp-train launch`: several ranks on this machine, watched over.
 struct Launch: ParsableCommand {
@@ -86,7 +80,7 @@ struct Launch: ParsableCommand {
             arguments: arguments,
             rankCount: rankCount,
             maxRestarts: maxRestarts,
-            environment: ProcessInfo.processInfo.environment
+            environment: ProcessEnvironment.variables
         )
         let signals = try SignalPipe()
         let supervisor = Supervisor(job, signals: signals.descriptor) {

@@ -2,6 +2,7 @@ import ArgumentParser
 import Formats
 import Interchange
 import Performance
+import Platform
 import Text
 import Training
 

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Formats
+import Platform
 import Text
 import Training
 

@@ -1,5 +1,5 @@
 import ArgumentParser
-import Formats
+import Platform
 import Text
 import Training
 import Transformer

@@ -2,6 +2,7 @@ import ArgumentParser
 import Compute
 import Formats
 import Insight
+import Platform
 import Text
 import Training
 

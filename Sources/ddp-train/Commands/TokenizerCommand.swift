@@ -1,5 +1,5 @@
 import ArgumentParser
-import Formats
+import Platform
 import Text
 
 /// `ddp-train tokenizer`: makes tokenizers, and shows what they do.

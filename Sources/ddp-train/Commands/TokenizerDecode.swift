@@ -1,5 +1,5 @@
 import ArgumentParser
-import Formats
+import Platform
 import Text
 
 /// `ddp-train tokenizer decode`: ids to text.

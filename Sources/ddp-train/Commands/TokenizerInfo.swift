@@ -2,6 +2,7 @@ import ArgumentParser
 import Compute
 import Formats
 import Foundation
+import Platform
 import Text
 
 /// `ddp-train tokenizer info`: what a tokenizer is.

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Compute
 import Formats
+import Platform
 import Text
 import Training
 

@@ -1,16 +1,10 @@
 import ArgumentParser
-import Formats
 import Insight
 import Interchange
+import Platform
 import Text
 import Training
 import Transformer
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    import Darwin
-#endif
 
 /// `ddp-train train`, and `ddp-train` without a command.
 struct Train: ConfiguredCommand, RankedCommand {

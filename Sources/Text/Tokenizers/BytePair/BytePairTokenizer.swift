@@ -1,4 +1,3 @@
-import Formats
 import Synchronization
 
 /// GPT-2's byte-level BPE (Radford and others, 2019), with its vocabulary or one's own.

@@ -1,5 +1,5 @@
 import Compute
-import Formats
+import Platform
 
 /// Makes a byte-level BPE from text: again and again the pair of tokens that occurs most often becomes a token.
 ///

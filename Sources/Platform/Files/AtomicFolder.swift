@@ -1,11 +1,3 @@
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
-
 /// A folder that appears under its name only when it is whole: filled beside it, and renamed.
 ///
 /// ```swift

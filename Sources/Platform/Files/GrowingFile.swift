@@ -1,11 +1,3 @@
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
-
 /// A file that grows at its end, over several runs of the program if need be: `NAME.partial` until it is whole.
 ///
 /// After `synchronize` the bytes so far are on disk; whoever notes their number can go on from there after a crash.

@@ -1,18 +1,7 @@
-import Compute
-import Training
-
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
-
 /// The memory of this process, in bytes; nil where the system does not say.
-enum ProcessMemory {
+package enum ProcessMemory {
     /// What is resident now, after what is free was given back.
-    static var resident: Int? {
+    package static var resident: Int? {
         #if canImport(Glibc)
             // Not in Swift's module of the C library.
             if let trim = dlsym(nil, "malloc_trim") {
@@ -25,7 +14,7 @@ enum ProcessMemory {
 
     /// The most that has been resident. On Linux not `getrusage`'s, which counts what the process that started this one
     /// had.
-    static var peak: Int? {
+    package static var peak: Int? {
         #if canImport(Darwin)
             var usage = rusage()
             return getrusage(RUSAGE_SELF, &usage) == 0 ? Int(usage.ru_maxrss) : nil

@@ -1,5 +1,5 @@
-import Formats
 import Foundation
+import Platform
 import TestSupport
 import Testing
 
@@ -106,19 +106,5 @@ struct FileTests {
     func paths(path: String, folder: String, name: String) {
         #expect(FileSystem.folder(of: path) == folder)
         #expect(FileSystem.lastComponent(of: path) == name)
-    }
-
-    /// Test vectors of FIPS 180-2, appendix B.
-    @Test(
-        "SHA-256 agrees with the standard's examples",
-        arguments: [
-            ("", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
-            ("abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
-        ]
-    )
-    func sha256(text: String, digest: String) throws {
-        #expect(Checksum.sha256(of: text) == digest)
-        try AtomicFile.write(text, to: folder("a"))
-        #expect(try Checksum.sha256(ofFile: folder("a")) == digest)
     }
 }

@@ -1,10 +1,3 @@
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
 import Synchronization
 
 /// A file that appears under its name only when it is whole: written beside it, flushed to disk, and renamed.

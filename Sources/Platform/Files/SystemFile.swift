@@ -1,15 +1,7 @@
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
-
 /// Files that the kernel makes up: they have no size, so they are read to their end and not mapped.
-public enum SystemFile {
+package enum SystemFile {
     /// The lines of the file's first 64 KiB, empty ones left out; none when it cannot be opened.
-    public static func lines(_ path: String) -> [Substring] {
+    package static func lines(_ path: String) -> [Substring] {
         guard let file = fopen(path, "r") else { return [] }
         defer { fclose(file) }
         var bytes = [UInt8](repeating: 0, count: 1 << 16)

@@ -1,11 +1,3 @@
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
-
 /// The few file operations that the project needs.
 ///
 /// What throws throws `UserError(.inputOutput)` that names the call's purpose, the path and the cause; `read` with a limit
@@ -36,23 +28,14 @@ public enum FileSystem {
     public static func modificationTime(of path: String) throws -> String {
         var info = stat()
         guard stat(path, &info) == 0 else { throw failure("cannot look at", path, errno) }
-        #if canImport(Darwin)
-            let time = info.st_mtimespec
-        #else
-            let time = info.st_mtim
-        #endif
-        return "\(time.tv_sec).\(time.tv_nsec)"
+        return "\(info.modificationTime.tv_sec).\(info.modificationTime.tv_nsec)"
     }
 
     /// When a file was last changed, in seconds since 1970.
     public static func modificationSeconds(of path: String) throws -> Int {
         var info = stat()
         guard stat(path, &info) == 0 else { throw failure("cannot look at", path, errno) }
-        #if canImport(Darwin)
-            return info.st_mtimespec.tv_sec
-        #else
-            return info.st_mtim.tv_sec
-        #endif
+        return info.modificationTime.tv_sec
     }
 
     /// Bytes that this process may still write on the file system that a path, or the nearest folder above it, lies on.
@@ -183,7 +166,7 @@ public enum FileSystem {
 
     /// The error of a failed system call, as `cannot open data/x/train.bin: No such file or directory`.
     public static func failure(_ what: String, _ path: String, _ code: Int32) -> UserError {
-        UserError(.inputOutput, "\(what) \(path): \(String(cString: strerror(code)))")
+        UserError(.inputOutput, "\(what) \(path): \(errorText(code))")
     }
 }
 

@@ -1,16 +1,3 @@
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
-#if canImport(FoundationEssentials)
-    import FoundationEssentials
-#else
-    import Foundation
-#endif
-
 /// A program that this process started.
 public struct ChildProcess: Sendable {
     /// How a process ended.
@@ -77,16 +64,16 @@ public struct ChildProcess: Sendable {
         }
         posix_spawnattr_setflags(&attributes, Int16(flags))
 
-        let variables = (environment ?? ProcessInfo.processInfo.environment).map { "\($0.key)=\($0.value)" }
+        let variables = environment ?? ProcessEnvironment.variables
         var id: pid_t = 0
         let code = withCStrings(arguments) { argv in
-            withCStrings(variables) { envp in
+            withCStrings(variables.map { "\($0.key)=\($0.value)" }) { envp in
                 if let executable { return posix_spawn(&id, executable, &actions, &attributes, argv, envp) }
                 return posix_spawnp(&id, arguments[0], &actions, &attributes, argv, envp)
             }
         }
         guard code == 0 else {
-            throw UserError(.other, "cannot run \(executable ?? arguments[0]): \(String(cString: strerror(code)))")
+            throw UserError(.other, "cannot run \(executable ?? arguments[0]): \(errorText(code))")
         }
         self.id = id
     }

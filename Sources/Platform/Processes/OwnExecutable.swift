@@ -1,19 +1,9 @@
-import Formats
-
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
-
 /// The program that is running, to be started again for each rank.
-public enum OwnExecutable {
+package enum OwnExecutable {
     /// The path of the program that this process runs, however it was named when it was started.
     ///
     /// - Throws: `UserError(.other)` when the system does not tell.
-    public static func path() throws -> String {
+    package static func path() throws -> String {
         var buffer = [CChar](repeating: 0, count: 4097)
         #if canImport(Darwin)
             var size = UInt32(buffer.count)

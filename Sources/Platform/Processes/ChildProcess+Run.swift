@@ -1,11 +1,3 @@
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
-
 extension ChildProcess {
     /// How a program that `run` started ended.
     public struct Outcome: Sendable {

@@ -1,11 +1,3 @@
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
-
 /// A whole file mapped for reading: pages come from disk as they are touched, and are shared between processes.
 ///
 /// The mapping keeps the file that was opened: a file replaced by rename is not seen, and does no harm. A file cut short

@@ -1,0 +1,15 @@
+/// How many files a process may have open.
+package enum OpenFileLimit {
+    /// Lets this process have that many files open, as far as it may.
+    package static func raise(to count: Int) {
+        var limit = rlimit()
+        #if canImport(Glibc)
+            let files = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+        #else
+            let files = RLIMIT_NOFILE
+        #endif
+        guard getrlimit(files, &limit) == 0, limit.rlim_cur < rlim_t(count) else { return }
+        limit.rlim_cur = min(rlim_t(count), limit.rlim_max)
+        setrlimit(files, &limit)
+    }
+}
