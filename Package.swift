@@ -4,7 +4,9 @@ import PackageDescription
 // Numeric targets stay optimized in debug builds too: without it the tests of the model take minutes instead of seconds. A
 // package that depends on a version of this one must not meet such flags.
 let isDependency = Context.packageDirectory.contains("/checkouts/")
-let optimizedC: [CSetting] = isDependency ? [] : [.unsafeFlags(["-O3"], .when(configuration: .debug))]
+// A C function must not take large scratch from its caller's stack, which may be small.
+let optimizedC: [CSetting] =
+    isDependency ? [] : [.unsafeFlags(["-O3", "-Wframe-larger-than=16384"], .when(configuration: .debug))]
 let optimizedSwift: [SwiftSetting] = isDependency ? [] : [.unsafeFlags(["-O"], .when(configuration: .debug))]
 
 let package = Package(
