@@ -4,7 +4,9 @@ import PackageDescription
 // Numeric targets stay optimized in debug builds too: without it the tests of the model take minutes instead of seconds. A
 // package that depends on a version of this one must not meet such flags.
 let isDependency = Context.packageDirectory.contains("/checkouts/")
-let optimizedC: [CSetting] = isDependency ? [] : [.unsafeFlags(["-O3"], .when(configuration: .debug))]
+// A C function must not take large scratch from its caller's stack, which may be small.
+let optimizedC: [CSetting] =
+    isDependency ? [] : [.unsafeFlags(["-O3", "-Wframe-larger-than=16384"], .when(configuration: .debug))]
 let optimizedSwift: [SwiftSetting] = isDependency ? [] : [.unsafeFlags(["-O"], .when(configuration: .debug))]
 
 let package = Package(
@@ -13,8 +15,11 @@ let package = Package(
     products: [
         .executable(name: "ddp-train", targets: ["ddp-train"]),
         .library(name: "Transformer", targets: ["Transformer"]),
-        .library(name: "Text", targets: ["Text"]),
+        .library(name: "Tokenizers", targets: ["Tokenizers"]),
+        .library(name: "Datasets", targets: ["Datasets"]),
+        .library(name: "Preparation", targets: ["Preparation"]),
         .library(name: "Training", targets: ["Training"]),
+        .library(name: "Configuration", targets: ["Configuration"]),
         .library(name: "Interchange", targets: ["Interchange"]),
         // What those speak of: pools and buffers, ranks, files and errors.
         .library(name: "Compute", targets: ["Compute"]),
@@ -73,25 +78,45 @@ let package = Package(
             providers: [.apt(["libarchive-dev"]), .brew(["libarchive"])]
         ),
         .target(name: "CArchiveShim", dependencies: ["CArchive"]),
+        .target(name: "Tokenizers", dependencies: ["Compute", "Formats", "Platform"], swiftSettings: optimizedSwift),
         .target(
-            name: "Text",
-            dependencies: ["CArchiveShim", "Compute", "Formats", "Platform"],
+            name: "Datasets",
+            dependencies: ["Tokenizers", "Compute", "Formats", "Platform"],
             swiftSettings: optimizedSwift
         ),
+        .target(name: "ModelFiles", dependencies: ["Transformer", "Compute", "Formats", "Platform"]),
+        .target(
+            name: "Preparation",
+            dependencies: ["CArchiveShim", "Datasets", "Tokenizers", "Compute", "Formats", "Platform"],
+            swiftSettings: optimizedSwift
+        ),
+        .target(name: "Configuration", dependencies: ["Transformer", "Datasets", "Tokenizers", "Formats", "Platform"]),
         .target(
             name: "Training",
-            dependencies: ["Transformer", "Text", "Collectives", "Compute", "Formats", "Platform"],
+            dependencies: [
+                "Configuration", "ModelFiles", "Transformer", "Datasets", "Tokenizers", "Collectives", "Compute",
+                "Formats", "Platform",
+            ],
             swiftSettings: optimizedSwift
         ),
-        .target(name: "Interchange", dependencies: ["Transformer", "Text", "Compute", "Formats", "Platform"]),
+        .target(
+            name: "Interchange",
+            dependencies: ["ModelFiles", "Transformer", "Tokenizers", "Compute", "Formats", "Platform"]
+        ),
         .target(
             name: "Performance",
-            dependencies: ["Collectives", "Training", "Transformer", "Text", "Compute", "Formats", "Platform"],
+            dependencies: [
+                "Collectives", "Configuration", "Training", "Transformer", "Preparation", "Datasets", "Compute",
+                "Formats", "Platform",
+            ],
             swiftSettings: optimizedSwift
         ),
         .target(
             name: "Insight",
-            dependencies: ["Training", "Interchange", "Transformer", "Text", "Compute", "Formats", "Platform"],
+            dependencies: [
+                "Configuration", "Training", "Interchange", "Transformer", "Datasets", "Tokenizers", "Compute",
+                "Formats", "Platform",
+            ],
             // Style and scripts of the pages stand in the program, which then needs no files beside it.
             resources: [
                 .embedInCode("Page/page.css"), .embedInCode("Page/page.js"), .embedInCode("Report/report.js"),
@@ -104,8 +129,9 @@ let package = Package(
         .executableTarget(
             name: "ddp-train",
             dependencies: [
-                "Insight", "Performance", "Training", "Supervision", "Interchange", "Transformer", "Text",
-                "Collectives", "Compute", "Formats", "Platform",
+                "Insight", "Performance", "Configuration", "Training", "Supervision", "Interchange", "Transformer",
+                "Preparation",
+                "Datasets", "Tokenizers", "Collectives", "Compute", "Formats", "Platform",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             plugins: ["BuildCommit"]
@@ -113,11 +139,11 @@ let package = Package(
         .plugin(name: "BuildCommit", capability: .buildTool(), path: "Sources/BuildCommit"),
         .executableTarget(
             name: "stream-text",
-            dependencies: ["Interchange", "Text", "Transformer", "Compute", "Platform"]
+            dependencies: ["Interchange", "Tokenizers", "Transformer", "Compute", "Platform"]
         ),
         .target(name: "TestSupport", dependencies: ["Collectives", "Formats", "Platform"], path: "Tests/TestSupport"),
         .testTarget(name: "ReferenceGPTTests", dependencies: ["ReferenceGPT"]),
-        .testTarget(name: "ComputeTests", dependencies: ["Compute", "CVectorKernels"]),
+        .testTarget(name: "ComputeTests", dependencies: ["Compute", "CVectorKernels", "Platform"]),
         .testTarget(
             name: "TransformerTests",
             dependencies: ["Transformer", "Compute", "ReferenceGPT", "Platform", "TestSupport"]
@@ -130,35 +156,60 @@ let package = Package(
         .testTarget(name: "SupervisionTests", dependencies: ["Supervision", "Platform", "TestSupport"]),
         .testTarget(name: "PlatformTests", dependencies: ["Platform", "TestSupport"]),
         .testTarget(name: "FormatsTests", dependencies: ["Formats", "Platform", "TestSupport"]),
-        .testTarget(name: "TextTests", dependencies: ["Text", "Compute", "Formats", "Platform", "TestSupport"]),
+        .testTarget(
+            name: "TokenizersTests",
+            dependencies: ["Tokenizers", "Compute", "Formats", "Platform", "TestSupport"]
+        ),
+        .testTarget(
+            name: "DatasetsTests",
+            dependencies: ["Datasets", "Preparation", "Tokenizers", "Compute", "Formats", "Platform", "TestSupport"]
+        ),
+        .testTarget(
+            name: "PreparationTests",
+            dependencies: ["Preparation", "Datasets", "Tokenizers", "Compute", "Formats", "Platform", "TestSupport"]
+        ),
+        .testTarget(
+            name: "ConfigurationTests",
+            dependencies: [
+                "Configuration", "Transformer", "Preparation", "Datasets", "Tokenizers", "Formats", "Platform",
+                "TestSupport",
+            ]
+        ),
         .testTarget(
             name: "TrainingTests",
             dependencies: [
-                "Training", "Transformer", "Text", "Collectives", "Formats", "Compute", "Platform", "TestSupport",
+                "Configuration", "Training", "ModelFiles", "Transformer", "Preparation", "Datasets", "Tokenizers",
+                "Collectives", "Formats", "Compute",
+                "Platform", "TestSupport",
             ]
         ),
         .testTarget(
             name: "InterchangeTests",
-            dependencies: ["Interchange", "Transformer", "Text", "Formats", "Compute", "Platform", "TestSupport"]
+            dependencies: [
+                "Interchange", "ModelFiles", "Transformer", "Datasets", "Tokenizers", "Formats", "Compute",
+                "Platform", "TestSupport",
+            ]
         ),
         .testTarget(
             name: "InsightTests",
             dependencies: [
-                "Insight", "Interchange", "Training", "Transformer", "Text", "Compute", "Formats", "Platform",
-                "TestSupport",
+                "Insight", "Interchange", "Configuration", "Training", "Transformer", "Preparation", "Datasets",
+                "Tokenizers", "Compute",
+                "Formats", "Platform", "TestSupport",
             ]
         ),
         .testTarget(
             name: "PerformanceTests",
             dependencies: [
-                "Performance", "Collectives", "Training", "Transformer", "Text", "Compute", "Formats", "Platform",
-                "TestSupport",
+                "Performance", "Collectives", "Configuration", "Training", "Transformer", "Datasets", "Compute",
+                "Formats",
+                "Platform", "TestSupport",
             ]
         ),
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
-                "ddp-train", "stream-text", "Training", "Formats", "Platform", "TestSupport",
+                "ddp-train", "stream-text", "Configuration", "Training", "Formats", "Platform", "TestSupport",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             exclude: ["Snapshots"]

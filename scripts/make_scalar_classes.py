@@ -1,4 +1,4 @@
-"""Writes Sources/Text/Tokenizers/BytePair/ScalarClass+Ranges.swift: which scalars are \\p{L}, \\p{N} and \\s to tiktoken.
+"""Writes Sources/Tokenizers/BytePair/ScalarClass+Ranges.swift: which scalars are \\p{L}, \\p{N} and \\s to tiktoken.
 
     pip install tiktoken==0.14.0
     python3 scripts/make_scalar_classes.py
@@ -10,7 +10,7 @@ import argparse
 import os
 
 VERSION = "0.14.0"
-OUTPUT = "Sources/Text/Tokenizers/BytePair/ScalarClass+Ranges.swift"
+OUTPUT = "Sources/Tokenizers/BytePair/ScalarClass+Ranges.swift"
 
 
 def members(pattern):

@@ -23,8 +23,8 @@ done
 # name | file | what sed does to it
 plants() {
     cat << 'PLANTS'
-linear-dx           | Sources/Transformer/Linear.swift | s/into: dx, part/into: dx, scale: 1.01, part/
-linear-dW           | Sources/Transformer/Linear.swift | s/into: gradient.weight.rows(rows).columns(columns),/& scale: 1.01,/
+linear-dx           | Sources/Transformer/Model/Linear.swift | s/rows.multiplyTransposed(dy, weight, into: dx)/&; for index in 0..<dx.rows * dx.columns { dx.base[index] *= 1.01 }/
+linear-dW           | Sources/Transformer/Model/Linear.swift | s/pass.addProduct(x.columns(rows), dy.columns(columns), to: tile, .linearWeightGradient)/pass.products.multiply(x.columns(rows), .transposed, dy.columns(columns), .plain, into: tile, scale: 1.01, keep: 1)/
 linear-db           | Sources/CVectorKernels/vector_kernels.inc | s/LOAD(sums) + sum/LOAD(sums) + 1.01f * sum/
 layernorm-dx        | Sources/CVectorKernels/vector_kernels.inc | s/LOAD(skip) + (LOAD/LOAD(skip) + 1.01f * (LOAD/
 layernorm-dx-final  | Sources/CVectorKernels/vector_kernels.inc | s/STORE(dx, (LOAD(dy)/STORE(dx, 1.01f * (LOAD(dy)/
@@ -37,49 +37,49 @@ gelu                | Sources/CVectorKernels/vector_kernels.inc | s/LOAD(dx) \* 
 gelu-density        | Sources/CVectorKernels/vector_kernels.inc | s/(cumulative + in \* (e/(cumulative + 1.01f * in * (e/
 gelu-tanh           | Sources/CVectorKernels/vector_kernels.inc | s/LOAD(dx) \* slope/1.01f * LOAD(dx) * slope/
 relu                | Sources/CVectorKernels/vector_kernels.inc | s/choose_if(in > 0.0f, LOAD(dx)/choose_if(in > 0.0f, 1.01f * LOAD(dx)/
-attention-dv        | Sources/Transformer/CausalSelfAttention.swift | s/ multiply(p, .transposed, dyRows, into: gradient.v.rows(seen)/ MatrixProduct.multiply(p, .transposed, dyRows, .plain, into: gradient.v.rows(seen), scale: 1.01/
-attention-dq        | Sources/Transformer/CausalSelfAttention.swift | s/into: gradient.q.rows(rows), part/into: gradient.q.rows(rows), scale: 1.01, part/
-attention-dk        | Sources/Transformer/CausalSelfAttention.swift | s/ multiply(ds, .transposed, q, into: gradient.k.rows(seen)/ MatrixProduct.multiply(ds, .transposed, q, .plain, into: gradient.k.rows(seen), scale: 1.01/
-attention-dweights  | Sources/Transformer/CausalSelfAttention.swift | s/into: ds, part/into: ds, scale: 1.01, part/
+attention-dv        | Sources/Transformer/Model/Attention.swift | s/scratch.multiply(p, .transposed, dy, into: d.v.rows(seen)/scratch.products.multiply(p, .transposed, dy, .plain, into: d.v.rows(seen), scale: 1.01/
+attention-dq        | Sources/Transformer/Model/Attention.swift | s/scratch.multiply(ds, keys, into: d.q.rows(rows)/&, scale: 1.01/
+attention-dk        | Sources/Transformer/Model/Attention.swift | s/scratch.multiply(ds, .transposed, q, into: d.k.rows(seen)/scratch.products.multiply(ds, .transposed, q, .plain, into: d.k.rows(seen), scale: 1.01/
+attention-dweights  | Sources/Transformer/Model/Attention.swift | s/scratch.multiply(dy, valuesTransposed, into: ds/&, scale: 1.01/
 attention-softmax   | Sources/CVectorKernels/vector_kernels.inc | s/LOAD(p) \* (LOAD(dp) - subtract)/1.01f * LOAD(p) * (LOAD(dp) - subtract)/
 attention-average   | Sources/CVectorKernels/vector_kernels.inc | s/(LOAD(dp) - subtract)/(LOAD(dp) - 1.01f * subtract)/
 attention-dropout   | Sources/CVectorKernels/vector_kernels.inc | s/q \* (LOAD(d) \* m - subtract)/1.01f * q * (LOAD(d) * m - subtract)/
 attention-dropped-p | Sources/CVectorKernels/vector_kernels.inc | s/STORE(probability, q \* m)/STORE(probability, 1.01f * q * m)/
 loss-probabilities  | Sources/CVectorKernels/vector_kernels.inc | s/(LOAD(logits) - subtract) \* scale/(LOAD(logits) - subtract) * scale * 1.01f/
 loss-target         | Sources/CVectorKernels/vector_kernels.inc | s/first_column\] -= scale/first_column] -= 1.01f * scale/
-head-dx             | Sources/Transformer/OutputHead.swift | s/into: dx.rows(rows), part/into: dx.rows(rows), scale: 1.01, part/
-head-dx-large       | Sources/Transformer/OutputHead.swift | s/into: scratch.partial\[group\],/& scale: 1.01,/
-head-dwte           | Sources/Transformer/OutputHead.swift | s/into: gradient.rows(ids).columns(columns),/& scale: 1.01,/
-head-dwte-large     | Sources/Transformer/OutputHead.swift | s/into: gradient.rows(ids),/& scale: 1.01,/
-embedding-dwte      | Sources/Transformer/Embedding.swift | s/token\[column\] += source/token[column] += 1.01 * source/
-embedding-dwpe      | Sources/Transformer/Embedding.swift | s/position\[column\] += source/position[column] += 1.01 * source/
+head-dx             | Sources/Transformer/Model/Head.swift | s/rows.multiply(logits, weight, into: rows\[dx\], part: .headProducts)/&; let d = rows[dx]; for index in 0..<d.rows * d.columns { d.base[index] *= 1.01 }/
+head-dx-large       | Sources/Transformer/Execution/VocabularyBlocks.swift | s/into: partial, keep: keep/into: partial, scale: 1.01, keep: keep/
+head-dwte           | Sources/Transformer/Model/Head.swift | s/pass.addProduct(dlogits.columns(ids), x.columns(columns), to: tile, .headProducts)/pass.products.multiply(dlogits.columns(ids), .transposed, x.columns(columns), .plain, into: tile, scale: 1.01, keep: 1)/
+head-dwte-large     | Sources/Transformer/Execution/VocabularyBlocks.swift | s/into: dTile, keep: 1/into: dTile, scale: 1.01, keep: 1/
+embedding-dwte      | Sources/Transformer/Model/Embedding.swift | s/token\[column\] += source/token[column] += 1.01 * source/
+embedding-dwpe      | Sources/Transformer/Model/Embedding.swift | s/position\[column\] += source/position[column] += 1.01 * source/
 adamw-first         | Sources/CVectorKernels/vector_kernels.inc | s/(gradient - first) \* rest1/(gradient - first) * rest1 * 1.01f/
 adamw-second        | Sources/CVectorKernels/vector_kernels.inc | s/(gradient \* gradient) \* rest2/(gradient * gradient) * rest2 * 1.01f/
 adamw-decay         | Sources/CVectorKernels/vector_kernels.inc | s/keep = 1.0f - lr \* decay/keep = 1.0f - lr * decay * 1.01f/
 rank-left-out       | Sources/Collectives/Ring/RingAllReduce.swift | s/guard isReduced(message) else/guard isReduced(message), rank != 1 else/
 rank-twice          | Sources/Collectives/Ring/RingAllReduce.swift | s/^ *kernels.pointee.add(.*/&; &/
-bucket-left-out     | Sources/Training/Distributed/GradientReducer.swift | s/\.reversed()/.reversed().dropLast()/
-rank-weight         | Sources/Training/Run/TrainingStep.swift | s|gradientScale: 1 / Float(tokenCount),|gradientScale: 1.01 / Float(tokenCount),|
+bucket-left-out     | Sources/Training/Replicas/GradientReducer.swift | s/\.reversed()/.reversed().dropLast()/
+rank-weight         | Sources/Training/Step/TrainingStep.swift | s|gradientScale: 1 / Float(tokenCount),|gradientScale: 1.01 / Float(tokenCount),|
 clipping            | Sources/Training/Optimizer/GradientNorm.swift | s/maximum \/ (norm/1.01 * maximum \/ (norm/
-document-end        | Sources/Text/Preparation/BatchEncoder.swift | s/if piece.endsDocument, endsDocuments, isDocument/if piece.startsDocument, endsDocuments, isDocument/
-document-hash       | Sources/Text/Preparation/DocumentSplit.swift | s/seed: seed)/seed: 0)/
-document-hashed     | Sources/Text/Preparation/DocumentSplit.swift | s/start.prefix(Self.hashedBytes)/start.prefix(Self.hashedBytes - 1)/
-position-cut        | Sources/Text/Preparation/PositionSplit.swift | s/trainCount - before, in/trainCount - before + 1, in/
-position-scalars    | Sources/Text/Preparation/PositionSplit.swift | s/guard self == .characters else { return text.count }/return text.count/
-separator-line      | Sources/Text/Readers/TextAssembler.swift | s/restart(at: open + 2)/restart(at: open + 1)/
-archive-hidden      | Sources/Text/Readers/CorpusReader.swift | s/if !isHidden(member.name) {/if true {/
-archive-marks       | Sources/Text/Readers/CorpusReader.swift | s/guard archive.isOnlyCompressed else { return true }//
-shard-resume        | Sources/Text/Preparation/ShardWriter.swift | s/length: state.openTokens \* elementType/length: state.openTokens * 0 * elementType/
-pipeline-resume     | Sources/Text/Preparation/TokenPipeline.swift | s/max(0, state.pieces - position), of/max(0, state.pieces - position - 1), of/
-pipeline-save       | Sources/Text/Preparation/TokenPipeline.swift | s/if position > state.pieces { (state/do { (state/
-shard-header        | Sources/Text/Data/TokenFile.swift | s/offset = header == nil ? 0 : Header.byteCount/offset = 0/
-random-last         | Sources/Text/Data/BatchSampler.swift | s/below: sequence.count - blockSize)/below: sequence.count - blockSize - 1)/
-sequential-ring     | Sources/Text/Data/BatchSampler.swift | s/from: (start + 1) % sequence.count/from: min(start + 1, sequence.count - 1)/
-epoch-shards        | Sources/Text/Data/BatchSampler.swift | s/shards.permuted(turn, of: shardCount)/turn/
-epoch-blocks        | Sources/Text/Data/BatchSampler.swift | s/order.permuted(place, of: blocks.count)/place/
-epoch-seed          | Sources/Text/Data/BatchSampler.swift | s/step: epoch/step: 0/
-mask-end            | Sources/Transformer/DocumentBoundaries.swift | s/documents.append(start..<index + 1)/if start < index { documents.append(start..<index) }/; s/start = index + 1/start = index/
-mask-forward        | Sources/Transformer/CausalSelfAttention.swift | s/for document in documents ?? \[0..<head.length\] {/for document in [0..<head.length] {/
+document-end        | Sources/Preparation/Pipeline/BatchEncoder.swift | s/if piece.endsDocument, endsDocuments, isDocument/if piece.startsDocument, endsDocuments, isDocument/
+document-hash       | Sources/Preparation/Pipeline/DocumentSplit.swift | s/seed: seed)/seed: 0)/
+document-hashed     | Sources/Preparation/Pipeline/DocumentSplit.swift | s/start.prefix(Self.hashedBytes)/start.prefix(Self.hashedBytes - 1)/
+position-cut        | Sources/Preparation/Pipeline/PositionSplit.swift | s/trainCount - before, in/trainCount - before + 1, in/
+position-scalars    | Sources/Preparation/Pipeline/PositionSplit.swift | s/guard self == .characters else { return text.count }/return text.count/
+separator-line      | Sources/Preparation/Readers/TextAssembler.swift | s/restart(at: open + 2)/restart(at: open + 1)/
+archive-hidden      | Sources/Preparation/Readers/CorpusReader.swift | s/!isHidden(member.name) {/true {/
+archive-marks       | Sources/Preparation/Readers/CorpusReader.swift | s/guard archive.isOnlyCompressed else { return true }//
+shard-resume        | Sources/Preparation/Pipeline/ShardWriter.swift | s/length: state.openTokens \* elementType/length: state.openTokens * 0 * elementType/
+pipeline-resume     | Sources/Preparation/Pipeline/TokenPipeline.swift | s/max(0, state.pieces - position), of/max(0, state.pieces - position - 1), of/
+pipeline-save       | Sources/Preparation/Pipeline/TokenPipeline.swift | s/if position > state.pieces { (state/do { (state/
+shard-header        | Sources/Datasets/TokenFile.swift | s/offset = header == nil ? 0 : Header.byteCount/offset = 0/
+random-last         | Sources/Datasets/BatchSampler.swift | s/below: sequence.count - blockSize)/below: sequence.count - blockSize - 1)/
+sequential-ring     | Sources/Datasets/BatchSampler.swift | s/from: (start + 1) % sequence.count/from: min(start + 1, sequence.count - 1)/
+epoch-shards        | Sources/Datasets/BatchSampler.swift | s/shards.permuted(turn, of: shardCount)/turn/
+epoch-blocks        | Sources/Datasets/BatchSampler.swift | s/order.permuted(place, of: blocks.count)/place/
+epoch-seed          | Sources/Datasets/BatchSampler.swift | s/step: epoch/step: 0/
+mask-end            | Sources/Transformer/Execution/DocumentBoundaries.swift | s/documents.append(start..<index + 1)/if start < index { documents.append(start..<index) }/; s/start = index + 1/start = index/
+mask-forward        | Sources/Transformer/Execution/AttentionHead+Documents.swift | s/for document in pass.documents ?? \[0..<head.length\] {/for document in [0..<head.length] {/
 PLANTS
 }
 
@@ -91,15 +91,15 @@ require_swift
 copy="$(mktemp -d)"
 trap 'rm -rf "$copy"' EXIT
 git archive HEAD | tar -x -C "$copy"
-# Of a file: those of text for Sources/Text, else the model's.
+# Of a file: those of text and data for Preparation and Datasets, else the model's.
 run_tests() {
     local tests='^(TransformerTests|TrainingTests)\..*(Parity|Gradient|Dropout|DocumentMask)'
-    case "$1" in Sources/Text/*) tests='^TextTests\.' ;; esac
+    case "$1" in Sources/Preparation/* | Sources/Datasets/*) tests='^(PreparationTests|DatasetsTests)\.' ;; esac
     (cd "$copy" && swift test --filter "$tests" > log 2>&1)
 }
 
 # A file of each kind.
-all_pass() { run_tests Sources/Transformer && run_tests Sources/Text/Data; }
+all_pass() { run_tests Sources/Transformer && run_tests Sources/Datasets/TokenFile.swift; }
 
 note "building the copy; its tests have to pass before anything is planted"
 all_pass || { tail -n 20 "$copy/log" >&2; fail "the tests fail without a planted error"; }

@@ -143,6 +143,12 @@ int dt_mpi_test(dt_mpi_request *request, dt_mpi_state *state) {
     return MPI_Get_count(&found, MPI_BYTE, &state->bytes);
 }
 
+void dt_mpi_cancel(dt_mpi_request *request) {
+    MPI_Request begun;
+    memcpy(&begun, &request->handle, sizeof begun);
+    if (begun != MPI_REQUEST_NULL) MPI_Cancel(&begun);
+}
+
 int dt_mpi_sum(const dt_mpi_world *world, float *floats, int count) {
     return MPI_Allreduce(MPI_IN_PLACE, floats, count, MPI_FLOAT, MPI_SUM, communicator(world));
 }
@@ -196,6 +202,8 @@ int dt_mpi_test(dt_mpi_request *request, dt_mpi_state *state) {
     *state = (dt_mpi_state){0};
     return DT_MPI_NOT_BUILT_IN;
 }
+
+void dt_mpi_cancel(dt_mpi_request *request) { (void)request; }
 
 int dt_mpi_sum(const dt_mpi_world *world, float *floats, int count) {
     (void)world, (void)floats, (void)count;

@@ -4,12 +4,15 @@ import Platform
 /// The one thread that uses a transport: it carries out what it is given, in order, until something fails.
 ///
 /// The transport is made and ended on it too, since MPI wants all its calls from the thread that initialized it.
+///
+/// The thread retains the memory of a job until the job is done and the transport has let go of it, whatever the caller does.
+/// Where a transport cannot let go after a failure (see `RingTransport.withdraw`), the memory is never freed.
 final class CommunicationThread: @unchecked Sendable {
     typealias Job = (any RingTransport) throws -> Void
 
     // Guarded by the monitor.
     private let monitor = Monitor()
-    private var jobs: [(work: Communicator.Work, job: Job)] = []
+    private var submissions: [Submission] = []
     private var unfinished = 0
     private var isEnding = false
     private var failure: (any Error)?
@@ -19,6 +22,13 @@ final class CommunicationThread: @unchecked Sendable {
     private var explain: @Sendable (any Error) -> any Error = { $0 }
 
     private var thread: SystemThread?
+
+    private struct Submission {
+        let work: Communicator.Work
+        /// The owners of what the job reads and writes.
+        let memory: [AnyObject]
+        let job: Job
+    }
 
     /// - Parameter makeTransport: called on the thread.
     init(_ makeTransport: @escaping @Sendable () throws -> any RingTransport) {
@@ -31,7 +41,7 @@ final class CommunicationThread: @unchecked Sendable {
                 let failure = monitor.locked { explain }(error)
                 monitor.locked {
                     self.failure = failure
-                    jobs.removeAll()
+                    submissions.removeAll()
                     unfinished = 0
                     monitor.wake()
                 }
@@ -47,17 +57,19 @@ final class CommunicationThread: @unchecked Sendable {
     /// Carries out something by itself and returns its result.
     func perform<Value>(_ body: @escaping (any RingTransport) throws -> Value) throws -> Value {
         var value: Value?
-        submit(.exchange) { value = try body($0) }
+        submit(.exchange, memory: []) { value = try body($0) }
         try wait()
         return value!
     }
 
     /// What is submitted after a failure is dropped; `wait` throws it.
-    func submit(_ work: Communicator.Work, _ job: @escaping Job) {
+    ///
+    /// - Parameter memory: the owners of what the job reads and writes. None may own this thread, which they would outlive.
+    func submit(_ work: Communicator.Work, memory: [AnyObject], _ job: @escaping Job) {
         monitor.locked {
             guard failure == nil else { return }
             precondition(!isEnding, "a collective after the end")
-            jobs.append((work, job))
+            submissions.append(Submission(work: work, memory: memory, job: job))
             unfinished += 1
             monitor.wake()
         }
@@ -95,13 +107,10 @@ final class CommunicationThread: @unchecked Sendable {
     }
 
     private func work(_ transport: any RingTransport) throws {
-        while let next = nextJob() {
-            let start = dt_profile_now()
-            try next.job(transport)
-            let end = dt_profile_now()
+        while let span = try carryOutNext(transport) {
             monitor.locked {
-                busyTime += .nanoseconds(Int64(end - start))
-                spans?.append(Communicator.Span(work: next.work, start: start, end: end))
+                busyTime += .nanoseconds(Int64(span.end - span.start))
+                spans?.append(span)
                 unfinished -= 1
                 monitor.wake()
             }
@@ -109,11 +118,27 @@ final class CommunicationThread: @unchecked Sendable {
         transport.close()
     }
 
+    /// Waits for a submission and carries it out. Its memory is released before it counts as finished.
+    /// - Returns: nil at the end.
+    private func carryOutNext(_ transport: any RingTransport) throws -> Communicator.Span? {
+        guard let submission = nextSubmission() else { return nil }
+        let start = dt_profile_now()
+        do {
+            try submission.job(transport)
+        } catch {
+            if !transport.withdraw() {
+                for owner in submission.memory { _ = Unmanaged.passRetained(owner) }
+            }
+            throw error
+        }
+        return Communicator.Span(work: submission.work, start: start, end: dt_profile_now())
+    }
+
     /// Waits for one; nil at the end.
-    private func nextJob() -> (work: Communicator.Work, job: Job)? {
+    private func nextSubmission() -> Submission? {
         monitor.locked {
-            while jobs.isEmpty, !isEnding { monitor.wait() }
-            return jobs.isEmpty ? nil : jobs.removeFirst()
+            while submissions.isEmpty, !isEnding { monitor.wait() }
+            return submissions.isEmpty ? nil : submissions.removeFirst()
         }
     }
 }

@@ -3,7 +3,7 @@ import CVectorKernels
 /// What the ranks of a job do together: sums, broadcasts, gathering, agreement. It knows bytes and floats, no models.
 ///
 /// ```swift
-/// communicator.startAllReduce(gradients, range: bucket)   // goes on beside what the caller computes
+/// communicator.startAllReduce(unsafe: gradients, range: bucket, owner: model)   // goes on beside what the caller computes
 /// try communicator.wait()
 /// ```
 /// Every rank must call the same collectives in the same order; messages carry what they belong to, and ranks that are out of
@@ -28,7 +28,7 @@ public final class Communicator {
 
     private let thread: CommunicationThread?
     private let allReduce: AllReduce
-    private let scratch: UnsafeMutablePointer<Float>
+    private let scratch: CollectiveMemory
     private var operations: UInt32 = 0
 
     /// How floats are summed.
@@ -51,7 +51,7 @@ public final class Communicator {
         self.board = board
         self.allReduce = allReduce
         self.thread = thread
-        scratch = .allocate(capacity: RingAllReduce.window * Stripes.length)
+        scratch = CollectiveMemory(byteCount: thread == nil ? 0 : RingAllReduce.scratchBytes)
     }
 
     /// - Parameter makeTransport: called on the communication thread.
@@ -68,10 +68,7 @@ public final class Communicator {
         }
     }
 
-    deinit {
-        thread?.end()
-        scratch.deallocate()
-    }
+    deinit { thread?.end() }
 
     /// Ends the communication thread when everything is done.
     public func end() { thread?.end() }
@@ -85,10 +82,16 @@ public final class Communicator {
     ///
     /// Sums have bits that depend on the number of ranks and on places in the flat buffer alone, not on how it is cut into
     /// ranges, with `AllReduce.ring`.
-    public func startAllReduce(_ floats: UnsafeMutablePointer<Float>, range: Range<Int>) {
+    ///
+    /// - Parameters:
+    ///   - floats: element 0 of the flat buffer.
+    ///   - range: elements to sum.
+    ///   - owner: the object that frees the floats with its last reference. The communicator retains it until no thread and no peer
+    ///     uses the floats any more, also when the sum fails or nobody waits for it. It must not own the communicator.
+    public func startAllReduce(unsafe floats: UnsafeMutablePointer<Float>, range: Range<Int>, owner: AnyObject) {
         guard let thread, !range.isEmpty else { return }
         let label = nextLabel()
-        thread.submit(.sum(bytes: range.count * MemoryLayout<Float>.stride)) {
+        thread.submit(.sum(bytes: range.count * MemoryLayout<Float>.stride), memory: [owner, scratch]) {
             [rank, worldSize, scratch, board, allReduce] transport in
             if allReduce == .native, let native = transport as? any NativeAllReduce {
                 board.began()
@@ -101,7 +104,7 @@ public final class Communicator {
                 rank: rank,
                 worldSize: worldSize,
                 transport: transport,
-                scratch: scratch,
+                scratch: scratch.floats,
                 label: label
             ).run(board: board)
         }
@@ -153,35 +156,38 @@ public final class Communicator {
     // MARK: Bytes
 
     /// The bytes of rank `root` to every rank, in place.
-    public func broadcast(_ bytes: UnsafeMutableRawBufferPointer, from root: Int = 0) throws {
+    ///
+    /// - Parameter owner: the object that frees the bytes with its last reference, retained as by `startAllReduce`.
+    public func broadcast(unsafe bytes: UnsafeMutableRawBufferPointer, from root: Int = 0, owner: AnyObject) throws {
         guard let thread, !bytes.isEmpty else { return }
-        try run(on: thread) { try $0.broadcast(bytes, root: root) }
+        try run(on: thread, memory: owner) { try $0.broadcast(bytes, root: root) }
     }
 
     /// A message of rank `root`, of any length, to every rank.
     public func broadcast(message: [UInt8], from root: Int = 0) throws -> [UInt8] {
-        var length = UInt64(message.count)
-        try withUnsafeMutableBytes(of: &length) { try broadcast($0, from: root) }
-        var message = rank == root ? message : [UInt8](repeating: 0, count: Int(length))
-        try message.withUnsafeMutableBytes { try broadcast($0, from: root) }
-        return message
+        let length = CollectiveMemory([UInt64(message.count)])
+        try broadcast(unsafe: length.bytes, from: root, owner: length)
+        let count = Int(length.values(of: UInt64.self, count: 1)[0])
+        let bytes = rank == root ? CollectiveMemory(message) : CollectiveMemory(byteCount: count)
+        try broadcast(unsafe: UnsafeMutableRawBufferPointer(rebasing: bytes.bytes[..<count]), from: root, owner: bytes)
+        return bytes.values(count: count)
     }
 
     /// The bytes of rank `sender` to the rank after it, in place, over that one edge of the ring.
-    public func pass(_ bytes: UnsafeMutableRawBufferPointer, from sender: Int) throws {
+    ///
+    /// - Parameter owner: the object that frees the bytes with its last reference, retained as by `startAllReduce`.
+    public func pass(unsafe bytes: UnsafeMutableRawBufferPointer, from sender: Int, owner: AnyObject) throws {
         guard let thread, !bytes.isEmpty else { return }
-        try run(on: thread) { try $0.pass(bytes, from: sender) }
+        try run(on: thread, memory: owner) { try $0.pass(bytes, from: sender) }
     }
 
     /// Every rank's values, in the order of ranks: `count` of them from each.
     public func allGather<Value: BitwiseCopyable>(_ values: [Value]) throws -> [[Value]] {
         guard let thread, !values.isEmpty else { return members.map { _ in values } }
-        var all: [Value] = []
-        for _ in members { all += values }
-        try all.withUnsafeMutableBytes { bytes in
-            let blockSize = bytes.count / members.count
-            try run(on: thread) { try $0.allGather(bytes, blockSize: blockSize) }
-        }
+        let memory = CollectiveMemory(members.flatMap { _ in values })
+        let blockSize = values.count * MemoryLayout<Value>.stride
+        try run(on: thread, memory: memory) { [bytes = memory.bytes] in try $0.allGather(bytes, blockSize: blockSize) }
+        let all: [Value] = memory.values(count: members.count * values.count)
         return members.indices.map { Array(all[$0 * values.count..<($0 + 1) * values.count]) }
     }
 
@@ -199,9 +205,13 @@ public final class Communicator {
     public func agree(onMaximum value: Int) throws -> Int { try allGather([value]).map { $0[0] }.max()! }
 
     /// Carries out a collective of bytes and waits for it.
-    private func run(on thread: CommunicationThread, _ collective: @escaping (ByteRing) throws -> Void) throws {
+    private func run(
+        on thread: CommunicationThread,
+        memory: AnyObject,
+        _ collective: @escaping (ByteRing) throws -> Void
+    ) throws {
         let label = nextLabel()
-        thread.submit(.exchange) { [rank, worldSize, board] transport in
+        thread.submit(.exchange, memory: [memory]) { [rank, worldSize, board] transport in
             try collective(
                 ByteRing(transport: transport, rank: rank, worldSize: worldSize, label: label, board: board)
             )

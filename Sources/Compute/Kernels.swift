@@ -53,7 +53,7 @@ public struct Kernels: Sendable {
 
     /// What is wrong with DDP_TRAIN_ISA and what it may be; nil when nothing is.
     public static var requestProblem: String? {
-        guard dt_kernels_get() == nil, let request = getenv("DDP_TRAIN_ISA") else { return nil }
-        return "DDP_TRAIN_ISA=\(String(cString: request)): this processor has \(available.joined(separator: ", "))"
+        guard dt_kernels_get() == nil, let request = ProcessEnvironment.value("DDP_TRAIN_ISA") else { return nil }
+        return "DDP_TRAIN_ISA=\(request): this processor has \(available.joined(separator: ", "))"
     }
 }

@@ -17,7 +17,7 @@ extension MatrixProducts {
 
     /// The value of DDP_TRAIN_GEMM; nil when it is not set, or empty.
     private static var request: String? {
-        getenv("DDP_TRAIN_GEMM").map { String(cString: $0) }.flatMap { $0.isEmpty ? nil : $0 }
+        ProcessEnvironment.value("DDP_TRAIN_GEMM").flatMap { $0.isEmpty ? nil : $0 }
     }
 
     /// What is wrong with DDP_TRAIN_GEMM and what it may be; nil when nothing is.

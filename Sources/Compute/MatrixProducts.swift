@@ -92,7 +92,8 @@ public struct MatrixProducts: Sendable {
                 n,
                 k,
                 scale,
-                keep
+                keep,
+                ProductScratch.ofThread
             )
         }
     }

@@ -27,7 +27,7 @@ public enum Part: Int32, CaseIterable, Sendable {
     case bias
     /// Rows of the embeddings, and their gradients.
     case embedding
-    /// AdamW.
+    /// The update of the parameters.
     case optimizer
     /// The norm of the gradient.
     case clipping

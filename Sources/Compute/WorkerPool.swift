@@ -142,7 +142,6 @@ public final class WorkerPool: @unchecked Sendable {
 
     /// Threads hold the pool unretained: `deinit` joins them before its memory goes.
     private func startThread(_ worker: Int) -> SystemThread {
-        // A matrix product packs on the stack; some systems give a thread no more than its size.
-        SystemThread(stackSize: 4 << 20, blocking: .inherited) { [unowned(unsafe) self] in work(as: worker) }
+        SystemThread(blocking: .inherited) { [unowned(unsafe) self] in work(as: worker) }
     }
 }

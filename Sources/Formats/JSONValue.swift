@@ -75,12 +75,36 @@ extension JSONValue {
     /// The document as text: on one line, or with a line a member and two spaces a level.
     public func text(pretty: Bool = false) -> String {
         var output = ""
-        write(to: &output, indentation: pretty ? "\n" : nil)
+        write(to: &output, Layout(indentation: pretty ? "\n" : nil, space: pretty ? " " : ""))
         if pretty { output += "\n" }
         return output
     }
 
-    private func write(to output: inout String, indentation: String?) {
+    /// An object as text with a line per member; lists and objects within it stay on that line.
+    ///
+    /// - Precondition: the value is an object.
+    public func textWithLinePerMember() -> String {
+        guard case .object(let members) = self else { preconditionFailure("\(self) is not an object") }
+        let lines = members.map { member in
+            var line = "  "
+            Self.write(member.name, to: &line)
+            line += ": "
+            member.value.write(to: &line, Layout(indentation: nil, space: " "))
+            return line
+        }
+        return "{\n" + lines.joined(separator: ",\n") + "\n}\n"
+    }
+
+    private struct Layout {
+        /// A line break and the spaces of the level; nil for everything on one line.
+        var indentation: String?
+        /// What stands after a colon, and after a comma where the line goes on.
+        var space: String
+
+        var inner: Layout { Layout(indentation: indentation.map { $0 + "  " }, space: space) }
+    }
+
+    private func write(to output: inout String, _ layout: Layout) {
         switch self {
         case .null: output += "null"
         case .bool(let value): output += value ? "true" : "false"
@@ -90,14 +114,14 @@ extension JSONValue {
             output += "\(value)"
         case .string(let value): Self.write(value, to: &output)
         case .array(let values):
-            Self.writeList(values, ("[", "]"), to: &output, indentation: indentation) { value, output, inner in
-                value.write(to: &output, indentation: inner)
+            Self.writeList(values, ("[", "]"), to: &output, layout) { value, output, inner in
+                value.write(to: &output, inner)
             }
         case .object(let members):
-            Self.writeList(members, ("{", "}"), to: &output, indentation: indentation) { member, output, inner in
+            Self.writeList(members, ("{", "}"), to: &output, layout) { member, output, inner in
                 Self.write(member.name, to: &output)
-                output += indentation == nil ? ":" : ": "
-                member.value.write(to: &output, indentation: inner)
+                output += ":" + inner.space
+                member.value.write(to: &output, inner)
             }
         }
     }
@@ -106,17 +130,17 @@ extension JSONValue {
         _ elements: [Element],
         _ brackets: (String, String),
         to output: inout String,
-        indentation: String?,
-        write: (Element, inout String, String?) -> Void
+        _ layout: Layout,
+        write: (Element, inout String, Layout) -> Void
     ) {
-        let inner = indentation.map { $0 + "  " }
+        let inner = layout.inner
         output += brackets.0
         for (index, element) in elements.enumerated() {
             if index > 0 { output += "," }
-            if let inner { output += inner }
+            output += inner.indentation ?? (index > 0 ? inner.space : "")
             write(element, &output, inner)
         }
-        if let indentation, !elements.isEmpty { output += indentation }
+        if let indentation = layout.indentation, !elements.isEmpty { output += indentation }
         output += brackets.1
     }
 

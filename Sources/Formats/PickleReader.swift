@@ -144,6 +144,13 @@ public struct PickleReader {
         case UInt8(ascii: "r"): try memoize(at: integer(bytes: 4))
         case UInt8(ascii: "h"): try recall(integer(bytes: 1))
         case UInt8(ascii: "j"): try recall(integer(bytes: 4))
+        default: try construct(opcode)
+        }
+    }
+
+    /// Opcodes that name or call Python objects: refused, but for those that `constructors` know.
+    private mutating func construct(_ opcode: UInt8) throws {
+        switch opcode {
         case UInt8(ascii: "c") where constructors != nil:
             push(try constructors!.global(module: line(), name: line()))
         case 0x93 where constructors != nil:

@@ -1,5 +1,6 @@
 import Compute
 import Formats
+import ModelFiles
 import Platform
 import Transformer
 

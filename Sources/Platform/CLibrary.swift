@@ -1,4 +1,4 @@
-// The only place that names the system's C library. `import Platform` brings it along.
+// The only file that names the system's C library. `import Platform` imports the library too.
 #if canImport(Darwin)
     @_exported import Darwin
 #elseif canImport(Musl)

@@ -1,6 +1,6 @@
-/// An error that a user can cause and mend: one line, and the exit code it ends the program with.
+/// An error that a user can cause and fix: a message of one line, and the exit code of the program.
 public struct UserError: Error, Equatable, CustomStringConvertible, Sendable {
-    /// What kind of failure it is; the raw value is the exit code, as in sysexits.h where it has one.
+    /// The kind of failure. The raw value is the exit code, from sysexits.h where that has one.
     public enum Kind: Int32, Sendable {
         /// Wrong usage or configuration.
         case usage = 64
@@ -14,23 +14,23 @@ public struct UserError: Error, Equatable, CustomStringConvertible, Sendable {
         case other = 1
     }
 
-    /// Which exit code it ends the program with.
+    /// The kind of failure, which decides the exit code.
     public let kind: Kind
     /// One line: what failed, with which value, and what to do.
     public let message: String
 
-    /// `message` is one line, with the value and the mend.
+    /// - Parameter message: one line: what failed, with which value, and what to do.
     public init(_ kind: Kind, _ message: String) {
         self.kind = kind
         self.message = message
     }
 
-    /// The message alone.
+    /// The message.
     public var description: String { message }
 }
 
-/// The exit codes that are no error's.
+/// Exit codes that do not stand for an error.
 public enum ExitStatus {
-    /// Stopped by a signal, after saving.
+    /// The run was stopped by a signal, after saving.
     public static let stopped: Int32 = 75
 }

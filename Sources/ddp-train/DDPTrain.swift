@@ -43,7 +43,9 @@ struct DDPTrain: ParsableCommand {
         do {
             let normalized = try ArgumentNormalizer(OptionTable(of: self)).normalize(arguments)
             var command = try parseAsRoot(normalized)
-            if let problem = Kernels.requestProblem ?? MatrixProducts.requestProblem { throw UserError(.usage, problem) }
+            if let problem = Kernels.requestProblem ?? MatrixProducts.requestProblem {
+                throw UserError(.usage, problem)
+            }
             try command.run()
             return 0
         } catch let code as ExitCode {

@@ -1,5 +1,6 @@
+import Datasets
 import Platform
-import Text
+import Tokenizers
 
 extension Dataset {
     /// Token ids mean nothing to a model that learned those of another tokenizer.

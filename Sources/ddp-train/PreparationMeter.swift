@@ -1,5 +1,5 @@
 import Platform
-import Text
+import Preparation
 import Training
 
 /// Says how far a preparation is, how fast it goes, and how long the rest will take.

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Collectives
+import Configuration
 import Platform
 import Training
 
@@ -16,8 +17,8 @@ struct RankJob {
     /// - Throws: `UserError`; `CollectiveError`.
     static func join(_ values: TrainingConfiguration, comparesRoutes: Bool = false) throws -> RankJob {
         let options = JobConnection.Options(
-            transport: values.backend,
-            allReduce: values.allReduce,
+            transport: .init(values.backend),
+            allReduce: .init(values.allReduce),
             interface: values.interface,
             hostfile: try hostfile(values),
             timeout: .seconds(values.timeout),
@@ -63,5 +64,27 @@ struct RankJob {
             throw error
         }
         try connection.leave()
+    }
+}
+
+extension JobConnection.Transport {
+    fileprivate init(_ backend: Backend) {
+        self =
+            switch backend {
+            case .auto: .auto
+            case .none: .none
+            case .tcp: .tcp
+            case .mpi: .mpi
+            }
+    }
+}
+
+extension Communicator.AllReduce {
+    fileprivate init(_ sum: GradientSum) {
+        self =
+            switch sum {
+            case .ring: .ring
+            case .native: .native
+            }
     }
 }

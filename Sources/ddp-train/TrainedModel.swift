@@ -1,7 +1,8 @@
 import Compute
+import Datasets
 import Interchange
 import Platform
-import Text
+import Tokenizers
 import Training
 import Transformer
 
@@ -62,7 +63,7 @@ struct TrainedModel {
     static func tokenizer(in folder: String) throws -> (any Tokenizer)? {
         let files = [[TokenizerFile.name], ["vocab.json", "merges.txt"]]
         let isThere = files.contains { $0.allSatisfy { FileSystem.kind(of: folder + "/" + $0) == .file } }
-        return isThere ? try TokenizerSource.path(folder).open() : nil
+        return isThere ? try TokenizerFile.open(folder) : nil
     }
 
     /// - Throws: `UserError(.data)` that says how to name one, when there is no tokenizer.

@@ -1,6 +1,6 @@
 import Collectives
 import Compute
-import Text
+import Preparation
 
 /// What this program is: its number, the commit it was built from, and what was built in.
 enum Version {

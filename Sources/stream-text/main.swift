@@ -4,7 +4,7 @@
 import Compute
 import Interchange
 import Platform
-import Text
+import Tokenizers
 import Transformer
 
 guard CommandLine.arguments.count == 3 else {
@@ -16,7 +16,11 @@ let (folder, prompt) = (CommandLine.arguments[1], CommandLine.arguments[2])
 do {
     let source = try PretrainedModel(path: folder)
     let tokenizer = try TokenizerFile.load(folder: folder)
-    let model = GPT(configuration: source.configuration, context: ComputeContext(pool: WorkerPool(threadCount: 2)), forTraining: false)
+    let model = GPT(
+        configuration: source.configuration,
+        context: ComputeContext(pool: WorkerPool(threadCount: 2)),
+        forTraining: false
+    )
     try source.load(into: model)
 
     let options = SamplingOptions(maxNewTokens: 200, allowedVocabulary: tokenizer.vocabularySize)

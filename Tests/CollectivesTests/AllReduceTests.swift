@@ -25,15 +25,17 @@ struct AllReduceTests {
         over transport: RankThreads.Transport
     ) throws -> [[Float]] {
         try RankThreads.run(worldSize, over: transport) { communicator in
-            var floats = (0..<count).map { value(rank: communicator.rank, index: $0) }
-            try floats.withUnsafeMutableBufferPointer { floats in
-                // From the end to the beginning, as backward finishes them.
-                for end in stride(from: count, to: 0, by: -bucket) {
-                    communicator.startAllReduce(floats.baseAddress!, range: max(0, end - bucket)..<end)
-                }
-                try communicator.wait()
+            let memory = CollectiveMemory((0..<count).map { value(rank: communicator.rank, index: $0) })
+            // From the end to the beginning, as backward finishes them.
+            for end in stride(from: count, to: 0, by: -bucket) {
+                communicator.startAllReduce(
+                    unsafe: memory.floats,
+                    range: max(0, end - bucket)..<end,
+                    owner: memory
+                )
             }
-            return floats
+            try communicator.wait()
+            return memory.values(count: count)
         }.map { try $0.get() }
     }
 
@@ -88,11 +90,10 @@ struct AllReduceTests {
     @Test("Ranks that sum different lengths are out of step, and told so", arguments: RankThreads.Transport.allCases)
     func outOfStep(transport: RankThreads.Transport) {
         let results = RankThreads.run(2, over: transport) { communicator in
-            var floats = [Float](repeating: 1, count: 100 + communicator.rank)
-            try floats.withUnsafeMutableBufferPointer {
-                communicator.startAllReduce($0.baseAddress!, range: 0..<$0.count)
-                try communicator.wait()
-            }
+            let count = 100 + communicator.rank
+            let memory = CollectiveMemory([Float](repeating: 1, count: count))
+            communicator.startAllReduce(unsafe: memory.floats, range: 0..<count, owner: memory)
+            try communicator.wait()
         }
         let messages = results.compactMap { if case .failure(let error) = $0 { "\(error)" } else { nil } }
         #expect(messages.contains { $0.contains("where") && $0.contains("due") }, "\(messages)")
@@ -123,11 +124,9 @@ struct AllReduceTests {
             close(tapOut)
         }
         let results = RankThreads.run(Communicator.ofOneProcess(ring)) { communicator in
-            var floats = [Float](repeating: 1, count: 10_000)
-            try floats.withUnsafeMutableBufferPointer {
-                communicator.startAllReduce($0.baseAddress!, range: 0..<$0.count)
-                try communicator.wait()
-            }
+            let memory = CollectiveMemory([Float](repeating: 1, count: 10_000))
+            communicator.startAllReduce(unsafe: memory.floats, range: 0..<10_000, owner: memory)
+            try communicator.wait()
         }
         tap.join()
         guard case .failure(let error) = results[1] else {

@@ -16,9 +16,10 @@ struct ByteCollectiveTests {
                 var seen: [Bool] = []
                 for root in [0, worldSize - 1, worldSize / 2] {
                     let expected = (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ root) }
-                    var bytes = communicator.rank == root ? expected : [UInt8](repeating: 0, count: count)
-                    try bytes.withUnsafeMutableBytes { try communicator.broadcast($0, from: root) }
-                    seen.append(bytes == expected)
+                    let memory =
+                        communicator.rank == root ? CollectiveMemory(expected) : CollectiveMemory(byteCount: count)
+                    try communicator.broadcast(unsafe: memory.bytes, from: root, owner: memory)
+                    seen.append(memory.bytes.elementsEqual(expected))
                 }
                 return seen
             }
@@ -30,9 +31,9 @@ struct ByteCollectiveTests {
     func pass(transport: RankThreads.Transport, worldSize: Int) throws {
         let results = RankThreads.run(worldSize, over: transport) { communicator in
             try communicator.members.map { sender in
-                var bytes = [UInt8](repeating: UInt8(communicator.rank), count: 3 << 18 | 5)
-                try bytes.withUnsafeMutableBytes { try communicator.pass($0, from: sender.rank) }
-                return Set(bytes)
+                let memory = CollectiveMemory([UInt8](repeating: UInt8(communicator.rank), count: 3 << 18 | 5))
+                try communicator.pass(unsafe: memory.bytes, from: sender.rank, owner: memory)
+                return Set(memory.bytes)
             }
         }
         for (rank, result) in results.enumerated() {

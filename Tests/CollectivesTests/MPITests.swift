@@ -158,6 +158,8 @@ struct MPITests {
         try floats.withUnsafeMutableBufferPointer { try transport.sum($0) }
         #expect(floats == [1.5, -2])
 
+        try withdrawWhatMPICannotCancel(world)
+
         // Of another thread, while this one waits for a message that nobody sends.
         let waiting = MPITransport(world)
         var byte: UInt8 = 0
@@ -168,14 +170,24 @@ struct MPITests {
             #expect(throws: TransportError.aborted) { _ = try waiting.advance() }
             other.join()
             // MPI must not be ended with a message open.
-            try out.withUnsafeBytes {
-                try waiting.send(
-                    UnsafeRawBufferPointer(rebasing: $0[..<1]),
-                    MessageLabel(step: 6, operation: 1, index: 0)
-                )
-            }
+            #expect(waiting.withdraw())
             try world.finish()
         }
+    }
+
+    /// A send too long to go unasked keeps its bytes until somebody receives them.
+    private static func withdrawWhatMPICannotCancel(_ world: MPIWorld) throws {
+        let label = MessageLabel(step: 5, operation: 4, index: 0)
+        let sent = CollectiveMemory([UInt8](repeating: 9, count: 1 << 20))
+        let received = CollectiveMemory(byteCount: 1 << 20)
+        let failed = MPITransport(world)
+        try failed.send(UnsafeRawBufferPointer(sent.bytes), label)
+        #expect(!failed.withdraw())
+        let receiving = MPITransport(world)
+        try receiving.receive(into: received.bytes, label)
+        try finish(receiving, sends: 0, receives: 1)
+        #expect(received.bytes.elementsEqual(sent.bytes))
+        #expect(receiving.withdraw())
     }
 
     private static func finish(_ transport: MPITransport, sends: Int, receives: Int) throws {

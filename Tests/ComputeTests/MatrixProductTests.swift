@@ -41,6 +41,7 @@ struct MatrixProductTests {
     @Test("every form agrees with plain sums", arguments: Kernels.available, shapes)
     func agreement(isa: String, shape: (Int, Int, Int)) {
         let kernels = dt_kernels_named(isa)!.pointee
+        let scratch = FloatBuffer(count: kernels.product_scratch)
         let (m, n, depth) = shape
         let before = Operand(rows: m, columns: n, transposed: false, item: 3)
         // Rows enough to meet each kind of strip.
@@ -72,7 +73,8 @@ struct MatrixProductTests {
                     n,
                     depth,
                     scale,
-                    keep
+                    keep,
+                    scratch.base
                 )
                 var worst = 0.0
                 for (index, row) in rows.enumerated() {
@@ -94,6 +96,7 @@ struct MatrixProductTests {
     @Test("a packed factor gives the bits of the same product unpacked", arguments: Kernels.available, shapes)
     func packed(isa: String, shape: (Int, Int, Int)) {
         let kernels = dt_kernels_named(isa)!.pointee
+        let scratch = FloatBuffer(count: kernels.product_scratch)
         let (m, n, depth) = shape
         for transposedB in [false, true] {
             let a = Operand(rows: m, columns: depth, transposed: false, item: 1)
@@ -104,7 +107,22 @@ struct MatrixProductTests {
             kernels.pack_panels(&packed, b.values, b.lead, transposedB, depth, n, panels / 2, panels)
             kernels.pack_panels(&packed, b.values, b.lead, transposedB, depth, n, 0, panels / 2)
             var whole = [Float](repeating: 0, count: m * n)
-            kernels.matrix_product(a.values, a.lead, false, b.values, b.lead, transposedB, &whole, n, m, n, depth, 1, 0)
+            kernels.matrix_product(
+                a.values,
+                a.lead,
+                false,
+                b.values,
+                b.lead,
+                transposedB,
+                &whole,
+                n,
+                m,
+                n,
+                depth,
+                1,
+                0,
+                scratch.base
+            )
             var product = [Float](repeating: 0, count: m * n)
             kernels.packed_product(a.values, a.lead, packed, depth, n, &product, n, m, n, depth, 1, 0)
             #expect(product == whole)
@@ -131,12 +149,28 @@ struct MatrixProductTests {
     @Test("an element has the same bits whatever rows and columns are computed with it", arguments: Kernels.available)
     func tilesDoNotMatter(isa: String) {
         let kernels = dt_kernels_named(isa)!.pointee
+        let scratch = FloatBuffer(count: kernels.product_scratch)
         let (m, n, depth) = (61, 75, 500)
         for transposedA in [false, true] {
             let a = Operand(rows: m, columns: depth, transposed: transposedA, item: 1)
             let b = Operand(rows: depth, columns: n, transposed: false, item: 2)
             var whole = [Float](repeating: 0, count: m * n)
-            kernels.matrix_product(a.values, a.lead, transposedA, b.values, b.lead, false, &whole, n, m, n, depth, 1, 0)
+            kernels.matrix_product(
+                a.values,
+                a.lead,
+                transposedA,
+                b.values,
+                b.lead,
+                false,
+                &whole,
+                n,
+                m,
+                n,
+                depth,
+                1,
+                0,
+                scratch.base
+            )
             for (rows, columns) in [(7..<8, 3..<75), (10..<37, 40..<41), (0..<61, 17..<50)] {
                 var part = [Float](repeating: 0, count: rows.count * columns.count)
                 a.values.withUnsafeBufferPointer { a0 in
@@ -154,7 +188,8 @@ struct MatrixProductTests {
                             columns.count,
                             depth,
                             1,
-                            0
+                            0,
+                            scratch.base
                         )
                     }
                 }

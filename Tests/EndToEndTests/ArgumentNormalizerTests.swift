@@ -1,4 +1,6 @@
 import ArgumentParser
+import Configuration
+import Formats
 import Platform
 import Testing
 import Training
@@ -115,6 +117,32 @@ import Training
         for key in ConfigurationKey.all { #expect(help.contains(key.help), "\(key.name)") }
     }
 
+    @Test("What completes a value, and what help calls it, follow from the kind of the option")
+    func kinds() throws {
+        let tool = try JSONValue(parsing: Array(DDPTrain._dumpHelp().utf8))
+        let commands = tool["command"]?["subcommands"]?.arrayValue ?? []
+        let config = try #require(commands.first { $0["commandName"]?.stringValue == "config" })
+        for key in ConfigurationKey.all {
+            let argument = try #require(
+                config["arguments"]?.arrayValue?.first { $0["preferredName"]?["name"]?.stringValue == key.name }
+            )
+            let completion = argument["completionKind"]
+            let values = completion?["list"]?["values"]?.arrayValue?.compactMap(\.stringValue)
+            let name = argument["valueName"]?.stringValue
+            switch key.kind {
+            case .integer: #expect(completion == nil && name == "n", "\(key.name)")
+            case .number: #expect(completion == nil && name == "x", "\(key.name)")
+            case .text: #expect(completion == nil && name == "text", "\(key.name)")
+            case .boolean: #expect(values == ["true", "false"] && name == "true|false", "\(key.name)")
+            case .choice(let choices):
+                #expect(values == choices && name == choices.joined(separator: "|"), "\(key.name)")
+            case .path(.folder): #expect(completion?["directory"] != nil && name == "folder", "\(key.name)")
+            case .path(.file): #expect(completion?["file"] != nil && name == "file", "\(key.name)")
+            case .path(.fileOrName): #expect(completion?["file"] != nil && name == "text", "\(key.name)")
+            }
+        }
+    }
+
     @Test("What is typed for a key reaches the configuration")
     func valuesArrive() throws {
         // All at once: the parser is slow to set up in debug builds.
@@ -123,7 +151,7 @@ import Training
             case .integer: (key.name, "3")
             case .number: (key.name, "0.25")
             case .boolean: (key.name, key.defaultArgument == "true" ? "false" : "true")
-            case .text: (key.name, "text of \(key.name)")
+            case .text, .path: (key.name, "text of \(key.name)")
             case .choice(let choices): (key.name, choices.last!)
             }
         }

@@ -11,19 +11,34 @@ struct ArrowsTests {
         "Compute": ["CVectorKernels", "COpenBLAS", "Platform"],
         "Formats": ["CVectorKernels", "Platform"],
         "Transformer": ["Compute", "CVectorKernels", "Platform"],
-        "Text": ["Compute", "Formats", "CArchiveShim", "Platform"],
+        "Tokenizers": ["Compute", "Formats", "Platform"],
+        "Datasets": ["Tokenizers", "Compute", "Formats", "Platform"],
+        "Preparation": ["Datasets", "Tokenizers", "Compute", "Formats", "CArchiveShim", "Platform"],
         "Collectives": ["CMPIShim", "CVectorKernels", "Platform"],
         "Supervision": ["Platform"],
-        "Training": ["Transformer", "Text", "Collectives", "Compute", "Formats", "Platform"],
-        "Interchange": ["Transformer", "Text", "Compute", "Formats", "Platform"],
-        "Performance": ["Training", "Collectives", "Transformer", "Text", "Compute", "Formats", "Platform"],
-        "Insight": ["Training", "Interchange", "Transformer", "Text", "Compute", "Formats", "Platform"],
+        "Configuration": ["Transformer", "Datasets", "Formats", "Platform"],
+        "ModelFiles": ["Transformer", "Compute", "Formats", "Platform"],
+        "Training": [
+            "Configuration", "ModelFiles", "Transformer", "Datasets", "Tokenizers", "Collectives", "Compute", "Formats",
+            "Platform",
+        ],
+        "Interchange": ["ModelFiles", "Transformer", "Tokenizers", "Compute", "Formats", "Platform"],
+        "Performance": [
+            "Configuration", "Training", "Collectives", "Transformer", "Preparation", "Datasets", "Compute", "Formats",
+            "Platform",
+        ],
+        "Insight": [
+            "Configuration", "Training", "Interchange", "Transformer", "Datasets", "Tokenizers", "Compute", "Formats",
+            "Platform",
+        ],
         // A plugin of the build, which writes the commit into ddp-train.
         "BuildCommit": [],
-        "stream-text": ["Interchange", "Text", "Transformer", "Compute", "Platform"],
+        "stream-text": ["Interchange", "Tokenizers", "Transformer", "Compute", "Platform"],
         "ddp-train": [
-            "Insight", "Performance", "Training", "Supervision", "Interchange", "Transformer", "Text", "Collectives",
-            "Compute", "Formats", "Platform",
+            "Insight", "Performance", "Configuration", "Training", "Supervision", "Interchange", "Transformer",
+            "Preparation",
+            "Datasets",
+            "Tokenizers", "Collectives", "Compute", "Formats", "Platform",
         ],
     ]
 
@@ -59,7 +74,7 @@ struct ArrowsTests {
 
     @Test(
         "the numerical targets and Platform do without Foundation",
-        arguments: ["Platform", "Transformer", "Compute", "Collectives", "Training"]
+        arguments: ["Platform", "Transformer", "Compute", "Collectives", "Configuration", "Training"]
     )
     func foundation(target: String) throws {
         let folder = Self.sources.appendingPathComponent(target)

@@ -13,6 +13,26 @@ struct JSONTests {
         #expect(try JSONValue(parsing: Array(value.text(pretty: true).utf8)) == value)
     }
 
+    @Test("an object can have a line per member, whatever the members hold")
+    func linePerMember() throws {
+        let value = JSONValue.object([
+            .init("a", .array([.integer(1), .string("x")])),
+            .init("b", .object([.init("c", .bool(true)), .init("d", .number(1e-5))])),
+            .init("e", .array([])),
+        ])
+        #expect(
+            value.textWithLinePerMember() == """
+                {
+                  "a": [1, "x"],
+                  "b": {"c": true, "d": 1e-05},
+                  "e": []
+                }
+
+                """
+        )
+        #expect(try JSONValue(parsing: Array(value.textWithLinePerMember().utf8)) == value)
+    }
+
     @Test("escapes and surrogate pairs are decoded")
     func escapes() throws {
         let value = try JSONValue(parsing: Array(#""\u00e9\ud83d\ude00\/\b\f\r""#.utf8))

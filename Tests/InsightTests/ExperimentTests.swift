@@ -1,9 +1,11 @@
 import Compute
+import Configuration
+import Datasets
 import Formats
 import Platform
+import Preparation
 import TestSupport
 import Testing
-import Text
 import Training
 import Transformer
 

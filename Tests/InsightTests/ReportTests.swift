@@ -1,3 +1,4 @@
+import Configuration
 import Foundation
 import Platform
 import TestSupport
@@ -215,7 +216,7 @@ struct ReportTests {
     func samples() throws {
         let path = try run("a", (0..<200).map { Self.evaluation($0 * 10, 3) }.joined())
         for index in 0..<200 {
-            let name = CheckpointStore.name(iteration: index * 10)
+            let name = CheckpointName.name(iteration: index * 10)
             try AtomicFile.write(
                 index == 199 ? String(repeating: "a", count: 10_000) : "\(index)",
                 to: "\(path)/samples/\(name).txt"

@@ -44,10 +44,20 @@ struct SelfTestTests {
         func scale(_ range: @escaping (GPT) -> Range<Int>, by factor: Float) -> (GPT) -> Void {
             { model in for index in range(model) { model.parameters.base[index] *= factor } }
         }
-        #expect(failures(change: scale({ $0.layout.range(of: "transformer.h.0.ln_1.weight") }, by: 2)).contains("LayerNorm"))
+        #expect(
+            failures(change: scale({ $0.layout.range(of: "transformer.h.0.ln_1.weight") }, by: 2)).contains("LayerNorm")
+        )
         #expect(failures(change: scale({ $0.layout.tokenEmbedding }, by: 100)).contains("Initialization"))
-        #expect(failures(change: scale({ $0.layout.range(of: "transformer.h.1.attn.c_attn.weight") }, by: .nan)).contains("Gradient flow"))
-        #expect(failures(change: scale({ $0.layout.range(of: "transformer.h.1.mlp.c_proj.weight") }, by: .nan)).contains("Loss"))
+        #expect(
+            failures(change: scale({ $0.layout.range(of: "transformer.h.1.attn.c_attn.weight") }, by: .nan)).contains(
+                "Gradient flow"
+            )
+        )
+        #expect(
+            failures(change: scale({ $0.layout.range(of: "transformer.h.1.mlp.c_proj.weight") }, by: .nan)).contains(
+                "Loss"
+            )
+        )
     }
 
     @Test("a check says what it measured")

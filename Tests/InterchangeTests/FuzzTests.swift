@@ -7,7 +7,8 @@ import TestSupport
 import Testing
 import Transformer
 
-@testable import Text
+@testable import Datasets
+@testable import Tokenizers
 
 /// Damaged files: whatever is in them, a reader returns or refuses with an error of its own. A crash ends the tests'
 /// process; `scripts/fuzz.sh` does the same with little memory and a limit of time.
@@ -35,7 +36,7 @@ struct FuzzTests {
             case .tiktoken: return try FileSystem.read(Goldens.fixtures + "/bytepair/small.tiktoken")
             case .tokenizerJSON:
                 let folder = try TemporaryFolder()
-                let tokenizer = try TokenizerSource(Goldens.fixtures + "/bytepair/small.tiktoken").open(text: nil)
+                let tokenizer = try TokenizerFile.open(Goldens.fixtures + "/bytepair/small.tiktoken")
                 try TokenizerFile.save(tokenizer, folder: folder.path)
                 return try FileSystem.read(folder(TokenizerFile.name))
             }
@@ -74,7 +75,7 @@ struct FuzzTests {
                 let file = try TokenFile(path: path)
                 _ = file.largestID(in: 0..<file.count)
             case .tokenizerJSON, .tiktoken:
-                let tokenizer = try TokenizerSource(path).open(text: nil)
+                let tokenizer = try TokenizerFile.open(path)
                 _ = tokenizer.decode(try tokenizer.encode("Some text, 123"))
             }
         }
@@ -83,7 +84,11 @@ struct FuzzTests {
             let source = try PretrainedModel(path: path)
             // What passed the checks is backed by the file, and so no larger than some of its lengths.
             try #require(ParameterLayout(source.configuration).count < 100_000)
-            let model = GPT(configuration: source.configuration, context: ComputeContext(pool: WorkerPool(threadCount: 1)), forTraining: false)
+            let model = GPT(
+                configuration: source.configuration,
+                context: ComputeContext(pool: WorkerPool(threadCount: 1)),
+                forTraining: false
+            )
             try source.load(into: model)
         }
     }

@@ -2,7 +2,7 @@ import Interchange
 import Platform
 import TestSupport
 import Testing
-import Text
+import Tokenizers
 
 @Suite("GGUF files")
 struct GGUFTests {

@@ -1,9 +1,10 @@
 import Compute
 import Formats
+import ModelFiles
 import Platform
 import TestSupport
 import Testing
-import Text
+import Tokenizers
 import Transformer
 
 @testable import Interchange
@@ -41,6 +42,48 @@ struct HuggingFaceTests {
         try AtomicFile.write(text.replacing(old, with: new), to: folder("model/\(file)"))
     }
 
+    @Test("The description of a GPT-2 has the bytes that earlier versions wrote")
+    func description() {
+        let model = GPTConfiguration(
+            layerCount: 2,
+            headCount: 4,
+            embeddingSize: 32,
+            blockSize: 64,
+            vocabularySize: 50257,
+            bias: true,
+            dropout: 0.1,
+            activation: .gelu_tanh
+        )
+        #expect(
+            HuggingFaceConfiguration.text(model, endOfText: 50256) == """
+                {
+                  "architectures": ["GPT2LMHeadModel"],
+                  "model_type": "gpt2",
+                  "vocab_size": 50257,
+                  "n_positions": 64,
+                  "n_ctx": 64,
+                  "n_embd": 32,
+                  "n_layer": 2,
+                  "n_head": 4,
+                  "n_inner": null,
+                  "activation_function": "gelu_new",
+                  "layer_norm_epsilon": 1e-05,
+                  "embd_pdrop": 0.1,
+                  "attn_pdrop": 0.1,
+                  "resid_pdrop": 0.1,
+                  "scale_attn_weights": true,
+                  "scale_attn_by_inverse_layer_idx": false,
+                  "tie_word_embeddings": true,
+                  "bos_token_id": 50256,
+                  "eos_token_id": 50256,
+                  "dtype": "float32",
+                  "bias": true
+                }
+
+                """
+        )
+    }
+
     @Test("What is exported is read back, with and without biases", arguments: [true, false], Activation.allCases)
     func roundTrip(bias: Bool, activation: Activation) throws {
         var configuration = Self.configuration
@@ -70,7 +113,7 @@ struct HuggingFaceTests {
 
     @Test("A padded vocabulary is exported without its padding, with its tokenizer and the id that ends a text")
     func croppedVocabulary() throws {
-        let tokenizer = try TokenizerSource.path(Goldens.fixtures + "/bytepair/small.tiktoken").open()
+        let tokenizer = try TokenizerFile.open(Goldens.fixtures + "/bytepair/small.tiktoken")
         let end = try #require(tokenizer.endOfText)
         var configuration = Self.configuration
         configuration.vocabularySize = tokenizer.vocabularySize + 2

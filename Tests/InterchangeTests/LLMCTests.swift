@@ -3,7 +3,7 @@ import Interchange
 import Platform
 import TestSupport
 import Testing
-import Text
+import Tokenizers
 import Transformer
 
 @Suite("llm.c's files")
@@ -51,7 +51,11 @@ struct LLMCTests {
     func converted() throws {
         var configuration = try Goldens.load(Goldens.transformers).configuration
         configuration.bias = false
-        let model = GPT(configuration: configuration, context: ComputeContext(pool: WorkerPool(threadCount: 1)), forTraining: false)
+        let model = GPT(
+            configuration: configuration,
+            context: ComputeContext(pool: WorkerPool(threadCount: 1)),
+            forTraining: false
+        )
         let random = CounterRandom(seed: 5, stream: .test)
         for index in 0..<model.parameters.count {
             model.parameters.base[index] = Float(random.uniform(UInt32(index)) - 0.5)
@@ -75,7 +79,11 @@ struct LLMCTests {
     func refused(activation: Activation) throws {
         var configuration = try Goldens.load(Goldens.transformers).configuration
         configuration.activation = activation
-        let model = GPT(configuration: configuration, context: ComputeContext(pool: WorkerPool(threadCount: 1)), forTraining: false)
+        let model = GPT(
+            configuration: configuration,
+            context: ComputeContext(pool: WorkerPool(threadCount: 1)),
+            forTraining: false
+        )
         guard activation == .gelu_tanh else {
             for write in [
                 { try LLMCExport.write(model, to: folder("out")) },

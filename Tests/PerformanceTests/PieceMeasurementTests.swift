@@ -1,5 +1,7 @@
+import Configuration
 import Compute
 import Testing
+import Training
 import Transformer
 
 @testable import Performance
@@ -19,7 +21,13 @@ struct PieceMeasurementTests {
         let pool = WorkerPool(threadCount: 1)
         // A machine said to be slow makes it measure in pieces, a fast one the whole.
         for (peak, isWhole) in [(1e6, false), (1e15, true)] {
-            let measurement = PieceMeasurement(configuration: configuration, sequences: 2, pool: pool, peak: peak)
+            let measurement = PieceMeasurement(
+                configuration: configuration,
+                sequences: 2,
+                training: TrainingConfiguration(),
+                pool: pool,
+                peak: peak
+            )
             #expect(measurement.isWhole == isWhole)
             let costs = measurement.costs()
             for seconds in [costs.chunkTraining, costs.chunkForward, costs.update, costs.sampledToken] {
@@ -45,7 +53,13 @@ struct PieceMeasurementTests {
             var configuration = configuration
             change(&configuration)
             let pool = WorkerPool(threadCount: 1)
-            return PieceMeasurement(configuration: configuration, sequences: 4, pool: pool, peak: peak).pieces
+            return PieceMeasurement(
+                configuration: configuration,
+                sequences: 4,
+                training: TrainingConfiguration(),
+                pool: pool,
+                peak: peak
+            ).pieces
         }
         func text(_ piece: PieceMeasurement.Pieces.Piece) -> String {
             let shape = piece.configuration
@@ -76,9 +90,18 @@ struct PieceMeasurementTests {
             var configuration = gpt2
             change(&configuration)
             let pool = WorkerPool(threadCount: 1)
-            return PieceMeasurement(configuration: configuration, sequences: 1, pool: pool, peak: 2e11).bytes
+            return PieceMeasurement(
+                configuration: configuration,
+                sequences: 1,
+                training: TrainingConfiguration(),
+                pool: pool,
+                peak: 2e11
+            ).bytes
         }
-        let whole = GPT.memoryEstimate(configuration: gpt2, batchSize: 1, sequenceLength: 1024, threads: 1).total
+        var training = TrainingConfiguration()
+        training.batchSize = 1
+        let plan = MemoryPlan(model: gpt2, training: training, threads: 1)
+        let whole = plan.model.total + plan.optimizer
         #expect(bytes() < whole / 2 + whole / 10, "\(bytes()) of \(whole)")
         #expect(bytes { $0.layerCount = 48 } == bytes())
         #expect(bytes { $0.blockSize = 1 << 16 } < 2 * bytes())

@@ -19,6 +19,15 @@ struct FileTests {
         #expect(try folder.names == ["a.txt"])
     }
 
+    @Test("bytes and text are appended in order")
+    func appending() throws {
+        let file = try AtomicFile(path: folder("a.txt"))
+        try file.append([0xC3, 0xA9])
+        try file.append("é")
+        try file.commit()
+        #expect(try FileSystem.read(folder("a.txt")) == Array("éé".utf8))
+    }
+
     @Test("a file that is given up before it is whole leaves the old one, and nothing beside it")
     func abandonedFile() throws {
         try AtomicFile.write("old", to: folder("a.txt"))

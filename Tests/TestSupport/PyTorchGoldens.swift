@@ -4,8 +4,7 @@ import Foundation
 /// What PyTorch computed: the files of Tests/Fixtures/pytorch, made by make_goldens.py there.
 public enum PyTorchGoldens {
     /// The folder, which is also where the data set `dataset` lies.
-    public static let folder = URL(fileURLWithPath: #filePath)
-        .deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("Fixtures/pytorch").path
+    public static let folder = Fixtures.path("pytorch")
 
     /// Loss and gradients of one batch, for each kind of model.
     public static let kinds = [

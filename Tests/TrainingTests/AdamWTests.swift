@@ -11,6 +11,10 @@ struct AdamWTests {
         GPTConfiguration(layerCount: 0, headCount: 1, embeddingSize: 2, blockSize: 0, vocabularySize: 2)
     )
 
+    private static func optimizer(_ rule: AdamW, _ layout: ParameterLayout = layout) -> Optimizer {
+        Optimizer(layout: layout, routes: [UpdateRoute(rule)])
+    }
+
     /// torch.optim.AdamW (2.13) with torch.nn.utils.clip_grad_norm_(…, 1.0) on the same numbers: lr 1e-2 t, betas (0.9,
     /// 0.95), eps 1e-8, weight decay 0.1 on the matrix.
     @Test("Three clipped updates agree with PyTorch's to float precision")
@@ -27,13 +31,13 @@ struct AdamWTests {
             [0.494503081, -1.25161147, 1.94340515, 0.00922400504, 0.960435152, -0.531321347],
         ]
         let pool = WorkerPool(threadCount: 1)
-        let optimizer = AdamW(layout: Self.layout, options: .init(beta1: 0.9, beta2: 0.95, weightDecay: 0.1))
+        let optimizer = Self.optimizer(AdamW(beta1: 0.9, beta2: 0.95, weightDecay: 0.1))
         let parameters = buffer([0.5, -1.25, 2.0, 0.03125, 1.0, -0.5])
         for update in 1...3 {
             let gradient = buffer(gradients[update - 1])
             let norm = GradientNorm.measure(gradient, pool: pool)
             #expect(abs(norm - norms[update - 1]) < 1e-6)
-            optimizer.step(
+            optimizer.update(
                 update,
                 parameters: parameters,
                 gradients: gradient,
@@ -48,18 +52,19 @@ struct AdamWTests {
         }
         let moments: [Float] = [0.00830338709, 0.0260629859, 0.0352416001, 0.0346604846, 0.00316053396, 0.0882825702]
         let squares: [Float] = [0.00936984085, 0.00513529265, 0.00486914301, 0.0406881422, 6.8268237e-05, 0.0599942468]
+        let (first, second) = (optimizer.state["exp_avg"]!, optimizer.state["exp_avg_sq"]!)
         for index in 0..<6 {
             // A few units in the last place of the largest of them.
-            #expect(abs(optimizer.firstMoments.base[index] - moments[index]) < 3e-8)
-            #expect(abs(optimizer.secondMoments.base[index] - squares[index]) < 3e-8)
+            #expect(abs(first.values.base[index] - moments[index]) < 3e-8)
+            #expect(abs(second.values.base[index] - squares[index]) < 3e-8)
         }
     }
 
     @Test("Only tensors of two or more dimensions decay")
     func decay() {
-        let optimizer = AdamW(layout: Self.layout, options: .init(weightDecay: 0.5))
+        let optimizer = Self.optimizer(AdamW(weightDecay: 0.5))
         let parameters = buffer([1, 1, 1, 1, 1, 1])
-        optimizer.step(
+        optimizer.update(
             1,
             parameters: parameters,
             gradients: buffer([Float](repeating: 0, count: 6)),
@@ -88,9 +93,9 @@ struct AdamWTests {
             let parameters = randomBuffer(layout.count, seed: 1)
             let gradients = randomBuffer(layout.count, seed: 2)
             let norm = GradientNorm.measure(gradients, pool: pool)
-            let optimizer = AdamW(layout: layout, options: .init())
+            let optimizer = Self.optimizer(AdamW(), layout)
             for update in 1...2 {
-                optimizer.step(
+                optimizer.update(
                     update,
                     parameters: parameters,
                     gradients: gradients,

@@ -1,9 +1,9 @@
 import Collectives
 import Compute
+import Configuration
 import Foundation
 import TestSupport
 import Testing
-import Text
 import Transformer
 
 @testable import Training
@@ -214,22 +214,29 @@ struct DataParallelTests {
         }
     }
 
+    private final class Gradients {
+        let floats: FloatBuffer
+
+        init(count: Int) { floats = FloatBuffer(count: count) }
+    }
+
     @Test("Every rank's gradient is in the sum once, whatever the buckets", arguments: [1, 2, 3, 5, 16], [1, 1 << 20])
     func everyGradientOnce(worldSize: Int, bucketBytes: Int) throws {
         // Powers of four: one that is missing or counted twice shows in the sum which it was.
         let count = 300_001
         let results = RankThreads.run(worldSize) { communicator in
-            let gradients = FloatBuffer(count: count)
-            gradients.base.update(repeating: Float(1 << (2 * (communicator.rank % 12))), count: count)
+            let owner = Gradients(count: count)
+            owner.floats.base.update(repeating: Float(1 << (2 * (communicator.rank % 12))), count: count)
             let reducer = GradientReducer(
                 communicator: communicator,
-                gradients: gradients,
+                gradients: owner.floats,
+                owner: owner,
                 bucketBytes: bucketBytes
             )
             // As a backward pass reports it, not on the borders of buckets.
             for index in stride(from: count, through: 0, by: -70_001) { reducer.finished(from: index) }
             try reducer.finish()
-            return Set(gradients.elements)
+            return Set(owner.floats.elements)
         }
         let expected = (0..<worldSize).reduce(Float(0)) { $0 + Float(1 << (2 * ($1 % 12))) }
         for result in results { #expect(try result.get() == [expected]) }

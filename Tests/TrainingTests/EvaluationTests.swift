@@ -1,8 +1,9 @@
 import Compute
+import Datasets
 import Foundation
 import Platform
+import Preparation
 import Testing
-import Text
 import Transformer
 
 @testable import Training

@@ -1,7 +1,8 @@
 import Compute
+import Configuration
+import Datasets
 import TestSupport
 import Testing
-import Text
 import Transformer
 
 @testable import Training

@@ -1,3 +1,4 @@
+import Configuration
 import Platform
 import Testing
 import Transformer
@@ -101,6 +102,12 @@ struct RunFolderTests {
             error?.message == "another ddp-train writes to \(fixture.outDir): wait for it, or choose another --out_dir"
         )
         _ = try first.run()
+    }
+
+    @Test("A resume reads the configuration where a run writes it")
+    func configurationPath() {
+        let files = RunFiles(folder: fixture.outDir)
+        #expect(files.configuration == files.path(.configuration))
     }
 
     @Test("A folder that cannot be written is an input/output error before anything is trained")

@@ -1,4 +1,5 @@
 import Compute
+import Configuration
 import Platform
 import Testing
 import Transformer
@@ -39,10 +40,10 @@ struct RunReportTests {
         values.maxIters = 10
         values.evalInterval = 4
         #expect(
-            [0, 1, 4, 5, 8, 9, 10, 11].map { Trainer.evaluationCount(after: $0, values) } == [4, 3, 3, 2, 2, 1, 1, 0]
+            [0, 1, 4, 5, 8, 9, 10, 11].map { values.evaluationCount(after: $0) } == [4, 3, 3, 2, 2, 1, 1, 0]
         )
         values.maxIters = 8
-        #expect([0, 1, 8, 9].map { Trainer.evaluationCount(after: $0, values) } == [3, 2, 1, 0])
+        #expect([0, 1, 8, 9].map { values.evaluationCount(after: $0) } == [3, 2, 1, 0])
     }
 
     private func preset(_ name: String) throws -> TrainingConfiguration {
@@ -108,20 +109,25 @@ struct RunReportTests {
     func memory() throws {
         var model = try preset("gpt2").model(vocabularySize: 50304)
         model.blockSize = 64
+        func training(_ batchSize: Int) -> TrainingConfiguration {
+            var values = TrainingConfiguration()
+            values.batchSize = batchSize
+            return values
+        }
         func need(_ batchSize: Int, block: Int = 64) -> Int {
             var shape = model
             shape.blockSize = block
-            return MemoryPlan(configuration: shape, batchSize: batchSize, threads: 2).stillNeeded
+            return MemoryPlan(model: shape, training: training(batchSize), threads: 2).stillNeeded
         }
         func refusal(_ batchSize: Int, _ available: Int) throws -> String {
             let error = #expect(throws: UserError.self) {
-                try MemoryCheck(configuration: model, batchSize: batchSize, threads: 2, available: available)
+                try MemoryCheck(model: model, training: training(batchSize), threads: 2, available: available)
             }
             #expect(error?.kind == .usage)
             return try #require(error).message
         }
-        _ = try MemoryCheck(configuration: model, batchSize: 4, threads: 2, available: need(4))
-        _ = try MemoryCheck(configuration: model, batchSize: 4, threads: 2, available: nil)
+        _ = try MemoryCheck(model: model, training: training(4), threads: 2, available: need(4))
+        _ = try MemoryCheck(model: model, training: training(4), threads: 2, available: nil)
         let message = try refusal(12, need(4))
         #expect(message.contains("--batch_size=4, or --block_size="), "\(message)")
         let block = try #require(Int(message.split(separator: "=").last!))
@@ -144,7 +150,7 @@ struct RunReportTests {
         let values = try preset("gpt2-medium")
         let model = values.model(vocabularySize: 50304)
         #expect(abs(Double(ParameterLayout(model).count) / 355e6 - 1) < 0.01)
-        let plan = MemoryPlan(configuration: model, batchSize: values.batchSize, threads: 2)
+        let plan = MemoryPlan(model: model, training: values, threads: 2)
         #expect(plan.total < 8_000_000_000, "\(plan)")
         #expect(plan.total > 4 * 4 * ParameterLayout(model).count)
     }

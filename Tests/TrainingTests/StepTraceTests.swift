@@ -1,3 +1,4 @@
+import Configuration
 import Formats
 import Foundation
 import Platform
@@ -99,7 +100,7 @@ struct StepTraceTests {
             $0.maxIters = 15
         }
         let steps = try events().compactMap(Slice.init).filter { $0.name.hasPrefix("step ") && $0.row == 0 }
-        #expect(steps.count == StepTrace.stepCount)
+        #expect(steps.count == ProfileExtent.stepCount)
         #expect(try TrainingFixture().run { $0.maxIters = 15 } == hash)
     }
 

@@ -1,7 +1,7 @@
+import Configuration
 import Formats
 import Platform
 import Testing
-import Text
 import Transformer
 
 @testable import Training
@@ -132,6 +132,22 @@ struct TrainerTests {
         #expect(resumed.evaluations.map(\.iteration) == [8] && resumed.steps.isEmpty)
         #expect(try fixture.store.open(.best).state.bestValidationLoss == resumed.evaluations[0].losses.validation)
         #expect(resumed.evaluations[0].isBest)
+    }
+
+    @Test("A run on one thread fits a stack of 256 KB")
+    func smallStack() throws {
+        final class Run: @unchecked Sendable {
+            let fixture: TrainingFixture
+            var hash: Result<String, any Error>?
+
+            init(_ fixture: TrainingFixture) { self.fixture = fixture }
+        }
+        let expected = try fixture.run()
+        let run = Run(fixture)
+        SystemThread(stackSize: 256 << 10) {
+            run.hash = Result { try run.fixture.run { $0.overwrite = true } }
+        }.join()
+        #expect(try run.hash?.get() == expected)
     }
 
     @Test("Threads, evaluations and logs change no bit of the result")

@@ -1,9 +1,10 @@
 import Compute
+import Configuration
+import Datasets
 import Formats
 import Foundation
 import Platform
 import TestSupport
-import Text
 import Transformer
 
 @testable import Training

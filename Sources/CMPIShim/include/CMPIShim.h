@@ -64,6 +64,10 @@ int dt_mpi_barrier(const dt_mpi_world *world, dt_mpi_request *request);
 /// Moves everything that goes on forward, and says whether this request is done. Never waits.
 int dt_mpi_test(dt_mpi_request *request, dt_mpi_state *state);
 
+/// Cancels a receive. It must still be tested: if no message had met it, the next test finds it done, and nothing was received.
+/// Otherwise it goes on as if it had not been cancelled.
+void dt_mpi_cancel(dt_mpi_request *request);
+
 /// MPI_Allreduce: sums over all ranks, in place.
 int dt_mpi_sum(const dt_mpi_world *world, float *floats, int count);
 

@@ -109,10 +109,12 @@ typedef struct {
     double (*sum_squares)(const float *x, size_t count);
 
     // Matrix products. An element is one sum over the depth in order: its bits depend on its row of a, its column of b and
-    // the (packed) depth alone, not on what else is computed in the same call. Up to 1 MiB of stack.
-    /// c (m, n) = scale * op(a) op(b) + keep * c; `lead`: the distance between rows.
+    // the (packed) depth alone, not on what else is computed in the same call.
+    /// c (m, n) = scale * op(a) op(b) + keep * c; `lead`: the distance between rows. `scratch`: product_scratch floats, 64-byte
+    /// aligned, that nobody else uses during the call.
     void (*matrix_product)(const float *a, size_t lead_a, bool transposed_a, const float *b, size_t lead_b, bool transposed_b,
-                           float *c, size_t lead_c, size_t m, size_t n, size_t depth, float scale, float keep);
+                           float *c, size_t lead_c, size_t m, size_t n, size_t depth, float scale, float keep, float *scratch);
+    size_t product_scratch;
     /// Columns of b a panel; a packed b (depth, columns) takes depth * (columns rounded up to whole panels) floats.
     size_t panel_columns;
     /// Packs panels first ..< last of op(b), (depth, columns), for any number of products; `packed` is the whole's memory.

@@ -17,10 +17,12 @@ struct RingAllReduce {
 
     /// Stripes that wait to be added, and messages that are under way in one direction, at most.
     static let window = 4
+    /// Of `scratch`: a stripe for each message that waits to be added.
+    static let scratchBytes = window * Stripes.length * MemoryLayout<Float>.stride
 
     /// - Parameters:
     ///   - floats: element 0 of the flat buffer, of which `range` is summed.
-    ///   - scratch: `window * Stripes.length` floats.
+    ///   - scratch: `scratchBytes`.
     init(
         _ floats: UnsafeMutablePointer<Float>,
         range: Range<Int>,

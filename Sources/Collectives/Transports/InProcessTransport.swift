@@ -1,4 +1,7 @@
 /// Ranks that are threads of one process, for tests: a message is copied from the sender's memory into the receiver's.
+///
+/// Either rank's thread makes the copy, with the ring's lock held. `withdraw` takes this rank's messages out of the ring with
+/// the lock held, so no peer touches their bytes afterwards.
 final class InProcessTransport: RingTransport {
     private let ring: Ring
     private let rank: Int
@@ -44,6 +47,14 @@ final class InProcessTransport: RingTransport {
         }
     }
 
+    func withdraw() -> Bool {
+        ring.monitor.locked {
+            ring.edges[rank].offered.removeAll()
+            ring.edges[ring.edge(into: rank)].wanted.removeAll()
+        }
+        return true
+    }
+
     func abort() {
         ring.monitor.locked {
             ring.isAborted = true
@@ -53,7 +64,7 @@ final class InProcessTransport: RingTransport {
 
     func close() {}
 
-    /// What the ranks share; everything is guarded by the monitor.
+    /// What the ranks share; the monitor guards everything that changes.
     private final class Ring: @unchecked Sendable {
         struct Offer {
             let bytes: UnsafeRawBufferPointer
@@ -72,13 +83,17 @@ final class InProcessTransport: RingTransport {
             var done = 0
         }
 
+        let worldSize: Int
         let monitor = Monitor()
         var edges: [Edge]
         var isAborted = false
 
-        init(worldSize: Int) { edges = [Edge](repeating: Edge(), count: worldSize) }
+        init(worldSize: Int) {
+            self.worldSize = worldSize
+            edges = [Edge](repeating: Edge(), count: worldSize)
+        }
 
-        func edge(into rank: Int) -> Int { (rank + edges.count - 1) % edges.count }
+        func edge(into rank: Int) -> Int { (rank + worldSize - 1) % worldSize }
 
         /// Copies what is both offered and wanted.
         func match(_ edge: Int) throws {

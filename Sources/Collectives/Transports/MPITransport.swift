@@ -5,12 +5,18 @@ import CMPIShim
 /// Each message is two of MPI's: a header that says which it is, with a CRC32C, then the bytes. MPI keeps the order of
 /// messages, so receives take the next one whatever it is, and compare its header with what is due: ranks that are out of
 /// step are found, where a receive by tag would wait for ever.
+///
+/// MPI, a peer on the same host or a network adapter may read and write the bytes of a posted message without a call of ours.
+/// `withdraw` cancels the receives that no message has met yet; MPI cannot cancel what has begun. Where something is left,
+/// `withdraw` returns false, and the memory is never freed.
 final class MPITransport: RingTransport, NativeAllReduce {
     let world: MPIWorld
     private let next: Int
     private let previous: Int
     private var outgoing = Queue<Message>()
     private var incoming = Queue<Message>()
+    /// MPI was asked to sum and has not said that it has.
+    private var isSumming = false
 
     init(_ world: MPIWorld) {
         self.world = world
@@ -48,6 +54,17 @@ final class MPITransport: RingTransport, NativeAllReduce {
         }
     }
 
+    func withdraw() -> Bool {
+        var isFree = !isSumming
+        while !incoming.isEmpty {
+            if !incoming.removeFirst().withdraw(cancelling: true) { isFree = false }
+        }
+        while !outgoing.isEmpty {
+            if !outgoing.removeFirst().withdraw(cancelling: false) { isFree = false }
+        }
+        return isFree
+    }
+
     func abort() { world.abort() }
 
     /// Ends MPI too, on the thread that uses it. What fails here has nobody left to be told.
@@ -58,7 +75,11 @@ final class MPITransport: RingTransport, NativeAllReduce {
         } catch {}
     }
 
-    func sum(_ floats: UnsafeMutableBufferPointer<Float>) throws { try world.nativeSum(floats) }
+    func sum(_ floats: UnsafeMutableBufferPointer<Float>) throws {
+        isSumming = true
+        try world.nativeSum(floats)
+        isSumming = false
+    }
 
     // MARK: Completion, in the order of posting
 
@@ -133,5 +154,18 @@ final class MPITransport: RingTransport, NativeAllReduce {
         }
 
         func end() { header.deallocate() }
+
+        /// - Parameter cancelling: whether to cancel the requests, which MPI can do for receives only.
+        /// - Returns: whether MPI has let go of the header and the bytes. If not, the header stays allocated too.
+        func withdraw(cancelling: Bool) -> Bool {
+            let isFree = [requests.header, requests.body].map { request in
+                var request = request
+                var state = dt_mpi_state()
+                if cancelling { dt_mpi_cancel(&request) }
+                return dt_mpi_test(&request, &state) == 0 && state.is_done
+            }
+            if isFree[0] { end() }
+            return isFree[0] && isFree[1]
+        }
     }
 }

@@ -63,16 +63,25 @@ final class MPIWorld {
     ///
     /// - Throws: `CollectiveError.failed` when ranks are missing after `timeout`; `TransportError.aborted`.
     func broadcast(_ bytes: [UInt8], timeout: Duration) throws -> [UInt8] {
-        var length = UInt64(bytes.count)
-        try withUnsafeMutableBytes(of: &length) { length in
-            try wait("a broadcast", timeout) { dt_mpi_broadcast(&world, length.baseAddress, Int32(length.count), $0) }
+        let length = CollectiveMemory([UInt64(bytes.count)])
+        try broadcast(length, count: MemoryLayout<UInt64>.size, timeout: timeout)
+        let count = Int(length.values(of: UInt64.self, count: 1)[0])
+        guard count > 0 else { return [] }
+        let all = rank == 0 ? CollectiveMemory(bytes) : CollectiveMemory(byteCount: count)
+        try broadcast(all, count: count, timeout: timeout)
+        return all.values(count: count)
+    }
+
+    private func broadcast(_ memory: CollectiveMemory, count: Int, timeout: Duration) throws {
+        do {
+            try wait("a broadcast", timeout) {
+                dt_mpi_broadcast(&world, memory.bytes.baseAddress, Int32(count), $0)
+            }
+        } catch {
+            // MPI cannot cancel a broadcast, so it may use the memory for as long as the process lives.
+            _ = Unmanaged.passRetained(memory)
+            throw error
         }
-        guard length > 0 else { return [] }
-        var all = rank == 0 ? bytes : [UInt8](repeating: 0, count: Int(length))
-        try all.withUnsafeMutableBytes { all in
-            try wait("a broadcast", timeout) { dt_mpi_broadcast(&world, all.baseAddress, Int32(all.count), $0) }
-        }
-        return all
     }
 
     // MARK: For the ring

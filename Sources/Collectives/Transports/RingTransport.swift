@@ -2,6 +2,9 @@
 ///
 /// The collectives are one algorithm over every transport. Both ends of a message know its length and label beforehand; a
 /// transport that can finds a difference and throws. Used by one thread only. Messages are never empty.
+///
+/// A message's bytes belong to whoever posts it. They must stay allocated until the message is done or `withdraw` has returned
+/// true.
 protocol RingTransport: AnyObject {
     /// Posts a message to the next rank. Its bytes must stay as they are until it counts as sent.
     func send(_ bytes: UnsafeRawBufferPointer, _ label: MessageLabel) throws
@@ -13,6 +16,12 @@ protocol RingTransport: AnyObject {
     ///
     /// - Throws: `TransportError`.
     func advance() throws -> (sent: Int, received: Int)
+
+    /// Gives up all messages that are posted and not done, after a failure. The thread calls nothing else afterwards.
+    ///
+    /// - Returns: true if neither this transport nor a peer reads or writes the messages' bytes from now on; false if they
+    ///   must stay allocated until the process ends.
+    func withdraw() -> Bool
 
     /// Makes `advance` of this or any other thread throw from now on.
     func abort()

@@ -1,6 +1,5 @@
 import Formats
 import Platform
-import Text
 import Training
 import Transformer
 

@@ -1,6 +1,7 @@
 import Compute
+import Configuration
+import Datasets
 import Platform
-import Text
 import Training
 import Transformer
 
@@ -69,7 +70,7 @@ struct ExperimentRun {
                 batchSize: values.batchSize,
                 sequenceLength: values.blockSize,
                 threads: trainer.model.pool.threadCount
-            ).total
+            ).total + Optimizer.stateBytes(layout: trainer.model.layout, configuration: values)
         let sample = RunFiles(folder: values.outDir).sample(iteration: values.maxIters)
         if let bytes = try? FileSystem.read(sample) { run.sample = String(decoding: bytes, as: UTF8.self) }
         if run.failure == nil { try keepModel(trainer.model) }

@@ -1,7 +1,8 @@
 import Compute
+import Configuration
+import Datasets
 import Formats
 import Platform
-import Text
 import Training
 import Transformer
 
@@ -78,13 +79,13 @@ public final class ExperimentSession {
     /// The size at which a CPU of two cores does all experiments in 6 to 16 minutes: what was not asked for otherwise.
     public static func base(_ resolved: ResolvedConfiguration) throws -> ResolvedConfiguration {
         var base = resolved
-        let iterations = resolved.isExplicit("max_iters") ? resolved.values.maxIters : 600
+        let iterations = resolved.isExplicit(\.maxIters) ? resolved.values.maxIters : 600
         // A preset that was asked for has sizes of its own.
-        func isAsked(_ name: String) -> Bool {
-            if case .preset = resolved.origin(of: name) { return resolved.isExplicit("preset") }
-            return resolved.isExplicit(name)
+        func isAsked(_ key: ConfigurationKey) -> Bool {
+            if case .preset = resolved.origin(of: key) { return resolved.isExplicit(\.preset) }
+            return resolved.isExplicit(key)
         }
-        for (name, value) in defaults(iterations: iterations) where !isAsked(name) {
+        for (name, value) in defaults(iterations: iterations) where !isAsked(.named(name)!) {
             try base.choose("the size of experiments", setting: name, to: value)
         }
         try base.validate()
@@ -157,9 +158,9 @@ public final class ExperimentSession {
     private func configured(_ arm: Experiment.Arm, seed: Int) throws -> ResolvedConfiguration {
         var configured = configuration
         for (name, value) in arm.options { try configured.choose("arm \(arm.name)", setting: name, to: value) }
-        configured.choose("seed of the experiment", ["seed"]) { $0.seed = seed }
+        configured.choose("seed of the experiment", \.seed, seed)
         let folder = "\(configuration.values.outDir)/\(arm.folder)/seed-\(seed)"
-        configured.choose("run of the experiment", ["out_dir"]) { $0.outDir = folder }
+        configured.choose("run of the experiment", \.outDir, folder)
         try configured.validate()
         return configured
     }

@@ -1,5 +1,5 @@
 import Compute
-import Text
+import Datasets
 import Transformer
 
 /// The norm of the loss's gradient with respect to the parameters of each block, from the first to the last.

@@ -1,5 +1,6 @@
 import Compute
-import Text
+import Configuration
+import Datasets
 import Training
 import Transformer
 
@@ -23,7 +24,11 @@ struct HeadAblation: Sendable {
             var configuration = model.configuration
             configuration.dropout = 0
             configuration.ablations.removedHeads += head.map { [$0] } ?? []
-            let changed = GPT(configuration: configuration, context: ComputeContext(pool: model.pool), forTraining: false)
+            let changed = GPT(
+                configuration: configuration,
+                context: ComputeContext(pool: model.pool),
+                forTraining: false
+            )
             changed.parameters.base.update(from: model.parameters.base, count: model.layout.count)
             return try evaluation.losses(of: changed)!.validation
         }

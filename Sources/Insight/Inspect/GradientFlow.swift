@@ -2,7 +2,7 @@ import Compute
 import Training
 import Transformer
 
-/// The gradient of a text's mean loss, tensor by tensor, and the step that AdamW would make of it.
+/// The gradient of a text's mean loss, tensor by tensor, and the step that the optimizer would make of it.
 struct GradientFlow: Equatable, Sendable {
     struct Tensor: Equatable, Sendable {
         let name: String
@@ -10,7 +10,7 @@ struct GradientFlow: Equatable, Sendable {
         /// Euclidean norms.
         let parameterNorm: Double
         let gradientNorm: Double
-        /// The norm of the next update by that of the parameters; nil without moments, or where the parameters are all 0.
+        /// The norm of the next update by that of the parameters; nil without an optimizer, or where the parameters are all 0.
         let updateRatio: Double?
     }
 
@@ -18,14 +18,14 @@ struct GradientFlow: Equatable, Sendable {
     let loss: Double
     /// Of all gradients together, before clipping.
     let norm: Double
-    /// Of the next update; nil for a model without moments.
+    /// Of the next update; nil for a model without an optimizer.
     let learningRate: Double?
     let tensors: [Tensor]
 
     /// - Parameters:
     ///   - model: with memory for gradients, which are those of the text afterwards.
-    ///   - checkpoint: whose moments make the update; nil for another tool's model, which has none.
-    /// - Throws: `UserError(.data)` when the moments are damaged.
+    ///   - checkpoint: whose optimizer makes the update; nil for another tool's model, which has none.
+    /// - Throws: `UserError(.data)` when the optimizer's state is damaged.
     init(_ model: GPT, tokens: [Int32], targets: [Int32], checkpoint: Checkpoint?) throws {
         model.zeroGradients()
         loss = model.forwardBackward(

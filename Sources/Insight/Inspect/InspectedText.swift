@@ -1,5 +1,4 @@
 import Platform
-import Text
 import Transformer
 
 /// The text that a model is looked at with: T tokens that it sees, and after each the one that comes.

@@ -1,6 +1,6 @@
 import Compute
 import Platform
-import Text
+import Tokenizers
 import Training
 import Transformer
 
@@ -32,9 +32,9 @@ public struct Inspection: Sendable {
 
     /// - Parameters:
     ///   - model: with memory for gradients.
-    ///   - checkpoint: the model's, whose moments make the next update.
+    ///   - checkpoint: the model's, whose optimizer makes the next update.
     ///   - seed: of the sample and of the induction probe.
-    /// - Throws: `UserError(.data)` when the model's loss is not a number, or the moments are damaged.
+    /// - Throws: `UserError(.data)` when the model's loss is not a number, or the optimizer's state is damaged.
     public init(
         _ model: GPT,
         name: String,

@@ -1,6 +1,6 @@
 import Formats
 import Platform
-import Text
+import Tokenizers
 import Transformer
 
 /// What was seen in the checkpoints of a run, or in one model: as JSON, and as a page that shows it.

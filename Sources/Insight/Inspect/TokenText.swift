@@ -1,4 +1,4 @@
-import Text
+import Tokenizers
 
 /// Tokens as a reader can see them.
 enum TokenText {

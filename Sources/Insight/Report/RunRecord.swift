@@ -1,3 +1,4 @@
+import Configuration
 import Platform
 import Training
 
@@ -87,7 +88,7 @@ final class RunRecord {
     /// Seconds until the end; nil when that cannot be told.
     var remainingSeconds: Double? {
         guard let values = configuration?.values, let step = history.recentStepSeconds else { return nil }
-        let evaluations = Trainer.evaluationCount(after: iteration + 1, values)
+        let evaluations = values.evaluationCount(after: iteration + 1)
         return Double(max(0, values.maxIters - iteration)) * step + Double(evaluations) * history.lastEvaluationSeconds
     }
 

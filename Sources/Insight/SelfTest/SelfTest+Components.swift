@@ -11,7 +11,8 @@ extension SelfTest {
         let norms = configuration.norm.kind == .none ? 0 : (2 * L + (configuration.norm.place == .pre ? 1 : 0)) * C
         let linear = L * 12 * C * C
         let biases = configuration.bias ? L * 9 * C + norms : 0
-        let embeddings = (configuration.tiedHead ? 1 : 2) * V * C + (configuration.attention.positions == .learned ? T * C : 0)
+        let embeddings =
+            (configuration.tiedHead ? 1 : 2) * V * C + (configuration.attention.positions == .learned ? T * C : 0)
         let expected = linear + biases + norms + embeddings
         return SelfTestCheck(
             name: "Parameters",

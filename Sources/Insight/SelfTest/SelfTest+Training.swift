@@ -1,3 +1,4 @@
+import Configuration
 import Compute
 import Platform
 import Training
@@ -137,14 +138,14 @@ extension SelfTest {
 
     func learning(_ model: GPT) -> SelfTestCheck {
         let learner = newModel()
-        let optimizer = AdamW(layout: learner.layout, options: AdamW.Options())
+        let optimizer = Optimizer(layout: learner.layout, configuration: TrainingConfiguration())
         let before = meanLoss(learner)
         // A large model learns so few tokens in less time.
         let steps = model.layout.count > 10_000_000 ? 20 : 60
         for step in 1...steps {
             computeGradients(learner)
             let norm = GradientNorm.measure(learner.gradients, pool: pool)
-            optimizer.step(
+            optimizer.update(
                 step,
                 parameters: learner.parameters,
                 gradients: learner.gradients,

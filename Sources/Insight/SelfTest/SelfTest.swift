@@ -81,7 +81,10 @@ public struct SelfTest {
     }
 
     func newModel(_ configuration: GPTConfiguration? = nil, pool: WorkerPool? = nil) -> GPT {
-        let model = GPT(configuration: configuration ?? self.configuration, context: ComputeContext(pool: pool ?? self.pool))
+        let model = GPT(
+            configuration: configuration ?? self.configuration,
+            context: ComputeContext(pool: pool ?? self.pool)
+        )
         model.initializeParameters(seed: seed)
         change(model)
         return model

@@ -1,7 +1,8 @@
 import Compute
 import Formats
+import ModelFiles
 import Platform
-import Text
+import Tokenizers
 import Transformer
 
 /// Writes a model as one GGUF file, which llama.cpp and the tools around it load.

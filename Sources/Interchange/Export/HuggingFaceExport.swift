@@ -1,6 +1,7 @@
 import Formats
+import ModelFiles
 import Platform
-import Text
+import Tokenizers
 import Transformer
 
 /// Writes a model as a folder that Hugging Face's transformers loads with `GPT2LMHeadModel.from_pretrained`.
@@ -33,13 +34,13 @@ public enum HuggingFaceExport {
             )
         }
         try AtomicFile.write(
-            configuration.huggingFaceDescription(endOfText: tokenizer?.endOfText),
+            HuggingFaceConfiguration.text(configuration, endOfText: tokenizer?.endOfText),
             to: target.temporaryPath + "/config.json"
         )
         if let tokenizer {
             try TokenizerFile.save(tokenizer, folder: target.temporaryPath)
             try AtomicFile.write(
-                configuration.huggingFaceTokenizerDescription,
+                HuggingFaceConfiguration.tokenizerText(configuration),
                 to: target.temporaryPath + "/tokenizer_config.json"
             )
         }

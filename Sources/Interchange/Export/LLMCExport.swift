@@ -1,7 +1,8 @@
 import Compute
 import Formats
+import ModelFiles
 import Platform
-import Text
+import Tokenizers
 import Transformer
 
 /// Writes a model as a folder with the two files of llm.c: `model.bin` (see `LLMCFormat`) and `tokenizer.bin`.

@@ -1,4 +1,5 @@
 import Formats
+import ModelFiles
 import Platform
 import Transformer
 

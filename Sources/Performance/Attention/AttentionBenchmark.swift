@@ -98,7 +98,12 @@ public struct AttentionBenchmark: Sendable {
         let tiled = Outcome(length: length, width: width)
         let plain = Outcome(length: length, width: width)
 
-        let probe = AttentionProbe(headCount: headCount, headSize: headSize, length: length, context: ComputeContext(pool: pool))
+        let probe = AttentionProbe(
+            headCount: headCount,
+            headSize: headSize,
+            length: length,
+            context: ComputeContext(pool: pool)
+        )
         let tiledForm = measure(
             bytes: probe.bytes,
             forward: { probe.forward(qkv: qkv, into: tiled.y) },

@@ -1,4 +1,5 @@
 import Compute
+import Configuration
 import Training
 import Transformer
 

@@ -1,10 +1,10 @@
 import Compute
+import Datasets
 import Platform
-import Text
 import Training
 import Transformer
 
-/// Measures whole training steps of a shape: forward, backward, clipping and AdamW, by the trainer's own code, on random
+/// Measures whole training steps of a shape: forward, backward, clipping and update, by the trainer's own code, on random
 /// tokens.
 ///
 /// Three things are measured one after the other in one process, so that none disturbs another: the steps; between them,
@@ -27,8 +27,7 @@ public struct StepBenchmark: Sendable {
     /// - Parameter progress: told what is going on, often.
     /// - Throws: `UserError(.usage)` when the shape does not fit this machine's memory.
     public func run(progress: (String) -> Void = { _ in }) throws -> StepMeasurement {
-        let batch = shape.training.batchSize
-        _ = try MemoryCheck(configuration: shape.model, batchSize: batch, threads: shape.threads)
+        _ = try MemoryCheck(model: shape.model, training: shape.training, threads: shape.threads)
         let pool = WorkerPool(threadCount: shape.threads)
         let step = try trainingStep(pool: pool)
         var iteration = 0
@@ -87,7 +86,7 @@ public struct StepBenchmark: Sendable {
         let sequences = shape.training.batchSize * shape.training.gradientAccumulationSteps
         return TrainingStep(
             model: model,
-            optimizer: AdamW(layout: model.layout, options: AdamW.Options(shape.training)),
+            optimizer: Optimizer(layout: model.layout, configuration: shape.training),
             sampler: try BatchSampler(
                 sequence: Self.randomTokens(
                     below: shape.model.vocabularySize,

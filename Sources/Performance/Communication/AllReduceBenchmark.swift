@@ -44,7 +44,7 @@ public struct AllReduceBenchmark {
     /// - Parameter ways: of one job. They take turns, so that what else the machine does hits all alike.
     /// - Throws: `UserError(.other)` when a sum is wrong; `CollectiveError.failed`.
     public func run(_ ways: [Communicator], progress: (Int) -> Void = { _ in }) throws -> [[Result]] {
-        let buffer = FloatBuffer(count: sizes.max()! / 4)
+        let floats = Floats(count: sizes.max()! / 4)
         let board = ways[0].board
         board.activity = .computing
         defer { board.activity = .preparing }
@@ -54,7 +54,7 @@ public struct AllReduceBenchmark {
             var seconds = [[Double]](repeating: [], count: ways.count)
             for repetition in 0...repetitions {
                 for (index, way) in ways.enumerated() {
-                    let own = try sum(bytes, over: way, buffer)
+                    let own = try sum(bytes, over: way, floats)
                     board.worked()
                     let slowest = try ways[0].allGather([own]).map { $0[0] }.max()!
                     if repetition > 0 { seconds[index].append(slowest) }
@@ -68,19 +68,25 @@ public struct AllReduceBenchmark {
     }
 
     /// - Returns: this rank's seconds.
-    private func sum(_ bytes: Int, over way: Communicator, _ buffer: borrowing FloatBuffer) throws -> Double {
+    private func sum(_ bytes: Int, over way: Communicator, _ floats: Floats) throws -> Double {
         let count = bytes / 4
-        buffer.base.update(repeating: Float(way.rank + 1), count: count)
+        floats.buffer.base.update(repeating: Float(way.rank + 1), count: count)
         try way.barrier()
         let start = ContinuousClock.now
-        way.startAllReduce(buffer.base, range: 0..<count)
+        way.startAllReduce(unsafe: floats.buffer.base, range: 0..<count, owner: floats)
         try way.wait()
         let seconds = (ContinuousClock.now - start) / .seconds(1)
         // Whole numbers as small as these are summed without rounding.
         let expected = Float(way.worldSize * (way.worldSize + 1) / 2)
-        guard buffer.elements[..<count].allSatisfy({ $0 == expected }) else {
+        guard floats.buffer.elements[..<count].allSatisfy({ $0 == expected }) else {
             throw UserError(.other, "a sum of \(bytes) bytes over \(way.worldSize) ranks is wrong")
         }
         return seconds
+    }
+
+    private final class Floats {
+        let buffer: FloatBuffer
+
+        init(count: Int) { buffer = FloatBuffer(count: count) }
     }
 }

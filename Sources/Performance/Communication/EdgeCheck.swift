@@ -40,16 +40,15 @@ public struct EdgeCheck: Equatable, Sendable {
     /// - Throws: `CollectiveError.failed`.
     public static func run(_ communicator: Communicator) throws -> EdgeCheck {
         let members = communicator.members
-        var bytes = [UInt8](repeating: 0, count: large)
+        let memory = CollectiveMemory(byteCount: large)
         let edges = try members.map { from in
             let to = members[(from.rank + 1) % members.count]
             /// - Returns: seconds at the rank that receives.
             func pass(_ count: Int) throws -> Double {
                 try communicator.barrier()
                 let start = ContinuousClock.now
-                try bytes.withUnsafeMutableBytes { bytes in
-                    try communicator.pass(UnsafeMutableRawBufferPointer(rebasing: bytes[..<count]), from: from.rank)
-                }
+                let bytes = UnsafeMutableRawBufferPointer(rebasing: memory.bytes[..<count])
+                try communicator.pass(unsafe: bytes, from: from.rank, owner: memory)
                 communicator.board.worked()
                 return try communicator.allGather([(ContinuousClock.now - start) / .seconds(1)])[to.rank][0]
             }

@@ -1,6 +1,6 @@
 import Collectives
 import Platform
-import Text
+import Preparation
 import Training
 
 extension Doctor {

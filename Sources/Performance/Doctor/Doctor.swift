@@ -1,6 +1,5 @@
 import Compute
 import Platform
-import Text
 import Training
 
 /// Examines what this build and machine have for training, and what they lack.
@@ -53,7 +52,8 @@ public struct Doctor {
         let implementation = MatrixProducts.standard.description
         let mended = BLASDescription.mendedKernel
         let blas = MatrixProducts.blasDescription + (mended.map { " (mended: it had chosen \($0))" } ?? "")
-        let kernel = MatrixProducts.standard.implementation == .own ? "\(implementation); products of few rows: \(blas)" : blas
+        let kernel =
+            MatrixProducts.standard.implementation == .own ? "\(implementation); products of few rows: \(blas)" : blas
         return Finding(
             "blas",
             "matrix products",

@@ -1,5 +1,5 @@
+import Configuration
 import Platform
-import Training
 
 /// The speed of a network link, as people write it.
 public struct Bandwidth: Equatable, Sendable {

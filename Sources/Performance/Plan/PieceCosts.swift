@@ -6,7 +6,7 @@ public struct PieceCosts: Equatable, Sendable {
     public var chunkTraining: Double
     /// Forward pass and loss of one full chunk.
     public var chunkForward: Double
-    /// Clearing the gradient, its norm, and AdamW.
+    /// Clearing the gradient, its norm, and the update of the parameters.
     public var update: Double
     /// One token of a sample.
     public var sampledToken: Double

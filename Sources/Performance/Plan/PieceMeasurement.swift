@@ -1,4 +1,6 @@
+import Configuration
 import Compute
+import Training
 import Transformer
 
 /// Times real pieces of a model on this machine: a model that is small as a whole, a large one on one layer and two of it and
@@ -9,6 +11,8 @@ struct PieceMeasurement {
     let configuration: GPTConfiguration
     /// Sequences of a full chunk.
     let sequences: Int
+    /// Options of the run; those of the optimizer count.
+    let training: TrainingConfiguration
     let pool: WorkerPool
     /// Operations a second of this machine's matrix products.
     let peak: Double
@@ -47,10 +51,16 @@ struct PieceMeasurement {
                 threads: pool.threadCount
             )
         }
-        guard !isWhole else { return estimate((configuration, sequences)).total }
-        // Moments are touched only where the update is timed.
+        func optimizer(_ piece: Pieces.Piece) -> Int {
+            Optimizer.stateBytes(layout: ParameterLayout(piece.configuration), configuration: training)
+        }
+        guard !isWhole else {
+            let whole = (configuration, sequences)
+            return estimate(whole).total + optimizer(whole)
+        }
+        // The optimizer's state is touched only where the update is timed.
         let pieces = pieces
-        return pieces.all.map { estimate($0) }.reduce(estimate(pieces.two).moments) { $0 + $1.total - $1.moments }
+        return pieces.all.map { estimate($0) }.reduce(optimizer(pieces.two)) { $0 + $1.total }
     }
 
     /// Operations a token, of attention only the half that is computed: counted ones take the other for done too.
@@ -63,7 +73,7 @@ struct PieceMeasurement {
     }
 
     private func whole() -> PieceCosts {
-        let probe = PieceProbe(configuration, sequences: sequences, pool: pool)
+        let probe = PieceProbe(configuration, sequences: sequences, training: training, pool: pool)
         let times = medians {
             [probe.trainingSeconds(), probe.forwardSeconds(), probe.updateSeconds(), probe.samplingSeconds()]
         }
@@ -115,7 +125,9 @@ struct PieceMeasurement {
 
     private func extrapolated() -> PieceCosts {
         let pieces = pieces
-        let probes = pieces.all.map { PieceProbe($0.configuration, sequences: $0.sequences, pool: pool) }
+        let probes = pieces.all.map {
+            PieceProbe($0.configuration, sequences: $0.sequences, training: training, pool: pool)
+        }
         let timers: [(PieceProbe) -> Double] = [
             { $0.trainingSeconds() }, { $0.forwardSeconds() }, { $0.samplingSeconds() },
         ]

@@ -1,3 +1,4 @@
+import Configuration
 import Compute
 import Training
 import Transformer
@@ -5,7 +6,7 @@ import Transformer
 /// A small model with everything that trains it, of which pieces are timed.
 final class PieceProbe {
     private let model: GPT
-    private let optimizer: AdamW
+    private let optimizer: Optimizer
     private let generator: Generator
     private let tokens: [Int32]
     private let targets: [Int32]
@@ -15,10 +16,10 @@ final class PieceProbe {
     private static let sampleTokens = 12
 
     /// - Parameter sequences: in a chunk, each of the configuration's block size.
-    init(_ configuration: GPTConfiguration, sequences: Int, pool: WorkerPool) {
+    init(_ configuration: GPTConfiguration, sequences: Int, training: TrainingConfiguration, pool: WorkerPool) {
         model = GPT(configuration: configuration, context: ComputeContext(pool: pool))
         model.initializeParameters(seed: 1)
-        optimizer = AdamW(layout: model.layout, options: AdamW.Options())
+        optimizer = Optimizer(layout: model.layout, configuration: training)
         generator = Generator(model: model)
         let random = CounterRandom(seed: 1, stream: .trainingBatches)
         let count = sequences * configuration.blockSize
@@ -52,7 +53,7 @@ final class PieceProbe {
         return ContinuousClock.seconds {
             model.zeroGradients()
             let norm = GradientNorm.measure(model.gradients, pool: model.pool)
-            optimizer.step(
+            optimizer.update(
                 updates,
                 parameters: model.parameters,
                 gradients: model.gradients,

@@ -1,5 +1,6 @@
+import Configuration
+import Datasets
 import Platform
-import Text
 import Training
 
 /// What a plan must know of the data, whether or not they are there yet.

@@ -29,7 +29,7 @@ extension RunPlan {
     private var memoryLines: [String] {
         let parts = [
             ("parameters", memory.model.parameters), ("gradients", memory.model.gradients),
-            ("moments", memory.model.moments),
+            ("moments", memory.optimizer),
             ("activations of \(time.chunkSequences) x \(model.blockSize) tokens", memory.model.activations),
             ("logits", memory.model.logits), ("batches", memory.batches), ("samples", memory.sampling),
             ("token files", memory.data), ("program", memory.program),
@@ -108,7 +108,7 @@ extension RunPlan {
                 "memory",
                 object([
                     ("parameters", .integer(memory.model.parameters)), ("gradients", .integer(memory.model.gradients)),
-                    ("moments", .integer(memory.model.moments)), ("activations", .integer(memory.model.activations)),
+                    ("moments", .integer(memory.optimizer)), ("activations", .integer(memory.model.activations)),
                     ("logits", .integer(memory.model.logits)), ("batches", .integer(memory.batches)),
                     ("samples", .integer(memory.sampling)), ("token_files", .integer(memory.data)),
                     ("program", .integer(memory.program)),

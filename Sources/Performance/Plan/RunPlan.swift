@@ -1,4 +1,5 @@
 import Compute
+import Configuration
 import Platform
 import Training
 import Transformer
@@ -55,10 +56,13 @@ public struct RunPlan: Sendable {
         copyBandwidth = CopyBandwidth.measure(pool: pool)
         let perRank = (values.gradientAccumulationSteps * values.batchSize + ranks - 1) / ranks
         let microBatch = min(values.batchSize, perRank)
-        refusal = Self.refusal(model, batchSize: microBatch, threads: threads, available: available)
+        var share = values
+        share.batchSize = microBatch
+        refusal = Self.refusal(model, share, threads: threads, available: available)
         let measurement = PieceMeasurement(
             configuration: model,
             sequences: GPT.chunkSequences(batch: microBatch, length: model.blockSize),
+            training: values,
             pool: pool,
             peak: peak
         )
@@ -77,8 +81,8 @@ public struct RunPlan: Sendable {
         )
         // What is resident after all this was measured is what the program takes without a model.
         memory = MemoryPlan(
-            configuration: model,
-            batchSize: microBatch,
+            model: model,
+            training: share,
             threads: threads,
             data: data.bytes ?? 0,
             samples: data.samples,
@@ -95,9 +99,14 @@ public struct RunPlan: Sendable {
     }
 
     /// Why training would be refused for want of memory; nil when it would not.
-    private static func refusal(_ model: GPTConfiguration, batchSize: Int, threads: Int, available: Int?) -> String? {
+    private static func refusal(
+        _ model: GPTConfiguration,
+        _ training: TrainingConfiguration,
+        threads: Int,
+        available: Int?
+    ) -> String? {
         do {
-            _ = try MemoryCheck(configuration: model, batchSize: batchSize, threads: threads, available: available)
+            _ = try MemoryCheck(model: model, training: training, threads: threads, available: available)
             return nil
         } catch {
             return (error as? UserError)?.message ?? "\(error)"

@@ -1,3 +1,4 @@
+import Configuration
 import Training
 import Transformer
 
@@ -9,7 +10,7 @@ public struct TimePlan: Equatable, Sendable {
     public let sequencesPerRank: Int
     /// Forward and backward passes of a step.
     public let passes: Double
-    /// The gradient's clearing and norm, and AdamW; seconds of each step.
+    /// The gradient's clearing and norm, and the update of the parameters; seconds of each step.
     public let update: Double
     /// Of a step, all zero for one rank.
     public let communication: Ring.Cost
@@ -56,9 +57,11 @@ public struct TimePlan: Equatable, Sendable {
         let evaluated = share(2 * values.evalIters * values.batchSize)
         evaluation = Double(evaluated) / Double(chunk) * costs.chunkForward
         sample = samples ? Double(MemoryPlan.sampleTokens) * costs.sampledToken : 0
-        checkpoint = storage.map { Double(3 * 4 * ParameterLayout(model).count) / $0 } ?? 0
+        let layout = ParameterLayout(model)
+        let saved = 4 * layout.count + Optimizer.stateBytes(layout: layout, configuration: values)
+        checkpoint = storage.map { Double(saved) / $0 } ?? 0
         steps = values.evalOnly ? 0 : max(0, values.maxIters - iteration)
-        evaluations = values.evalOnly ? 1 : Trainer.evaluationCount(after: iteration, values)
+        evaluations = values.evalOnly ? 1 : values.evaluationCount(after: iteration)
         // None at iteration 0, or where a run goes on.
         checkpoints = values.evalOnly ? 0 : max(0, evaluations - 1)
     }

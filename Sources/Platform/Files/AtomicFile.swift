@@ -1,6 +1,7 @@
 import Synchronization
 
-/// A file that appears under its name only when it is whole: written beside it, flushed to disk, and renamed.
+/// A file that appears under its name only when it is complete: it is written under a temporary name, flushed to disk
+/// and renamed.
 ///
 /// ```swift
 /// let file = try AtomicFile(path: "out/model.safetensors")
@@ -8,15 +9,17 @@ import Synchronization
 /// try file.append(values)
 /// try file.commit()
 /// ```
-/// Until `commit` returns, a file that was there before stays as it was. Without `commit`, nothing is left behind but by
-/// a process that was killed: a file named `.NAME.PID-N.partial`.
+/// An existing file stays as it is until `commit` returns. Without `commit` nothing is left behind, unless the
+/// process is killed: then a file named `.NAME.PID-N.partial` stays.
 public final class AtomicFile {
-    /// Its name once it is whole.
+    /// The file's path after `commit`.
     public let path: String
     private let temporaryPath: String
     private var descriptor: Int32
 
-    /// - Throws: `UserError(.inputOutput)` when the folder is missing or cannot be written.
+    /// Creates the temporary file next to `path`.
+    ///
+    /// - Throws: `UserError(.inputOutput)` if the folder is missing or not writable.
     public init(path: String) throws {
         self.path = path
         temporaryPath = TemporaryName.beside(path)
@@ -30,13 +33,24 @@ public final class AtomicFile {
         unlink(temporaryPath)
     }
 
-    /// - Throws: `UserError(.inputOutput)`, as when the disk is full.
-    public func append(_ bytes: UnsafeRawBufferPointer) throws {
+    /// Writes bytes at the end of the file.
+    ///
+    /// - Throws: `UserError(.inputOutput)`, for example when the disk is full.
+    package func append(_ bytes: UnsafeRawBufferPointer) throws {
         precondition(descriptor >= 0, "\(path) is written already")
         guard FileSystem.write(bytes, to: descriptor) else { throw FileSystem.failure("cannot write", path, errno) }
     }
 
-    /// - Throws: as for bytes.
+    /// Writes bytes at the end of the file.
+    ///
+    /// - Throws: `UserError(.inputOutput)`, for example when the disk is full.
+    public func append(_ bytes: [UInt8]) throws {
+        try bytes.withUnsafeBytes { try append($0) }
+    }
+
+    /// Writes a text at the end of the file, in UTF-8.
+    ///
+    /// - Throws: `UserError(.inputOutput)`, for example when the disk is full.
     public func append(_ text: String) throws {
         var text = text
         try text.withUTF8 { try append(UnsafeRawBufferPointer($0)) }
@@ -44,9 +58,9 @@ public final class AtomicFile {
 
     /// Flushes the bytes to disk, gives the file its name, and makes the name durable.
     ///
-    /// - Parameter durable: false for what is soon written again, or easily made again: whole or not there for every reader,
-    ///   but nobody waits for the disk, and a loss of power may leave an empty file.
-    /// - Throws: `UserError(.inputOutput)` when it cannot be written or renamed.
+    /// - Parameter durable: whether to wait until the data is on disk. If false, readers still see a complete file or
+    ///   none, but a power failure may leave an empty one.
+    /// - Throws: `UserError(.inputOutput)` if the file cannot be written or renamed.
     public func commit(durable: Bool = true) throws {
         precondition(descriptor >= 0, "\(path) is written already")
         guard !durable || Self.flush(descriptor) else { throw FileSystem.failure("cannot write", path, errno) }
@@ -57,35 +71,39 @@ public final class AtomicFile {
         try FileSystem.synchronizeFolder(FileSystem.folder(of: path))
     }
 
-    /// Writes a whole file at once.
+    /// Writes a file in one call.
     ///
-    /// - Throws: `UserError(.inputOutput)` when the folder is missing or cannot be written, or the disk is full.
-    public static func write(_ bytes: UnsafeRawBufferPointer, to path: String) throws {
+    /// - Throws: `UserError(.inputOutput)` if the folder is missing or not writable, or the disk is full.
+    package static func write(_ bytes: UnsafeRawBufferPointer, to path: String) throws {
         let file = try AtomicFile(path: path)
         try file.append(bytes)
         try file.commit()
     }
 
-    /// - Throws: as above.
+    /// Writes a file in one call.
+    ///
+    /// - Throws: `UserError(.inputOutput)` if the folder is missing or not writable, or the disk is full.
     public static func write(_ bytes: [UInt8], to path: String) throws {
         try bytes.withUnsafeBytes { try write($0, to: path) }
     }
 
-    /// - Throws: as above.
+    /// Writes a text file in one call, in UTF-8.
+    ///
+    /// - Throws: `UserError(.inputOutput)` if the folder is missing or not writable, or the disk is full.
     public static func write(_ text: String, to path: String) throws {
         try write(Array(text.utf8), to: path)
     }
 
     static func flush(_ descriptor: Int32) -> Bool {
         #if canImport(Darwin)
-            // fsync on macOS stops at the drive's cache.
+            // On macOS fsync does not flush the drive's cache.
             if fcntl(descriptor, F_FULLFSYNC) == 0 { return true }
         #endif
         return fsync(descriptor) == 0
     }
 }
 
-/// Names for things that are not whole yet: in the same folder, hidden, and never used twice.
+/// Temporary names: hidden, in the same folder, and never used twice.
 enum TemporaryName {
     private static let counter = Atomic<Int>(0)
 
@@ -96,8 +114,8 @@ enum TemporaryName {
         return "\(prefix).\(FileSystem.lastComponent(of: path)).\(getpid())-\(number).\(kind)"
     }
 
-    /// Whether what follows `.NAME.` in a name was made by `beside`: `PID-N.partial` or `PID-N.old`.
-    static func isOne(_ ending: Substring) -> Bool {
+    /// Whether the part of a name after `.NAME.` is one that `beside` makes: `PID-N.partial` or `PID-N.old`.
+    static func isEnding(_ ending: Substring) -> Bool {
         let parts = ending.split(separator: ".", omittingEmptySubsequences: false)
         guard parts.count == 2, parts[1] == "partial" || parts[1] == "old" else { return false }
         let numbers = parts[0].split(separator: "-", omittingEmptySubsequences: false)

@@ -1,26 +1,28 @@
-/// A folder that appears under its name only when it is whole: filled beside it, and renamed.
+/// A folder that appears under its name only when it is complete: it is filled under a temporary name and then renamed.
 ///
 /// ```swift
 /// let folder = try AtomicFolder(path: "data/mine")
 /// try AtomicFile.write(bytes, to: folder.temporaryPath + "/train.bin")
 /// try folder.commit(replacing: false)
 /// ```
-/// What a process that was killed left behind is removed by the next that makes the same folder: a lock on the folder tells
-/// whether its owner is still there.
+/// The next process that makes the same folder removes what a killed process left behind. A lock on the temporary
+/// folder shows whether its owner still runs.
 ///
-/// A reader sees the old folder or the new one. Where the file system can exchange two names (Linux's ext4, xfs, btrfs,
-/// overlay; APFS) there is no moment without either; elsewhere the old one is moved aside for the moment between two renames.
+/// Readers see either the old folder or the new one. On file systems that can exchange two names (ext4, xfs, btrfs,
+/// overlay, APFS) one of the two always exists. On others, neither exists for a moment between two renames.
 public final class AtomicFolder {
-    /// Its name once it is whole.
+    /// The folder's path after `commit`.
     public let path: String
-    /// Where to put the content until `commit`.
+    /// Where to write the content before `commit`.
     public let temporaryPath: String
     private var isOpen = true
     private let isKept: Bool
-    /// Holds the lock.
+    /// Holds the lock on the temporary folder.
     private let descriptor: Int32
 
-    /// Makes an empty folder beside `path`, and the folders above it where they are missing.
+    /// Makes an empty temporary folder next to `path`, and any missing folders above it.
+    ///
+    /// - Throws: `UserError(.inputOutput)`.
     public init(path: String) throws {
         self.path = path
         isKept = false
@@ -30,14 +32,14 @@ public final class AtomicFolder {
         guard mkdir(temporaryPath, 0o777) == 0 else { throw FileSystem.failure("cannot write", path, errno) }
         descriptor = open(temporaryPath, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw FileSystem.failure("cannot write", path, errno) }
-        // Where a file system has no locks, leftovers stay; nothing else depends on it.
+        // On a file system without locks leftovers stay. Nothing else depends on the lock.
         _ = flock(descriptor, LOCK_EX | LOCK_NB)
     }
 
-    /// Goes on with the folder that an earlier, interrupted owner left beside `path`, or makes an empty one. It stays there,
-    /// as `.NAME.unfinished`, until `commit` or `discard`.
+    /// Continues with the folder that an interrupted process left next to `path`, or makes an empty one. The folder
+    /// is named `.NAME.unfinished` and stays until `commit` or `discard`.
     ///
-    /// - Throws: `UserError(.usage)` when another process is at work in it.
+    /// - Throws: `UserError(.usage)` if another process is using it; `UserError(.inputOutput)`.
     public init(continuing path: String) throws {
         self.path = path
         isKept = true
@@ -52,7 +54,7 @@ public final class AtomicFolder {
         }
     }
 
-    /// Where `init(continuing:)` has its content.
+    /// The temporary folder of `init(continuing:)`.
     public static func unfinishedPath(of path: String) -> String {
         let folder = FileSystem.folder(of: path)
         return (folder == "/" ? "/" : folder + "/") + ".\(FileSystem.lastComponent(of: path)).unfinished"
@@ -63,16 +65,18 @@ public final class AtomicFolder {
         if isOpen && !isKept { try? FileSystem.remove(temporaryPath) }
     }
 
-    /// Removes the folder with all that is in it, in place of `commit`.
+    /// Removes the temporary folder and its content, instead of `commit`.
+    ///
+    /// - Throws: `UserError(.inputOutput)`.
     public func discard() throws {
         isOpen = false
         try FileSystem.remove(temporaryPath)
     }
 
-    /// Gives the folder its name.
+    /// Renames the temporary folder to `path`.
     ///
-    /// - Parameter replacing: whether a folder that has the name may be replaced (and is removed then).
-    /// - Throws: `UserError(.usage)` when something has the name and may not be replaced.
+    /// - Parameter replacing: whether to replace, and remove, an existing folder.
+    /// - Throws: `UserError(.usage)` if something exists at `path` and may not be replaced; `UserError(.inputOutput)`.
     public func commit(replacing: Bool) throws {
         precondition(isOpen, "\(path) is written already")
         try FileSystem.synchronizeFolder(temporaryPath)
@@ -92,7 +96,7 @@ public final class AtomicFolder {
         let folder = FileSystem.folder(of: path)
         let prefix = ".\(FileSystem.lastComponent(of: path))."
         for name in (try? FileSystem.names(inFolder: folder)) ?? [] where name.hasPrefix(prefix) {
-            guard TemporaryName.isOne(name.dropFirst(prefix.count)) else { continue }
+            guard TemporaryName.isEnding(name.dropFirst(prefix.count)) else { continue }
             let leftover = folder + "/" + name
             let descriptor = open(leftover, O_RDONLY | O_CLOEXEC | O_DIRECTORY)
             guard descriptor >= 0 else { continue }
@@ -117,7 +121,9 @@ public final class AtomicFolder {
         try FileSystem.remove(old)
     }
 
-    /// Exchanges two names in one step; false where the system cannot.
+    /// Exchanges two names in one step.
+    ///
+    /// - Returns: false if the system cannot do it.
     private func exchangeNames(_ first: String, _ second: String) -> Bool {
         #if canImport(Darwin)
             renamex_np(first, second, UInt32(RENAME_SWAP)) == 0
@@ -133,7 +139,7 @@ public final class AtomicFolder {
     private typealias RenameAt2 =
         @convention(c) (Int32, UnsafePointer<CChar>, Int32, UnsafePointer<CChar>, UInt32) -> Int32
 
-    /// glibc has the call since 2.28, but Swift's view of its headers does not show it.
+    /// glibc has renameat2 since 2.28, but Swift's Glibc module does not declare it.
     private let renameAt2: RenameAt2? = dlsym(nil, "renameat2").map { unsafeBitCast($0, to: RenameAt2.self) }
     private let renameExchange: UInt32 = 2
 #endif

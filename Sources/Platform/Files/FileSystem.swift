@@ -1,12 +1,12 @@
-/// The few file operations that the project needs.
+/// Operations on files and folders.
 ///
-/// What throws throws `UserError(.inputOutput)` that names the call's purpose, the path and the cause; `read` with a limit
-/// throws `UserError(.data)` besides.
+/// Functions that throw throw `UserError(.inputOutput)`, which names the operation, the path and the cause; `read`
+/// also throws `UserError(.data)` for a file above its limit.
 public enum FileSystem {
-    /// What a path leads to; `other` is a device, a pipe or a socket.
+    /// What exists at a path; `other` is a device, a pipe or a socket.
     public enum ItemKind: Sendable { case file, folder, other }
 
-    /// What lies at a path (symbolic links followed), or nil when nothing does.
+    /// What exists at a path, following symbolic links; nil if nothing does.
     public static func kind(of path: String) -> ItemKind? {
         var info = stat()
         guard stat(path, &info) == 0 else { return nil }
@@ -24,7 +24,7 @@ public enum FileSystem {
         return Int(info.st_size)
     }
 
-    /// When a file was last changed, as text that differs whenever the time does.
+    /// When a file was last changed: seconds since 1970, a point, and nanoseconds.
     public static func modificationTime(of path: String) throws -> String {
         var info = stat()
         guard stat(path, &info) == 0 else { throw failure("cannot look at", path, errno) }
@@ -38,7 +38,7 @@ public enum FileSystem {
         return info.modificationTime.tv_sec
     }
 
-    /// Bytes that this process may still write on the file system that a path, or the nearest folder above it, lies on.
+    /// The free bytes for this process on the file system of a path, or of the nearest folder above it.
     public static func freeBytes(at path: String) throws -> Int {
         let place = nearestFolder(to: path)
         var info = statvfs()
@@ -46,14 +46,14 @@ public enum FileSystem {
         return Int(info.f_bavail) * Int(info.f_frsize)
     }
 
-    /// The path itself, or the first above it that is a folder; `.` for a relative path without one.
+    /// The path itself if it is a folder, else the nearest folder above it; `.` if a relative path has none.
     public static func nearestFolder(to path: String) -> String {
         var place = path
         while kind(of: place) != .folder, folder(of: place) != place { place = folder(of: place) }
         return place
     }
 
-    /// Makes a folder and the folders above it; a folder that is there already is no error.
+    /// Makes a folder and any missing folders above it. An existing folder is not an error.
     public static func createFolder(_ path: String) throws {
         if mkdir(path, 0o777) == 0 { return }
         let code = errno
@@ -68,7 +68,7 @@ public enum FileSystem {
         }
     }
 
-    /// Removes a file, a symbolic link (not what it points to), or a folder with all that is in it. Nothing there is no error.
+    /// Removes a file, a symbolic link (not its target), or a folder and its content. A missing path is not an error.
     public static func remove(_ path: String) throws {
         var info = stat()
         guard lstat(path, &info) == 0 else {
@@ -83,15 +83,15 @@ public enum FileSystem {
         }
     }
 
-    /// Renames within a file system; a file at the new name is replaced in one step.
+    /// Renames a file or folder within a file system. A file at the new path is replaced in one step.
     public static func rename(_ path: String, to newPath: String) throws {
         let result = path.withCString { old in newPath.withCString { new in systemRename(old, new) } }
         guard result == 0 else { throw failure("cannot rename \(path) to", newPath, errno) }
     }
 
-    /// Gives a file a second name: a hard link, or a symbolic one where that cannot be, as on another file system.
+    /// Gives a file a second name: a hard link, or a symbolic link if that fails, as across file systems.
     public static func link(_ path: String, to newPath: String) throws {
-        // Of the file itself where the path is a symbolic link, whose target may be relative to its own place.
+        // Resolve symbolic links first: a relative target would be wrong from another folder.
         guard let file = realpath(path, nil) else { throw failure("cannot open", path, errno) }
         defer { free(file) }
         guard systemLink(file, newPath) == 0 || symlink(file, newPath) == 0 else {
@@ -99,7 +99,7 @@ public enum FileSystem {
         }
     }
 
-    /// The names in a folder, sorted, without `.` and `..`.
+    /// The names in a folder, sorted, without `.` and `..`; hidden ones are included.
     public static func names(inFolder path: String) throws -> [String] {
         guard let folder = opendir(path) else { throw failure("cannot read the folder", path, errno) }
         defer { closedir(folder) }
@@ -115,7 +115,7 @@ public enum FileSystem {
 
     /// All bytes of a file.
     ///
-    /// - Parameter limit: a longer file is refused as bad data; nil reads any length.
+    /// - Parameter limit: the largest size in bytes; a longer file is an error. Nil reads any length.
     public static func read(_ path: String, limit: Int? = nil) throws -> [UInt8] {
         let file = try MappedFile(path: path)
         if let limit, file.bytes.count > limit {
@@ -124,8 +124,10 @@ public enum FileSystem {
         return Array(file.bytes)
     }
 
-    /// Writes all of the bytes to an open file; false with the cause in `errno` when that fails.
-    public static func write(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Bool {
+    /// Writes all bytes to an open file.
+    ///
+    /// - Returns: false, with the cause in `errno`, if that fails.
+    package static func write(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Bool {
         var rest = bytes
         while !rest.isEmpty {
             let written = systemWrite(descriptor, rest)
@@ -138,18 +140,18 @@ public enum FileSystem {
         return true
     }
 
-    /// Makes the names in a folder durable, so that a rename survives a loss of power.
+    /// Flushes a folder's names to disk, so that a rename survives a power failure.
     public static func synchronizeFolder(_ path: String) throws {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw failure("cannot open the folder", path, errno) }
         defer { close(descriptor) }
-        // Some network file systems refuse fsync on folders; the rename itself has happened all the same.
+        // Some network file systems do not support fsync on folders. The rename itself has succeeded.
         guard fsync(descriptor) == 0 || errno == EINVAL || errno == ENOTSUP else {
             throw failure("cannot write the folder", path, errno)
         }
     }
 
-    /// The folder that a path lies in: `a/b` gives `a`, `b` gives `.`, `/b` gives `/`.
+    /// The folder of a path: `a/b` gives `a`, `b` gives `.`, `/b` gives `/`.
     public static func folder(of path: String) -> String {
         let trimmed = path.droppingTrailingSlashes
         guard let slash = trimmed.lastIndex(of: "/") else { return trimmed == "/" ? "/" : "." }
@@ -164,7 +166,9 @@ public enum FileSystem {
         return String(trimmed[trimmed.index(after: slash)...])
     }
 
-    /// The error of a failed system call, as `cannot open data/x/train.bin: No such file or directory`.
+    /// The error for a failed system call, such as `cannot open data/x/train.bin: No such file or directory`.
+    ///
+    /// - Parameter code: the value of `errno`.
     public static func failure(_ what: String, _ path: String, _ code: Int32) -> UserError {
         UserError(.inputOutput, "\(what) \(path): \(errorText(code))")
     }

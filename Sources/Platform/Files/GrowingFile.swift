@@ -1,18 +1,22 @@
-/// A file that grows at its end, over several runs of the program if need be: `NAME.partial` until it is whole.
+/// A file that is written at its end, possibly by several runs of the program. Its name is `NAME.partial` until it is
+/// complete.
 ///
-/// After `synchronize` the bytes so far are on disk; whoever notes their number can go on from there after a crash.
+/// After `synchronize` the bytes so far are on disk. A caller that records their number can continue there after a
+/// crash.
 public final class GrowingFile {
-    /// Its name once it is whole.
+    /// The file's path after `commit`.
     public let path: String
     private let temporaryPath: String
     private let descriptor: Int32
 
-    /// - Parameter length: bytes that an earlier run left and that are to be kept; what lies beyond them is cut off.
-    /// - Throws: `UserError(.inputOutput)` when it cannot be written, or is shorter than that.
+    /// Opens the file for writing after its first `length` bytes.
+    ///
+    /// - Parameter length: bytes of an earlier run to keep; the rest is cut off.
+    /// - Throws: `UserError(.inputOutput)` if the file cannot be written, or is shorter than `length`.
     public init(path: String, length: Int) throws {
         self.path = path
         temporaryPath = path + ".partial"
-        // The earlier run may have come as far as to name it, and no further.
+        // The earlier run may have been stopped just after it renamed the file.
         if length > 0, FileSystem.kind(of: temporaryPath) == nil, FileSystem.kind(of: path) == .file {
             try FileSystem.rename(path, to: temporaryPath)
         }
@@ -28,17 +32,23 @@ public final class GrowingFile {
 
     deinit { close(descriptor) }
 
-    /// - Throws: `UserError(.inputOutput)`, as when the disk is full.
-    public func append(_ bytes: UnsafeRawBufferPointer) throws {
+    /// Writes bytes at the end.
+    ///
+    /// - Throws: `UserError(.inputOutput)`, for example when the disk is full.
+    package func append(_ bytes: UnsafeRawBufferPointer) throws {
         guard FileSystem.write(bytes, to: descriptor) else { throw FileSystem.failure("cannot write", path, errno) }
     }
 
     /// Flushes the bytes to disk.
+    ///
+    /// - Throws: `UserError(.inputOutput)`.
     public func synchronize() throws {
         guard AtomicFile.flush(descriptor) else { throw FileSystem.failure("cannot write", path, errno) }
     }
 
-    /// Flushes the bytes to disk and gives the file its name.
+    /// Flushes the bytes to disk and renames the file to `path`.
+    ///
+    /// - Throws: `UserError(.inputOutput)`.
     public func commit() throws {
         try synchronize()
         try FileSystem.rename(temporaryPath, to: path)

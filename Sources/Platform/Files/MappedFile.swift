@@ -1,16 +1,18 @@
-/// A whole file mapped for reading: pages come from disk as they are touched, and are shared between processes.
+/// A file that is mapped for reading: its pages are read from disk on first use, and shared between processes.
 ///
-/// The mapping keeps the file that was opened: a file replaced by rename is not seen, and does no harm. A file cut short
-/// in place would be a SIGBUS, which is why everything in this project replaces files by rename.
+/// The mapping keeps the file that was opened, even if another file is renamed to its path. Reading beyond the end of
+/// a file that was cut short in place raises SIGBUS, so this project replaces files only by rename.
 public final class MappedFile: @unchecked Sendable {
-    // Sendable: the mapping is never written and lives as long as this object.
+    // Sendable because the mapping is never written and lives as long as this object.
 
-    /// The path that it was opened with.
+    /// The path that the file was opened with.
     public let path: String
     /// The file's bytes, valid while this object lives.
     public let bytes: UnsafeRawBufferPointer
 
-    /// - Throws: `UserError(.inputOutput)` when the path is missing, unreadable, or no regular file.
+    /// Opens and maps a file.
+    ///
+    /// - Throws: `UserError(.inputOutput)` if the path is missing, not readable, or not a regular file.
     public init(path: String) throws {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw FileSystem.failure("cannot open", path, errno) }
@@ -32,14 +34,17 @@ public final class MappedFile: @unchecked Sendable {
         bytes = UnsafeRawBufferPointer(start: base, count: size)
     }
 
-    /// Gives pages back that will not be read again soon: they would count as memory of the process. They stay valid.
+    /// Drops pages from this process's resident memory. They stay valid, and are read again on the next use.
+    ///
+    /// - Parameter range: within `bytes`.
     public func release(_ range: Range<Int>) {
+        precondition(range.lowerBound >= 0 && range.upperBound <= bytes.count, "\(range) of \(bytes.count) bytes")
         guard !range.isEmpty else { return }
         Self.release(UnsafeRawBufferPointer(rebasing: bytes[range]))
     }
 
-    /// The same for a part of any mapped file.
-    public static func release(_ bytes: UnsafeRawBufferPointer) {
+    /// The same for a part of any mapped file. Memory that is not of a file would lose its content.
+    package static func release(_ bytes: UnsafeRawBufferPointer) {
         guard let base = bytes.baseAddress else { return }
         let page = Int(getpagesize())
         let skipped = (page - Int(bitPattern: base) % page) % page

@@ -1,6 +1,6 @@
-/// Files that the kernel makes up: they have no size, so they are read to their end and not mapped.
+/// Files that the kernel generates, as in /proc. They report no size, so they are read and not mapped.
 package enum SystemFile {
-    /// The lines of the file's first 64 KiB, empty ones left out; none when it cannot be opened.
+    /// The lines of the file's first 64 KiB without empty ones; none if the file cannot be opened.
     package static func lines(_ path: String) -> [Substring] {
         guard let file = fopen(path, "r") else { return [] }
         defer { fclose(file) }

@@ -1,13 +1,13 @@
 extension ChildProcess {
-    /// How a program that `run` started ended.
+    /// The result of `run`.
     public struct Outcome: Sendable {
-        /// The exit status, or 128 + the signal that ended it, as a shell has it.
+        /// The exit status, or 128 plus the number of the signal, as shells report it.
         public let status: Int32
-        /// What it wrote to standard error.
+        /// What the program wrote to standard error, at most 64 KiB.
         public let errorText: String
     }
 
-    /// Runs a program that is found by PATH to its end, with standard input empty and standard output thrown away.
+    /// Finds a program in `PATH`, runs it and waits for its end. Standard input and output are /dev/null.
     ///
     /// - Parameters:
     ///   - arguments: the program's name first.
@@ -35,7 +35,7 @@ extension ChildProcess {
             let count = read(readEnd, &buffer, buffer.count)
             if count < 0, errno == EINTR { continue }
             if count <= 0 { break }
-            // Enough for any message; a program that writes for ever is read, but not kept.
+            // Enough for any message. The rest is read, so that the program does not block, and dropped.
             if text.count < 1 << 16 { text += buffer[..<count] }
         }
         return Outcome(status: child.wait().status, errorText: String(decoding: text, as: UTF8.self))

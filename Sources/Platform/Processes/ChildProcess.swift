@@ -2,11 +2,12 @@
 public struct ChildProcess: Sendable {
     /// How a process ended.
     public enum End: Equatable, Sendable {
-        /// With this exit status, 0 to 255.
+        /// The program exited with this status, 0 to 255.
         case exited(Int32)
+        /// A signal ended it.
         case killed(signal: Int32)
 
-        /// The exit status, or 128 + the signal that ended it, as a shell has it.
+        /// The exit status, or 128 plus the number of the signal, as shells report it.
         public var status: Int32 {
             switch self {
             case .exited(let code): code
@@ -15,19 +16,27 @@ public struct ChildProcess: Sendable {
         }
     }
 
-    /// Its process id, and its group's where it leads one.
+    #if canImport(Darwin)
+        private typealias Actions = posix_spawn_file_actions_t?
+        private typealias Attributes = posix_spawnattr_t?
+    #else
+        private typealias Actions = posix_spawn_file_actions_t
+        private typealias Attributes = posix_spawnattr_t
+    #endif
+
+    /// The process id. It is also the group's id if the process leads a group.
     public let id: pid_t
 
-    /// Starts a program, open to signals even where this process blocks or ignores them.
+    /// Starts a program. The program receives signals even if this process blocks or ignores them.
     ///
     /// - Parameters:
     ///   - arguments: the program's name first.
-    ///   - executable: its path; where there is none, it is found by `PATH` under its name.
-    ///   - environment: all of its environment; this process's own where there is none.
-    ///   - descriptors: what the program has as its descriptors 0, 1, 2…, by that number. A standard stream that is not
-    ///     named is empty, or goes nowhere. Descriptors above 2 are to be given from 10 on, so that none is replaced
-    ///     while it is still to be passed on.
-    ///   - inOwnGroup: whether it leads a process group of its own, which a terminal's signals do not reach.
+    ///   - executable: the program's path; nil searches `PATH` for the name.
+    ///   - environment: all variables of the program; nil passes on those of this process.
+    ///   - descriptors: for each descriptor number in the program, the descriptor here that it copies. Standard streams
+    ///     that are not listed are connected to /dev/null. Use descriptors from 10 on here, so that none is overwritten
+    ///     before it is copied.
+    ///   - inOwnGroup: whether the program leads a new process group, which signals from the terminal do not reach.
     /// - Throws: `UserError(.other)` when the program cannot be started.
     public init(
         _ arguments: [String],
@@ -36,13 +45,8 @@ public struct ChildProcess: Sendable {
         descriptors: [Int32: Int32],
         inOwnGroup: Bool = false
     ) throws {
-        #if canImport(Darwin)
-            var actions: posix_spawn_file_actions_t?
-            var attributes: posix_spawnattr_t?
-        #else
-            var actions = posix_spawn_file_actions_t()
-            var attributes = posix_spawnattr_t()
-        #endif
+        var actions = Actions()
+        var attributes = Attributes()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
         for stream: Int32 in 0...2 where descriptors[stream] == nil {
@@ -52,17 +56,7 @@ public struct ChildProcess: Sendable {
 
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }
-        var flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF
-        var signals = sigset_t()
-        sigemptyset(&signals)
-        posix_spawnattr_setsigmask(&attributes, &signals)
-        for signal in [SIGTERM, SIGINT, SIGUSR1, SIGPIPE] { sigaddset(&signals, signal) }
-        posix_spawnattr_setsigdefault(&attributes, &signals)
-        if inOwnGroup {
-            flags |= POSIX_SPAWN_SETPGROUP
-            posix_spawnattr_setpgroup(&attributes, 0)
-        }
-        posix_spawnattr_setflags(&attributes, Int16(flags))
+        Self.openToSignals(&attributes, inOwnGroup: inOwnGroup)
 
         let variables = environment ?? ProcessEnvironment.variables
         var id: pid_t = 0
@@ -78,14 +72,28 @@ public struct ChildProcess: Sendable {
         self.id = id
     }
 
-    /// Whether it has ended. Its number stays taken, and its group can be signalled, until `wait`.
+    private static func openToSignals(_ attributes: inout Attributes, inOwnGroup: Bool) {
+        var flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF
+        var signals = sigset_t()
+        sigemptyset(&signals)
+        posix_spawnattr_setsigmask(&attributes, &signals)
+        for signal in [SIGTERM, SIGINT, SIGUSR1, SIGPIPE] { sigaddset(&signals, signal) }
+        posix_spawnattr_setsigdefault(&attributes, &signals)
+        if inOwnGroup {
+            flags |= POSIX_SPAWN_SETPGROUP
+            posix_spawnattr_setpgroup(&attributes, 0)
+        }
+        posix_spawnattr_setflags(&attributes, Int16(flags))
+    }
+
+    /// Whether the program has ended. Its process id stays reserved until `wait` is called.
     public var hasEnded: Bool {
         var information = siginfo_t()
         return waitid(P_PID, id_t(id), &information, WEXITED | WNOHANG | WNOWAIT) == 0
             && information.si_signo == SIGCHLD
     }
 
-    /// Waits for its end. To be called once.
+    /// Waits until the program ends. Call it once.
     public func wait() -> End {
         var status: Int32 = 0
         while waitpid(id, &status, 0) < 0, errno == EINTR {}
@@ -93,10 +101,10 @@ public struct ChildProcess: Sendable {
         return signal == 0 ? .exited(status >> 8 & 0xFF) : .killed(signal: signal)
     }
 
-    /// A pipe, neither end of which any child has unless it is given to it.
+    /// Makes a pipe. A child inherits neither end unless it is listed in `descriptors`.
     ///
-    /// - Parameter who: who is at the other end, for errors.
-    /// - Throws: `UserError(.inputOutput)`, as when too many files are open.
+    /// - Parameter who: the name of the other side, for error messages.
+    /// - Throws: `UserError(.inputOutput)`, for example when too many files are open.
     public static func makePipe(to who: String) throws -> (readEnd: Int32, writeEnd: Int32) {
         var ends: [Int32] = [0, 0]
         guard pipe(&ends) == 0 else { throw FileSystem.failure("cannot make a pipe to", who, errno) }

@@ -1,6 +1,6 @@
 /// How many files a process may have open.
 package enum OpenFileLimit {
-    /// Lets this process have that many files open, as far as it may.
+    /// Raises this process's limit of open files to `count`, or to the most that the system allows.
     package static func raise(to count: Int) {
         var limit = rlimit()
         #if canImport(Glibc)

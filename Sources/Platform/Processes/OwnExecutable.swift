@@ -1,8 +1,8 @@
-/// The program that is running, to be started again for each rank.
+/// The executable of this process, which `launch` starts again for each rank.
 package enum OwnExecutable {
-    /// The path of the program that this process runs, however it was named when it was started.
+    /// The executable's path, whatever name it was started by.
     ///
-    /// - Throws: `UserError(.other)` when the system does not tell.
+    /// - Throws: `UserError(.other)` when the system does not report it.
     package static func path() throws -> String {
         var buffer = [CChar](repeating: 0, count: 4097)
         #if canImport(Darwin)

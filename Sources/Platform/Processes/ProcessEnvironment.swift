@@ -1,6 +1,6 @@
 /// The environment variables of this process.
 public enum ProcessEnvironment {
-    /// All variables by name. Of a name that is there twice, the last value counts.
+    /// All variables by name. If a name occurs twice, its last value is used.
     public static var variables: [String: String] {
         var variables: [String: String] = [:]
         var next = list
@@ -14,7 +14,7 @@ public enum ProcessEnvironment {
         return variables
     }
 
-    /// One variable, or nil when it is not set.
+    /// The value of a variable, or nil if it is not set.
     public static func value(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
 
     /// C's null-terminated list of `NAME=VALUE`, which `setenv` changes.

@@ -1,9 +1,9 @@
-/// The memory of this process, in bytes; nil where the system does not say.
+/// The memory of this process in bytes; nil if the system does not report it.
 package enum ProcessMemory {
-    /// What is resident now, after what is free was given back.
+    /// Resident memory now, after unused heap memory was returned to the system.
     package static var resident: Int? {
         #if canImport(Glibc)
-            // Not in Swift's module of the C library.
+            // Swift's Glibc module does not declare malloc_trim.
             if let trim = dlsym(nil, "malloc_trim") {
                 typealias EntryPoint = @convention(c) (Int) -> Int32
                 _ = unsafeBitCast(trim, to: EntryPoint.self)(0)
@@ -12,8 +12,8 @@ package enum ProcessMemory {
         return field("VmRSS:")
     }
 
-    /// The most that has been resident. On Linux not `getrusage`'s, which counts what the process that started this one
-    /// had.
+    /// The largest resident memory so far. On Linux `getrusage` is no use: it includes the memory of the parent before
+    /// `exec`.
     package static var peak: Int? {
         #if canImport(Darwin)
             var usage = rusage()

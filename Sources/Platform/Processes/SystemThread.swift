@@ -1,10 +1,10 @@
-/// A thread of the operating system, neither a task nor a queue's: MPI wants one and the same for all its calls.
+/// A thread of the operating system, for work that must stay on one thread, such as all calls of MPI.
 package final class SystemThread {
-    /// Which signals the thread does not receive.
+    /// The signals that a thread does not receive.
     package enum BlockedSignals {
-        /// Those that the thread's maker blocks.
+        /// Those that the creating thread blocks.
         case inherited
-        /// Those that ask for the end of a run, too: the thread that trains receives them.
+        /// Also TERM, INT and USR1, which end a run: the training thread receives them.
         case endingRun
         case all
     }
@@ -15,10 +15,11 @@ package final class SystemThread {
     /// Starts the thread.
     ///
     /// - Parameters:
-    ///   - stackSize: in bytes.
+    ///   - stackSize: in bytes. The default is what macOS gives a thread; a worker needs less than 128 KB, a rank that trains
+    ///     less than 256 KB.
     ///   - blocked: signals that the thread does not receive.
     package init(
-        stackSize: Int = 1 << 20,
+        stackSize: Int = 512 << 10,
         blocking blocked: BlockedSignals = .endingRun,
         _ body: @escaping @Sendable () -> Void
     ) {
@@ -27,7 +28,8 @@ package final class SystemThread {
         defer { pthread_attr_destroy(&attributes) }
         pthread_attr_setstacksize(&attributes, stackSize)
         let start = Unmanaged.passRetained(Start(body)).toOpaque()
-        // A new thread blocks the signals that its maker does: set here, none can slip in before the thread sets its own.
+        // A new thread inherits the mask of its creator. Set before, it leaves no moment in which a signal gets
+        // through.
         var before = sigset_t()
         var signals = blocked.set
         pthread_sigmask(SIG_BLOCK, &signals, &before)
@@ -45,10 +47,10 @@ package final class SystemThread {
         #endif
     }
 
-    /// A thread that was not joined runs on, and the system frees it when it ends.
+    /// Detaches the thread if it was not joined: it keeps running, and the system frees it when it ends.
     deinit { if !isJoined { pthread_detach(thread) } }
 
-    /// Waits for its end.
+    /// Waits until the thread ends.
     package func join() {
         guard !isJoined else { return }
         isJoined = true

@@ -1,4 +1,4 @@
 extension ContinuousClock.Instant {
-    /// Seconds from then to now.
+    /// The seconds from this instant to now.
     package var secondsAgo: Double { (.now - self) / .seconds(1) }
 }

@@ -1,6 +1,6 @@
-/// Products of sizes that a file gives.
+/// Products of sizes that were read from a file, and may be anything.
 public enum Sizes {
-    /// Nil when the product does not fit.
+    /// The product, or nil if it overflows.
     public static func product(_ sizes: [Int]) -> Int? {
         var product = 1
         for size in sizes {

@@ -1,4 +1,4 @@
-// Fields that C libraries name differently.
+// Members of C structures whose names or types differ between systems.
 
 extension stat {
     /// When the file's content was last changed.
@@ -12,7 +12,7 @@ extension stat {
 }
 
 extension sigaction {
-    /// What a signal calls.
+    /// Sets the function that a signal calls.
     package mutating func setHandler(_ handler: @escaping @convention(c) (Int32) -> Void) {
         #if canImport(Glibc)
             __sigaction_handler.sa_handler = handler
@@ -25,7 +25,7 @@ extension sigaction {
 }
 
 extension winsize {
-    /// The size of the terminal behind a descriptor; nil when there is none.
+    /// The size of the terminal that a descriptor is connected to; nil if it is none.
     package init?(ofTerminal descriptor: Int32) {
         #if canImport(Darwin)
             // _IOR('t', 104, struct winsize), which Swift cannot import.

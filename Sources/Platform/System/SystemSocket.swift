@@ -1,6 +1,6 @@
-/// What systems declare differently about sockets.
+/// Socket constants and calls that differ between systems.
 package enum SystemSocket {
-    /// `SOCK_STREAM`, as `socket`, `socketpair` and `getaddrinfo` take it.
+    /// `SOCK_STREAM` with the type that `socket`, `socketpair` and `getaddrinfo` take.
     package static var stream: Int32 {
         #if canImport(Glibc)
             Int32(SOCK_STREAM.rawValue)
@@ -9,8 +9,8 @@ package enum SystemSocket {
         #endif
     }
 
-    /// Flags of `send` and `sendmsg` with which sending to a peer that has gone is an error, and no SIGPIPE. On macOS there
-    /// is no such flag: see `silence`.
+    /// Flags for `send` and `sendmsg`, so that sending to a closed connection returns an error and raises no SIGPIPE.
+    /// macOS has no such flag; use `silence` there.
     package static var withoutSignal: Int32 {
         #if canImport(Darwin)
             0
@@ -19,7 +19,7 @@ package enum SystemSocket {
         #endif
     }
 
-    /// On macOS, makes sending on this socket an error when the peer has gone, and no SIGPIPE.
+    /// On macOS, makes sending on a closed connection return an error and raise no SIGPIPE. Does nothing elsewhere.
     package static func silence(_ descriptor: Int32) {
         #if canImport(Darwin)
             var on: Int32 = 1
@@ -27,9 +27,9 @@ package enum SystemSocket {
         #endif
     }
 
-    /// The system's `send`, for types that have a method of that name.
+    /// The system's `send`, for types that have a method `send` themselves.
     ///
-    /// - Returns: bytes sent, or -1 with the cause in `errno`.
+    /// - Returns: the number of bytes sent, or -1 with the cause in `errno`.
     package static func send(_ bytes: [UInt8], to descriptor: Int32) -> Int { systemSend(descriptor, bytes) }
 }
 

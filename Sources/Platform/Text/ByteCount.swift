@@ -1,6 +1,6 @@
-/// Numbers of bytes for people.
+/// Numbers of bytes as text.
 public enum ByteCount {
-    /// `3.2 MB`, `432 MB`, `12.9 GB`, in powers of ten.
+    /// A number of bytes as `3.2 MB`, `432 MB` or `12.9 GB`, where 1 MB is 1,000,000 bytes.
     public static func text(_ bytes: Int) -> String {
         switch bytes {
         case ..<10_000_000: tenths(of: bytes, unit: 1_000_000) + " MB"
@@ -10,7 +10,7 @@ public enum ByteCount {
     }
 
     private static func tenths(of bytes: Int, unit: Int) -> String {
-        // Halves go up; dividing first keeps the largest number from overflowing.
+        // Rounds half up. Dividing first avoids an overflow of the largest number.
         let tenths = bytes / (unit / 10) + (bytes % (unit / 10) >= unit / 20 ? 1 : 0)
         return "\(tenths / 10).\(tenths % 10)"
     }

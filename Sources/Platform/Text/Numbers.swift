@@ -1,6 +1,6 @@
-/// Numbers as people read them.
+/// Numbers as text.
 public enum Numbers {
-    /// With so many digits after the point.
+    /// A number with `digits` digits after the point, rounded half away from zero.
     public static func fixed(_ value: Double, _ digits: Int) -> String {
         guard value.isFinite else { return notFinite(value) }
         var scale = 1.0
@@ -14,7 +14,7 @@ public enum Numbers {
         return "\(sign)\(padded.dropLast(digits)).\(padded.suffix(digits))"
     }
 
-    /// With four significant digits: `0.0009901`, `1.500e+12`.
+    /// A number with four significant digits, such as `0.0009901` or `1.500e+12`.
     public static func short(_ value: Double) -> String {
         guard value.isFinite, value != 0 else { return value == 0 ? "0" : notFinite(value) }
         let exponent = Int(floor(log10(abs(value))))
@@ -26,10 +26,10 @@ public enum Numbers {
         return String(text.reversed().drop { $0 == "0" }.drop { $0 == "." }.reversed())
     }
 
-    /// The sign of a NaN says nothing.
+    /// The sign of a NaN has no meaning, so it is left out.
     private static func notFinite(_ value: Double) -> String { value.isNaN ? "nan" : value < 0 ? "-inf" : "inf" }
 
-    /// With commas: `1,003,854`.
+    /// A number with commas: `1,003,854`.
     public static func grouped(_ value: Int) -> String {
         var text = ""
         for (index, digit) in String(abs(value)).enumerated() {

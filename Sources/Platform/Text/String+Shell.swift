@@ -1,5 +1,5 @@
 extension String {
-    /// As one word for a shell: as it is where nothing in it means something there, else in single quotes.
+    /// The text as one word of a shell command: in single quotes if it has characters that a shell interprets.
     public var shellQuoted: String {
         let plain =
             !isEmpty

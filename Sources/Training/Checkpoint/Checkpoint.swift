@@ -1,17 +1,18 @@
 import Compute
 import Formats
+import ModelFiles
 import Platform
-import Text
+import Tokenizers
 import Transformer
 
-/// A folder that holds one moment of a run, whole and verified by hashes.
+/// A folder with the state of a run after some iteration, verified by hashes.
 ///
 /// | file | content |
 /// | --- | --- |
 /// | model.safetensors | the parameters under Hugging Face's names, with zero biases where the model has none |
-/// | config.json, tokenizer.json, tokenizer_config.json | what transformers needs beside it, so that the folder loads there as it is |
-/// | optimizer.safetensors | both moments of AdamW, as `exp_avg.NAME` and `exp_avg_sq.NAME` |
-/// | state.json | `CheckpointState`, the SHA-256 of every other file, and one of all that |
+/// | config.json, tokenizer.json, tokenizer_config.json | what transformers needs to load the folder |
+/// | optimizer.safetensors | what the optimizer keeps of each parameter, as `SLOT.NAME`, such as `exp_avg.NAME` |
+/// | state.json | `CheckpointState`, the SHA-256 of every other file, and a hash of the members before it |
 public struct Checkpoint: Sendable {
     /// The path that it was opened with.
     public let folder: String
@@ -26,9 +27,9 @@ public struct Checkpoint: Sendable {
     static let optimizerFile = "optimizer.safetensors"
     static let stateFile = "state.json"
 
-    /// Opens a checkpoint; its files are read and verified only when they are loaded.
+    /// Reads `state.json`; the other files are read and verified when they are loaded.
     ///
-    /// - Throws: `UserError(.inputOutput)` when there is none, `UserError(.data)` when `state.json` is not what it should be.
+    /// - Throws: `UserError(.inputOutput)` when there is no `state.json`, `UserError(.data)` when it is damaged.
     public init(folder: String) throws {
         self.folder = folder
         let path = folder + "/" + Self.stateFile
@@ -38,7 +39,7 @@ public struct Checkpoint: Sendable {
         (state, hashes) = try CheckpointState.read(try JSONValue(ofFile: path), path: path)
     }
 
-    /// `state.json`, for programs.
+    /// The content of `state.json`.
     public var description: JSONValue { state.json(files: hashes) }
 
     /// Whether the folder has a state.json; nothing is read.
@@ -55,7 +56,7 @@ public struct Checkpoint: Sendable {
     /// - Throws: `UserError(.data)` that names the file that is missing or differs.
     @discardableResult
     public func verify() throws -> Checkpoint {
-        if let named = CheckpointStore.iteration(ofName: FileSystem.lastComponent(of: folder)), named != state.iteration
+        if let named = CheckpointName.iteration(ofName: FileSystem.lastComponent(of: folder)), named != state.iteration
         {
             throw UserError(.data, "\(folder) holds iteration \(state.iteration)")
         }
@@ -79,10 +80,10 @@ public struct Checkpoint: Sendable {
 
     // MARK: - Loading
 
-    /// A model with this checkpoint's parameters, verified.
+    /// Makes a model with this checkpoint's parameters, after verifying their file.
     ///
-    /// - Parameter dropout: probability for training on; nil for the one it was trained with.
-    /// - Throws: `UserError(.data)` when the file is missing, damaged, or not of the shape that the state says;
+    /// - Parameter dropout: the probability for further training; nil for that of the checkpoint.
+    /// - Throws: `UserError(.data)` when the file is missing, damaged, or has other shapes than the state says;
     ///   `UserError(.inputOutput)` when it cannot be read.
     public func loadModel(pool: WorkerPool, forTraining: Bool = false, dropout: Float? = nil) throws -> GPT {
         try verify(Self.modelFile)
@@ -95,24 +96,23 @@ public struct Checkpoint: Sendable {
             )
         }
         let layout = ParameterLayout(state.model)
-        try layout.checkShapes(in: file, prefix: "")
+        try layout.tensors.checkShapes(in: file, prefix: "")
         var configuration = state.model
         configuration.dropout = dropout ?? configuration.dropout
         let model = GPT(configuration: configuration, context: ComputeContext(pool: pool), forTraining: forTraining)
-        try layout.load(model.parameters, from: file, prefix: "")
+        try layout.tensors.load(model.parameters, from: file, prefix: "")
         return model
     }
 
-    /// Loads both moments, verified.
+    /// Loads the state of an optimizer, after verifying its file.
     ///
+    /// - Parameter state: has the layout of this checkpoint's model.
     /// - Throws: as `loadModel`.
-    public func loadMoments(into optimizer: AdamW, layout: ParameterLayout) throws {
+    public func loadOptimizer(into state: OptimizerState) throws {
         try verify(Self.optimizerFile)
         let file = try SafetensorsFile(path: folder + "/" + Self.optimizerFile)
-        try layout.checkShapes(in: file, prefix: Self.firstMomentPrefix)
-        try layout.checkShapes(in: file, prefix: Self.secondMomentPrefix)
-        try layout.load(optimizer.firstMoments, from: file, prefix: Self.firstMomentPrefix)
-        try layout.load(optimizer.secondMoments, from: file, prefix: Self.secondMomentPrefix)
+        for slot in state.slots { try slot.tensors.checkShapes(in: file, prefix: slot.prefix) }
+        for slot in state.slots { try slot.tensors.load(slot.values, from: file, prefix: slot.prefix) }
     }
 
     // MARK: - Writing
@@ -127,41 +127,52 @@ public struct Checkpoint: Sendable {
     ) throws {
         let metadata = ["format": "pt"]
         var hashes: [String: String] = [:]
-        hashes[modelFile] = try values.layout.withHuggingFaceTensors(of: values.parameters) { tensors in
+        hashes[modelFile] = try values.withParameters { parameters in
+            try values.layout.withHuggingFaceTensors(of: parameters) { tensors in
+                try SafetensorsWriter.write(
+                    path: folder + "/" + modelFile,
+                    metadata: metadata,
+                    tensors: tensors,
+                    progress: progress
+                )
+            }
+        }
+        hashes[optimizerFile] = try withExtendedLifetime(values.optimizer) {
             try SafetensorsWriter.write(
-                path: folder + "/" + modelFile,
+                path: folder + "/" + optimizerFile,
                 metadata: metadata,
-                tensors: tensors,
+                tensors: values.optimizer.slots.flatMap(\.slices),
                 progress: progress
             )
         }
-        hashes[optimizerFile] = try SafetensorsWriter.write(
-            path: folder + "/" + optimizerFile,
-            metadata: metadata,
-            tensors: values.layout.slices(of: values.firstMoments, prefix: firstMomentPrefix)
-                + values.layout.slices(of: values.secondMoments, prefix: secondMomentPrefix),
-            progress: progress
-        )
-        let description = state.model.huggingFaceDescription(endOfText: tokenizer?.endOfText)
+        let description = HuggingFaceConfiguration.text(state.model, endOfText: tokenizer?.endOfText)
         try AtomicFile.write(description, to: folder + "/config.json")
         if let tokenizer {
             try TokenizerFile.save(tokenizer, folder: folder)
-            try AtomicFile.write(state.model.huggingFaceTokenizerDescription, to: folder + "/tokenizer_config.json")
+            let description = HuggingFaceConfiguration.tokenizerText(state.model)
+            try AtomicFile.write(description, to: folder + "/tokenizer_config.json")
         }
         for name in try FileSystem.names(inFolder: folder) where hashes[name] == nil {
             hashes[name] = try Checksum.sha256(ofFile: folder + "/" + name, progress: progress)
         }
         try AtomicFile.write(state.json(files: hashes).text(pretty: true), to: folder + "/" + stateFile)
     }
-
-    private static let firstMomentPrefix = "exp_avg."
-    private static let secondMomentPrefix = "exp_avg_sq."
 }
 
-extension ParameterLayout {
+extension OptimizerState.Slot {
+    /// What stands before a tensor's name in the file.
+    fileprivate var prefix: String { name + "." }
+
+    /// The tensors with their values, valid while the slot lives.
+    fileprivate var slices: [SafetensorsWriter.Tensor] {
+        tensors.map { (prefix + $0.name, $0.shape, UnsafeBufferPointer(rebasing: values.elements[$0.range])) }
+    }
+}
+
+extension [ParameterLayout.Tensor] {
     /// - Throws: `UserError(.data)` that names the first tensor that is missing or has another shape, and both shapes.
     fileprivate func checkShapes(in file: SafetensorsFile, prefix: String) throws {
-        for tensor in tensors {
+        for tensor in self {
             let name = prefix + tensor.name
             guard let entry = file.tensors[name] else {
                 throw UserError(.data, "\(file.path) has no tensor \(name)")
@@ -177,16 +188,11 @@ extension ParameterLayout {
 
     fileprivate func load(_ buffer: borrowing FloatBuffer, from file: SafetensorsFile, prefix: String) throws {
         let elements = buffer.elements
-        for tensor in tensors {
+        for tensor in self {
             try file.floats(
                 named: prefix + tensor.name,
                 into: UnsafeMutableBufferPointer(rebasing: elements[tensor.range])
             )
         }
-    }
-
-    /// The tensors of a flat buffer, valid while the buffer lives.
-    fileprivate func slices(of elements: UnsafeBufferPointer<Float>, prefix: String) -> [SafetensorsWriter.Tensor] {
-        tensors.map { (prefix + $0.name, $0.shape, UnsafeBufferPointer(rebasing: elements[$0.range])) }
     }
 }

@@ -1,4 +1,5 @@
 import Compute
+import Configuration
 import Formats
 
 /// What two checkpoints do not have in common.
@@ -72,9 +73,9 @@ public struct CheckpointDifference {
         (self.shapes, self.tensors, comparedTensors) = (shapes, tensors, compared)
     }
 
-    private static func facts(_ first: CheckpointState, _ second: CheckpointState) -> [Fact] {
-        // Of two runs that end with the same bits these may differ all the same.
-        let ignored = ResumePlan.withoutEffect
+    static func facts(_ first: CheckpointState, _ second: CheckpointState) -> [Fact] {
+        // Two runs with the same bits may differ in these.
+        let ignored = Set(ConfigurationKey.all.filter { [.connection, .nothing].contains($0.effect) }.map(\.name))
         let (one, other) = (first.facts, second.facts)
         var result: [Fact] = []
         for (name, value) in one

@@ -1,11 +1,12 @@
 import Platform
 
-/// Where a path leads that a user gives for a checkpoint or for a run.
+/// What a path names that a user gives: a checkpoint, or the folder of a run.
 public enum CheckpointPlace {
     case run(CheckpointStore)
     case checkpoint(Checkpoint)
 
-    /// - Throws: `UserError(.inputOutput)` when there is neither at the path, `UserError(.data)` when the state is damaged.
+    /// - Throws: `UserError(.inputOutput)` when there is neither at the path, `UserError(.data)` when the state is
+    ///   damaged.
     public init(_ path: String) throws {
         if Checkpoint.isCheckpoint(path) {
             self = .checkpoint(try Checkpoint(folder: path))
@@ -18,7 +19,7 @@ public enum CheckpointPlace {
         self = .run(store)
     }
 
-    /// The checkpoint itself; of a run, the one asked for.
+    /// The checkpoint itself, or one of the run.
     ///
     /// - Throws: `UserError(.inputOutput)` when the run has none, `UserError(.data)` when its state is damaged.
     public func checkpoint(_ which: CheckpointStore.Which) throws -> Checkpoint {

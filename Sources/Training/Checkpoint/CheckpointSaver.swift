@@ -2,29 +2,29 @@ import Collectives
 import Compute
 import Platform
 import Synchronization
-import Text
+import Tokenizers
 import Transformer
 
-/// A save that has ended, well or not.
+/// The outcome of a save.
 struct EndedSave: Sendable {
     let state: CheckpointState
     let isBest: Bool
     let result: Result<Checkpoint, UserError>
-    /// What went wrong when older checkpoints were to be removed; the save itself is whole all the same.
+    /// Why older checkpoints could not be removed, which does not affect this one; nil if they could.
     let warning: String?
-    /// From its beginning to its end, and the part of that during which training stood still.
+    /// The duration of the save, and the part of it during which training waited.
     let seconds: Double
     let stoodStillSeconds: Double
 }
 
-/// Saves the checkpoints of a run: while training goes on, from a copy of the numbers on a thread of its own, or at once.
+/// Saves the checkpoints of a run: in the background, on a thread that writes a copy of the numbers, or at once.
 ///
-/// One save at a time: whoever wants the next collects the one before it first.
+/// There is one save at a time: a save must be collected before the next one begins.
 final class CheckpointSaver {
     private let writer: Writer
-    /// Made once and kept, so that no save touches new memory: 1.5 GB of it took a second to appear.
-    private var copy: Copy?
-    /// What touches the copy's memory, if that was asked for.
+    /// Made once and kept: the page faults of 1.5 GB of new memory took a second.
+    private var copy: CheckpointCopy?
+    /// Touches the memory of the copy after `prepareCopy`.
     private var toucher: SystemThread?
     private var running: Running?
 
@@ -34,11 +34,9 @@ final class CheckpointSaver {
 
     deinit { toucher?.join() }
 
-    /// Takes the memory of the copy while training begins, for a first save that stops it no longer than the others.
-    ///
-    /// - Parameter count: of parameters.
-    func prepareCopy(count: Int) {
-        let copy = Copy(count: count)
+    /// Allocates the copy while training begins, so that the first save takes no longer than the others.
+    func prepareCopy(for state: OptimizerState) {
+        let copy = CheckpointCopy(for: state)
         self.copy = copy
         toucher = SystemThread {
             Self.yieldToTraining()
@@ -46,7 +44,7 @@ final class CheckpointSaver {
         }
     }
 
-    /// Whether a save is being written, or has been and was not collected.
+    /// Whether there is a save that was not collected.
     var hasBegun: Bool { running != nil }
 
     /// Saves before it returns.
@@ -72,12 +70,12 @@ final class CheckpointSaver {
         )
     }
 
-    /// Copies the numbers and begins to write them; `collect` tells how it ended.
+    /// Copies the numbers and begins to write them; `collect` returns the outcome.
     func begin(_ state: CheckpointState, _ values: CheckpointValues, isBest: Bool, pool: WorkerPool) {
         precondition(!hasBegun)
         let start = ContinuousClock.now
         toucher?.join()
-        let copy = copy ?? Copy(count: values.layout.count)
+        let copy = copy ?? CheckpointCopy(for: values.optimizer)
         self.copy = copy
         copy.take(values, pool: pool)
         let stoodStill = start.secondsAgo
@@ -85,7 +83,7 @@ final class CheckpointSaver {
             Self.yieldToTraining()
             let (result, warning) = writer.write(
                 state,
-                copy.values(values.layout),
+                CheckpointValues(copy),
                 isBest: isBest,
                 progress: progress
             )
@@ -100,15 +98,15 @@ final class CheckpointSaver {
         }
     }
 
-    /// - Parameter progress: called while it waits, as long as the save gets on.
-    /// - Returns: nil when there is no save to collect, or when it has not ended and is not waited for.
+    /// - Parameter progress: called while waiting, when more of the save is written.
+    /// - Returns: nil when there is no save, or when it has not ended and `waiting` is false.
     func collect(waiting: Bool, progress: () -> Void = {}) -> EndedSave? {
         guard let ended = running?.end(waiting: waiting, progress: progress) else { return nil }
         running = nil
         return ended
     }
 
-    /// Hashing and writing may take a core for seconds, which the training's own threads should have.
+    /// Lowers the priority of this thread: hashing and writing take a core for seconds that training needs.
     private static func yieldToTraining() {
         #if os(Linux)
             // Linux counts this for the calling thread alone.
@@ -140,41 +138,6 @@ private struct Writer: Sendable {
         } catch {
             return (.failure(error as? UserError ?? UserError(.inputOutput, "\(error)")), nil)
         }
-    }
-}
-
-/// The numbers of one moment, which training no longer touches.
-private final class Copy: Sendable {
-    private let parameters: FloatBuffer
-    private let firstMoments: FloatBuffer
-    private let secondMoments: FloatBuffer
-
-    init(count: Int) {
-        parameters = FloatBuffer(count: count)
-        firstMoments = FloatBuffer(count: count)
-        secondMoments = FloatBuffer(count: count)
-    }
-
-    /// Writes to every page.
-    func touch() {
-        for buffer in [parameters.elements, firstMoments.elements, secondMoments.elements] {
-            for index in stride(from: 0, to: buffer.count, by: 1024) { buffer[index] = 0 }
-        }
-    }
-
-    func take(_ values: CheckpointValues, pool: WorkerPool) {
-        VectorOperations.copy(values.parameters, to: parameters.elements, pool: pool)
-        VectorOperations.copy(values.firstMoments, to: firstMoments.elements, pool: pool)
-        VectorOperations.copy(values.secondMoments, to: secondMoments.elements, pool: pool)
-    }
-
-    func values(_ layout: ParameterLayout) -> CheckpointValues {
-        CheckpointValues(
-            layout: layout,
-            parameters: UnsafeBufferPointer(parameters.elements),
-            firstMoments: UnsafeBufferPointer(firstMoments.elements),
-            secondMoments: UnsafeBufferPointer(secondMoments.elements)
-        )
     }
 }
 

@@ -1,4 +1,4 @@
-import Transformer
+import Configuration
 
 extension CheckpointState {
     /// Everything in it by name, as text, for people.
@@ -11,11 +11,10 @@ extension CheckpointState {
             ("dataset_hash", datasetHash),
             ("vocab_size", "\(model.vocabularySize)"),
         ]
-        let shape: [(String, String)] = [
-            ("n_layer", "\(model.layerCount)"), ("n_head", "\(model.headCount)"), ("n_embd", "\(model.embeddingSize)"),
-            ("block_size", "\(model.blockSize)"), ("bias", "\(model.bias)"),
-            ("activation", model.activation.rawValue), ("dataset", dataset), ("seed", "\(seed)"),
-        ]
+        let values = TrainingConfiguration(shapeOf: model)
+        let shape =
+            ConfigurationKey.shape.filter { $0.group == .model }.map { ($0.name, $0.argument(in: values)) }
+            + [("dataset", dataset), ("seed", "\(seed)")]
         let named = Set(shape.map(\.0))
         let others = options.filter { !named.contains($0.key) }.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
         return (run + shape + others).map { (name: $0.0, value: $0.1) }

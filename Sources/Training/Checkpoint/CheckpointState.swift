@@ -2,30 +2,30 @@ import Formats
 import Platform
 import Transformer
 
-/// Everything about a moment of a run that is not a float of the model or the optimizer: the content of `state.json`.
+/// The content of `state.json`: everything about a checkpoint but the numbers of the model and the optimizer.
 public struct CheckpointState: Equatable, Sendable {
     /// Updates done.
     public var iteration: Int
     /// The shape, variants included.
     public var model: GPTConfiguration
-    /// The lowest validation loss of the run so far, in nats a token.
+    /// The lowest validation loss of the run so far, in nats per token.
     public var bestValidationLoss: Double?
-    /// The validation loss measured at this iteration, if it was.
+    /// The validation loss at this iteration; nil if it was not measured.
     public var validationLoss: Double?
     /// The resolved options of the run, as `config.toml` shows them, by name.
     public var options: [String: String]
-    /// The data set's name.
+    /// The name of the dataset.
     public var dataset: String
-    /// Hash of the data set's tokens and tokenizer: a resume goes on with the same tokens or not at all.
+    /// A hash of the dataset's tokens and tokenizer. A resume with other tokens is refused.
     public var datasetHash: String
     /// The option `seed`.
     public var seed: Int
-    /// Ranks that trained it; the stream of data does not depend on them.
+    /// The number of ranks that trained it. The order of the data does not depend on it.
     public var worldSize: Int
-    /// Whether the run was resumed with options that lead elsewhere, so that its options alone do not repeat it.
+    /// Whether a resume changed an option that decides the parameters, so that no single command repeats the run.
     public var hasChangedCourse = false
 
-    /// A state before the first validation loss, by one rank, unless told otherwise.
+    /// The defaults are a run of one rank before its first evaluation.
     public init(
         iteration: Int,
         model: GPTConfiguration,
@@ -54,7 +54,7 @@ public struct CheckpointState: Equatable, Sendable {
 extension CheckpointState {
     static let format = 1
 
-    /// The document, with the SHA-256 of each file beside it by name.
+    /// The document, with the SHA-256 of each other file by name.
     func json(files: [String: String]) -> JSONValue {
         func strings(_ values: [String: String]) -> JSONValue {
             .object(values.sorted { $0.key < $1.key }.map { .init($0.key, .string($0.value)) })

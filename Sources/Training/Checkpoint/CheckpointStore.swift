@@ -1,11 +1,11 @@
 import Platform
-import Text
+import Tokenizers
 import Transformer
 
-/// The checkpoints of one run: folders `step-00000250`, and the links `latest` and `best` that name two of them.
+/// The checkpoints of one run: folders such as `step-00000250`, and the links `latest` and `best` to two of them.
 ///
-/// A checkpoint is filled under a temporary name, flushed to disk and renamed; the links move after that, each in one step.
-/// So whenever a process is killed, what `latest` and `best` name is whole.
+/// A checkpoint is written under a temporary name, flushed to disk and renamed. After that the links move, each in one
+/// step. So `latest` and `best` name whole checkpoints, whenever the process is killed.
 public struct CheckpointStore: Sendable {
     /// The link to follow: `best` has the lowest validation loss, `latest` is the newest.
     public enum Which: String, Sendable, CaseIterable { case best, latest }
@@ -13,32 +13,33 @@ public struct CheckpointStore: Sendable {
     /// `OUT_DIR/checkpoints`.
     public let folder: String
 
-    /// Of the run in `out_dir`; nothing need be there.
+    /// The store of the run in `out_dir`, which need not exist.
     public init(outputFolder: String) {
         folder = RunFiles(folder: outputFolder).path(.checkpoints)
     }
 
     // MARK: - Finding
 
-    /// Iterations that have a checkpoint, newest first, whole or not.
+    /// The iterations of all checkpoints, damaged ones included, newest first.
     public func iterations() throws -> [Int] {
         guard FileSystem.kind(of: folder) == .folder else { return [] }
-        return try FileSystem.names(inFolder: folder).compactMap(Self.iteration(ofName:)).sorted(by: >)
+        return try FileSystem.names(inFolder: folder).compactMap(CheckpointName.iteration(ofName:)).sorted(by: >)
     }
 
-    /// Path of the checkpoint of an iteration, whether or not it is there.
-    public func path(iteration: Int) -> String { folder + "/" + Self.name(iteration: iteration) }
+    /// The path of the checkpoint of an iteration, which need not exist.
+    public func path(iteration: Int) -> String { folder + "/" + CheckpointName.name(iteration: iteration) }
 
-    /// The best checkpoint or the latest; a run that was stopped before it had a best one has only the latest.
+    /// Opens the best checkpoint or the latest. A run that was stopped before its first evaluation has only the latest.
     ///
-    /// - Throws: `UserError(.inputOutput)` when the run has no checkpoint, `UserError(.data)` when its state is damaged.
+    /// - Throws: `UserError(.inputOutput)` when the run has no checkpoint, `UserError(.data)` when its state is
+    ///   damaged.
     public func open(_ which: Which) throws -> Checkpoint {
         if which == .best, FileSystem.kind(of: folder + "/best") == nil { return try open(.latest) }
         // By the name that the link holds: what it names may be another one a moment later. A copy of a run may have
         // folders in place of the links.
         let path = folder + "/" + (target(of: which) ?? which.rawValue)
         guard FileSystem.kind(of: path) == .folder else {
-            // A copy may have lost its links, and one that names what is gone is none.
+            // A copied run may have missing or dangling links; treat both as no link.
             if which == .best { return try open(.latest) }
             if let newest = try iterations().first { return try Checkpoint(folder: self.path(iteration: newest)) }
             throw UserError(
@@ -49,9 +50,9 @@ public struct CheckpointStore: Sendable {
         return try Checkpoint(folder: path)
     }
 
-    /// The newest checkpoint whose files all have their hashes.
+    /// Opens the newest checkpoint whose files all match their hashes.
     ///
-    /// - Parameter skipped: told of each newer one that does not, and why.
+    /// - Parameter skipped: called for each newer one that does not, with the reason.
     /// - Throws: `UserError(.inputOutput)` when there is no checkpoint at all, `UserError(.data)` when none is whole.
     public func newestWhole(skipped: (_ iteration: Int, _ reason: String) -> Void) throws -> Checkpoint {
         let iterations = try iterations()
@@ -71,7 +72,7 @@ public struct CheckpointStore: Sendable {
     /// Saves a checkpoint, then moves `latest` (and `best`).
     ///
     /// - Parameter progress: called now and then while files are written.
-    /// - Throws: `UserError(.inputOutput)`; whatever was saved before is untouched then.
+    /// - Throws: `UserError(.inputOutput)`; earlier checkpoints are then unchanged.
     @discardableResult
     func save(
         _ state: CheckpointState,
@@ -80,7 +81,7 @@ public struct CheckpointStore: Sendable {
         isBest: Bool,
         progress: () -> Void = {}
     ) throws -> Checkpoint {
-        let name = Self.name(iteration: state.iteration)
+        let name = CheckpointName.name(iteration: state.iteration)
         let target = try AtomicFolder(path: folder + "/" + name)
         try Checkpoint.write(state, values, tokenizer: tokenizer, into: target.temporaryPath, progress: progress)
         try target.commit(replacing: true)
@@ -90,7 +91,7 @@ public struct CheckpointStore: Sendable {
         return try Checkpoint(folder: target.path)
     }
 
-    /// Removes what a killed process left: folders that were never whole, and those that were being removed.
+    /// Removes what a killed process left: folders that it was writing or removing.
     public func removeLeftovers() throws {
         guard FileSystem.kind(of: folder) == .folder else { return }
         for name in try FileSystem.names(inFolder: folder) where name.hasPrefix(".") {
@@ -98,29 +99,29 @@ public struct CheckpointStore: Sendable {
         }
     }
 
-    /// Sets the links to what a resume goes on from: a process may have been killed after a checkpoint was there and before
-    /// the links had moved, and a copy may have lost them. What they name is not removed by `prune`.
+    /// Points the links to what a resume goes on from. A process may have been killed between saving a checkpoint and
+    /// moving the links, and a copied run may have lost them; `prune` keeps only what they name.
     func restoreLinks(resuming checkpoint: Checkpoint) throws {
         let state = checkpoint.state
-        try link(.latest, to: Self.name(iteration: state.iteration))
+        try link(.latest, to: CheckpointName.name(iteration: state.iteration))
         guard let best = state.bestValidationLoss else { return }
         let isLinked = FileSystem.kind(of: folder + "/" + Which.best.rawValue) == .folder
         let candidates = isLinked ? [state.iteration] : try iterations()
         let holder = candidates.first { iteration in
             (try? Checkpoint(folder: path(iteration: iteration)))?.state.validationLoss == best
         }
-        if let holder { try link(.best, to: Self.name(iteration: holder)) }
+        if let holder { try link(.best, to: CheckpointName.name(iteration: holder)) }
     }
 
-    /// Removes what is no longer kept.
+    /// Removes old checkpoints.
     ///
     /// - Parameters:
-    ///   - keep: how many of the newest stay, at least one; what the links name stays besides.
-    ///   - iteration: of the newest. Later ones are left from before a resume that passed over them: they do not
-    ///     count, and are replaced when the run comes to them.
+    ///   - keep: how many of the newest stay, at least one; those that the links name stay too.
+    ///   - iteration: that of the newest. Later ones were damaged and passed over by a resume: they do not count, and
+    ///     are replaced when the run reaches them.
     func prune(keep: Int, upTo iteration: Int) throws {
         let linked = Set(Which.allCases.compactMap(target))
-        let names = try iterations().filter { $0 <= iteration }.map { Self.name(iteration: $0) }
+        let names = try iterations().filter { $0 <= iteration }.map { CheckpointName.name(iteration: $0) }
         for name in names.dropFirst(max(1, keep)) where !linked.contains(name) {
             // Under a hidden name first, so that a folder half removed is never taken for a checkpoint.
             let doomed = folder + "/.removed-" + name
@@ -145,15 +146,5 @@ public struct CheckpointStore: Sendable {
         guard symlink(name, temporary) == 0 else { throw FileSystem.failure("cannot link", path, errno) }
         if target(of: which) == nil { try FileSystem.remove(path) }
         try FileSystem.rename(temporary, to: path)
-    }
-
-    /// `step-00000250`, which samples of text are named by too.
-    public static func name(iteration: Int) -> String {
-        "step-" + String(iteration).zeroPadded(to: 8)
-    }
-
-    static func iteration(ofName name: String) -> Int? {
-        guard name.hasPrefix("step-"), let iteration = Int(name.dropFirst("step-".count)) else { return nil }
-        return self.name(iteration: iteration) == name ? iteration : nil
     }
 }

@@ -1,22 +1,69 @@
+import Compute
 import Transformer
 
-/// The numbers of a checkpoint: three flat buffers in the order of one layout, valid while their owners keep them.
-struct CheckpointValues: @unchecked Sendable {
+/// The numbers of a checkpoint: a model's parameters and its optimizer's state, in the order of one layout.
+///
+/// The value retains what it reads from: the model that training works on, or a copy of one moment.
+struct CheckpointValues {
+    private enum Source {
+        case model(GPT)
+        case copy(CheckpointCopy)
+    }
+
     let layout: ParameterLayout
-    let parameters: UnsafeBufferPointer<Float>
-    /// AdamW's `m` and `v`.
-    let firstMoments: UnsafeBufferPointer<Float>
-    let secondMoments: UnsafeBufferPointer<Float>
+    let optimizer: OptimizerState
+    private let source: Source
+
+    /// Those that training works on.
+    init(_ model: GPT, _ optimizer: OptimizerState) {
+        layout = model.layout
+        self.optimizer = optimizer
+        source = .model(model)
+    }
+
+    /// Those of the moment that a copy was taken at.
+    init(_ copy: CheckpointCopy) {
+        layout = copy.optimizer.layout
+        optimizer = copy.optimizer
+        source = .copy(copy)
+    }
+
+    /// Calls `body` with all parameters, valid during the call.
+    func withParameters<Result>(_ body: (UnsafeBufferPointer<Float>) throws -> Result) rethrows -> Result {
+        try withExtendedLifetime(source) {
+            switch source {
+            case .model(let model): try body(UnsafeBufferPointer(model.parameters.elements))
+            case .copy(let copy): try body(UnsafeBufferPointer(copy.parameters.elements))
+            }
+        }
+    }
 }
 
-extension CheckpointValues {
-    /// Those that training works on.
-    init(_ model: GPT, _ optimizer: AdamW) {
-        self.init(
-            layout: model.layout,
-            parameters: UnsafeBufferPointer(model.parameters.elements),
-            firstMoments: UnsafeBufferPointer(optimizer.firstMoments.elements),
-            secondMoments: UnsafeBufferPointer(optimizer.secondMoments.elements)
-        )
+/// Memory for the numbers of one moment, which training does not touch while they are written.
+final class CheckpointCopy: Sendable {
+    fileprivate let parameters: FloatBuffer
+    fileprivate let optimizer: OptimizerState
+
+    /// - Parameter state: one of the shape that will be copied.
+    init(for state: OptimizerState) {
+        parameters = FloatBuffer(count: state.layout.count)
+        optimizer = OptimizerState(shapedAs: state)
+    }
+
+    /// Writes to every page, so that the first copy takes no longer than the others.
+    func touch() {
+        Self.touch(parameters.elements[...])
+        for slot in optimizer.slots {
+            for range in slot.ranges { Self.touch(slot.values.elements[range]) }
+        }
+    }
+
+    private static func touch(_ values: Slice<UnsafeMutableBufferPointer<Float>>) {
+        for index in stride(from: values.startIndex, to: values.endIndex, by: 1024) { values.base[index] = 0 }
+    }
+
+    func take(_ values: CheckpointValues, pool: WorkerPool) {
+        values.withParameters { VectorOperations.copy($0, to: parameters.elements, pool: pool) }
+        optimizer.copy(from: values.optimizer, pool: pool)
     }
 }

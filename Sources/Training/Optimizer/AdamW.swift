@@ -1,3 +1,4 @@
+import Configuration
 import Compute
 import Platform
 import Transformer
@@ -6,84 +7,61 @@ import Transformer
 ///
 /// With `g` the scaled gradient, `t` the number of the update counted from 1, and `η` the learning rate:
 /// ```
-/// p ← p (1 - η λ)                      only tensors of two or more dimensions decay
-/// m ← β₁ m + (1 - β₁) g
-/// v ← β₂ v + (1 - β₂) g²
+/// p ← p (1 - η λ)                      only matrices and embeddings decay
+/// m ← β₁ m + (1 - β₁) g                exp_avg
+/// v ← β₂ v + (1 - β₂) g²               exp_avg_sq
 /// p ← p - η / (1 - β₁ᵗ) · m / (√v / √(1 - β₂ᵗ) + ε)
 /// ```
-public final class AdamW {
-    /// What is the same for all updates. The defaults are nanoGPT's, with PyTorch's ε.
-    public struct Options: Equatable, Sendable {
-        /// β₁, at least 0 and below 1.
-        public var beta1: Double
-        /// β₂, at least 0 and below 1.
-        public var beta2: Double
-        /// ε, more than 0.
-        public var epsilon: Double
-        /// λ, of tensors of two or more dimensions only.
-        public var weightDecay: Double
+package struct AdamW: UpdateRule {
+    package static let slots = ["exp_avg", "exp_avg_sq"]
 
-        /// Nothing is checked: the options of a run are.
-        public init(beta1: Double = 0.9, beta2: Double = 0.95, epsilon: Double = 1e-8, weightDecay: Double = 0.1) {
-            self.beta1 = beta1
-            self.beta2 = beta2
-            self.epsilon = epsilon
-            self.weightDecay = weightDecay
-        }
+    /// β₁, at least 0 and below 1.
+    let beta1: Double
+    /// β₂, at least 0 and below 1.
+    let beta2: Double
+    /// ε, more than 0.
+    let epsilon: Double
+    /// λ, of matrices, embeddings and the output head.
+    let weightDecay: Double
+
+    /// The defaults are nanoGPT's, with PyTorch's ε.
+    package init(beta1: Double = 0.9, beta2: Double = 0.95, epsilon: Double = 1e-8, weightDecay: Double = 0.1) {
+        self.beta1 = beta1
+        self.beta2 = beta2
+        self.epsilon = epsilon
+        self.weightDecay = weightDecay
     }
 
-    /// The same for every update.
-    public let options: Options
-    /// `m`, in the order of the parameter layout.
-    public let firstMoments: FloatBuffer
-    /// `v`, in the order of the parameter layout.
-    public let secondMoments: FloatBuffer
-
-    /// Which elements decay, in order and without gaps.
-    private let ranges: [(range: Range<Int>, decays: Bool)]
-
-    /// Moments of zero, 8 bytes a parameter together.
-    public init(layout: ParameterLayout, options: Options) {
-        self.options = options
-        firstMoments = FloatBuffer(count: layout.count)
-        secondMoments = FloatBuffer(count: layout.count)
-        ranges = layout.tensors.map { ($0.range, $0.decays) }
+    /// Takes `beta1`, `beta2` and `weight_decay`.
+    init(_ configuration: TrainingConfiguration) {
+        self.init(
+            beta1: configuration.beta1,
+            beta2: configuration.beta2,
+            weightDecay: configuration.weightDecay
+        )
     }
 
-    /// One update of all parameters.
-    /// - Parameters:
-    ///   - update: `t`, counted from 1.
-    ///   - gradientScale: multiplies each gradient first (clipping).
-    public func step(
-        _ update: Int,
-        parameters: borrowing FloatBuffer,
-        gradients: borrowing FloatBuffer,
-        learningRate: Double,
-        gradientScale: Float,
-        pool: WorkerPool
-    ) {
-        precondition(parameters.count == firstMoments.count && gradients.count == firstMoments.count)
-        precondition(update >= 1, "update \(update): updates are counted from 1")
+    package func update(_ tensors: [ParameterLayout.Tensor], _ update: ParameterUpdate) {
         var settings = VectorOperations.AdamW(
-            learningRate: Float(learningRate),
-            beta1: Float(options.beta1),
-            beta2: Float(options.beta2),
-            epsilon: Float(options.epsilon),
-            weightDecay: Float(options.weightDecay),
-            biasCorrection1: Float(1 - pow(options.beta1, Double(update))),
-            biasCorrection2: Float(1 - pow(options.beta2, Double(update))),
-            gradientScale: gradientScale
+            learningRate: Float(update.learningRate),
+            beta1: Float(beta1),
+            beta2: Float(beta2),
+            epsilon: Float(epsilon),
+            weightDecay: Float(weightDecay),
+            biasCorrection1: Float(1 - pow(beta1, Double(update.number))),
+            biasCorrection2: Float(1 - pow(beta2, Double(update.number))),
+            gradientScale: update.gradientScale
         )
         VectorOperations.adamW(
-            parameters: parameters.base,
-            gradients: gradients.base,
-            firstMoments: firstMoments.base,
-            secondMoments: secondMoments.base,
-            ranges: ranges.map { range, decays in
-                settings.weightDecay = decays ? Float(options.weightDecay) : 0
-                return (range, settings)
+            parameters: update.parameters,
+            gradients: update.gradients,
+            firstMoments: update.slots[0],
+            secondMoments: update.slots[1],
+            ranges: tensors.map { tensor in
+                settings.weightDecay = tensor.role == .vector ? 0 : Float(weightDecay)
+                return (tensor.range, settings)
             },
-            pool: pool
+            pool: update.pool
         )
     }
 }

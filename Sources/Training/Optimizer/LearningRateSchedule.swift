@@ -1,3 +1,4 @@
+import Configuration
 import Platform
 
 /// The learning rate of each iteration: linear warm-up, then half a cosine down to a floor, then the floor (nanoGPT's).
@@ -42,5 +43,18 @@ public struct LearningRateSchedule: Equatable, Sendable {
         if iteration >= decayIterations { return minimum }
         let progress = Double(iteration - warmupIterations) / Double(decayIterations - warmupIterations)
         return minimum + 0.5 * (1 + cos(Double.pi * progress)) * (learningRate - minimum)
+    }
+}
+
+extension LearningRateSchedule {
+    /// Takes `learning_rate`, `min_lr`, `warmup_iters`, `lr_decay_iters` and `decay_lr`.
+    public init(_ configuration: TrainingConfiguration) {
+        self.init(
+            learningRate: configuration.learningRate,
+            minimum: configuration.minLR,
+            warmupIterations: configuration.warmupIters,
+            decayIterations: configuration.lrDecayIters,
+            decays: configuration.decayLR
+        )
     }
 }

@@ -1,5 +1,5 @@
+import Configuration
 import Platform
-import Text
 import Transformer
 
 /// Weights that a new run starts from in place of random ones: another tool's model, or another run's checkpoint.
@@ -24,20 +24,19 @@ extension ResolvedConfiguration {
     ///
     /// - Throws: `UserError(.usage)` when the user asked for another shape.
     public mutating func adopt(_ weights: InitialWeights) throws {
-        let given = weights.configuration
-        let asked = values.model(vocabularySize: given.vocabularySize)
-        for (name, wanted, present) in ModelShape.differences(asked, given) where isExplicit(name) {
-            if name == "block_size", asked.blockSize < given.blockSize { continue }
+        var given = TrainingConfiguration(shapeOf: weights.configuration)
+        let crops = isExplicit(\.blockSize) && values.blockSize < given.blockSize
+        // Only a block size that was asked for crops the model; a preset's does not.
+        if crops { given.blockSize = values.blockSize }
+        for key in values.shapeDifferences(from: given) where isExplicit(key) {
             throw UserError(
                 .usage,
-                "\(name)=\(wanted) (\(origin(of: name))), but \(weights.source) has \(name)=\(present): leave the option out"
+                """
+                \(key.name)=\(key.argument(in: values)) (\(origin(of: key))), but \(weights.source) has \
+                \(key.name)=\(key.argument(in: given)): leave the option out
+                """
             )
         }
-        // Only a block size that was asked for crops the model; a preset's does not.
-        let blockSize = isExplicit("block_size") ? min(asked.blockSize, given.blockSize) : given.blockSize
-        choose("from \(weights.source)", ModelShape.options.filter { !isExplicit($0) }) {
-            $0.take(given)
-            $0.blockSize = blockSize
-        }
+        choose("from \(weights.source)", ConfigurationKey.shape.filter { !isExplicit($0) }, from: given)
     }
 }

@@ -1,38 +1,39 @@
+import Configuration
 import Compute
 import Platform
 import Transformer
 
 /// Whether a run fits this machine's memory, said before anything is allocated.
 public struct MemoryCheck {
-    let estimate: GPT.MemoryEstimate
+    let plan: MemoryPlan
     /// Bytes that can be had, nil where the system does not say.
     let available: Int?
     /// Whether there is memory for the copy that checkpoints are written from while training goes on.
     let hasRoomForCopy: Bool
-    let copyBytes: Int
 
-    /// - Throws: `UserError(.usage)` with the estimate and the largest batch and block that fit, when this one does not.
+    /// - Throws: `UserError(.usage)` with the estimate and the largest batch and block that fit, when this one does
+    ///   not.
     public init(
-        configuration: GPTConfiguration,
-        batchSize: Int,
+        model: GPTConfiguration,
+        training: TrainingConfiguration,
         threads: Int,
         available: Int? = Self.availableBytes
     ) throws {
         func plan(_ batchSize: Int, _ blockSize: Int) -> MemoryPlan {
-            var shape = configuration
+            var (shape, values) = (model, training)
             shape.blockSize = blockSize
-            return MemoryPlan(configuration: shape, batchSize: batchSize, threads: threads)
+            values.batchSize = batchSize
+            return MemoryPlan(model: shape, training: values, threads: threads)
         }
-        let blockSize = configuration.blockSize
+        let (batchSize, blockSize) = (training.batchSize, model.blockSize)
         let asked = plan(batchSize, blockSize)
-        self.estimate = asked.model
+        self.plan = asked
         self.available = available
         hasRoomForCopy = available.map { asked.stillNeeded + asked.checkpointCopy <= $0 } ?? true
-        copyBytes = asked.checkpointCopy
         guard let available, asked.stillNeeded > available else { return }
         let need =
-            "n_layer=\(configuration.layerCount), n_embd=\(configuration.embeddingSize), "
-            + "block_size=\(blockSize) and batch_size=\(batchSize) take \(Self.text(self.estimate)), "
+            "n_layer=\(model.layerCount), n_embd=\(model.embeddingSize), "
+            + "block_size=\(blockSize) and batch_size=\(batchSize) take \(text), "
             + "but \(ByteCount.text(available)) are free"
         func fits(_ batchSize: Int, _ blockSize: Int) -> Bool {
             plan(batchSize, blockSize).stillNeeded <= available
@@ -61,8 +62,8 @@ public struct MemoryCheck {
         return best
     }
 
-    /// Sizes to try, the largest first: every one below 64, then multiples of 16, of 256, and so on, so that there are never
-    /// many. Memory does not simply grow with either size, as a micro-batch is cut evenly into chunks.
+    /// Sizes to try, the largest first: every one below 64, then multiples of 16, of 256, and so on, so that there are
+    /// never many. Memory does not simply grow with either size, as a micro-batch is cut evenly into chunks.
     private static func descending(from largest: Int) -> some Sequence<Int> {
         sequence(state: largest) { size -> Int? in
             guard size > 0 else { return nil }
@@ -74,12 +75,14 @@ public struct MemoryCheck {
         }
     }
 
-    static func text(_ estimate: GPT.MemoryEstimate) -> String {
-        """
-        \(ByteCount.text(estimate.total)) (parameters \(ByteCount.text(estimate.parameters)), gradients \
-        \(ByteCount.text(estimate.gradients)), moments \(ByteCount.text(estimate.moments)), activations \
-        \(ByteCount.text(estimate.activations)), logits \(ByteCount.text(estimate.logits)))
-        """
+    /// The memory of the model and its optimizer, by what it is for.
+    var text: String {
+        let model = plan.model
+        return """
+            \(ByteCount.text(model.total + plan.optimizer)) (parameters \(ByteCount.text(model.parameters)), gradients \
+            \(ByteCount.text(model.gradients)), moments \(ByteCount.text(plan.optimizer)), activations \
+            \(ByteCount.text(model.activations)), logits \(ByteCount.text(model.logits)))
+            """
     }
 
     /// What a process may still take: the system's own estimate, and no more than a container's limit leaves.

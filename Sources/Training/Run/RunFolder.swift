@@ -61,9 +61,6 @@ final class RunFolder {
         }
     }
 
-    /// Whether a process is at work in the folder, as far as its lock tells.
-    static func isHeld(_ path: String) -> Bool { FolderLock.isHeld(path) }
-
     deinit {
         // The new run ended without a checkpoint.
         if replaced { try? restore() }
@@ -111,34 +108,7 @@ final class RunFolder {
     }
 }
 
-/// An advisory lock that goes with its process, however that ends.
-private final class FolderLock {
-    private let descriptor: Int32
-
-    init(_ folder: String) throws {
-        let path = folder + "/.lock"
-        descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o666)
-        guard descriptor >= 0 else { throw FileSystem.failure("cannot write", path, errno) }
-        // File systems without locks refuse with other codes; they cannot tell, so they do not stop a run.
-        var isFree = flock(descriptor, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK
-        if !isFree {
-            // It may be somebody who only looks, for a moment.
-            usleep(20_000)
-            isFree = flock(descriptor, LOCK_EX | LOCK_NB) == 0
-        }
-        guard isFree else {
-            close(descriptor)
-            throw UserError(.usage, "another ddp-train writes to \(folder): wait for it, or choose another --out_dir")
-        }
-    }
-
-    deinit { close(descriptor) }
-
-    /// Whether another has the lock now; false too where nobody ever had, or the file system has no locks.
-    static func isHeld(_ folder: String) -> Bool {
-        let descriptor = open(folder + "/.lock", O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { return false }
-        defer { close(descriptor) }
-        return flock(descriptor, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK
-    }
+extension RunFiles {
+    /// Whether a process is at work in the folder, as far as its lock tells.
+    public var isHeld: Bool { FolderLock.isHeld(folder) }
 }

@@ -1,7 +1,8 @@
 import Collectives
 import Compute
+import Configuration
+import Datasets
 import Platform
-import Text
 import Transformer
 
 /// What a run says before it begins: model, data, a step, memory, machine, and how long it may take.
@@ -44,7 +45,7 @@ struct RunHeader {
             \(model.blockSize) = \(Numbers.grouped(perStep)) tokens; max_iters \(Numbers.grouped(configuration.maxIters)) \
             read the data \(Numbers.fixed(passes, passes < 10 ? 1 : 0)) times
             """,
-            "memory: about \(MemoryCheck.text(memory.estimate))\(free)",
+            "memory: about \(memory.text)\(free)",
             """
             machine: \(threads) \(threads == 1 ? "thread" : "threads"), \(Kernels.standard.instructionSet), \
             \(Numbers.fixed(peak / 1e9, 0)) GFLOP/s in matrix products
@@ -57,7 +58,7 @@ struct RunHeader {
     /// Only where it costs time that it need not.
     private var saving: [String] {
         guard !memory.hasRoomForCopy, steps > 0 else { return [] }
-        let copy = ByteCount.text(memory.copyBytes)
+        let copy = ByteCount.text(memory.plan.checkpointCopy)
         return [
             "saving: training waits for each checkpoint, as there is no memory for a copy of \(copy) to write it from"
         ]

@@ -1,5 +1,5 @@
 import Platform
-import Text
+import Tokenizers
 import Transformer
 
 /// Writes a sample of text at each evaluation, `samples/step-00000250.txt`, so that one sees a model learn.
@@ -41,7 +41,7 @@ final class SampleWriter: TrainingObserver {
         guard !stop.isRequested else { return }
         let bytes = tokenizer.decode(ids)
         do {
-            let name = CheckpointStore.name(iteration: report.iteration)
+            let name = CheckpointName.name(iteration: report.iteration)
             try AtomicFile.write(bytes + Array("\n".utf8), to: "\(folder)/\(name).txt")
         } catch {
             output.note("warning: the sample was not written: \(error)")

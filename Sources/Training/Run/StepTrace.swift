@@ -1,5 +1,6 @@
 import Collectives
 import Compute
+import Configuration
 import Platform
 
 /// Records some steps of a run, and writes what every worker did when as a trace for chrome://tracing or Perfetto.
@@ -8,15 +9,8 @@ import Platform
 /// clocks are apart, and `ddp-train trace` lays the files over each other.
 ///
 /// The first steps touch memory for the first time and are left out, unless the run has no more. Recording ends after
-/// `stepCount` steps, or sooner when there is no room for more events, so that memory and file are bounded.
+/// `ProfileExtent.stepCount` steps, or sooner when there is no room for more events, so that memory and file are bounded.
 public final class StepTrace {
-    /// Steps that are not recorded.
-    static let warmUp = 2
-    /// Steps that are recorded at most.
-    static let stepCount = 10
-    /// Events that are kept at most, over all workers: 5 MB in memory, some 20 MB as a file.
-    static let eventCount = 200_000
-
     /// How far the run is when a trace may be written.
     enum RunState {
         case goesOn, ended
@@ -55,7 +49,7 @@ public final class StepTrace {
         }
         self.communicator = communicator
         file = try AtomicFile(path: Self.path(path, ofRank: communicator.rank))
-        firstIteration = iteration + max(0, min(Self.warmUp, values.maxIters - iteration - 1))
+        firstIteration = iteration + max(0, min(ProfileExtent.warmUp, values.maxIters - iteration - 1))
     }
 
     /// Where a rank writes: `trace.json`, then `trace.rank1.json` and so on.
@@ -73,7 +67,7 @@ public final class StepTrace {
         if profile == nil {
             clockBefore = try ClockRounds(communicator)
             let threads = step.model.pool.threadCount
-            profile = Profile(pool: step.model.pool, eventsPerWorker: Self.eventCount / threads)
+            profile = Profile(pool: step.model.pool, eventsPerWorker: ProfileExtent.eventCount / threads)
             sequences = step.sequences
             communicator.keepSpans(true)
         }
@@ -81,7 +75,7 @@ public final class StepTrace {
         let result = try profile!.record(update)
         // All ranks end with the same step, though one may be out of room sooner.
         let isFull = try communicator.agree(onMaximum: profile!.droppedEvents > 0 ? 1 : 0) > 0
-        isComplete = isFull || iterations.count >= Self.stepCount
+        isComplete = isFull || iterations.count >= ProfileExtent.stepCount
         return result
     }
 
@@ -107,7 +101,8 @@ public final class StepTrace {
         try ChromeTrace.write(profile, steps: iterations, communication: spans, header: header, to: file)
         try file.commit()
         let steps = "\(iterations.count) step\(iterations.count == 1 ? "" : "s")"
-        let cut = profile.droppedEvents > 0 ? "; events beyond \(Numbers.grouped(Self.eventCount)) are left out" : ""
+        let cut =
+            profile.droppedEvents > 0 ? "; events beyond \(Numbers.grouped(ProfileExtent.eventCount)) are left out" : ""
         guard communicator.worldSize > 1 else { return "profile of \(steps): \(path)\(cut)" }
         return "profile of \(steps), a file each rank: \(path) and beside it; ddp-train trace \(path) joins them\(cut)"
     }

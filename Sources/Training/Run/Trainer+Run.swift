@@ -1,6 +1,5 @@
 import Collectives
 import Platform
-import Text
 import Transformer
 
 extension Trainer {
@@ -34,7 +33,7 @@ extension Trainer {
         case .stopped: output.line("stopped at iteration \(iteration); go on with --init_from=resume")
         case .finished:
             let repetition =
-                hasChangedCourse
+                ledger.hasChangedCourse
                 ? "no one command repeats them, as the run was resumed with other options or ranks"
                 : "repeat with: \(configuration.command(ranks: communicator.worldSize))"
             output.line("parameters \(model.parameterHash.prefix(16)); \(repetition)")
@@ -49,14 +48,14 @@ extension Trainer {
     private func loop() throws -> Outcome {
         // Unless the only save is the one at the end, which needs no copy.
         if header.memory.hasRoomForCopy, iteration + values.evalInterval < values.maxIters {
-            saver?.prepareCopy(count: model.layout.count)
+            saver?.prepareCopy(for: step.optimizer.state)
         }
         var toldExpected = false
         while true {
-            if isEvaluationDue, lastEvaluation?.iteration != iteration { try evaluateAndSave() }
+            if isEvaluationDue, ledger.validationLoss(at: iteration) == nil { try evaluateAndSave() }
             guard !isStopping else {
                 try collectSave(waiting: true)
-                if lastSaved != iteration { try save(isBest: false, isLast: true) }
+                if ledger.lastSaved != iteration { try save(isBest: false, isLast: true) }
                 return .stopped
             }
             guard iteration < values.maxIters else { return .finished }
@@ -187,7 +186,7 @@ extension Trainer {
         let report = EvaluationReport(
             iteration: iteration,
             losses: losses,
-            isBest: losses.validation < bestValidationLoss ?? .infinity,
+            isBest: ledger.isBest(losses.validation),
             seconds: start.secondsAgo
         )
         for observer in observers { observer.evaluationDone(report, model: model) }
@@ -198,14 +197,9 @@ extension Trainer {
         // Whether this one will be the best depends on how it ended.
         try collectSave(waiting: true)
         guard let report = try evaluate() else { return }
-        lastEvaluation = (iteration, report.losses.validation)
+        ledger.evaluated(iteration, validationLoss: report.losses.validation)
         let isEnd = iteration >= values.maxIters
-        guard iteration > 0 || isEnd, report.isBest || values.alwaysSaveCheckpoint || isEnd else {
-            if report.isBest { bestValidationLoss = report.losses.validation }
-            return
-        }
-        bestBeforeSave = bestValidationLoss
-        if report.isBest { bestValidationLoss = report.losses.validation }
+        guard iteration > 0 || isEnd, report.isBest || values.alwaysSaveCheckpoint || isEnd else { return }
         try save(isBest: report.isBest, isLast: isEnd)
     }
 
@@ -224,7 +218,7 @@ extension Trainer {
     }
 
     private func remaining(after iteration: Int) -> String {
-        let evaluations = Self.evaluationCount(after: iteration + 1, values)
+        let evaluations = values.evaluationCount(after: iteration + 1)
         guard let seconds = clock.seconds(steps: values.maxIters - iteration, evaluations: evaluations) else {
             return ""
         }
@@ -232,7 +226,7 @@ extension Trainer {
     }
 
     private func tellExpectedLength() {
-        let evaluations = Self.evaluationCount(after: iteration, values)
+        let evaluations = values.evaluationCount(after: iteration)
         guard let seconds = clock.seconds(steps: values.maxIters - iteration, evaluations: evaluations) else { return }
         output.line(
             "this run: \(RunClock.text(seconds: seconds))\(RunHeader.advice(seconds: seconds, model: model.configuration))"

@@ -1,11 +1,5 @@
+import Configuration
 import Platform
-
-/// What a run does when a checkpoint could not be saved.
-public enum SaveFailure: String, Sendable, CaseIterable {
-    /// Says so, trains on, and tries again at the next evaluation.
-    case `continue`
-    case stop
-}
 
 extension Trainer {
     /// Saves, in the background where something is left to be done meanwhile and there is memory for a copy.
@@ -18,16 +12,16 @@ extension Trainer {
         var state = CheckpointState(
             iteration: iteration,
             model: model.configuration,
-            bestValidationLoss: bestValidationLoss,
-            validationLoss: lastEvaluation?.iteration == iteration ? lastEvaluation?.validationLoss : nil,
+            bestValidationLoss: ledger.bestValidationLoss,
+            validationLoss: ledger.validationLoss(at: iteration),
             options: configuration.arguments(named: ConfigurationKey.all),
             dataset: dataset.name,
             datasetHash: dataset.fingerprint,
             seed: values.seed,
             worldSize: communicator.worldSize
         )
-        state.hasChangedCourse = hasChangedCourse
-        let numbers = CheckpointValues(model, optimizer)
+        state.hasChangedCourse = ledger.hasChangedCourse
+        let numbers = CheckpointValues(model, step.optimizer.state)
         if header.memory.hasRoomForCopy, !isLast {
             saver.begin(state, numbers, isBest: isBest, pool: model.pool)
         } else {
@@ -50,7 +44,7 @@ extension Trainer {
         let iteration = save.state.iteration
         switch save.result {
         case .success(let checkpoint):
-            lastSaved = iteration
+            ledger.saved(iteration)
             if let warning = save.warning { output.note("warning: \(warning)") }
             try folder?.checkpointSaved()
             let report = SaveReport(
@@ -61,8 +55,7 @@ extension Trainer {
             )
             for observer in observers { observer.checkpointSaved(report) }
         case .failure(let error):
-            // A best that could not be saved is not there to be beaten.
-            if save.isBest { bestValidationLoss = bestBeforeSave }
+            ledger.saveFailed(isBest: save.isBest)
             let message = "iteration \(iteration) was not saved: \(error.message); \(lastCheckpoint)"
             guard !isLast, values.saveFailure == .continue else { throw UserError(.inputOutput, message) }
             output.note("warning: \(message); the next save is at the next evaluation")

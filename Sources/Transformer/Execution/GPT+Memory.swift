@@ -7,18 +7,16 @@ extension GPT {
         public let parameters: Int
         /// As many as `parameters`; 0 without training.
         public let gradients: Int
-        /// AdamW's two moments, which the trainer allocates.
-        public let moments: Int
         /// Activations of a chunk, scratch, and packed weights.
         public let activations: Int
         /// Logits of a chunk or of a block of its rows, with what the head needs beside them: packed weights, or tiles and partial sums.
         public let logits: Int
 
-        /// The sum of the five, in bytes.
-        public var total: Int { parameters + gradients + moments + activations + logits }
+        /// The sum of the four, in bytes.
+        public var total: Int { parameters + gradients + activations + logits }
     }
 
-    /// The memory that training with this configuration takes, before anything is allocated.
+    /// The memory that a model of this configuration takes, before anything is allocated. An optimizer adds its state.
     public static func memoryEstimate(
         configuration: GPTConfiguration,
         batchSize: Int,
@@ -40,7 +38,6 @@ extension GPT {
         return MemoryEstimate(
             parameters: parameters,
             gradients: training ? parameters : 0,
-            moments: training ? 2 * parameters : 0,
             activations: 4 * (floats.all - floats.head),
             logits: 4 * floats.head
         )

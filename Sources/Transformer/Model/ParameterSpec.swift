@@ -1,5 +1,5 @@
 /// What a parameter tensor is for. Optimizers, weight decay and file formats go by it.
-public enum ParameterRole: Sendable {
+public enum ParameterRole: Sendable, CaseIterable {
     /// A row for each token or position.
     case embedding
     /// The weight (in, out) of a linear layer.

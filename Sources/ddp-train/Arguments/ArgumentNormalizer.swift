@@ -1,5 +1,4 @@
 import Platform
-import Training
 
 /// Brings a command line into the form that the parser takes.
 ///

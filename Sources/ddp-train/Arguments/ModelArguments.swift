@@ -1,6 +1,6 @@
 import ArgumentParser
 import Compute
-import Text
+import Preparation
 import Training
 
 extension CheckpointStore.Which: ExpressibleByArgument {}

@@ -1,6 +1,7 @@
+import Datasets
 import Interchange
 import Platform
-import Text
+import Preparation
 import Training
 import Transformer
 

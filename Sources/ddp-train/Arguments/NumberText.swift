@@ -1,7 +1,7 @@
 import ArgumentParser
 import Compute
+import Configuration
 import Platform
-import Training
 
 /// A number as it was typed, in any form that configurations take: `500`, `5_000`, `1e-3`.
 ///

@@ -22,6 +22,9 @@ struct OptionTable {
     /// Commands that pass on what follows their own options, each with the long names of its short options.
     let passingOn: [String: [Character: String]]
 
+    /// The value name in help that marks an option as a boolean.
+    static let booleanValueName = "true|false"
+
     /// Read from the parser's own description of itself, so that there is no second list of options.
     init(of root: any ParsableCommand.Type) throws {
         let tool = try JSONValue(parsing: Array(root._dumpHelp().utf8))
@@ -70,6 +73,6 @@ struct OptionTable {
     private static func kind(of argument: JSONValue) -> Kind {
         if argument["kind"]?.stringValue == "flag" { return .flag }
         if argument["isRepeating"]?.boolValue == true { return .values }
-        return argument["valueName"]?.stringValue == ConfigurationOption.booleanValueName ? .boolean : .value
+        return argument["valueName"]?.stringValue == booleanValueName ? .boolean : .value
     }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Configuration
 import Formats
 import Performance
 import Platform
@@ -25,11 +26,11 @@ struct Bench: ParsableCommand {
 
     @OptionGroup(title: "Shape") var shape: BenchShapeOptions
     @OptionGroup(title: "Measurement") var measurement: BenchMeasurementOptions
-    @OptionGroup(title: ConfigurationKey.Group.compatibility.rawValue) var device: DeviceOptions
+    @OptionGroup(title: ConfigurationKey.Group.compatibility.rawValue) var device: RegistryOptions<DeviceSelection>
 
     func run() throws {
         try device.check()
-        let options = shape.givenOptions + measurement.givenOptions
+        let options = shape.run.given + measurement.run.given
         let vocabularySize = try shape.vocabularySize?.whole("vocab_size", atLeast: 1, atMost: 1 << 24)
         let shape = try preset.shape(with: options, vocabularySize: vocabularySize)
         let warmUp = try measurement.warmUp?.whole("warmup", atLeast: 0, atMost: 100_000)
@@ -61,8 +62,9 @@ struct Bench: ParsableCommand {
         steps: Int?,
         output: RunOutput
     ) throws -> ([String], JSONValue) {
-        let given = self.shape.givenOptions + (self.shape.vocabularySize.map { [("vocab_size", $0.text)] } ?? [])
-        if let option = given.first(where: { !["n_head", "n_embd", "block_size"].contains($0.name) }) {
+        let vocabularySize = self.shape.vocabularySize.map { [("vocab_size", $0.text)] } ?? []
+        let taken = ConfigurationKey.of([\.headCount, \.embeddingSize, \.blockSize]).map(\.name)
+        if let option = (self.shape.run.given + vocabularySize).first(where: { !taken.contains($0.name) }) {
             throw UserError(
                 .usage,
                 """
@@ -71,11 +73,11 @@ struct Bench: ParsableCommand {
                 """
             )
         }
-        let sizes = given.map(\.name)
+        let hasLength = self.shape.run.isGiven(\.blockSize)
         let benchmark = AttentionBenchmark(
             headCount: shape.model.headCount,
             headSize: shape.model.headSize,
-            lengths: sizes.contains("block_size") ? [shape.model.blockSize] : AttentionBenchmark.usualLengths,
+            lengths: hasLength ? [shape.model.blockSize] : AttentionBenchmark.usualLengths,
             threads: shape.threads,
             warmUp: warmUp ?? 1,
             repetitions: steps
@@ -86,15 +88,7 @@ struct Bench: ParsableCommand {
 }
 
 struct BenchShapeOptions: ParsableArguments {
-    @Option("n_layer", default: "the preset's") var layerCount: ConfigurationOption?
-    @Option("n_head", default: "the preset's") var headCount: ConfigurationOption?
-    @Option("n_embd", default: "the preset's") var embeddingSize: ConfigurationOption?
-    @Option("block_size", default: "the preset's; with --attention 64 to 4096") var blockSize: ConfigurationOption?
-    @Option("batch_size", default: "the preset's; 1 for gpt2 and gpt2-medium") var batchSize: ConfigurationOption?
-    @Option("gradient_accumulation_steps", default: "1") var gradientAccumulationSteps: ConfigurationOption?
-    @Option("dropout", default: "the preset's") var dropout: ConfigurationOption?
-    @Option("bias", default: "the preset's") var bias: ConfigurationOption?
-    @Option("activation", default: "the preset's") var activation: ConfigurationOption?
+    @OptionGroup var run: RegistryOptions<BenchShapeSelection>
 
     @Option(
         name: .customLong("vocab_size"),
@@ -109,8 +103,23 @@ struct BenchShapeOptions: ParsableArguments {
     var vocabularySize: NumberText?
 }
 
+/// Options of a run that make the shape of a benchmark, with its own defaults.
+enum BenchShapeSelection: RegistrySelection {
+    static let options: [RegistryOption] = [
+        .init(\.layerCount, default: "the preset's"),
+        .init(\.headCount, default: "the preset's"),
+        .init(\.embeddingSize, default: "the preset's"),
+        .init(\.blockSize, default: "the preset's; with --attention 64 to 4096"),
+        .init(\.batchSize, default: "the preset's; 1 for gpt2 and gpt2-medium"),
+        .init(\.gradientAccumulationSteps, default: "1"),
+        .init(\.dropout, default: "the preset's"),
+        .init(\.bias, default: "the preset's"),
+        .init(\.activation, default: "the preset's"),
+    ]
+}
+
 struct BenchMeasurementOptions: ParsableArguments {
-    @Option("threads") var threads: ConfigurationOption?
+    @OptionGroup var run: RegistryOptions<ThreadSelection>
 
     @Option(
         help: ArgumentHelp(
@@ -131,4 +140,8 @@ struct BenchMeasurementOptions: ParsableArguments {
 
     @Flag(help: "Print one JSON object.")
     var json = false
+}
+
+enum ThreadSelection: RegistrySelection {
+    static let options = [RegistryOption(\.threads)]
 }

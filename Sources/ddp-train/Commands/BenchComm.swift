@@ -1,6 +1,7 @@
 import ArgumentParser
 import Collectives
 import Compute
+import Configuration
 import Formats
 import Performance
 import Platform
@@ -37,7 +38,7 @@ struct BenchComm: RankedCommand {
     @Option(help: ArgumentHelp("Ranks to start on this machine, when it is run alone. (default: 2)", valueName: "n"))
     var ranks: NumberText?
 
-    @OptionGroup(title: ConfigurationKey.Group.ranks.rawValue) var connection: ConnectionOptions
+    @OptionGroup(title: ConfigurationKey.Group.ranks.rawValue) var connection: RegistryOptions<ConnectionSelection>
 
     @Flag(help: "Print one JSON object.")
     var json = false
@@ -56,7 +57,7 @@ struct BenchComm: RankedCommand {
         )
         guard !benchmark.sizes.isEmpty else { throw UserError(.usage, "sizes=\(sizes): name at least one, such as 8") }
         let rankCount = try ranks?.whole("ranks", atLeast: 2, atMost: 1024)
-        let values = try ConfigurationSources(options: connection.givenOptions).resolve().values
+        let values = try ConfigurationSources(options: connection.given).resolve().values
         if try RankJob.isAlone(values) { throw try start(rankCount ?? 2, backend: values.backend) }
         guard rankCount == nil else {
             throw UserError(
@@ -76,7 +77,7 @@ struct BenchComm: RankedCommand {
                 "bench-comm measures several ranks and its launcher started one: mpirun -np 2 ddp-train bench-comm"
             )
         }
-        let isChosen = connection.allReduce != nil
+        let isChosen = connection.isGiven(\.allReduce)
         let routes = isChosen ? Array(job.connection.routes.prefix(1)) : job.connection.routes
         // Before the ranks are busy with each other; on one machine the first alone would have all the memory's speed.
         let copy = CopyBandwidth.measure(pool: WorkerPool(threadCount: 1))
@@ -100,9 +101,9 @@ struct BenchComm: RankedCommand {
     /// Becomes the launcher of ranks on this machine.
     ///
     /// - Returns: only when that cannot be started.
-    private func start(_ rankCount: Int, backend: JobConnection.Transport) throws -> UserError {
+    private func start(_ rankCount: Int, backend: Backend) throws -> UserError {
         var own = ["bench-comm", "--sizes=\(sizes)", "--repeats=\(repeats.text)"] + (json ? ["--json"] : [])
-        own += connection.givenOptions.map { "--\($0.name)=\($0.value)" }
+        own += connection.given.map { "--\($0.name)=\($0.value)" }
         let program = try OwnExecutable.path()
         let mpirun = MPILibrary.isBuiltIn && backend != .tcp ? Surroundings.program("mpirun") : nil
         let command: [String]

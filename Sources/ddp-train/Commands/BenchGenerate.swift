@@ -1,5 +1,6 @@
 import ArgumentParser
 import Compute
+import Configuration
 import Formats
 import Foundation
 import Performance

@@ -1,6 +1,6 @@
 import ArgumentParser
+import Configuration
 import Formats
-import Training
 
 /// `ddp-train config`: what a run with these files and options would be configured as.
 struct Config: ConfiguredCommand {
@@ -10,15 +10,16 @@ struct Config: ConfiguredCommand {
     )
 
     @OptionGroup var files: ConfigurationFiles
-    @OptionGroup(title: ConfigurationKey.Group.run.rawValue) var general: RunOptions
-    @OptionGroup(title: ConfigurationKey.Group.model.rawValue) var model: ModelOptions
-    @OptionGroup(title: ConfigurationKey.Group.variants.rawValue) var variants: VariantOptions
-    @OptionGroup(title: ConfigurationKey.Group.optimization.rawValue) var optimization: OptimizationOptions
-    @OptionGroup(title: ConfigurationKey.Group.evaluation.rawValue) var evaluation: EvaluationOptions
-    @OptionGroup(title: ConfigurationKey.Group.machine.rawValue) var machine: MachineOptions
-    @OptionGroup(title: ConfigurationKey.Group.ranks.rawValue) var connection: ConnectionOptions
-    @OptionGroup(title: ConfigurationKey.Group.ranks.rawValue) var reduction: ReductionOptions
-    @OptionGroup(title: ConfigurationKey.Group.compatibility.rawValue) var compatibility: CompatibilityOptions
+    @OptionGroup(title: ConfigurationKey.Group.run.rawValue) var general: RegistryOptions<RunSection>
+    @OptionGroup(title: ConfigurationKey.Group.model.rawValue) var model: RegistryOptions<ModelSection>
+    @OptionGroup(title: ConfigurationKey.Group.variants.rawValue) var variants: RegistryOptions<VariantSection>
+    @OptionGroup(title: ConfigurationKey.Group.optimization.rawValue)
+    var optimization: RegistryOptions<OptimizationSection>
+    @OptionGroup(title: ConfigurationKey.Group.evaluation.rawValue) var evaluation: RegistryOptions<EvaluationSection>
+    @OptionGroup(title: ConfigurationKey.Group.machine.rawValue) var machine: RegistryOptions<MachineSection>
+    @OptionGroup(title: ConfigurationKey.Group.ranks.rawValue) var ranks: RegistryOptions<RankSection>
+    @OptionGroup(title: ConfigurationKey.Group.compatibility.rawValue)
+    var compatibility: RegistryOptions<CompatibilitySection>
 
     @Flag(help: "Print one JSON object: for every key its value and origin.")
     var json = false

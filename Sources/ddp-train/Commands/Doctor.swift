@@ -1,4 +1,5 @@
 import ArgumentParser
+import Configuration
 import Formats
 import Performance
 import Platform
@@ -26,14 +27,14 @@ struct Doctor: RankedCommand {
     @Option(help: NumberText.threadsHelp)
     var threads: NumberText = 0
 
-    @OptionGroup(title: ConfigurationKey.Group.ranks.rawValue) var connection: ConnectionOptions
+    @OptionGroup(title: ConfigurationKey.Group.ranks.rawValue) var connection: RegistryOptions<ConnectionSelection>
 
     @Flag(help: "Print one JSON object.")
     var json = false
 
     func run() throws {
         let threads = try threads.askedThreads()
-        let values = try ConfigurationSources(options: connection.givenOptions).resolve().values
+        let values = try ConfigurationSources(options: connection.given).resolve().values
         let job = try RankJob.join(values)
         try job.run {
             let communicator = job.connection.communicator

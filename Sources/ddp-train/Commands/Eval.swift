@@ -1,8 +1,9 @@
 import ArgumentParser
+import Configuration
+import Datasets
 import Formats
 import Foundation
 import Platform
-import Text
 import Training
 
 extension Dataset.Split: ExpressibleByArgument {}
@@ -34,7 +35,7 @@ struct Eval: ParsableCommand {
         name: .customLong("document_mask"),
         help: ArgumentHelp(
             "Keep attention within documents. (default: as the run, else false)",
-            valueName: ConfigurationOption.booleanValueName
+            valueName: OptionTable.booleanValueName
         )
     )
     var documentMask: String?
@@ -56,13 +57,13 @@ struct Eval: ParsableCommand {
                 "\(source.folder) does not say what it was trained on: name a data set with --dataset"
             )
         }
-        let folder = dataDir ?? source.state?.options["data_dir"] ?? TrainingConfiguration().dataDir
+        let folder = dataDir ?? source.state?.option(\.dataDir) ?? TrainingConfiguration().dataDir
         let whole = try Dataset.open(folder: folder, name: name)
         for notice in whole.notices { Console.note(notice) }
         try whole.checkTokenizer(against: source.tokenizer, of: source.folder)
         let dataset = try whole.limited(toVocabulary: source.model.configuration.vocabularySize)
 
-        let isMasked = asked ?? (source.state?.options["document_mask"] == "true")
+        let isMasked = asked ?? (source.state?.option(\.documentMask) == "true")
 
         let output = RunOutput()
         let result = try SplitLoss(

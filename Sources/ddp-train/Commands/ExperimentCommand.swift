@@ -1,8 +1,10 @@
 import ArgumentParser
+import Configuration
+import Datasets
 import Formats
 import Insight
 import Platform
-import Text
+import Preparation
 import Training
 
 /// `ddp-train experiment`: changes one thing at a time and shows what it was good for.
@@ -29,20 +31,23 @@ struct ExperimentCommand: ParsableCommand {
     @Flag(help: "Write what was found to standard output as one JSON object, and nothing else.")
     var json = false
 
-    @OptionGroup(title: ConfigurationKey.Group.run.rawValue) var general: RunOptions
-    @OptionGroup(title: ConfigurationKey.Group.model.rawValue) var model: ModelOptions
-    @OptionGroup(title: ConfigurationKey.Group.variants.rawValue) var variants: VariantOptions
-    @OptionGroup(title: ConfigurationKey.Group.optimization.rawValue) var optimization: OptimizationOptions
-    @OptionGroup(title: ConfigurationKey.Group.evaluation.rawValue) var evaluation: EvaluationOptions
-    @OptionGroup(title: ConfigurationKey.Group.machine.rawValue) var machine: MachineOptions
+    @OptionGroup(title: ConfigurationKey.Group.run.rawValue) var general: RegistryOptions<RunSection>
+    @OptionGroup(title: ConfigurationKey.Group.model.rawValue) var model: RegistryOptions<ModelSection>
+    @OptionGroup(title: ConfigurationKey.Group.variants.rawValue) var variants: RegistryOptions<VariantSection>
+    @OptionGroup(title: ConfigurationKey.Group.optimization.rawValue) var optimization:
+        RegistryOptions<OptimizationSection>
+    @OptionGroup(title: ConfigurationKey.Group.evaluation.rawValue) var evaluation: RegistryOptions<EvaluationSection>
+    @OptionGroup(title: ConfigurationKey.Group.machine.rawValue) var machine: RegistryOptions<MachineSection>
 
     func run() throws {
         let experiments = try chosen()
-        let groups: [any ParsableArguments] = [general, model, variants, optimization, evaluation, machine]
-        let sources = ConfigurationSources(options: groups.flatMap(\.givenOptions))
+        let sources = ConfigurationSources(
+            options: general.given + model.given + variants.given + optimization.given + evaluation.given
+                + machine.given
+        )
         let configuration = try ExperimentSession.base(try sources.resolve())
-        for name in ["init_from", "eval_only", "profile"] where configuration.isExplicit(name) {
-            throw UserError(.usage, "--\(name) does not go with experiments, which train from scratch")
+        for key in ConfigurationKey.of([\.initFrom, \.evalOnly, \.profile]) where configuration.isExplicit(key) {
+            throw UserError(.usage, "--\(key.name) does not go with experiments, which train from scratch")
         }
         let standard = RunOutput.Sink.standard
         let quiet = RunOutput.Sink(line: { _ in }, note: standard.note, terminal: standard.terminal)

@@ -1,7 +1,6 @@
 import ArgumentParser
 import Interchange
 import Platform
-import Text
 import Training
 import Transformer
 

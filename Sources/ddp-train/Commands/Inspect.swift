@@ -1,8 +1,9 @@
 import ArgumentParser
+import Configuration
+import Datasets
 import Formats
 import Insight
 import Platform
-import Text
 import Training
 import Transformer
 
@@ -103,7 +104,7 @@ struct Inspect: ParsableCommand {
         var lines: [String] = []
         let variants = source.model.configuration.otherModel.map { "\($0.name)=\($0.value)" }
         if !variants.isEmpty { lines.append("this model differs from GPT-2: \(variants.joined(separator: ", "))") }
-        if source.state?.options["document_mask"] == "true" {
+        if source.state?.option(\.documentMask) == "true" {
             lines.append("the run kept attention within documents; here it reaches over the whole text")
         }
         if let asked, asked > text.tokens.count {
@@ -196,7 +197,7 @@ struct Inspect: ParsableCommand {
         guard let state = model.state else {
             throw UserError(.usage, "\(model.folder) comes without a data set: give a text by --text or --input")
         }
-        let folder = dataDir ?? state.options["data_dir"] ?? TrainingConfiguration().dataDir
+        let folder = dataDir ?? state.option(\.dataDir) ?? TrainingConfiguration().dataDir
         let dataset: Dataset
         do {
             dataset = try Dataset.open(folder: folder, name: state.dataset)

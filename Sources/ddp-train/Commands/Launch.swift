@@ -1,4 +1,5 @@
 import ArgumentParser
+import Configuration
 import Platform
 import Supervision
 import Training

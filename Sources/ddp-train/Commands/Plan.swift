@@ -1,9 +1,9 @@
 import ArgumentParser
+import Configuration
 import Formats
 import Interchange
 import Performance
 import Platform
-import Text
 import Training
 
 /// `ddp-train plan`: what a run with these files and options will take.
@@ -19,15 +19,16 @@ struct Plan: ConfiguredCommand {
 
     @OptionGroup var files: ConfigurationFiles
     @OptionGroup(title: "Job") var job: JobOptions
-    @OptionGroup(title: ConfigurationKey.Group.run.rawValue) var general: RunOptions
-    @OptionGroup(title: ConfigurationKey.Group.model.rawValue) var model: ModelOptions
-    @OptionGroup(title: ConfigurationKey.Group.variants.rawValue) var variants: VariantOptions
-    @OptionGroup(title: ConfigurationKey.Group.optimization.rawValue) var optimization: OptimizationOptions
-    @OptionGroup(title: ConfigurationKey.Group.evaluation.rawValue) var evaluation: EvaluationOptions
-    @OptionGroup(title: ConfigurationKey.Group.machine.rawValue) var machine: MachineOptions
-    @OptionGroup(title: ConfigurationKey.Group.ranks.rawValue) var connection: ConnectionOptions
-    @OptionGroup(title: ConfigurationKey.Group.ranks.rawValue) var reduction: ReductionOptions
-    @OptionGroup(title: ConfigurationKey.Group.compatibility.rawValue) var compatibility: CompatibilityOptions
+    @OptionGroup(title: ConfigurationKey.Group.run.rawValue) var general: RegistryOptions<RunSection>
+    @OptionGroup(title: ConfigurationKey.Group.model.rawValue) var model: RegistryOptions<ModelSection>
+    @OptionGroup(title: ConfigurationKey.Group.variants.rawValue) var variants: RegistryOptions<VariantSection>
+    @OptionGroup(title: ConfigurationKey.Group.optimization.rawValue)
+    var optimization: RegistryOptions<OptimizationSection>
+    @OptionGroup(title: ConfigurationKey.Group.evaluation.rawValue) var evaluation: RegistryOptions<EvaluationSection>
+    @OptionGroup(title: ConfigurationKey.Group.machine.rawValue) var machine: RegistryOptions<MachineSection>
+    @OptionGroup(title: ConfigurationKey.Group.ranks.rawValue) var ranks: RegistryOptions<RankSection>
+    @OptionGroup(title: ConfigurationKey.Group.compatibility.rawValue)
+    var compatibility: RegistryOptions<CompatibilitySection>
 
     @Flag(help: "Print one JSON object.")
     var json = false

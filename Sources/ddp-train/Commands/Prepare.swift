@@ -1,7 +1,8 @@
 import ArgumentParser
+import Datasets
 import Formats
 import Platform
-import Text
+import Preparation
 import Training
 
 /// `ddp-train prepare`: makes a data set.

@@ -1,6 +1,7 @@
 import ArgumentParser
+import Configuration
 import Platform
-import Text
+import Tokenizers
 import Training
 import Transformer
 
@@ -53,7 +54,7 @@ struct Sample: ParsableCommand {
     @Option(help: ArgumentHelp("Decides what is drawn.", valueName: "n"))
     var seed: NumberText = 1337
 
-    @OptionGroup(title: ConfigurationKey.Group.compatibility.rawValue) var device: DeviceOptions
+    @OptionGroup(title: ConfigurationKey.Group.compatibility.rawValue) var device: RegistryOptions<DeviceSelection>
 
     func run() throws {
         try device.check()

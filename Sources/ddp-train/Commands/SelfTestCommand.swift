@@ -1,9 +1,10 @@
 import ArgumentParser
 import Compute
+import Configuration
+import Datasets
 import Formats
 import Insight
 import Platform
-import Text
 import Training
 
 /// `ddp-train selftest`: what each part of the model must do, and whether it does, on the user's own configuration.
@@ -19,26 +20,30 @@ struct SelfTestCommand: ParsableCommand {
     )
 
     @OptionGroup var files: ConfigurationFiles
-    @OptionGroup(title: ConfigurationKey.Group.run.rawValue) var general: RunOptions
-    @OptionGroup(title: ConfigurationKey.Group.model.rawValue) var model: ModelOptions
-    @OptionGroup(title: ConfigurationKey.Group.variants.rawValue) var variants: VariantOptions
-    @OptionGroup(title: ConfigurationKey.Group.machine.rawValue) var machine: MachineOptions
+    @OptionGroup(title: ConfigurationKey.Group.run.rawValue) var general: RegistryOptions<RunSection>
+    @OptionGroup(title: ConfigurationKey.Group.model.rawValue) var model: RegistryOptions<ModelSection>
+    @OptionGroup(title: ConfigurationKey.Group.variants.rawValue) var variants: RegistryOptions<VariantSection>
+    @OptionGroup(title: ConfigurationKey.Group.machine.rawValue) var machine: RegistryOptions<MachineSection>
 
     @Flag(help: "Write the checks to standard output as one JSON object, and nothing else.")
     var json = false
 
     func run() throws {
-        let groups: [any ParsableArguments] = [general, model, variants, machine]
-        let sources = ConfigurationSources(files: files.paths, options: groups.flatMap(\.givenOptions))
+        let sources = ConfigurationSources(
+            files: files.paths,
+            options: general.given + model.given + variants.given + machine.given
+        )
         let configuration = try sources.resolve(presetForDataset: Preset.suiting)
         let values = configuration.values
         for notice in configuration.notices { Console.note(notice) }
         let dataset = try? Dataset.open(folder: values.dataDir, name: values.dataset)
         // As many as Shakespeare has characters.
         let shape = values.model(vocabularySize: dataset?.vocabularySize ?? 65)
+        var training = values
+        training.batchSize = 2
         _ = try MemoryCheck(
-            configuration: shape,
-            batchSize: 2,
+            model: shape,
+            training: training,
             threads: Processors.count(asked: values.threads),
             available: MemoryCheck.availableBytes
         )
@@ -47,7 +52,9 @@ struct SelfTestCommand: ParsableCommand {
         if !json {
             let title =
                 "\(shape.layerCount) layers, \(shape.headCount) heads, width \(shape.embeddingSize), vocabulary \(shape.vocabularySize)"
-            try Console.output("selftest of \(title), \(Kernels.standard.instructionSet), \(pool.threadCount) threads\n")
+            try Console.output(
+                "selftest of \(title), \(Kernels.standard.instructionSet), \(pool.threadCount) threads\n"
+            )
         }
         let start = ContinuousClock.now
         let checks = test.run { check in

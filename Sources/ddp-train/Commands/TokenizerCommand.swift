@@ -1,6 +1,7 @@
 import ArgumentParser
 import Platform
-import Text
+import Preparation
+import Tokenizers
 
 /// `ddp-train tokenizer`: makes tokenizers, and shows what they do.
 struct TokenizerCommand: ParsableCommand {

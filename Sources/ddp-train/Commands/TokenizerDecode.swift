@@ -1,6 +1,6 @@
 import ArgumentParser
 import Platform
-import Text
+import Preparation
 
 /// `ddp-train tokenizer decode`: ids to text.
 struct TokenizerDecode: ParsableCommand {

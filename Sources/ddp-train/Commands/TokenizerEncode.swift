@@ -1,6 +1,6 @@
 import ArgumentParser
 import Formats
-import Text
+import Tokenizers
 
 /// `ddp-train tokenizer encode`: text to ids.
 struct TokenizerEncode: ParsableCommand {

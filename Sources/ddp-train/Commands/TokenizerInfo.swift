@@ -3,7 +3,7 @@ import Compute
 import Formats
 import Foundation
 import Platform
-import Text
+import Tokenizers
 
 /// `ddp-train tokenizer info`: what a tokenizer is.
 struct TokenizerInfo: ParsableCommand {

@@ -2,7 +2,7 @@ import ArgumentParser
 import Compute
 import Formats
 import Platform
-import Text
+import Tokenizers
 import Training
 
 /// `ddp-train tokenizer train`: a byte-level BPE of one's own.

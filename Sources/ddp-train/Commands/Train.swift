@@ -1,8 +1,10 @@
 import ArgumentParser
+import Configuration
+import Datasets
 import Insight
 import Interchange
 import Platform
-import Text
+import Preparation
 import Training
 import Transformer
 
@@ -19,15 +21,16 @@ struct Train: ConfiguredCommand, RankedCommand {
     )
 
     @OptionGroup var files: ConfigurationFiles
-    @OptionGroup(title: ConfigurationKey.Group.run.rawValue) var general: RunOptions
-    @OptionGroup(title: ConfigurationKey.Group.model.rawValue) var model: ModelOptions
-    @OptionGroup(title: ConfigurationKey.Group.variants.rawValue) var variants: VariantOptions
-    @OptionGroup(title: ConfigurationKey.Group.optimization.rawValue) var optimization: OptimizationOptions
-    @OptionGroup(title: ConfigurationKey.Group.evaluation.rawValue) var evaluation: EvaluationOptions
-    @OptionGroup(title: ConfigurationKey.Group.machine.rawValue) var machine: MachineOptions
-    @OptionGroup(title: ConfigurationKey.Group.ranks.rawValue) var connection: ConnectionOptions
-    @OptionGroup(title: ConfigurationKey.Group.ranks.rawValue) var reduction: ReductionOptions
-    @OptionGroup(title: ConfigurationKey.Group.compatibility.rawValue) var compatibility: CompatibilityOptions
+    @OptionGroup(title: ConfigurationKey.Group.run.rawValue) var general: RegistryOptions<RunSection>
+    @OptionGroup(title: ConfigurationKey.Group.model.rawValue) var model: RegistryOptions<ModelSection>
+    @OptionGroup(title: ConfigurationKey.Group.variants.rawValue) var variants: RegistryOptions<VariantSection>
+    @OptionGroup(title: ConfigurationKey.Group.optimization.rawValue)
+    var optimization: RegistryOptions<OptimizationSection>
+    @OptionGroup(title: ConfigurationKey.Group.evaluation.rawValue) var evaluation: RegistryOptions<EvaluationSection>
+    @OptionGroup(title: ConfigurationKey.Group.machine.rawValue) var machine: RegistryOptions<MachineSection>
+    @OptionGroup(title: ConfigurationKey.Group.ranks.rawValue) var ranks: RegistryOptions<RankSection>
+    @OptionGroup(title: ConfigurationKey.Group.compatibility.rawValue)
+    var compatibility: RegistryOptions<CompatibilitySection>
 
     @Option(
         help: ArgumentHelp("What --init_from=gpt2 would download, if it is there already.", valueName: "path"),
@@ -42,7 +45,7 @@ struct Train: ConfiguredCommand, RankedCommand {
         if let from {
             let path = try ModelPlace.locate(configuration.values.initFrom, copy: from, output: RunOutput())
             // So that the run can be repeated from what it says of itself.
-            configuration.choose("--from", ["init_from"]) { $0.initFrom = path }
+            configuration.choose("--from", \.initFrom, path)
         }
         let job = try RankJob.join(configuration.values)
         try job.run { [configuration] in try train(configuration, job) }
@@ -88,7 +91,7 @@ struct Train: ConfiguredCommand, RankedCommand {
         let values = configuration.values
         try checkResume(values)
         // What no source names is looked for, or made, by rank 0.
-        guard configuration.origin(of: "dataset") != .builtIn else { return }
+        guard configuration.origin(of: \.dataset) != .builtIn else { return }
         _ = try Dataset.open(folder: values.dataDir, name: values.dataset)
     }
 
@@ -101,7 +104,7 @@ struct Train: ConfiguredCommand, RankedCommand {
     /// need be.
     private func openDataset(_ configuration: inout ResolvedConfiguration, _ job: RankJob) throws -> Dataset {
         let dataFolder = configuration.values.dataDir
-        if configuration.origin(of: "dataset") == .builtIn {
+        if configuration.origin(of: \.dataset) == .builtIn {
             var name = ""
             if job.isMain {
                 let meter = PreparationMeter()
@@ -111,7 +114,7 @@ struct Train: ConfiguredCommand, RankedCommand {
             }
             name = String(decoding: try job.connection.communicator.broadcast(message: Array(name.utf8)), as: UTF8.self)
             if name != configuration.values.dataset {
-                configuration.choose("what is at hand", ["dataset"]) { $0.dataset = name }
+                configuration.choose("what is at hand", \.dataset, name)
             }
         }
         return try Dataset.open(folder: dataFolder, name: configuration.values.dataset)
@@ -132,12 +135,14 @@ struct Train: ConfiguredCommand, RankedCommand {
 
     /// A line for each preset, its numbers in columns.
     private static var presetTable: String {
-        let names = ["n_layer", "n_head", "n_embd", "block_size", "batch_size", "max_iters"]
+        let keys = ConfigurationKey.of([
+            \.layerCount, \.headCount, \.embeddingSize, \.blockSize, \.batchSize, \.maxIters,
+        ])
         let rows = Preset.allCases.map { preset in
-            [preset.rawValue] + names.map { ConfigurationKey.named($0)!.argument(in: preset.values) } + [preset.summary]
+            [preset.rawValue] + keys.map { $0.argument(in: preset.values) } + [preset.summary]
         }
-        let table = [["PRESET"] + names + [""]] + rows
-        let widths = (0..<names.count + 1).map { column in table.map { $0[column].count }.max()! }
+        let table = [["PRESET"] + keys.map(\.name) + [""]] + rows
+        let widths = (0..<keys.count + 1).map { column in table.map { $0[column].count }.max()! }
         return table.map { row in
             TextTable.line(zip(row, widths).map { ($0, -$1 - 1) } + [(row.last!, 0)])
         }.joined(separator: "\n")

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes the archives of this folder, which the tests of Sources/Text/Readers read. Needs GNU tar, gzip, xz, zstd and zip.
+# Makes the archives of this folder, which the tests of Sources/Preparation/Readers read. Needs GNU tar, gzip, xz, zstd and zip.
 #
 # Document n is the line "Document n of the archive." so often that it is 100 n + 1 lines long.
 set -euo pipefail

@@ -1,9 +1,10 @@
 import Compute
+import Configuration
 import Foundation
 import Platform
 import TestSupport
 import Testing
-import Text
+import Tokenizers
 
 @testable import Formats
 @testable import Insight
@@ -163,10 +164,11 @@ struct InspectionTests {
         let options = Dictionary(
             uniqueKeysWithValues: ConfigurationKey.all.map { ($0.name, $0.argument(in: values)) }
         )
-        let optimizer = AdamW(layout: model.layout, options: AdamW.Options(values))
+        let optimizer = Optimizer(layout: model.layout, configuration: values).state
+        let (first, second) = (optimizer.slots[0].values.elements, optimizer.slots[1].values.elements)
         for index in 0..<model.layout.count {
-            optimizer.firstMoments.base[index] = Float(index % 7 - 3) * 0.01
-            optimizer.secondMoments.base[index] = Float(index % 5 + 1) * 0.001
+            first[index] = Float(index % 7 - 3) * 0.01
+            second[index] = Float(index % 5 + 1) * 0.001
         }
         let state = CheckpointState(
             iteration: 50,
@@ -195,8 +197,8 @@ struct InspectionTests {
         for (found, tensor) in zip(flow.tensors, model.layout.tensors) {
             let (sum, own) = tensor.range.reduce((0.0, 0.0)) { sums, index in
                 let (p, g) = (Double(before[index]), Double(model.gradients.elements[index]) * scale)
-                let m = 0.9 * Double(optimizer.firstMoments.base[index]) + 0.1 * g
-                let v = 0.95 * Double(optimizer.secondMoments.base[index]) + 0.05 * g * g
+                let m = 0.9 * Double(first[index]) + 0.1 * g
+                let v = 0.95 * Double(second[index]) + 0.05 * g * g
                 let step = rate / (1 - pow(0.9, 51)) * m / ((v / (1 - pow(0.95, 51))).squareRoot() + 1e-8)
                 let change = step + (tensor.decays ? p * rate * 0.2 : 0)
                 return (sums.0 + change * change, sums.1 + p * p)

@@ -1,7 +1,8 @@
 import Compute
+import Configuration
+import Datasets
 import Formats
 import Testing
-import Text
 import Training
 import Transformer
 
@@ -81,7 +82,7 @@ struct StepBenchmarkTests {
             let tokens = (0..<500).map { Int32($0 * $0 % 65) }
             let step = TrainingStep(
                 model: model,
-                optimizer: AdamW(layout: model.layout, options: AdamW.Options(shape.training)),
+                optimizer: Optimizer(layout: model.layout, configuration: shape.training),
                 sampler: try BatchSampler(
                     sequence: TokenSequence(tokens: tokens, vocabularySize: 65),
                     blockSize: 16,

@@ -15,7 +15,11 @@ struct GenerationBenchmarkTests {
             blockSize: 32,
             vocabularySize: 50
         )
-        let model = GPT(configuration: configuration, context: ComputeContext(pool: WorkerPool(threadCount: 1)), forTraining: false)
+        let model = GPT(
+            configuration: configuration,
+            context: ComputeContext(pool: WorkerPool(threadCount: 1)),
+            forTraining: false
+        )
         model.initializeParameters(seed: 1)
         return model
     }

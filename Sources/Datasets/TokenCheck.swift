@@ -1,0 +1,133 @@
+import Compute
+import Formats
+import Platform
+
+/// Reads every id of a data set before training begins, and finds the first one that is beyond the vocabulary.
+///
+/// What is remembered of a file is its largest id, which answers for every vocabulary. It is kept as `checked.json` in the data
+/// set's folder, with the file's size, time of change and fingerprint, so that the next start reads only what has changed.
+/// Ids are checked again as they are read for a batch, so that a file that was changed behind all that does no harm.
+public struct TokenCheck {
+    package static let fileName = "checked.json"
+    private static let format = "ddp-train token check"
+
+    /// Data sets with fewer bytes to read are not worth a file: reading them again is quicker than writing it.
+    public static let smallestRemembered = 1 << 26
+    /// Tokens of a task: some milliseconds.
+    private static let tile = 1 << 22
+
+    /// What is known of a file.
+    private struct Finding: Equatable {
+        let name: String
+        let bytes: Int
+        let modified: String
+        let fingerprint: String
+        var largestID: Int?
+
+        init(_ file: TokenFile) throws {
+            name = FileSystem.lastComponent(of: file.path)
+            bytes = file.byteCount
+            modified = try FileSystem.modificationTime(of: file.path)
+            fingerprint = file.fingerprint
+        }
+
+        init?(_ json: JSONValue) {
+            guard let name = json["name"]?.stringValue, let bytes = json["bytes"]?.integerValue,
+                let modified = json["modified"]?.stringValue, let fingerprint = json["fingerprint"]?.stringValue,
+                let largestID = json["largest_id"]?.integerValue
+            else { return nil }
+            (self.name, self.bytes, self.modified, self.fingerprint) = (name, bytes, modified, fingerprint)
+            self.largestID = largestID
+        }
+
+        var json: JSONValue {
+            .object([
+                .init("name", .string(name)), .init("bytes", .integer(bytes)), .init("modified", .string(modified)),
+                .init("fingerprint", .string(fingerprint)),
+                .init("largest_id", largestID.map { .integer($0) } ?? .null),
+            ])
+        }
+
+        func isOfSameFile(as other: Finding) -> Bool {
+            var other = other
+            other.largestID = largestID
+            return self == other
+        }
+    }
+
+    /// Bytes that had to be read; the rest was remembered.
+    public private(set) var readBytes = 0
+
+    /// - Parameters:
+    ///   - pool: whose threads read.
+    ///   - smallestRemembered: bytes to read from which on the findings are kept; a folder that cannot be written is no error.
+    ///   - progress: told the share of the bytes to read that is done, on the caller's thread.
+    /// - Throws: `UserError(.data)` naming file, position and id when an id is beyond the vocabulary;
+    ///   `UserError(.inputOutput)` when a file is gone.
+    @discardableResult
+    public init(
+        _ dataset: Dataset,
+        pool: WorkerPool,
+        smallestRemembered: Int = TokenCheck.smallestRemembered,
+        progress: (Double) -> Void = { _ in }
+    ) throws {
+        let splits = Dataset.Split.allCases.map { dataset.sequence(of: $0) }
+        let files = splits.flatMap(\.files)
+        var findings = try files.map { try Finding($0) }
+        let memory = dataset.path + "/" + Self.fileName
+        let known = Self.remembered(memory)
+        for index in findings.indices {
+            findings[index].largestID = known.first { $0.isOfSameFile(as: findings[index]) }?.largestID
+        }
+        let unread = files.indices.filter { findings[$0].largestID == nil }
+        let total = unread.reduce(0) { $0 + files[$1].byteCount }
+        for index in unread {
+            findings[index].largestID = Self.largestID(in: files[index], pool: pool) { bytes in
+                readBytes += bytes
+                progress(Double(readBytes) / Double(total))
+            }
+        }
+        for (sequence, ownFirst) in zip(splits, [0, splits[0].files.count]) {
+            for (index, file) in sequence.files.enumerated()
+            where findings[ownFirst + index].largestID ?? 0 >= sequence.vocabularySize {
+                try sequence.check(file, 0..<file.count)
+            }
+        }
+        guard total >= smallestRemembered else { return }
+        let record = JSONValue.object([
+            .init("format", .string(Self.format)), .init("version", .integer(1)),
+            .init("files", .array(findings.map(\.json))),
+        ])
+        try? AtomicFile.write(record.text(pretty: true), to: memory)
+    }
+
+    /// Nothing, where there is no memory or one that cannot be read.
+    private static func remembered(_ path: String) -> [Finding] {
+        guard FileSystem.kind(of: path) == .file, let json = try? JSONValue(ofFile: path),
+            json["format"] == .string(format), json["version"] == .integer(1)
+        else { return [] }
+        return (json["files"]?.arrayValue ?? []).compactMap { Finding($0) }
+    }
+
+    /// - Parameter progress: told the bytes that were read since the last call.
+    private static func largestID(in file: TokenFile, pool: WorkerPool, progress: (Int) -> Void) -> Int {
+        var largest = 0
+        // A few tiles for each worker at a time, so that there is progress to tell.
+        let round = 4 * tile * pool.threadCount
+        for start in stride(from: 0, to: file.count, by: round) {
+            let end = min(start + round, file.count)
+            let count = (end - start + tile - 1) / tile
+            let found = UnsafeMutableBufferPointer<Int>.allocate(capacity: count)
+            defer { found.deallocate() }
+            pool.run(count) { task, _ in
+                let first = start + task * tile
+                let range = first..<min(first + tile, end)
+                found.initializeElement(at: task, to: file.largestID(in: range))
+                file.release(range)
+            }
+            largest = max(largest, found.max() ?? 0)
+            progress((end - start) * file.form.elementType.byteCount)
+        }
+        return largest
+    }
+}

@@ -1,0 +1,53 @@
+import Formats
+import Transformer
+
+extension HuggingFaceConfiguration {
+    /// The text of a `config.json` that describes a model to Hugging Face's transformers.
+    ///
+    /// `bias` is a key of our own, which transformers ignores: it says that the zero biases in the file do not exist in
+    /// the model. A model that is no GPT-2 has a type that transformers refuses, and lists its `variants`.
+    /// - Parameter endOfText: the token that ends a document; nil if the vocabulary has none.
+    public static func text(_ model: GPTConfiguration, endOfText: Int32?) -> String {
+        let endOfText = endOfText.map { JSONValue.integer(Int($0)) } ?? .null
+        // The digits of the Float: 0.2 as a Double has more.
+        let dropout = JSONValue.number(Double("\(model.dropout)")!)
+        let variants = model.otherModel.filter { $0.name != "tied_head" }
+        let isGPT2 = variants.isEmpty
+        return JSONValue.object(
+            [
+                .init("architectures", .array([.string(isGPT2 ? "GPT2LMHeadModel" : "DDPTrainVariant")])),
+                .init("model_type", .string(isGPT2 ? "gpt2" : variantType)),
+            ] + (isGPT2 ? [] : [.init("variants", .object(variants.map { .init($0.name, .string($0.value)) }))]) + [
+                .init("vocab_size", .integer(model.vocabularySize)),
+                .init("n_positions", .integer(model.blockSize)),
+                .init("n_ctx", .integer(model.blockSize)),
+                .init("n_embd", .integer(model.embeddingSize)),
+                .init("n_layer", .integer(model.layerCount)),
+                .init("n_head", .integer(model.headCount)),
+                .init("n_inner", .null),
+                .init("activation_function", .string(model.activation.huggingFaceNames[0])),
+                .init("layer_norm_epsilon", .number(1e-5)),
+                .init("embd_pdrop", dropout),
+                .init("attn_pdrop", dropout),
+                .init("resid_pdrop", dropout),
+                .init("scale_attn_weights", .bool(true)),
+                .init("scale_attn_by_inverse_layer_idx", .bool(false)),
+                .init("tie_word_embeddings", .bool(model.tiedHead)),
+                .init("bos_token_id", endOfText),
+                .init("eos_token_id", endOfText),
+                .init("dtype", .string("float32")),
+                .init("bias", .bool(model.bias)),
+            ]
+        ).textWithLinePerMember()
+    }
+
+    /// The text of the `tokenizer_config.json` that belongs beside a `tokenizer.json`. Without it transformers takes the
+    /// tokenizer of a GPT-2 for byte-level BPE, whatever the file says, and drops what that would not have written.
+    public static func tokenizerText(_ model: GPTConfiguration) -> String {
+        JSONValue.object([
+            .init("tokenizer_class", .string("PreTrainedTokenizerFast")),
+            .init("model_max_length", .integer(model.blockSize)),
+            .init("clean_up_tokenization_spaces", .bool(false)),
+        ]).textWithLinePerMember()
+    }
+}

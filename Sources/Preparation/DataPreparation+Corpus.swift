@@ -1,0 +1,130 @@
+import Datasets
+import Platform
+import Tokenizers
+
+// What a request asks for: the place, the text, and the description of what became of it.
+extension DataPreparation {
+    /// Whether the data set may be written there: nothing that is there may be lost but an old data set.
+    func checkPlace(_ path: String) throws {
+        guard let kind = FileSystem.kind(of: path) else { return }
+        guard request.overwrite else {
+            throw UserError(.usage, "\(path) exists already: choose another --name, or replace it with --overwrite")
+        }
+        guard kind == .folder else {
+            throw UserError(.usage, "\(path) is no data set but a file: choose another --name, or move it away")
+        }
+        let ours = [
+            DatasetDescription.fileName, TokenizerFile.name, NanoGPTMeta.fileName, TokenCheck.fileName, ".DS_Store",
+        ]
+        if let other = try FileSystem.names(inFolder: path).first(where: { !ours.contains($0) && !$0.hasSuffix(".bin") }
+        ) {
+            throw UserError(
+                .usage,
+                """
+                \(path) has other files than a data set's, such as \(other): choose another --name or --data_dir, or move \
+                them away
+                """
+            )
+        }
+    }
+
+    func corpus() throws -> Corpus {
+        switch request.source {
+        case .inputs(let inputs):
+            return try Corpus(
+                inputs: inputs,
+                format: CorpusFormat(separator: request.separator, field: request.field),
+                hasShare: request.validationShare != nil
+            )
+        case .published(let dataset, let copy):
+            if dataset == .shakespeareChar { try checkCharacters() }
+            let paths = try PublishedFiles(
+                dataset: dataset,
+                files: files ?? dataset.files,
+                cacheFolder: cacheFolder ?? CacheFolder.path(),
+                dataFolder: request.dataFolder
+            ).locate(copy: copy, announce: announce, progress: progress)
+            return try corpus(of: dataset, paths)
+        case .demo(let seed, let characters):
+            try checkCharacters()
+            guard characters > 0 else {
+                throw UserError(.usage, "a demo corpus of \(characters) characters: it needs some")
+            }
+            return Corpus(
+                sources: [CorpusSource(name: DemoCorpus.name, content: .demo(seed: seed, characters: characters))]
+            )
+        }
+    }
+
+    private func checkCharacters() throws {
+        guard request.tokenizer == nil || request.tokenizer == .char else {
+            throw UserError(
+                .usage,
+                "\(request.name) is a data set of characters; another --tokenizer goes with --input FILE --name NAME"
+            )
+        }
+    }
+
+    private func corpus(of dataset: NamedDataset, _ paths: [String]) throws -> Corpus {
+        switch dataset {
+        case .openwebtext:
+            return Corpus(sources: try paths.map { try CorpusSource(named: $0) }, isOneText: false)
+        case .tinystories:
+            let splits = zip(paths, [Dataset.Split.train, .validation])
+            return Corpus(
+                sources: splits.map { CorpusSource(name: $0, content: .file($0), split: $1) },
+                format: CorpusFormat(separator: "<|endoftext|>"),
+                isOneText: false
+            )
+        case .shakespeareChar, .shakespeare, .fineweb, .demo:
+            return Corpus(sources: paths.map { CorpusSource(name: $0, content: .file($0)) })
+        }
+    }
+
+    func check(_ state: PreparationState, _ plan: PreparationPlan) throws {
+        let (train, validation) = (state.train, state.validation)
+        guard min(train.tokens, validation.tokens) < 2 else { return }
+        guard case .hash(let share, _) = plan.rule else {
+            throw UserError(
+                .data,
+                "the text has only \(train.tokens + validation.tokens) tokens: too few to train on and to validate with"
+            )
+        }
+        throw UserError(
+            .data,
+            """
+            of \(train.documents + validation.documents) documents, \(validation.documents) are for validation and \
+            \(train.documents) for training with --val_fraction=\(share): both need some; choose another share, or \
+            another --seed
+            """
+        )
+    }
+
+    func description(
+        _ plan: PreparationPlan,
+        state: PreparationState,
+        sources: [DatasetDescription.Source]
+    ) -> DatasetDescription {
+        var demo: DatasetDescription.Demo?
+        if case .demo(let seed, let characters) = request.source {
+            demo = .init(seed: seed, characters: characters, grammar: DemoCorpus.grammarHash)
+        }
+        return DatasetDescription(
+            name: request.name,
+            tokenizer: .init(
+                kind: plan.tokenizer.name,
+                file: TokenizerFile.name,
+                sha256: TokenizerFile.hash(of: plan.tokenizer)
+            ),
+            vocabularySize: plan.tokenizer.vocabularySize,
+            elementType: plan.elementType.rawValue,
+            train: state.train.files,
+            validation: state.validation.files,
+            trainText: .init(bytes: state.train.textBytes, documents: state.train.documents),
+            validationText: .init(bytes: state.validation.textBytes, documents: state.validation.documents),
+            rule: plan.rule,
+            sources: sources,
+            demo: demo
+        )
+    }
+}

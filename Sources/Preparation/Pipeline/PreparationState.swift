@@ -1,0 +1,78 @@
+import Datasets
+import Formats
+import Platform
+
+/// How far a preparation has come: state.json beside its shards, so that one that was interrupted goes on from there.
+struct PreparationState: Equatable, Sendable {
+    static let fileName = "state.json"
+    private static let version = 1
+
+    /// Identifies what is prepared and how: only the same preparation goes on.
+    var settings: String
+    /// Pieces of text, from the first on, whose tokens are written.
+    var pieces = 0
+    /// Of the document that goes on in the next piece; nil between documents.
+    var openSplit: Dataset.Split?
+    /// CRC-32C of these pieces, so that tokens of another text are not gone on from; nil in states of earlier versions.
+    var textCRC: UInt32? = 0
+    var train = ShardWriter.State()
+    var validation = ShardWriter.State()
+
+    /// Bytes of text whose tokens are written.
+    var textBytes: Int { train.textBytes + validation.textBytes }
+
+    func save(folder: String) throws {
+        func value(_ state: ShardWriter.State) -> JSONValue {
+            .object([
+                .init("files", .array(state.files.map(\.json))),
+                .init("open_tokens", .integer(state.openTokens)),
+                .init("bytes", .integer(state.textBytes)),
+                .init("documents", .integer(state.documents)),
+            ])
+        }
+        let members: [JSONValue.Member] = [
+            .init("version", .integer(Self.version)),
+            .init("settings", .string(settings)),
+            .init("pieces", .integer(pieces)),
+            .init("text_crc32c", textCRC.map { .integer(Int($0)) } ?? .null),
+            .init("open_split", openSplit.map { .string($0.rawValue) } ?? .null),
+            .init("train", value(train)),
+            .init("val", value(validation)),
+        ]
+        try AtomicFile.write(JSONValue.object(members).text(pretty: true), to: folder + "/" + Self.fileName)
+    }
+
+    /// What an earlier run of the same preparation left; nil when there is none, or not all that it speaks of is there.
+    static func load(folder: String, settings: String, elementType: TokenFile.ElementType) -> PreparationState? {
+        guard let file = try? JSONValue(ofFile: folder + "/" + fileName),
+            file["version"] == .integer(version), file["settings"] == .string(settings),
+            let pieces = file["pieces"]?.integerValue,
+            let train = shards(file["train"]), let validation = shards(file["val"]),
+            ShardWriter.isThere(train, folder: folder, split: .train, elementType: elementType),
+            ShardWriter.isThere(validation, folder: folder, split: .validation, elementType: elementType)
+        else { return nil }
+        return PreparationState(
+            settings: settings,
+            pieces: pieces,
+            openSplit: file["open_split"]?.stringValue.flatMap { Dataset.Split(rawValue: $0) },
+            textCRC: file["text_crc32c"]?.integerValue.flatMap { UInt32(exactly: $0) },
+            train: train,
+            validation: validation
+        )
+    }
+
+    private static func shards(_ value: JSONValue?) -> ShardWriter.State? {
+        guard let files = value?["files"]?.arrayValue, let openTokens = value?["open_tokens"]?.integerValue,
+            (0...Int.max / 16).contains(openTokens),
+            let bytes = value?["bytes"]?.integerValue, let documents = value?["documents"]?.integerValue
+        else { return nil }
+        let shards = files.compactMap { file -> DatasetDescription.File? in
+            guard let name = file["name"]?.stringValue, let tokens = file["tokens"]?.integerValue,
+                let hash = file["sha256"]?.stringValue, (0...Int.max / 8).contains(tokens)
+            else { return nil }
+            return .init(name: name, tokens: tokens, sha256: hash)
+        }
+        guard shards.count == files.count else { return nil }
+        return .init(files: shards, openTokens: openTokens, textBytes: bytes, documents: documents)
+    }
+}

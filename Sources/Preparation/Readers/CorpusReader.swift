@@ -1,0 +1,186 @@
+import Datasets
+import Formats
+import Platform
+
+/// How documents stand in files.
+struct CorpusFormat: Equatable, Sendable {
+    /// Ends a document of plain text; nil where a file, or a member of an archive, is one document.
+    var separator: String?
+    /// The field of a line of JSONL that is its text; nil for "text", in files that are JSONL by their names.
+    var field: String?
+
+    static let defaultField = "text"
+}
+
+/// Reads the text of some sources, in order, batch by batch: plain text, JSONL, and both in compressed files and archives,
+/// however deeply they lie within each other.
+final class CorpusReader {
+    /// More levels of archives within archives than any honest corpus has.
+    private static let deepest = 8
+
+    private let sources: [CorpusSource]
+    private let format: CorpusFormat
+    private var assembler: TextAssembler
+    private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 18, alignment: 64)
+
+    /// Which file is next.
+    private var source = 0
+    private var file = 0
+    private var fileStream: FileStream?
+    private var bytesOfFinishedFiles = 0
+    /// Of the source that is being read.
+    private var hashes: [(path: String, bytes: Int, sha256: String)] = []
+    /// Archives that are open, each within the one before it.
+    private var archives: [ArchiveStream] = []
+    private var current: (any ByteStream)?
+
+    /// What was read of each source that was read to its end.
+    private(set) var finishedSources: [DatasetDescription.Source] = []
+
+    /// - Parameter lastCut: the last place in a text where the tokenizer allows it to be cut; 0 when there is none.
+    init(sources: [CorpusSource], format: CorpusFormat, lastCut: @escaping (UnsafeRawBufferPointer) -> Int) {
+        self.sources = sources
+        self.format = format
+        assembler = TextAssembler(separator: format.separator, lastCut: lastCut)
+    }
+
+    deinit { buffer.deallocate() }
+
+    /// Bytes of the sources (compressed ones as they are) that were read.
+    var bytesRead: Int { bytesOfFinishedFiles + (fileStream?.byteCount ?? 0) }
+
+    /// The next batch; nil at the end.
+    ///
+    /// - Throws: `UserError`: `.inputOutput` for what cannot be read, `.data` for what is damaged, with its name.
+    func next() throws -> TextBatch? {
+        while true {
+            if let batch = assembler.take() { return batch }
+            guard try step() else { return assembler.takeRest() }
+        }
+    }
+
+    /// Whether a file's text is several documents whatever the format says: it is an archive, or JSONL.
+    static func holdsDocuments(_ path: String) throws -> Bool {
+        var stream = try PeekedStream(FileStream(path: path), count: ContentKind.headSize)
+        for _ in 0..<deepest {
+            switch try ContentKind(head: stream.head, name: stream.name, areJSONLines: false) {
+            case .text: return false
+            case .jsonLines: return true
+            case .packed:
+                let archive = try ArchiveStream(stream)
+                guard let member = try archive.next() else { return true }
+                guard archive.isOnlyCompressed else { return true }
+                stream = try PeekedStream(member, count: ContentKind.headSize)
+            }
+        }
+        return true
+    }
+
+    // MARK: - A step: some bytes, or one thing opened or closed
+
+    private func step() throws -> Bool {
+        if let current {
+            let count = try current.read(into: buffer)
+            guard count == 0 else {
+                try assembler.append(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+                return true
+            }
+            try assembler.end()
+            self.current = nil
+            if archives.isEmpty { try finishFile() }
+            return true
+        }
+        if let archive = archives.last {
+            if let member = try archive.next() {
+                if archive.isOnlyCompressed || !isHidden(member.name) { try open(member) }
+            } else {
+                archives.removeLast()
+                if archives.isEmpty { try finishFile() }
+            }
+            return true
+        }
+        return try openNext()
+    }
+
+    /// Files that systems leave in archives, such as macOS's `._name`.
+    private func isHidden(_ name: String) -> Bool { FileSystem.lastComponent(of: name).hasPrefix(".") }
+
+    private func open(_ stream: any ByteStream) throws {
+        let stream = try PeekedStream(stream, count: ContentKind.headSize)
+        let areLines = format.field != nil
+        switch try ContentKind(head: stream.head, name: stream.name, areJSONLines: areLines) {
+        case .packed:
+            guard archives.count < Self.deepest else {
+                throw UserError(.data, "\(stream.name) is an archive within \(Self.deepest) others: unpack them first")
+            }
+            archives.append(try ArchiveStream(stream))
+        case .jsonLines: begin(stream, .jsonLine)
+        case .text: begin(stream, .text)
+        }
+    }
+
+    private func begin(_ stream: any ByteStream, _ form: TextBatch.Form) {
+        current = stream
+        assembler.begin(stream.name, form: form, split: sources[source].split)
+    }
+
+    private func openNext() throws -> Bool {
+        guard source < sources.count else { return false }
+        switch sources[source].content {
+        case .demo(let seed, let characters):
+            begin(DemoStream(seed: seed, characters: characters), .text)
+        case .standardInput:
+            let stream = FileStream()
+            fileStream = stream
+            try open(stream)
+        case .file, .files:
+            let stream = try FileStream(path: sources[source].paths[file])
+            fileStream = stream
+            try open(stream)
+        }
+        return true
+    }
+
+    private func finishFile() throws {
+        if let stream = fileStream {
+            // What follows an archive's end belongs to the file all the same.
+            while try stream.read(into: buffer) > 0 {}
+            guard stream.byteCount > 0 || sources[source].paths.count > 1 else {
+                throw UserError(.data, "\(stream.name) is empty: there is no text to prepare")
+            }
+            bytesOfFinishedFiles += stream.byteCount
+            hashes.append((stream.name, stream.byteCount, stream.sha256))
+            fileStream = nil
+        }
+        file += 1
+        guard file >= sources[source].paths.count else { return }
+        finishSource()
+        (source, file) = (source + 1, 0)
+    }
+
+    /// A folder's hash is that of its files' hashes and paths, a line each, as sha256sum prints them.
+    private func finishSource() {
+        defer { hashes = [] }
+        let named = sources[source]
+        switch named.content {
+        case .demo: return
+        case .file, .standardInput:
+            finishedSources.append(
+                .init(name: FileSystem.lastComponent(of: named.name), bytes: hashes[0].bytes, sha256: hashes[0].sha256)
+            )
+        case .files:
+            var lines = RunningChecksum()
+            for hash in hashes {
+                var line = "\(hash.sha256)  \(hash.path)\n"
+                line.withUTF8 { lines.update(UnsafeRawBufferPointer($0)) }
+            }
+            finishedSources.append(
+                .init(
+                    name: FileSystem.lastComponent(of: named.name),
+                    bytes: hashes.reduce(0) { $0 + $1.bytes },
+                    sha256: lines.text
+                )
+            )
+        }
+    }
+}

@@ -1,0 +1,225 @@
+import Compute
+import Platform
+import TestSupport
+import Testing
+
+@testable import Datasets
+
+@Suite("Batch sampling")
+struct BatchSamplerTests {
+    /// Token i is i, so that a window shows where it starts.
+    private func counting(_ count: Int) throws -> TokenSequence {
+        try TokenSequence(tokens: (0..<Int32(count)).map { $0 }, vocabularySize: count)
+    }
+
+    private func batch(_ sampler: BatchSampler, step: Int, first: Int, count: Int) throws -> (x: [Int32], y: [Int32]) {
+        var (tokens, targets): ([Int32], [Int32]) = ([], [])
+        try sampler.fill(step: step, firstSequence: first, count: count, tokens: &tokens, targets: &targets)
+        return (tokens, targets)
+    }
+
+    @Test(
+        "sequential: sample j of micro-batch m of step s starts at ((s*accumulation + m)*batch_size + j)*block_size, wrapping"
+    )
+    func sequential() throws {
+        let (accumulation, batchSize, blockSize, count) = (3, 2, 4, 37)
+        let sampler = try BatchSampler(
+            sequence: counting(count),
+            blockSize: blockSize,
+            sequencesPerStep: accumulation * batchSize,
+            order: .sequential,
+            seed: 1
+        )
+        for step in 0..<5 {
+            for microBatch in 0..<accumulation {
+                let (x, y) = try batch(sampler, step: step, first: microBatch * batchSize, count: batchSize)
+                for sample in 0..<batchSize {
+                    let start = ((step * accumulation + microBatch) * batchSize + sample) * blockSize
+                    for index in 0..<blockSize {
+                        #expect(x[sample * blockSize + index] == Int32((start + index) % count))
+                        #expect(y[sample * blockSize + index] == Int32((start + index + 1) % count))
+                    }
+                }
+            }
+        }
+    }
+
+    @Test("random: every window lies within the tokens, targets are the next tokens, and every start can occur")
+    func random() throws {
+        let sampler = try BatchSampler(
+            sequence: counting(20),
+            blockSize: 16,
+            sequencesPerStep: 8,
+            order: .random,
+            seed: 1337
+        )
+        var starts: Set<Int32> = []
+        for step in 0..<20 {
+            let (x, y) = try batch(sampler, step: step, first: 0, count: 8)
+            for sample in 0..<8 {
+                let start = x[sample * 16]
+                starts.insert(start)
+                #expect(Array(x[sample * 16..<(sample + 1) * 16]) == Array(start..<start + 16))
+                #expect(Array(y[sample * 16..<(sample + 1) * 16]) == Array(start + 1..<start + 17))
+            }
+        }
+        // nanoGPT draws below count - block_size: the last possible window is never used.
+        #expect(starts == [0, 1, 2, 3])
+    }
+
+    @Test("a sequence is the same whoever asks for it, and another for another seed or step")
+    func independence() throws {
+        let tokens = try counting(10_000)
+        let sampler = try BatchSampler(sequence: tokens, blockSize: 8, sequencesPerStep: 12, order: .random, seed: 7)
+        let whole = try batch(sampler, step: 3, first: 0, count: 12)
+        let part = try batch(sampler, step: 3, first: 5, count: 2)
+        #expect(part.x == Array(whole.x[40..<56]))
+        #expect(part.y == Array(whole.y[40..<56]))
+        let other = try BatchSampler(sequence: tokens, blockSize: 8, sequencesPerStep: 12, order: .random, seed: 8)
+        #expect(try batch(other, step: 3, first: 0, count: 12).x != whole.x)
+        #expect(try batch(sampler, step: 4, first: 0, count: 12).x != whole.x)
+    }
+
+    /// A guard for runs that were made: a change of these numbers changes the data of every run.
+    @Test("the starts of a seed are those of every earlier version")
+    func golden() throws {
+        let sampler = try BatchSampler(
+            sequence: counting(1_003_854),
+            blockSize: 64,
+            sequencesPerStep: 12,
+            order: .random,
+            seed: 1337
+        )
+        let expected = (0..<4).map { index in
+            CounterRandom(seed: 1337, stream: .trainingBatches, step: 5, item: UInt32(index)).integer(
+                0,
+                below: 1_003_790
+            )
+        }
+        #expect((0..<4).map { sampler.start(step: 5, sequence: $0) } == expected)
+        #expect(expected == [423_525, 245_446, 601_191, 277_037])
+    }
+
+    @Test("evaluation windows do not overlap until all were used, and are the same at every evaluation")
+    func evaluation() throws {
+        let tokens = try counting(1001)
+        func sampler(_ split: Dataset.Split) throws -> BatchSampler {
+            try BatchSampler.evaluation(sequence: tokens, blockSize: 10, batchSize: 7, split: split, seed: 1)
+        }
+        let validation = try sampler(.validation)
+        #expect(validation.blockCount == 100)
+        let starts = (0..<100).map { validation.start(step: $0 / 7, sequence: $0 % 7) }
+        #expect(starts.sorted() == Array(stride(from: 0, to: 1000, by: 10)))
+        #expect(starts != starts.sorted())
+        #expect((0..<100).map { validation.start(step: $0 / 7, sequence: $0 % 7) } == starts)
+        let train = try sampler(.train)
+        #expect((0..<100).map { train.start(step: $0 / 7, sequence: $0 % 7) } != starts)
+        // The permutation begins again after the last block.
+        #expect(validation.start(step: 0, sequence: 100) == starts[0])
+    }
+
+    @Test("the permutation is one, for every count", arguments: [1, 2, 3, 4, 5, 16, 17, 63, 64, 65, 1000])
+    func permutation(count: Int) {
+        let random = CounterRandom(seed: 5, stream: .test)
+        #expect(Set((0..<count).map { random.permuted($0, of: count) }) == Set(0..<count))
+    }
+
+    /// Token i is i, in shards of these sizes.
+    private func counting(shards: [Int], in folder: TemporaryFolder) throws -> TokenSequence {
+        var next: UInt16 = 0
+        let files = try shards.enumerated().map { index, count in
+            let ids = (next..<next + UInt16(count)).map(\.littleEndian)
+            next += UInt16(count)
+            try ids.withUnsafeBytes { try AtomicFile.write($0, to: folder("\(index)")) }
+            return try TokenFile(path: folder("\(index)"))
+        }
+        return TokenSequence(files: files, vocabularySize: Int(next))
+    }
+
+    @Test(
+        "epoch: every block once, shard after shard, in another order each epoch; whatever the sizes and the sequences of a step",
+        arguments: [[1001], [97, 1, 400, 63, 64, 5, 371], [3, 3, 3, 3]],
+        [1, 7, 16]
+    )
+    func epoch(shards: [Int], sequencesPerStep: Int) throws {
+        let folder = try TemporaryFolder()
+        let tokens = try counting(shards: shards, in: folder)
+        let blockSize = shards.count == 4 ? 2 : 8
+        func sampler(seed: UInt64 = 9, perStep: Int) throws -> BatchSampler {
+            try BatchSampler(
+                sequence: tokens,
+                blockSize: blockSize,
+                sequencesPerStep: perStep,
+                order: .epoch,
+                seed: seed
+            )
+        }
+        let epoch = try sampler(perStep: sequencesPerStep)
+        let blocks = epoch.blockCount
+        let starts = (0..<3 * blocks).map { epoch.start(step: $0 / sequencesPerStep, sequence: $0 % sequencesPerStep) }
+        let epochs = (0..<3).map { Array(starts[$0 * blocks..<($0 + 1) * blocks]) }
+        for epoch in epochs {
+            #expect(epoch.sorted() == (0..<blocks).map { $0 * blockSize })
+            // Of each shard, all blocks that begin in it come one after the other.
+            let visited = epoch.map { tokens.shard(at: $0) }
+            let changes = zip(visited, visited.dropFirst()).filter { $0 != $1 }.count
+            #expect(changes == Set(visited).count - 1)
+        }
+        #expect(blocks < 10 || Set(epochs).count == 3 && epochs[0] != epochs[0].sorted())
+        // Step and place in it count only by their number from the beginning: any batch and any resume go on alike.
+        let single = try sampler(perStep: 1)
+        #expect((0..<3 * blocks).map { single.start(step: $0, sequence: 0) } == starts)
+        let other = try sampler(seed: 10, perStep: 1)
+        #expect(blocks < 10 || (0..<blocks).map { other.start(step: $0, sequence: 0) } != epochs[0])
+        // Windows cross the border of shards.
+        let (x, y) = try batch(epoch, step: 0, first: 0, count: 1)
+        #expect(x == (0..<Int32(blockSize)).map { $0 + Int32(starts[0]) })
+        #expect(y == x.map { $0 + 1 })
+    }
+
+    @Test("epoch: the order of a seed is that of every earlier version")
+    func epochGolden() throws {
+        let folder = try TemporaryFolder()
+        let sampler = try BatchSampler(
+            sequence: counting(shards: [97, 1, 400, 63, 64, 5, 371], in: folder),
+            blockSize: 8,
+            sequencesPerStep: 4,
+            order: .epoch,
+            seed: 1337
+        )
+        #expect((0..<4).map { sampler.start(step: 3, sequence: $0) } == [24, 520, 536, 544])
+    }
+
+    @Test("a whole split is covered in order, in blocks without overlap")
+    func wholeSplit() throws {
+        let sampler = try BatchSampler.wholeSplit(sequence: counting(35), blockSize: 8, batchSize: 3)
+        #expect(sampler.blockCount == 4)
+        let (x, y) = try batch(sampler, step: 0, first: 0, count: 4)
+        #expect(x == Array(0..<32))
+        #expect(y == Array(1..<33))
+        #expect(sampler.start(step: 1, sequence: 0) == 24)
+    }
+
+    @Test(
+        "a block size longer than the data is wrong usage, and the message says what is possible",
+        arguments: [10, 11, 64]
+    )
+    func tooLong(blockSize: Int) throws {
+        let tokens = try TokenSequence(
+            tokens: .init(repeating: 0, count: 10),
+            vocabularySize: 1,
+            source: "data/x/val.bin"
+        )
+        let expected = UserError(
+            .usage,
+            """
+            block_size \(blockSize) is longer than the data: data/x/val.bin has 10 tokens, so block_size can be at most 9
+            """
+        )
+        #expect(throws: expected) {
+            try BatchSampler(sequence: tokens, blockSize: blockSize, sequencesPerStep: 1, order: .random, seed: 0)
+        }
+        let longest = try BatchSampler(sequence: tokens, blockSize: 9, sequencesPerStep: 1, order: .random, seed: 0)
+        #expect(longest.start(step: 0, sequence: 0) == 0)
+    }
+}

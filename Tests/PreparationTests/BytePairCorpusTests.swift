@@ -1,0 +1,27 @@
+import Compute
+import Platform
+import Preparation
+import TestSupport
+import Testing
+import Tokenizers
+
+@Suite("Byte pairs of a corpus")
+struct BytePairCorpusTests {
+    @Test("the vocabulary of files is that of their text, whatever the number of threads", arguments: [1, 3])
+    func files(threads: Int) throws {
+        let path = Fixtures.path("bytepair/text.txt")
+        var trainer = try BytePairTrainer(vocabularySize: 800, pool: WorkerPool(threadCount: threads))
+        try trainer.add(inputs: [path])
+        var expected = try BytePairTrainer(vocabularySize: 800, pool: WorkerPool(threadCount: 1))
+        try FileSystem.read(path).withUnsafeBytes { expected.add($0) }
+        #expect(trainer.byteCount == expected.byteCount)
+        #expect(try trainer.train() == expected.train())
+    }
+
+    @Test("a file that is missing is an error of input")
+    func missing() throws {
+        var trainer = try BytePairTrainer(vocabularySize: 300, pool: WorkerPool(threadCount: 1))
+        let error = #expect(throws: UserError.self) { try trainer.add(inputs: ["/nothing/here"]) }
+        #expect(error?.kind == .inputOutput)
+    }
+}

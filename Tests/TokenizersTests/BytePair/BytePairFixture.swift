@@ -1,0 +1,57 @@
+import Formats
+import Foundation
+import Platform
+import TestSupport
+import Testing
+
+@testable import Tokenizers
+
+/// Tests/Fixtures/bytepair, made by make.py there; and GPT-2's real files where they are at hand.
+enum BytePairFixture {
+    static let folder = Fixtures.path("bytepair")
+
+    /// What tiktoken makes of a text with the small vocabulary.
+    struct Case: Decodable, Sendable, CustomTestStringConvertible {
+        let text: String
+        let ids: [Int32]
+
+        var testDescription: String { "\(text.prefix(20).debugDescription), \(text.utf8.count) bytes" }
+    }
+
+    static let cases: [Case] = {
+        let data = try! Data(contentsOf: URL(fileURLWithPath: folder + "/cases.json"))
+        return try! JSONDecoder().decode([Case].self, from: data)
+    }()
+
+    /// 800 tokens.
+    static let small: BytePairTokenizer = {
+        try! TokenizerFile.open(folder + "/small.tiktoken") as! BytePairTokenizer
+    }()
+
+    /// The folder with vocab.bpe, and tiny shakespeare; nil in a clone that stands alone.
+    static let gpt2Folder = shared("gpt2")
+    static let shakespeare = shared("tinyshakespeare/input.txt")
+
+    private static func shared(_ name: String) -> String? {
+        let path = Fixtures.path("../../../shared/data/\(name)")
+        return FileSystem.kind(of: path) == nil ? nil : path
+    }
+}
+
+/// Whatever: letters, digits, white space, many-byte scalars and bytes that are not UTF-8, in a fixed order for each
+/// seed.
+func mixedBytes(_ count: Int, seed: UInt64) -> [UInt8] {
+    let pieces: [[UInt8]] =
+        [
+            "the", " ", " of", "'s", "'ll", "'", "\n", "\t ", "12", "é", "界", "👍🏽", "\u{3000}", "\u{A0}", "!?",
+            "e\u{301}", "٣",
+        ]
+        .map { Array($0.utf8) } + [[0xFF], [0xE2, 0x80], [0xC3], [0xF0, 0x9F], [0x80], [0xED, 0xA0, 0x80]]
+    var state = seed
+    var bytes: [UInt8] = []
+    while bytes.count < count {
+        state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+        bytes += pieces[Int(state >> 33) % pieces.count]
+    }
+    return bytes
+}
