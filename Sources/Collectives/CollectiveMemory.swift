@@ -25,6 +25,10 @@ package final class CollectiveMemory: @unchecked Sendable {
     /// A copy of the first `count` values.
     package func values<Value: BitwiseCopyable>(of type: Value.Type = Value.self, count: Int) -> [Value] {
         precondition(count * MemoryLayout<Value>.stride <= bytes.count, "\(count) values in \(bytes.count) bytes")
-        return (0..<count).map { bytes.loadUnaligned(fromByteOffset: $0 * MemoryLayout<Value>.stride, as: type) }
+        return [Value](unsafeUninitializedCapacity: count) { values, initialized in
+            let size = count * MemoryLayout<Value>.stride
+            UnsafeMutableRawBufferPointer(values).copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[..<size]))
+            initialized = count
+        }
     }
 }
