@@ -32,6 +32,7 @@ while [ $# -gt 0 ]; do
     esac
     shift
 done
+case "$only_isa" in "" | avx512 | avx2 | neon | plain) ;; *) wrong_use "there is no instruction set $only_isa" ;; esac
 records=scripts/results/hashes.tsv
 touch "$records"
 require_swift
@@ -108,7 +109,6 @@ hash_of() {
     read -ra options <<< "$2"
     case " $2 " in *" --dataset="*) ;; *) options+=(--dataset=demo) ;; esac
     case "$name" in
-        ranks-tcp) train "$ddp_train" "${options[@]}" ;;
         ranks-mpi)
             have mpirun || return 0
             OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 \
@@ -119,6 +119,7 @@ hash_of() {
             # The folder is the run's own, so nothing is overwritten.
             "$ddp_train" "${options[@]}" --data_dir="$work" --out_dir="$work/out" --init_from=resume --eval_interval=100000 \
                 --eval_iters=1 > "$work/log" 2>&1 || { tail -n 5 "$work/log" >&2; fail "the resume failed"; }
+            grep -q '^parameters ' "$work/log" || fail "the resume printed no hash"
             sed -n 's/^parameters \([0-9a-f]*\);.*/\1/p' "$work/log"
             ;;
         *) train "$ddp_train" "${options[@]}" ;;
@@ -163,4 +164,5 @@ for isa in avx512 avx2 neon plain; do
     unset DDP_TRAIN_ISA
 done
 echo "$equal equal, $differing differ, $unknown without a record"
+[ "$((equal + differing + unknown))" -gt 0 ] || fail "nothing was compared: --only names no training, or no instruction set is here"
 [ "$differing" -eq 0 ]
