@@ -12,7 +12,17 @@ public struct PackedMatrix {
     /// What an element of the packed factor is.
     public enum Element: Sendable {
         case float32
+
+        /// Bytes of an element.
+        public var size: Int {
+            switch self {
+            case .float32: MemoryLayout<Float>.size
+            }
+        }
     }
+
+    /// What its elements are: the precision of the products that it is for.
+    public var element: Element { products.precision }
 
     /// Whether op(b) is the source or its transpose.
     public let orientation: Orientation
@@ -84,10 +94,11 @@ public struct PackedMatrix {
 }
 
 extension MatrixProducts {
-    /// Floats of memory for a packed factor of this shape; 0 where BLAS computes.
+    /// Memory for a packed factor of this shape, in floats; 0 where BLAS computes.
     public func packedCount(depth: Int, columns: Int) -> Int {
         guard implementation == .own else { return 0 }
         let panel = kernels.table.panel_columns
-        return depth * ((columns + panel - 1) / panel * panel)
+        let bytes = precision.size * depth * ((columns + panel - 1) / panel * panel)
+        return (bytes + MemoryLayout<Float>.size - 1) / MemoryLayout<Float>.size
     }
 }

@@ -53,7 +53,7 @@ public enum VectorOperations {
         firstMoments: UnsafeMutablePointer<Float>,
         secondMoments: UnsafeMutablePointer<Float>,
         ranges: [(range: Range<Int>, settings: AdamW)],
-        pool: WorkerPool
+        context: ComputeContext
     ) {
         var pieces: [(start: Int, count: Int, settings: AdamW)] = []
         for (range, settings) in ranges {
@@ -61,9 +61,9 @@ public enum VectorOperations {
                 pieces.append((start, min(piece, range.upperBound - start), settings))
             }
         }
-        pool.run(pieces.count) { task, _ in
+        context.pool.run(pieces.count) { task, _ in
             let (start, count, s) = pieces[task]
-            Kernels.standard.table.adamw(
+            context.kernels.table.adamw(
                 parameters + start,
                 gradients + start,
                 firstMoments + start,
@@ -82,14 +82,14 @@ public enum VectorOperations {
     }
 
     /// Sum of squares in double precision: pieces in parallel, added in order.
-    public static func sumOfSquares(_ values: UnsafeBufferPointer<Float>, pool: WorkerPool) -> Double {
+    public static func sumOfSquares(_ values: UnsafeBufferPointer<Float>, context: ComputeContext) -> Double {
         guard let base = values.baseAddress else { return 0 }
         let pieces = (values.count + piece - 1) / piece
         var sums = [Double](repeating: 0, count: pieces)
         sums.withUnsafeMutableBufferPointer { sums in
-            pool.run(pieces) { task, _ in
+            context.pool.run(pieces) { task, _ in
                 let start = task * piece
-                sums[task] = Kernels.standard.table.sum_squares(base + start, min(piece, values.count - start))
+                sums[task] = context.kernels.table.sum_squares(base + start, min(piece, values.count - start))
             }
         }
         return sums.reduce(0, +)

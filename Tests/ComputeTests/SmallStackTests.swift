@@ -68,7 +68,7 @@ struct SmallStackTests {
         Self.onSmallStack { #expect(products.compute() == expected) }
     }
 
-    @Test("MatrixProduct fits a stack of 128 KB, on a thread that multiplies for the first time")
+    @Test("A matrix product fits a stack of 128 KB, on a thread that multiplies for the first time")
     func multiply() {
         Self.onSmallStack {
             let size = 300

@@ -100,11 +100,11 @@ struct OperationTests {
         for index in 0..<count { buffer.base[index] = Float(random.uniform(UInt32(index))) }
         let alone = VectorOperations.sumOfSquares(
             UnsafeBufferPointer(buffer.elements),
-            pool: WorkerPool(threadCount: 1)
+            context: ComputeContext(pool: WorkerPool(threadCount: 1))
         )
         let together = VectorOperations.sumOfSquares(
             UnsafeBufferPointer(buffer.elements),
-            pool: WorkerPool(threadCount: threads)
+            context: ComputeContext(pool: WorkerPool(threadCount: threads))
         )
         #expect(alone == together)
         #expect(abs(alone / Double(count) - 1.0 / 3) < 0.01)

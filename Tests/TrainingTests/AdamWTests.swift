@@ -35,7 +35,7 @@ struct AdamWTests {
         let parameters = buffer([0.5, -1.25, 2.0, 0.03125, 1.0, -0.5])
         for update in 1...3 {
             let gradient = buffer(gradients[update - 1])
-            let norm = GradientNorm.measure(gradient, pool: pool)
+            let norm = GradientNorm.measure(gradient, context: ComputeContext(pool: pool))
             #expect(abs(norm - norms[update - 1]) < 1e-6)
             optimizer.update(
                 update,
@@ -43,7 +43,7 @@ struct AdamWTests {
                 gradients: gradient,
                 learningRate: 1e-2 * Double(update),
                 gradientScale: GradientNorm.clippingScale(norm: norm, maximum: 1),
-                pool: pool
+                context: ComputeContext(pool: pool)
             )
             for index in 0..<6 {
                 let (got, want) = (parameters.base[index], expected[update - 1][index])
@@ -70,7 +70,7 @@ struct AdamWTests {
             gradients: buffer([Float](repeating: 0, count: 6)),
             learningRate: 0.5,
             gradientScale: 1,
-            pool: WorkerPool(threadCount: 1)
+            context: ComputeContext(pool: WorkerPool(threadCount: 1))
         )
         #expect(values(parameters) == [0.75, 0.75, 0.75, 0.75, 1, 1])
     }
@@ -92,7 +92,7 @@ struct AdamWTests {
             let pool = WorkerPool(threadCount: threads)
             let parameters = randomBuffer(layout.count, seed: 1)
             let gradients = randomBuffer(layout.count, seed: 2)
-            let norm = GradientNorm.measure(gradients, pool: pool)
+            let norm = GradientNorm.measure(gradients, context: ComputeContext(pool: pool))
             let optimizer = Self.optimizer(AdamW(), layout)
             for update in 1...2 {
                 optimizer.update(
@@ -101,7 +101,7 @@ struct AdamWTests {
                     gradients: gradients,
                     learningRate: 1e-3,
                     gradientScale: GradientNorm.clippingScale(norm: norm, maximum: 1),
-                    pool: pool
+                    context: ComputeContext(pool: pool)
                 )
             }
             return (norm.bitPattern, values(parameters).map(\.bitPattern))
@@ -117,10 +117,15 @@ struct AdamWTests {
         let pool = WorkerPool(threadCount: 2)
         let gradients = FloatBuffer(count: 200_003)
         gradients.elements.update(repeating: 0.5)
-        #expect(abs(GradientNorm.measure(gradients, pool: pool) - 0.5 * Double(200_003).squareRoot()) < 1e-9)
+        #expect(
+            abs(
+                GradientNorm.measure(gradients, context: ComputeContext(pool: pool)) - 0.5
+                    * Double(200_003).squareRoot()
+            ) < 1e-9
+        )
         gradients.base[200_002] = .infinity
-        #expect(GradientNorm.measure(gradients, pool: pool) == .infinity)
+        #expect(GradientNorm.measure(gradients, context: ComputeContext(pool: pool)) == .infinity)
         gradients.base[70_000] = .nan
-        #expect(GradientNorm.measure(gradients, pool: pool).isNaN)
+        #expect(GradientNorm.measure(gradients, context: ComputeContext(pool: pool)).isNaN)
     }
 }

@@ -16,7 +16,7 @@ private struct HeavyBall: UpdateRule {
 
     func update(_ tensors: [ParameterLayout.Tensor], _ update: ParameterUpdate) {
         let momentum = update.slots[0]
-        update.pool.run(tensors.count) { task, _ in
+        update.context.pool.run(tensors.count) { task, _ in
             for index in tensors[task].range {
                 momentum[index] = beta * momentum[index] + update.gradientScale * update.gradients[index]
                 update.parameters[index] -= Float(update.learningRate) * momentum[index]

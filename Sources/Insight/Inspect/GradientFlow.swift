@@ -35,7 +35,7 @@ struct GradientFlow: Equatable, Sendable {
             gradientScale: 1 / Float(tokens.count),
             dropout: nil
         )
-        norm = GradientNorm.measure(model.gradients, pool: model.pool)
+        norm = GradientNorm.measure(model.gradients, context: model.context)
         let update = try checkpoint.map { try ProposedUpdate(of: model, from: $0) }
         learningRate = update?.learningRate
         tensors = model.layout.tensors.map { tensor in

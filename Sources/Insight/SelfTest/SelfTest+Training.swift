@@ -144,14 +144,14 @@ extension SelfTest {
         let steps = model.layout.count > 10_000_000 ? 20 : 60
         for step in 1...steps {
             computeGradients(learner)
-            let norm = GradientNorm.measure(learner.gradients, pool: pool)
+            let norm = GradientNorm.measure(learner.gradients, context: learner.context)
             optimizer.update(
                 step,
                 parameters: learner.parameters,
                 gradients: learner.gradients,
                 learningRate: 1e-3,
                 gradientScale: GradientNorm.clippingScale(norm: norm, maximum: 1),
-                pool: pool
+                context: learner.context
             )
         }
         let after = meanLoss(learner)

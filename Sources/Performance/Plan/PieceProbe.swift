@@ -52,14 +52,14 @@ final class PieceProbe {
         updates += 1
         return ContinuousClock.seconds {
             model.zeroGradients()
-            let norm = GradientNorm.measure(model.gradients, pool: model.pool)
+            let norm = GradientNorm.measure(model.gradients, context: model.context)
             optimizer.update(
                 updates,
                 parameters: model.parameters,
                 gradients: model.gradients,
                 learningRate: 1e-5,
                 gradientScale: GradientNorm.clippingScale(norm: norm, maximum: 1),
-                pool: model.pool
+                context: model.context
             )
         }
     }

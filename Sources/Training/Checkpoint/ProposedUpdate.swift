@@ -17,7 +17,7 @@ public final class ProposedUpdate {
         let configuration = try checkpoint.state.configuration
         let optimizer = Optimizer(layout: model.layout, configuration: configuration)
         try checkpoint.loadOptimizer(into: optimizer.state)
-        let norm = GradientNorm.measure(model.gradients, pool: model.pool)
+        let norm = GradientNorm.measure(model.gradients, context: model.context)
         parameters = FloatBuffer(count: model.layout.count)
         learningRate = LearningRateSchedule(configuration).rate(at: checkpoint.state.iteration)
         gradientScale = GradientNorm.clippingScale(norm: norm, maximum: configuration.gradClip)
@@ -32,7 +32,7 @@ public final class ProposedUpdate {
             gradients: model.gradients,
             learningRate: learningRate,
             gradientScale: gradientScale,
-            pool: model.pool
+            context: model.context
         )
     }
 }

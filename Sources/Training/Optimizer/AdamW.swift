@@ -61,7 +61,7 @@ package struct AdamW: UpdateRule {
                 settings.weightDecay = tensor.role == .vector ? 0 : Float(weightDecay)
                 return (tensor.range, settings)
             },
-            pool: update.pool
+            context: update.context
         )
     }
 }

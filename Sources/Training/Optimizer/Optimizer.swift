@@ -7,7 +7,7 @@ import Transformer
 /// ```swift
 /// let optimizer = Optimizer(layout: model.layout, configuration: configuration)
 /// optimizer.update(
-///     1, parameters: model.parameters, gradients: model.gradients, learningRate: 1e-3, gradientScale: 1, pool: pool
+///     1, parameters: model.parameters, gradients: model.gradients, learningRate: 1e-3, gradientScale: 1, context: model.context
 /// )
 /// ```
 public final class Optimizer {
@@ -51,7 +51,7 @@ public final class Optimizer {
         gradients: borrowing FloatBuffer,
         learningRate: Double,
         gradientScale: Float,
-        pool: WorkerPool
+        context: ComputeContext
     ) {
         precondition(parameters.count == state.layout.count && gradients.count == state.layout.count)
         precondition(number >= 1, "update \(number): updates are counted from 1")
@@ -66,7 +66,7 @@ public final class Optimizer {
                     parameters: parameters.base,
                     gradients: UnsafePointer(gradients.base),
                     slots: slots,
-                    pool: pool
+                    context: context
                 )
             )
         }

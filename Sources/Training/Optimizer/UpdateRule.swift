@@ -25,5 +25,5 @@ package struct ParameterUpdate {
     package let gradients: UnsafePointer<Float>
     /// In the order of the rule's `slots`.
     package let slots: [UnsafeMutablePointer<Float>]
-    package let pool: WorkerPool
+    package let context: ComputeContext
 }

@@ -91,7 +91,7 @@ public final class TrainingStep {
         let own = try accumulate(iteration, progress: progress)
         try reducer.finish()
         let (loss, stops) = try agree(ownLoss: own, stopRequested: stopRequested())
-        let norm = GradientNorm.measure(model.gradients, pool: model.pool)
+        let norm = GradientNorm.measure(model.gradients, context: model.context)
         guard loss.isFinite, norm.isFinite else {
             throw NonFinite(iteration: iteration, loss: loss, learningRate: learningRate, gradientNorm: norm)
         }
@@ -101,7 +101,7 @@ public final class TrainingStep {
             gradients: model.gradients,
             learningRate: learningRate,
             gradientScale: GradientNorm.clippingScale(norm: norm, maximum: gradientClip),
-            pool: model.pool
+            context: model.context
         )
         return Result(loss: loss, gradientNorm: norm, learningRate: learningRate, stops: stops)
     }
