@@ -78,6 +78,9 @@ sequential-ring     | Sources/Datasets/BatchSampler.swift | s/from: (start + 1) 
 epoch-shards        | Sources/Datasets/BatchSampler.swift | s/shards.permuted(turn, of: shardCount)/turn/
 epoch-blocks        | Sources/Datasets/BatchSampler.swift | s/order.permuted(place, of: blocks.count)/place/
 epoch-seed          | Sources/Datasets/BatchSampler.swift | s/step: epoch/step: 0/
+group-adds          | Sources/Transformer/Model/Attention.swift | s/adds: index % groupSize > 0/adds: false/
+gated-gate          | Sources/Transformer/Execution/Activation.swift | s/dg\[unit\] = a\[unit\] \* u\[unit\]/dg[unit] = a[unit]/
+gated-up            | Sources/Transformer/Execution/Activation.swift | s/du\[unit\] \*= a\[unit\]/du[unit] *= 1.01 * a[unit]/
 mask-end            | Sources/Transformer/Execution/DocumentBoundaries.swift | s/documents.append(start..<index + 1)/if start < index { documents.append(start..<index) }/; s/start = index + 1/start = index/
 mask-forward        | Sources/Transformer/Execution/AttentionHead+Documents.swift | s/for document in pass.documents ?? \[0..<head.length\] {/for document in [0..<head.length] {/
 PLANTS
@@ -93,7 +96,7 @@ trap 'rm -rf "$copy"' EXIT
 git archive HEAD | tar -x -C "$copy"
 # Of a file: those of text and data for Preparation and Datasets, else the model's.
 run_tests() {
-    local tests='^(TransformerTests|TrainingTests)\..*(Parity|Gradient|Dropout|DocumentMask)'
+    local tests='^(TransformerTests|TrainingTests)\..*(Parity|Gradient|Dropout|DocumentMask|Architecture)'
     case "$1" in Sources/Preparation/* | Sources/Datasets/*) tests='^(PreparationTests|DatasetsTests)\.' ;; esac
     (cd "$copy" && swift test --filter "$tests" > log 2>&1)
 }

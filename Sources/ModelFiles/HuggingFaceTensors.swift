@@ -68,6 +68,7 @@ extension ParameterLayout {
                 let values = tensor.range.map { all[$0] } ?? UnsafeBufferPointer(zeros.elements)[..<tensor.shape[0]]
                 var shape = tensor.shape
                 if let vocabularySize, tensor.range == tokenEmbedding || tensor.range == outputHead {
+                    precondition(vocabularySize <= shape[0], "\(vocabularySize) rows of \(shape[0])")
                     shape[0] = vocabularySize
                 }
                 return (tensor.name, shape, UnsafeBufferPointer(rebasing: values.prefix(shape.reduce(1, *))))

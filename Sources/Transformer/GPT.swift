@@ -26,7 +26,7 @@ public final class GPT {
 
     let layers: GPTLayers
     let schedule: WeightSchedule
-    /// The memory of the last pass.
+    /// The memory of the last pass, used again if it is large enough.
     var arena: Arena?
 
     /// The threads that compute all passes.
@@ -35,11 +35,13 @@ public final class GPT {
     /// A model with all parameters zero; see `initializeParameters`.
     ///
     /// - Parameters:
-    ///   - configuration: what it computes.
+    ///   - configuration: what it computes; `conflict` is nil.
     ///   - context: what it computes with.
-    ///   - forTraining: whether memory for gradients is wanted.
+    ///   - forTraining: whether to allocate gradients.
     public init(configuration: GPTConfiguration, context: ComputeContext, forTraining: Bool = true) {
+        if let conflict = configuration.conflict { preconditionFailure(conflict.reason) }
         layers = GPTLayers(configuration)
+        layers.blocks.first?.attention.function.rotary?.prepare()
         layout = ParameterLayout(layers)
         schedule = WeightSchedule(layers)
         parameters = FloatBuffer(count: layout.count)

@@ -39,7 +39,9 @@ struct SourceTests {
         let lines = texts.reduce(0) { $0 + $1.text.split(separator: "\n", omittingEmptySubsequences: false).count - 1 }
         #expect(lines <= 900, "\(lines) lines")
         for (path, text) in texts {
-            for word in ["pack", "Kernels.standard", "hasSuffix", "isAblated"] {
+            for word in [
+                "pack", "Kernels.standard", "hasSuffix", "removedHeads", "causalMask", "attentionWindow", "arena.",
+            ] {
                 #expect(!text.contains(word), "\(path) contains \(word)")
             }
         }

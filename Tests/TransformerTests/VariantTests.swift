@@ -132,7 +132,7 @@ struct VariantTests {
         "what a query does not see has weight zero, and each row sums to 1",
         arguments: [
             ["causal_mask": "false"], ["attention_window": "3"], ["attention_window": "3", "attention_sinks": "2"],
-            ["position_embedding": "alibi"],
+            ["position_embedding": "alibi"], ["ablate_heads": "0.1"],
         ]
     )
     func weights(settings: [String: String]) throws {
@@ -188,5 +188,8 @@ struct VariantTests {
         #expect(model == gpt2)
         model.ablations.attentionSinks = 2
         #expect(model.conflict?.names == ["attention_sinks"])
+        model = gpt2
+        model.attention.keyValueHeadCount = 3
+        #expect(model.conflict?.names == ["n_head", "n_kv_head"])
     }
 }

@@ -22,23 +22,18 @@ enum LLMCFormat {
         let isInEachLayer: Bool
     }
 
-    /// All kinds in the order of the file.
+    /// All kinds in the order of the file, which is that of the layout of a model with one layer and with biases.
     static func kinds(_ configuration: GPTConfiguration) -> [Kind] {
-        let width = configuration.embeddingSize
-        func layers(_ name: String, _ shape: [Int]) -> [Kind] {
-            [
-                Kind(name: "\(name).weight", shape: shape, isInEachLayer: true),
-                Kind(name: "\(name).bias", shape: [shape[0]], isInEachLayer: true),
-            ]
+        var configuration = configuration
+        (configuration.layerCount, configuration.bias) = (1, true)
+        let layout = ParameterLayout(configuration)
+        return layout.tensors.map { tensor in
+            let isInEachLayer = layout.blocks[0].contains(tensor.range.lowerBound)
+            var shape = tensor.role == .matrix ? tensor.shape.reversed() : tensor.shape
+            if tensor.range == layout.tokenEmbedding { shape[0] = paddedVocabularySize(shape[0]) }
+            let prefix = isInEachLayer ? "transformer.h.0." : "transformer."
+            return Kind(name: String(tensor.name.dropFirst(prefix.count)), shape: shape, isInEachLayer: isInEachLayer)
         }
-        func model(_ name: String, _ shape: [Int]) -> Kind { Kind(name: name, shape: shape, isInEachLayer: false) }
-        return [
-            model("wte.weight", [paddedVocabularySize(configuration.vocabularySize), width]),
-            model("wpe.weight", [configuration.blockSize, width]),
-        ] + layers("ln_1", [width]) + layers("attn.c_attn", [3 * width, width]) + layers("attn.c_proj", [width, width])
-            + layers("ln_2", [width]) + layers("mlp.c_fc", [4 * width, width])
-            + layers("mlp.c_proj", [width, 4 * width])
-            + [model("ln_f.weight", [width]), model("ln_f.bias", [width])]
     }
 
     /// Hugging Face's name of a kind, in a layer where it is in each.

@@ -1,8 +1,7 @@
 import Compute
 import Platform
 
-// What stands in a model in place of its own parts while an experiment takes something away. A model without ablations has none
-// of these.
+// Parts that stand in for a model's own while an experiment takes something away, and ALiBi's mask.
 
 extension GPTConfiguration {
     /// What the queries of a layer see.
@@ -11,7 +10,7 @@ extension GPTConfiguration {
         return AblatedMask(self, layer: layer)
     }
 
-    /// How x goes on beside attention and feed-forward.
+    /// The residual connections of a block.
     var residuals: (attention: any Residual, feedForward: any Residual) {
         func residual(_ isThere: Bool) -> any Residual { isThere ? ResidualConnection() : RemovedResidual() }
         let form = ablations.residual
@@ -35,21 +34,7 @@ extension Ablations {
     }
 }
 
-/// y = x: no normalization, and no parameters.
-struct IdentityNorm: Normalization {
-    func forward(_ x: MatrixView, into y: MatrixView, _ rows: Rows) {
-        y.base.update(from: x.base, count: x.rows * x.columns)
-    }
-
-    func backward(_ dy: MatrixView, x: MatrixView, skip: MatrixView?, into dx: MatrixView, _ rows: Rows) {
-        guard let skip else { return dx.base.update(from: dy.base, count: x.rows * x.columns) }
-        rows.kernels.addResidual(skip, dy, into: dx)
-    }
-
-    func gradientTasks(_ dy: MatrixView, x: MatrixView, _ pass: Pass) -> [PhaseTask] { [] }
-}
-
-/// y = dropout(change + bias): x does not go on.
+/// y = dropout(change + bias), without x.
 struct RemovedResidual: Residual {
     func add(_ change: MatrixView, bias: Parameter?, to x: MatrixView, into y: MatrixView, _ mask: Mask?, _ rows: Rows)
     {

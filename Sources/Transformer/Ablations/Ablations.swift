@@ -1,6 +1,6 @@
 /// What an experiment takes away from a model, to see what it was good for. The defaults take nothing away.
 public struct Ablations: Equatable, Sendable {
-    /// How a head's scores are held. The raw values are those of options and files.
+    /// Whether a head's scores are computed in blocks or all at once. The raw values are those of options and files.
     public enum AttentionForm: String, Sendable, CaseIterable {
         /// A block of query rows at a time.
         case tiled

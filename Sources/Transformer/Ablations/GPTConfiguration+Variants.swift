@@ -1,35 +1,30 @@
 // What differs from GPT-2, by the names that options and files have for it.
 extension GPTConfiguration {
-    /// Every such setting by its name.
-    public static let variantNames = variants.map(\.name)
+    /// The names of the settings that options change.
+    package static let variantNames = options.map(\.name)
 
-    /// The settings that differ from GPT-2's, by name, as text.
+    /// The settings that differ from those of a GPT-2 of this size, by name, as text.
     public var variantChanges: [(name: String, value: String)] {
-        Self.variants.filter { $0.read(self) != $0.usual }.map { ($0.name, $0.read(self)) }
+        let gpt2 = GPTConfiguration(
+            layerCount: layerCount,
+            headCount: headCount,
+            embeddingSize: embeddingSize,
+            blockSize: blockSize,
+            vocabularySize: vocabularySize
+        )
+        return Self.variants.filter { $0.read(self) != $0.read(gpt2) }.map { ($0.name, $0.read(self)) }
     }
 
     /// The same without those that compute what GPT-2 does, another way.
     public var otherModel: [(name: String, value: String)] { variantChanges.filter { $0.name != "attention" } }
-
-    /// The value of a setting as text.
-    ///
-    /// - Precondition: the name is one of `variantNames`.
-    public func variant(_ name: String) -> String { Self.variants.first { $0.name == name }!.read(self) }
 
     /// Sets a setting from its text; false when there is no such setting or it cannot have that value.
     public mutating func setVariant(_ name: String, to value: String) -> Bool {
         Self.variants.first { $0.name == name }?.write(&self, value) ?? false
     }
 
-    /// Takes all settings from another configuration.
-    public mutating func takeVariants(from other: GPTConfiguration) {
-        for variant in Self.variants { _ = variant.write(&self, variant.read(other)) }
-    }
-
     private struct Variant: Sendable {
         let name: String
-        /// GPT-2's.
-        let usual: String
         let read: @Sendable (GPTConfiguration) -> String
         let write: @Sendable (inout GPTConfiguration, String) -> Bool
 
@@ -46,9 +41,6 @@ extension GPTConfiguration {
                 configuration[keyPath: path] = value
                 return true
             }
-            usual = read(
-                GPTConfiguration(layerCount: 1, headCount: 1, embeddingSize: 1, blockSize: 1, vocabularySize: 1)
-            )
         }
 
         init<Value: RawRepresentable<String> & Sendable>(
@@ -59,7 +51,19 @@ extension GPTConfiguration {
         }
     }
 
-    private static let variants: [Variant] = [
+    private static let variants = options + filesOnly
+
+    /// Settings that files have and no option changes yet.
+    private static let filesOnly: [Variant] = [
+        Variant("n_kv_head", \.attention.keyValueHeadCount, value: { Int($0) }),
+        Variant("head_size", \.attention.headSize, value: { Int($0) }),
+        Variant("rope_theta", \.attention.rotaryTheta, value: { Double($0) }),
+        Variant(choice: "feed_forward", \.feedForward.form),
+        Variant("hidden_size", \.feedForward.hiddenSize, value: { Int($0) }),
+        Variant("norm_epsilon", \.norm.epsilon, value: { Float($0) }),
+    ]
+
+    private static let options: [Variant] = [
         Variant("causal_mask", \.ablations.causalMask, value: { Bool($0) }),
         Variant("attention_window", \.ablations.attentionWindow, value: { Int($0).flatMap { $0 >= 0 ? $0 : nil } }),
         Variant("attention_sinks", \.ablations.attentionSinks, value: { Int($0).flatMap { $0 >= 0 ? $0 : nil } }),
@@ -82,9 +86,30 @@ extension GPTConfiguration {
         ),
     ]
 
-    /// Why there can be no such model, if there can be none: the names of the options that do not go together, and a sentence about
-    /// them.
-    public var conflict: (names: [String], reason: String)? {
+    /// The options that conflict and the reason; nil for a valid model.
+    public var conflict: (names: [String], reason: String)? { shapeConflict ?? variantConflict }
+
+    private var shapeConflict: (names: [String], reason: String)? {
+        let sizes = [
+            ("n_layer", layerCount), ("n_head", headCount), ("n_embd", embeddingSize), ("block_size", blockSize),
+            ("vocab_size", vocabularySize), ("n_kv_head", attention.keyValueHeadCount), ("head_size", headSize),
+            ("hidden_size", feedForward.hiddenSize),
+        ]
+        if let (name, size) = sizes.first(where: { $0.1 < 1 }) { return ([name], "\(size) is less than 1") }
+        if headCount % attention.keyValueHeadCount != 0 {
+            let groups = attention.keyValueHeadCount
+            return (["n_head", "n_kv_head"], "\(headCount) query heads do not divide among \(groups) key-value heads")
+        }
+        guard attention.rotaryTheta > 0, attention.rotaryTheta.isFinite else {
+            return (["rope_theta"], "\(attention.rotaryTheta) is not a positive number")
+        }
+        guard norm.epsilon > 0, norm.epsilon.isFinite else {
+            return (["norm_epsilon"], "\(norm.epsilon) is not a positive number")
+        }
+        return 0..<1 ~= dropout ? nil : (["dropout"], "\(dropout) is not from 0 to below 1")
+    }
+
+    private var variantConflict: (names: [String], reason: String)? {
         if ablations.attentionSinks > 0 && ablations.attentionWindow == 0 {
             return (["attention_sinks"], "without attention_window every position is seen anyway")
         }

@@ -13,7 +13,7 @@ struct Slot {
 /// Slots that are not needed at the same time share memory: those of the same name and scope that layers declare, if the scope
 /// says so.
 final class Arena {
-    /// How long what a slot holds is needed, and by whom.
+    /// How long the contents of a slot are needed, and which layers or workers share it.
     enum Scope: Equatable {
         /// Until the backward pass of its layer: each layer has its own. Without a backward pass all layers share it.
         case layer
@@ -35,7 +35,7 @@ final class Arena {
     enum Purpose {
         /// A backward pass follows.
         case training
-        /// Activations of every layer are looked at.
+        /// Activations of every layer are kept for inspection.
         case inspection
         /// Only the loss is wanted.
         case evaluation
@@ -43,7 +43,7 @@ final class Arena {
         case generation
     }
 
-    /// What decides how much memory there is.
+    /// The sizes that decide how much memory the arena takes.
     struct Shape {
         /// Tokens of a chunk, a whole number of sequences.
         let rows: Int
@@ -117,6 +117,7 @@ final class Arena {
     private struct Plan {
         struct Place {
             var offset = 0
+            var size = 0
             /// From one worker's to the next one's.
             var workerStride = 0
         }
@@ -130,13 +131,14 @@ final class Arena {
             var shared: [String: Place] = [:]
             for declaration in declarations {
                 let key = Self.key(declaration, shape)
+                let size = key == nil ? 0 : (declaration.count(shape) + 15) / 16 * 16
                 if let key, let place = shared[key] {
+                    precondition(size <= place.size, "slot \(declaration.name) shares memory that is too small for it")
                     places.append(place)
                     continue
                 }
-                let size = key == nil ? 0 : (declaration.count(shape) + 15) / 16 * 16
                 let isEachWorkers = declaration.scope == .tile || declaration.scope == .worker
-                let place = Place(offset: count, workerStride: isEachWorkers ? size : 0)
+                let place = Place(offset: count, size: size, workerStride: isEachWorkers ? size : 0)
                 count += size * (isEachWorkers ? shape.workers : 1)
                 if declaration.scope == .head { headCount += size }
                 if declaration.scope == .worker { attentionScratch = place }

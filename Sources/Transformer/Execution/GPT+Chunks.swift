@@ -45,6 +45,8 @@ extension GPT {
             batch.length >= 1 && batch.length <= configuration.blockSize,
             "sequences of \(batch.length) tokens, of a model whose block size is \(configuration.blockSize)"
         )
+        checkIDs(batch.tokens)
+        checkIDs(batch.targets)
         guard batch.sequences > 0 else { return 0 }
         let arena = arena(
             layers.arenaShape(
@@ -69,6 +71,12 @@ extension GPT {
             }
         }
         return sum
+    }
+
+    /// An id beyond the vocabulary would reach memory beyond the embedding.
+    func checkIDs(_ ids: [Int32]) {
+        let wrong = ids.first { $0 < 0 || Int($0) >= configuration.vocabularySize }
+        precondition(wrong == nil, "token id \(wrong ?? 0), of a vocabulary of \(configuration.vocabularySize)")
     }
 
     private func pass(
@@ -124,7 +132,9 @@ extension GPTLayers {
             rows: chunk * length,
             length: length,
             workers: workers,
-            tileRows: largestRowTile(of: chunk * length, workers: workers, products),
+            // In generation all rows are one tile, which workers share.
+            tileRows: purpose == .generation
+                ? chunk * length : largestRowTile(of: chunk * length, workers: workers, products),
             purpose: purpose,
             keepsPacked: products.implementation == .own && chunk < sequences && packed <= Self.mostPacked,
             products: products

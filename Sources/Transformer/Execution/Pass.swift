@@ -3,8 +3,8 @@ import Compute
 
 /// One chunk of sequences on its way through the model: its tokens, and all that layers compute with.
 ///
-/// Phases over tiles of rows alternate with phases over heads of sequences. Beside the heads run the tasks that nobody waits for:
-/// gradients of weights, and packing of the weights that the next row phase multiplies by.
+/// Phases over tiles of rows alternate with phases over heads of sequences. Gradients of weights, and the packing for the next row
+/// phase, run in the same phase as the heads.
 final class Pass {
     let context: ComputeContext
     let arena: Arena
@@ -76,7 +76,7 @@ final class Pass {
         products.multiply(a, .transposed, b, .plain, into: c, keep: 1, part: part)
     }
 
-    /// What is dropped at a place of the model, of one sequence.
+    /// The dropout mask of one sequence at a place of the model; nil if nothing is dropped.
     func mask(_ site: Dropout.Site, sequence: Int) -> dt_dropout? { dropout?.at(site, sequence: sequence) }
 
     func attentionScratch(_ head: AttentionHead, worker: Int) -> AttentionScratch {

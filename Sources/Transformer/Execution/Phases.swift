@@ -18,15 +18,15 @@ func tiles(of count: Int, size: Int) -> [Range<Int>] {
     stride(from: 0, to: count, by: size).map { $0..<min($0 + size, count) }
 }
 
-/// `0..<count` cut into as few ranges of at most `size` as can be, as even as can be in whole multiples of 16.
+/// `0..<count` cut into the fewest ranges of at most `size`, as even as whole multiples of 16 allow.
 func evenTiles(of count: Int, atMost size: Int) -> [Range<Int>] {
     let pieces = (count + size - 1) / size
     guard pieces > 1 else { return [0..<count] }
     return tiles(of: count, size: ((count + pieces - 1) / pieces + 15) / 16 * 16)
 }
 
-/// The tiles of a phase that works row by row: some for each worker, of about 128 rows, so that packed weights that come from
-/// the third-level cache are worth their way. BLAS gives a row the same bits only in tiles that are multiples of 16, and they
+/// The tiles of a phase that works row by row: some for each worker, of about 128 rows, so that reading packed weights from
+/// the third-level cache pays off. BLAS gives a row the same bits only in tiles that are multiples of 16, and they
 /// must not depend on the workers: four tasks for a small chunk, at most 256 rows each.
 func rowTiles(of rows: Int, _ context: ComputeContext) -> [Range<Int>] {
     tiles(of: rows, size: rowTileSize(rows: rows, workers: context.pool.threadCount, context.products))

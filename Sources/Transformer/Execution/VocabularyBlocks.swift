@@ -10,6 +10,8 @@ struct VocabularyBlocks {
     private let logSumExp: Slot  // (block)
     private let gradients: Slot  // one for each worker: (block, tile)
     private let partials: Slot  // one for each group of tiles: (block, C)
+    /// Rows of a block, at most.
+    private let mostRows: Int
 
     /// At most 64 MiB of logits at a time.
     private static let blockElements = 1 << 24
@@ -27,6 +29,7 @@ struct VocabularyBlocks {
         let tileCount = (V + Self.tile - 1) / Self.tile
         let groups = min(Self.mostGroups, tileCount)
         let mostRows = max(16, Self.blockElements / V / 16 * 16)
+        self.mostRows = mostRows
         func blockSlot(_ name: String, _ floatsForRow: @escaping (Arena.Shape) -> Int) -> Slot {
             declare.head(name) { min($0.rows, mostRows) * floatsForRow($0) }
         }
@@ -38,8 +41,6 @@ struct VocabularyBlocks {
         partials = blockSlot("block.partials") { $0.keepsForBackward ? groups * C : 0 }
     }
 
-    /// Rows of a block.
-    private var mostRows: Int { max(16, Self.blockElements / weight.rows / 16 * 16) }
     private var vocabularyTiles: [Range<Int>] { tiles(of: weight.rows, size: Self.tile) }
 
     /// The sum of the losses of all rows. With `dx`, also writes the gradient of x there and adds that of the weight.

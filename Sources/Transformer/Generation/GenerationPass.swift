@@ -35,6 +35,7 @@ final class GenerationPass {
         let length = tokens.count / sequences.count
         precondition(length * sequences.count == tokens.count && length >= 1 && (length == 1 || sequences.count == 1))
         precondition(sequences.upperBound <= cache.sequences && position + length <= cache.capacity)
+        model.checkIDs(tokens)
         let arena = arena(rows: tokens.count)
         let result = logits.rows(sequences)
         tokens.withUnsafeBufferPointer { tokens in
@@ -83,14 +84,12 @@ final class GenerationPass {
     private func arena(rows: Int) -> Arena {
         if let arena, arena.shape.rows >= rows { return arena }
         arena = nil
-        let shape = Arena.Shape(
-            rows: rows,
+        let shape = model.layers.arenaShape(
+            sequences: 1,
             length: rows,
             workers: 1,
-            tileRows: rows,
-            purpose: .generation,
-            keepsPacked: false,
-            products: model.context.products
+            model.context.products,
+            for: .generation
         )
         let new = Arena(model.layers.declarations.slots, shape)
         arena = new

@@ -30,6 +30,8 @@ public final class AttentionProbe {
 
     /// y (T, C) from qkv (T, 3C), heads shared among the workers.
     public func forward(qkv: MatrixView, into y: MatrixView) {
+        check([qkv], heads: 3 * headCount)
+        check([y], heads: headCount)
         context.pool.run(headCount) { index, worker in
             head.forward(view(qkv, index), into: y.columns(columns(index)), pass(index, worker))
         }
@@ -37,6 +39,8 @@ public final class AttentionProbe {
 
     /// After `forward` of the same: the gradient of `qkv`, which is overwritten, from that of `y`: all (T, 3C) and (T, C).
     public func backward(qkv: MatrixView, y: MatrixView, dy: MatrixView, into gradient: MatrixView) {
+        check([qkv, gradient], heads: 3 * headCount)
+        check([y, dy], heads: headCount)
         context.pool.run(headCount) { index, worker in
             let columns = columns(index)
             let dqkv = view(gradient, index)
@@ -46,6 +50,15 @@ public final class AttentionProbe {
                 dy: dy.columns(columns),
                 into: dqkv,
                 pass(index, worker)
+            )
+        }
+    }
+
+    private func check(_ matrices: [MatrixView], heads: Int) {
+        for matrix in matrices {
+            precondition(
+                matrix.rows == length && matrix.columns == heads * head.size,
+                "(\(matrix.rows), \(matrix.columns)) where (\(length), \(heads * head.size)) is needed"
             )
         }
     }

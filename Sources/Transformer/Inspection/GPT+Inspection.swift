@@ -37,26 +37,20 @@ extension GPT {
         }
     }
 
-    /// The attention weights P of one head, (T, T), without dropout; those of a head that an experiment removes, too.
+    /// The attention weights P of one head, (T, T), without dropout. A head that an experiment removes has weights too.
     private func weights(_ attention: Attention, head index: Int, _ pass: Pass) -> [Float] {
         let mask = configuration.withAllHeads.attentionMask(layer: 0)
         let head = attention.view(pass[attention.qkv], head: index)
-        let scratch = pass.attentionScratch(attention.head, worker: 0)
-        let lse = pass[attention.logSumExp].base + index * pass.length
-        let headPass = HeadPass(logSumExp: lse, scratch: scratch)
+        let logSumExp = FloatBuffer(count: head.length)
         return matrix(rows: head.length, columns: head.length) { all in
             for rows in tiles(of: head.length, size: mask.queryBlock(head.length)) {
                 let seen = 0..<mask.reach(rows, of: head.length)
                 let p = all.rows(rows).columns(seen)
-                context.products.multiply(
-                    head.q.rows(rows),
-                    .plain,
-                    head.k.rows(seen),
-                    .transposed,
-                    into: p,
-                    scale: mask.scale(headSize: attention.shape.headSize)
+                let (q, k, scale) = (
+                    head.q.rows(rows), head.k.rows(seen), mask.scale(headSize: attention.shape.headSize)
                 )
-                scratch.probabilities(p, mask, head.place(rows), headPass)
+                context.products.multiply(q, .plain, k, .transposed, into: p, scale: scale)
+                mask.softmax(p, logSumExp: logSumExp.base + rows.lowerBound, head.place(rows), nil, context.kernels)
             }
         }
     }

@@ -70,7 +70,7 @@ public struct GPTConfiguration: Equatable, Sendable {
     /// The shape of the feed-forward half of a block.
     public struct FeedForward: Equatable, Sendable {
         /// `plain`: f(x W) W'. `gated`: (f(x W₁) * x W₂) W' (Shazeer, "GLU variants improve transformer", 2020).
-        public enum Form: Sendable { case plain, gated }
+        public enum Form: String, Sendable, CaseIterable { case plain, gated }
         /// The formula.
         public var form = Form.plain
         /// f.

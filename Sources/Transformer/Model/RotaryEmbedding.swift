@@ -9,12 +9,15 @@ import Platform
 /// ```
 /// Pairs are half a head apart, as in GPT-NeoX and Llama. The gradient is turned back by the same angles.
 final class RotaryEmbedding {
-    private let cosines, sines: [Float]  // (block size, D / 2)
-    private let half: Int
+    private var cosines: [Float] = [], sines: [Float] = []  // (block size, D / 2), once `prepare` is called
+    private var half: Int { configuration.attention.headSize / 2 }
+    private let configuration: GPTConfiguration
 
-    init(_ configuration: GPTConfiguration) {
+    init(_ configuration: GPTConfiguration) { self.configuration = configuration }
+
+    /// Computes the angles: not before a model is made, as its layout alone does not need them.
+    func prepare() {
         let (D, theta) = (configuration.attention.headSize, configuration.attention.rotaryTheta)
-        half = D / 2
         let frequencies = (0..<half).map { exp(-log(theta) * 2 * Double($0) / Double(D)) }
         let angles = (0..<configuration.blockSize).flatMap { position in frequencies.map { Double(position) * $0 } }
         cosines = angles.map { Float(cos($0)) }
@@ -23,6 +26,7 @@ final class RotaryEmbedding {
 
     /// Turns heads that lie side by side in x (rows, heads * D), in place; `backwards` by the opposite angles.
     func turn(_ x: MatrixView, backwards: Bool = false, _ rows: Rows) {
+        let (half, cosines, sines) = (half, cosines, sines)
         for row in 0..<x.rows {
             let (line, angles) = (x.row(row), rows.position(row) * half)
             for head in stride(from: 0, to: x.columns, by: 2 * half) {

@@ -19,7 +19,7 @@ protocol SublayerFunction {
     func enterTasks(_ x: MatrixView, _ pass: Pass) -> [PhaseTask]
 }
 
-/// How the input of a sublayer goes on beside what its function computes.
+/// The residual connection: combines the input of a sublayer with the output of its function.
 protocol Residual {
     /// y = x + dropout(change + bias); all (rows, C).
     func add(_ change: MatrixView, bias: Parameter?, to x: MatrixView, into y: MatrixView, _ mask: Mask?, _ rows: Rows)
