@@ -25,6 +25,8 @@ package final class CollectiveMemory: @unchecked Sendable {
     /// A copy of the first `count` values.
     package func values<Value: BitwiseCopyable>(of type: Value.Type = Value.self, count: Int) -> [Value] {
         precondition(count * MemoryLayout<Value>.stride <= bytes.count, "\(count) values in \(bytes.count) bytes")
+        // An array of capacity 0 is one object that all threads share, and its initializer writes to it.
+        guard count > 0 else { return [] }
         return [Value](unsafeUninitializedCapacity: count) { values, initialized in
             let size = count * MemoryLayout<Value>.stride
             UnsafeMutableRawBufferPointer(values).copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[..<size]))

@@ -22,6 +22,7 @@ extension Tokenizer {
         let encoded = try results.map { try $0.get() }
         var starts = [0]
         for piece in encoded { starts.append(starts.last! + piece.count) }
+        guard starts.last! > 0 else { return [] }
         // By the workers too: of what two of them need for the whole, one alone would take a sixth for this.
         return [Int32](unsafeUninitializedCapacity: starts.last!) { ids, count in
             let base = ids.baseAddress

@@ -86,6 +86,8 @@ struct BatchEncoder {
     private func elements(_ ids: [Int32]) -> [UInt8] {
         // Loops without other work, so that they become vector code.
         func convert<Element: FixedWidthInteger>(_ type: Element.Type) -> [UInt8] {
+            // An array of capacity 0 is one object that all threads share, and its initializer writes to it.
+            guard !ids.isEmpty else { return [] }
             let count = ids.count * MemoryLayout<Element>.size
             return [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
                 let elements = UnsafeMutableRawBufferPointer(buffer).bindMemory(to: Element.self)

@@ -46,7 +46,9 @@ struct RegistryOption: Sendable {
     let key: ConfigurationKey
     let declaration: Option<String?>
 
-    /// - Parameter text: the default that a command has in place of the registry's.
+    /// - Parameters:
+    ///   - key: the option.
+    ///   - text: the default that a command has in place of the registry's.
     init(_ key: ConfigurationKey, default text: String? = nil) {
         self.key = key
         declaration = Option(
