@@ -1,4 +1,5 @@
 import Compute
+import Platform
 import Testing
 
 @testable import Transformer
@@ -202,5 +203,37 @@ struct ArchitectureTests {
             #expect(isSet, "\(name)=\(value)")
         }
         #expect(copy == configuration)
+    }
+
+    @Test("The gate's output and gradients are those of its formula")
+    func gate() {
+        let (rows, F) = (3, 21)
+        let shape = GPTConfiguration.FeedForward(form: .gated, activation: .silu, hiddenSize: F)
+        let random = CounterRandom(seed: 4, stream: .test)
+        func numbers(_ count: Int, _ first: Int) -> [Float] {
+            (0..<count).map { Float(random.normalPair(UInt32(first + $0)).0) }
+        }
+        let (inputs, da) = (numbers(rows * 2 * F, 0), numbers(rows * F, 1000))
+        let memory = FloatBuffer(count: rows * 5 * F)
+        let h = memory.matrix(0..<rows * 2 * F, columns: 2 * F)
+        let dh = memory.matrix(rows * 2 * F..<rows * 4 * F, columns: 2 * F)
+        let a = memory.matrix(rows * 4 * F..<rows * 5 * F, columns: F)
+        h.base.update(from: inputs, count: inputs.count)
+        a.base.update(from: da, count: da.count)
+        shape.activateBackward(dh, a, h, .standard)
+        for row in 0..<rows {
+            for unit in 0..<F {
+                let (g, u) = (Double(h[row, unit]), Double(h[row, F + unit]))
+                let gradient = Double(da[row * F + unit])
+                let sigmoid = 1 / (1 + exp(-g))
+                let exact = (
+                    a: g * sigmoid * u, dg: gradient * u * sigmoid * (1 + g * (1 - sigmoid)), du: gradient * g * sigmoid
+                )
+                // Rounding of float32.
+                #expect(abs(Double(a[row, unit]) - exact.a) < 2e-6)
+                #expect(abs(Double(dh[row, unit]) - exact.dg) < 2e-6)
+                #expect(abs(Double(dh[row, F + unit]) - exact.du) < 2e-6)
+            }
+        }
     }
 }
