@@ -26,9 +26,9 @@ public struct ConfigurationSources: Sendable {
     /// Puts the sources together and checks the result.
     ///
     /// Unless a source names a preset, nanoGPT's own configuration files (`.py`) start from nanoGPT's defaults, and
-    /// everything else from the preset that suits the data set.
+    /// everything else from the preset that suits the dataset.
     ///
-    /// - Parameter presetForDataset: the preset that suits a data set, from (data_dir, dataset).
+    /// - Parameter presetForDataset: the preset that suits a dataset, from (data_dir, dataset).
     /// - Throws: `UserError` of kind `usage` for an unknown key, or a value that is not allowed, naming its origin.
     public func resolve(
         presetForDataset: (_ dataDir: String, _ dataset: String) -> Preset = { _, _ in .baby }

@@ -14,15 +14,15 @@ extension Preset {
         }
     }
 
-    /// The preset that suits a data set: GPT-2's for its tokens, the CPU form for characters, bytes and smaller vocabularies.
+    /// The preset that suits a dataset: GPT-2's for its tokens, the CPU form for characters, bytes and smaller vocabularies.
     ///
-    /// Of a data set that is not there, the name decides.
+    /// Of a dataset that is not there, the name decides.
     public static func suiting(dataDir: String, dataset: String) -> Preset {
         let isCharacters = [NamedDataset.shakespeareChar, .demo].contains { $0.rawValue == dataset }
         guard !isCharacters, FileSystem.kind(of: dataDir + "/" + dataset) == .folder else {
             return isCharacters || NamedDataset(rawValue: dataset) == nil ? .baby : .gpt2
         }
-        // What is wrong with a data set is said when it is opened to be used.
+        // What is wrong with a dataset is said when it is opened to be used.
         guard let opened = try? Dataset.open(folder: dataDir, name: dataset) else { return .baby }
         return opened.tokenizer == nil || opened.vocabularySize >= Dataset.gpt2VocabularySize ? .gpt2 : .baby
     }

@@ -58,7 +58,7 @@ public struct ResolvedConfiguration: Sendable {
         }
     }
 
-    /// Settles a value that was left to the program, such as the data set to fall back to.
+    /// Settles a value that was left to the program, such as the dataset to fall back to.
     public mutating func choose<Value>(
         _ reason: String,
         _ field: WritableKeyPath<TrainingConfiguration, Value>,
@@ -139,7 +139,7 @@ public struct ResolvedConfiguration: Sendable {
         )
     }
 
-    /// The shortest options that give the same values: the preset, the data set, and what differs from the preset.
+    /// The shortest options that give the same values: the preset, the dataset, and what differs from the preset.
     public var arguments: [String] { arguments { _ in true } }
 
     /// The same, of some options.

@@ -11,7 +11,7 @@ public struct TrainingConfiguration: Equatable, Sendable {
     public var preset = Preset.baby
     /// A folder's name within `dataDir`.
     public var dataset = "shakespeare_char"
-    /// Folder of all data sets.
+    /// Folder of all datasets.
     public var dataDir = "data"
     /// The run's folder: checkpoints, metrics, samples and report.
     public var outDir = "out"

@@ -2,7 +2,7 @@ import Formats
 import Platform
 import Tokenizers
 
-/// A prepared data set: two sequences of tokens, and the tokenizer that made them where it is known.
+/// A prepared dataset: two sequences of tokens, and the tokenizer that made them where it is known.
 public struct Dataset: Sendable {
     /// The raw value is the split's name in files: train.bin, val.bin.
     public enum Split: String, CaseIterable, Sendable {
@@ -14,7 +14,7 @@ public struct Dataset: Sendable {
     public let name: String
     /// The folder it lies in.
     public let path: String
-    /// Nil for token files that come without one, such as nanoGPT's own GPT-2 data sets.
+    /// Nil for token files that come without one, such as nanoGPT's own GPT-2 datasets.
     public let tokenizer: (any Tokenizer)?
     /// Ids are below it; the model's where that is smaller, see `limited(toVocabulary:)`.
     public private(set) var vocabularySize: Int
@@ -22,7 +22,7 @@ public struct Dataset: Sendable {
     public private(set) var train: TokenSequence
     /// The tokens kept from training.
     public private(set) var validation: TokenSequence
-    /// Identifies the tokens and the tokenizer: SHA-256, the same wherever the data set lies.
+    /// Identifies the tokens and the tokenizer: SHA-256, the same wherever the dataset lies.
     public let fingerprint: String
     /// The id that ends a document, where one is known.
     public let endOfText: Int32?
@@ -35,7 +35,7 @@ public struct Dataset: Sendable {
 
     /// Tokens of GPT-2's vocabulary.
     public static let gpt2VocabularySize = 50257
-    /// nanoGPT's vocabulary where a data set says nothing: GPT-2's, padded to a multiple of 64.
+    /// nanoGPT's vocabulary where a dataset says nothing: GPT-2's, padded to a multiple of 64.
     public static let defaultVocabularySize = 50304
     /// What ids of Llama 3 are below: 128,000 tokens of text and 256 special ones.
     static let llama3VocabularySize = 128_256
@@ -74,7 +74,7 @@ public struct Dataset: Sendable {
         return try Dataset(tokenFolder: path, name: name)
     }
 
-    // MARK: - What is no name of a data set
+    // MARK: - What is no name of a dataset
 
     /// Whether a path is a folder with tokens, as far as its names tell.
     private static func isDataset(_ path: String) -> Bool {
@@ -96,7 +96,7 @@ public struct Dataset: Sendable {
         "say --data_dir=\(FileSystem.folder(of: path)) --dataset=\(FileSystem.lastComponent(of: path))"
     }
 
-    /// With the command that makes it, and with the data set that may have been meant.
+    /// With the command that makes it, and with the dataset that may have been meant.
     private static func missing(_ name: String, folder: String) -> UserError {
         let prepared = ((try? FileSystem.names(inFolder: folder)) ?? []).filter { isDataset(folder + "/" + $0) }
         let named = NamedDataset.allCases.map(\.rawValue)
@@ -110,7 +110,7 @@ public struct Dataset: Sendable {
         )
     }
 
-    /// A name is one part of a path, so that a data set stays in its data folder.
+    /// A name is one part of a path, so that a dataset stays in its data folder.
     package static func checkName(_ name: String) throws {
         guard !name.isEmpty, !name.hasPrefix("."), !name.contains("/") else {
             throw UserError(
@@ -248,7 +248,7 @@ public struct Dataset: Sendable {
 extension Dataset {
     /// The same data for a model that knows fewer tokens; ids beyond them are refused where they occur.
     ///
-    /// A data set without a tokenizer is taken to have nanoGPT's padded vocabulary, of which it uses less.
+    /// A dataset without a tokenizer is taken to have nanoGPT's padded vocabulary, of which it uses less.
     /// - Throws: `UserError(.usage)` when a tokenizer makes more tokens than that.
     public func limited(toVocabulary size: Int) throws -> Dataset {
         guard size < vocabularySize else { return self }

@@ -1,7 +1,7 @@
 import Formats
 import Platform
 
-/// What dataset.json says about a data set: how its tokens were made and how to check them.
+/// What dataset.json says about a dataset: how its tokens were made and how to check them.
 ///
 /// A split lists its files, so that shards fit; the tokenizer is named by kind, file and hash, so that other kinds fit.
 package struct DatasetDescription: Equatable, Sendable {
@@ -75,7 +75,7 @@ package struct DatasetDescription: Equatable, Sendable {
     package var elementType: String
     package var train: [File]
     package var validation: [File]
-    /// Nil where it is not known, as in data sets of earlier versions of this program.
+    /// Nil where it is not known, as in datasets of earlier versions of this program.
     package var trainText: Text?
     package var validationText: Text?
     package var rule: Rule
@@ -108,7 +108,7 @@ package struct DatasetDescription: Equatable, Sendable {
         self.demo = demo
     }
 
-    /// Identifies tokens and tokenizer, whatever the data set is called and wherever it lies.
+    /// Identifies tokens and tokenizer, whatever the dataset is called and wherever it lies.
     package var fingerprint: String {
         let parts = [tokenizer.sha256, "train"] + train.map(\.sha256) + ["val"] + validation.map(\.sha256)
         return Checksum.sha256(of: parts.joined(separator: " "))

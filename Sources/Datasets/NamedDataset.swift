@@ -1,4 +1,4 @@
-/// The data sets that `prepare` makes by name.
+/// The datasets that `prepare` makes by name.
 public enum NamedDataset: String, CaseIterable, Sendable {
     /// nanoGPT's: tiny shakespeare by characters.
     case shakespeareChar = "shakespeare_char"

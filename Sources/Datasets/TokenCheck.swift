@@ -2,7 +2,7 @@ import Compute
 import Formats
 import Platform
 
-/// Reads every id of a data set before training begins, and finds the first one that is beyond the vocabulary.
+/// Reads every id of a dataset before training begins, and finds the first one that is beyond the vocabulary.
 ///
 /// What is remembered of a file is its largest id, which answers for every vocabulary. It is kept as `checked.json` in the data
 /// set's folder, with the file's size, time of change and fingerprint, so that the next start reads only what has changed.
@@ -11,7 +11,7 @@ public struct TokenCheck {
     package static let fileName = "checked.json"
     private static let format = "ddp-train token check"
 
-    /// Data sets with fewer bytes to read are not worth a file: reading them again is quicker than writing it.
+    /// Datasets with fewer bytes to read are not worth a file: reading them again is quicker than writing it.
     public static let smallestRemembered = 1 << 26
     /// Tokens of a task: some milliseconds.
     private static let tile = 1 << 22

@@ -56,7 +56,7 @@ public struct TokenFile: Sendable {
 
     /// - Parameters:
     ///   - elementType: of the ids in a file without a header.
-    ///   - expectedCount: what the data set's description says.
+    ///   - expectedCount: what the dataset's description says.
     /// - Throws: `UserError(.inputOutput)` when the file cannot be read; `UserError(.data)` when it is empty, cut within a
     ///   token, has another count than expected or than its header says, or a header of another version.
     public init(path: String, elementType: ElementType = .uint16, expectedCount: Int? = nil) throws {

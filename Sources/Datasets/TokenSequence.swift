@@ -1,6 +1,6 @@
 import Platform
 
-/// The tokens of one split of a data set, in order: one file, or shards one after the other. Every id that leaves it is below
+/// The tokens of one split of a dataset, in order: one file, or shards one after the other. Every id that leaves it is below
 /// the vocabulary's size.
 public struct TokenSequence: Sendable {
     private enum Storage: Sendable {
@@ -17,7 +17,7 @@ public struct TokenSequence: Sendable {
     /// Where each shard starts, ascending from 0.
     let shardStarts: [Int]
     private let storage: Storage
-    /// Whether the vocabulary is the model's, which is smaller than what the data set allows.
+    /// Whether the vocabulary is the model's, which is smaller than what the dataset allows.
     private var isLimited = false
 
     /// Mapped files, which are checked as they are read: see `TokenCheck` for all at once.

@@ -4,7 +4,7 @@ import Tokenizers
 
 // What a request asks for: the place, the text, and the description of what became of it.
 extension DataPreparation {
-    /// Whether the data set may be written there: nothing that is there may be lost but an old data set.
+    /// Whether the dataset may be written there: nothing that is there may be lost but an old dataset.
     func checkPlace(_ path: String) throws {
         guard let kind = FileSystem.kind(of: path) else { return }
         guard request.overwrite else {

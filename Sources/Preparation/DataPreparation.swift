@@ -2,9 +2,9 @@ import Datasets
 import Platform
 import Tokenizers
 
-/// Makes data sets: token files, their tokenizer, and dataset.json, in a folder that appears when all of it is there.
+/// Makes datasets: token files, their tokenizer, and dataset.json, in a folder that appears when all of it is there.
 ///
-/// What an interrupted preparation wrote is kept beside the data set's place, and the same preparation goes on from there.
+/// What an interrupted preparation wrote is kept beside the dataset's place, and the same preparation goes on from there.
 public struct DataPreparation {
     /// Text up to this many bytes is tokenized by characters unless the user says otherwise.
     public static let characterLimit = 2_000_000
@@ -25,8 +25,8 @@ public struct DataPreparation {
     /// - Parameters:
     ///   - cacheFolder: where downloads are kept; nil for `CacheFolder.path()`.
     ///   - progress: called after each piece of work.
-    ///   - announce: told before it starts what a published data set takes.
-    /// - Throws: `UserError`: `.usage` for a request that cannot be carried out, or a data set that is there already; `.data`
+    ///   - announce: told before it starts what a published dataset takes.
+    /// - Throws: `UserError`: `.usage` for a request that cannot be carried out, or a dataset that is there already; `.data`
     ///   for text that is empty, too short, or not UTF-8 (with the byte), damaged archives, and files with a wrong hash;
     ///   `.inputOutput` for what cannot be read, written or downloaded. Nothing half-made is left, unless it is worth going on
     ///   from; the error says so then.

@@ -1,13 +1,13 @@
 import Datasets
 import Platform
 
-/// The data set of a user who names none.
+/// The dataset of a user who names none.
 public enum DefaultDataset {
-    /// The data set that was found or prepared.
+    /// The dataset that was found or prepared.
     public struct Choice: Sendable {
         /// As `Dataset.open` takes it.
         public let name: String
-        /// What the user should know: which data set it is, and why. Empty for a shakespeare_char that was there.
+        /// What the user should know: which dataset it is, and why. Empty for a shakespeare_char that was there.
         public let explanation: String
     }
 

@@ -14,9 +14,9 @@ public struct PreparationRequest: Equatable, Sendable {
 
     /// What is prepared.
     public var source: Source
-    /// The data set becomes the folder `dataFolder/name`.
+    /// The dataset becomes the folder `dataFolder/name`.
     public var name: String
-    /// The folder of all data sets.
+    /// The folder of all datasets.
     public var dataFolder: String
     /// Nil chooses: characters up to 2 MB of text, above it byte pairs that are trained on the text.
     public var tokenizer: TokenizerSource?
@@ -31,11 +31,11 @@ public struct PreparationRequest: Equatable, Sendable {
     public var seed: UInt64
     /// Tokens of a shard.
     public var shardSize: Int
-    /// Of a data set that is published as shards: how many for training; nil for all.
+    /// Of a dataset that is published as shards: how many for training; nil for all.
     public var publishedShards: Int?
     /// Worker threads that read and tokenize, at least 1.
     public var threads: Int
-    /// Whether a data set of that name may be replaced.
+    /// Whether a dataset of that name may be replaced.
     public var overwrite: Bool
 
     /// nanoGPT's, for openwebtext.
@@ -118,9 +118,9 @@ public struct PreparationResult: Equatable, Sendable {
         public let validation: Int
     }
 
-    /// The data set's, which `--dataset` takes.
+    /// The dataset's, which `--dataset` takes.
     public let name: String
-    /// The data set's folder.
+    /// The dataset's folder.
     public let path: String
     /// `char`, `byte` or `bpe`.
     public let tokenizer: String
@@ -128,7 +128,7 @@ public struct PreparationResult: Equatable, Sendable {
     public let isTokenizerChosen: Bool
     /// Ids are below it.
     public let vocabularySize: Int
-    /// Nil for a data set that is published as tokens.
+    /// Nil for a dataset that is published as tokens.
     public let textBytes: Int?
     /// Tokens of the training split.
     public let trainTokens: Int

@@ -6,7 +6,7 @@ import Platform
 /// All kinds are a BPE model. `char` has a vocabulary of single scalars and no merges; `byte` has GPT-2's byte level
 /// and no merges, and the id of a byte is the byte; `bpe` is as GPT-2's own, whose pre-tokenizer splits the text.
 public enum TokenizerFile {
-    /// In every data set and checkpoint, and in Hugging Face's folders.
+    /// In every dataset and checkpoint, and in Hugging Face's folders.
     public static let name = "tokenizer.json"
 
     /// Writes `folder/tokenizer.json`.

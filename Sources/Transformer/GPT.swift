@@ -13,11 +13,11 @@ import Compute
 /// memory does not grow with the batch. A chunk passes in phases, each cut into tasks. How many there are may follow the number of
 /// workers, but no element's sum depends on what else its task computes: results have the same bits for any number of threads.
 public final class GPT {
-    /// What it computes.
+    /// The architecture.
     public let configuration: GPTConfiguration
     /// Where each tensor lies in `parameters` and `gradients`.
     public let layout: ParameterLayout
-    /// What it computes with.
+    /// Threads, kernels and the rules of matrix products.
     public let context: ComputeContext
     /// All parameters, in the order of `layout`.
     public let parameters: FloatBuffer

@@ -8,7 +8,7 @@ import Tokenizers
 /// A model's loss comes down towards `optimum(tokens:targets:blockSize:)` on the same windows. A loss that is below it by
 /// more than chance proves that the model has seen what it should predict.
 public struct DemoCorpus: Sendable {
-    /// The name of its data set.
+    /// The name of its dataset.
     public static let name = "demo"
     /// Of `prepare demo`.
     public static let defaultSeed: UInt64 = 1337

@@ -6,7 +6,7 @@ import Training
 public struct Doctor {
     /// Of the program, for the report.
     public var version: String
-    /// Folder of the data sets, which need not exist.
+    /// Folder of the datasets, which need not exist.
     public var dataDir: String
     /// Folder that runs write to, which need not exist.
     public var outDir: String

@@ -9,7 +9,7 @@ public struct PlannedData: Equatable, Sendable {
     public var vocabularySize: Int
     /// Where the vocabulary's size comes from, for the output.
     public var vocabularyOrigin: String
-    /// Bytes of the token files of both splits; nil when the data set is not there.
+    /// Bytes of the token files of both splits; nil when the dataset is not there.
     public var bytes: Int?
     /// Whether evaluations will write a sample, which takes a tokenizer.
     public var samples: Bool
@@ -22,12 +22,12 @@ public struct PlannedData: Equatable, Sendable {
         self.samples = samples
     }
 
-    /// From the data set that the configuration names, if it is there; else what its preset is meant for.
+    /// From the dataset that the configuration names, if it is there; else what its preset is meant for.
     ///
     /// - Parameters:
     ///   - vocabularySize: what the user says or weights have, which goes first.
     ///   - origin: who says so.
-    /// - Throws: `UserError(.data)` when the data set is there and damaged.
+    /// - Throws: `UserError(.data)` when the dataset is there and damaged.
     public init(
         configuration: TrainingConfiguration,
         vocabularySize: Int? = nil,

@@ -25,7 +25,7 @@ struct PublicFile: Sendable {
         option: "--tokenizer"
     )
 
-    /// The text of nanoGPT's shakespeare data sets, from the char-rnn repository.
+    /// The text of nanoGPT's shakespeare datasets, from the char-rnn repository.
     static let tinyShakespeare = PublicFile(
         title: "tiny shakespeare",
         url: "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt",
@@ -68,7 +68,7 @@ struct PublicFile: Sendable {
         )
     }
 
-    /// - Parameter repository: with `datasets/` before that of a data set.
+    /// - Parameter repository: with `datasets/` before that of a dataset.
     static func onHuggingFace(
         _ repository: String,
         revision: String,

@@ -1,7 +1,7 @@
 import Datasets
 import Platform
 
-/// The files of a data set that is known by its name: a copy that the user names, the cache, or downloads.
+/// The files of a dataset that is known by its name: a copy that the user names, the cache, or downloads.
 struct PublishedFiles {
     let dataset: NamedDataset
     let files: [PublicFile]

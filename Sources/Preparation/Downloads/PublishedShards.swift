@@ -3,7 +3,7 @@ import Formats
 import Platform
 import Tokenizers
 
-/// A data set that is published as GPT-2's tokens, in llm.c's shards: checked, and used as they are.
+/// A dataset that is published as GPT-2's tokens, in llm.c's shards: checked, and used as they are.
 ///
 /// Its folder holds links to the shards, so that they are on the disk once: to those in the cache, or in the user's folder. The
 /// first of the files is for validation, the others for training.
@@ -16,11 +16,11 @@ struct PublishedShards {
     let announce: (String) -> Void
     var tool = Download.Tool()
 
-    /// Downloads what is missing and writes the data set's folder.
+    /// Downloads what is missing and writes the dataset's folder.
     ///
     /// - Parameters:
     ///   - copy: a folder that has the shards already, by their published names.
-    ///   - path: of the data set.
+    ///   - path: of the dataset.
     /// - Throws: `UserError`: `.usage` for shards that a copy does not have, another tokenizer than GPT-2's, and a full disk; `.data`
     ///   for a file that is no shard of GPT-2's tokens, or is cut; and as `Download.locate`.
     func prepare(copy: String?, to path: String) throws -> PreparationResult {

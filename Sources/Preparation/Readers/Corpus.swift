@@ -1,7 +1,7 @@
 import Formats
 import Platform
 
-/// The text that a data set is made of.
+/// The text that a dataset is made of.
 struct Corpus: Sendable {
     var sources: [CorpusSource]
     var format: CorpusFormat

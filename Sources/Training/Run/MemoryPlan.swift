@@ -30,7 +30,7 @@ public struct MemoryPlan: Equatable, Sendable {
     ///   - model: the shape.
     ///   - training: options of the run; the batch size and those of the optimizer count.
     ///   - data: bytes of both splits' token files.
-    ///   - samples: whether evaluations write a sample, which they do when the data set has a tokenizer.
+    ///   - samples: whether evaluations write a sample, which they do when the dataset has a tokenizer.
     ///   - program: what the program takes without a model; an assumption when nil.
     public init(
         model shape: GPTConfiguration,

@@ -7,7 +7,7 @@ struct RunLedger {
     private(set) var lastSaved: Int?
     /// The lowest validation loss so far, of checkpoints that were saved, are being saved, or were not wanted.
     private(set) var bestValidationLoss: Double?
-    /// What `bestValidationLoss` was before the save that was begun last.
+    /// `bestValidationLoss` before the last evaluation; restored if its checkpoint cannot be saved.
     private var bestBeforeSave: Double?
     private var lastEvaluation: (iteration: Int, validationLoss: Double)?
     /// As `CheckpointState.hasChangedCourse`; known to rank 0.

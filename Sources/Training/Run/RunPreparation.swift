@@ -197,8 +197,7 @@ struct RunPreparation {
 
     private func makeTrace(_ plan: Plan) throws -> StepTrace? {
         let values = plan.values
-        // The run's own folder may not be there yet, and is where a trace may well lie; any other folder has to be
-        // there.
+        // The profile may go to the run's own folder, which does not exist yet. Any other folder must exist.
         if !resumes, !values.evalOnly, !values.profile.isEmpty, FileSystem.folder(of: values.profile) == values.outDir {
             try FileSystem.createFolder(values.outDir)
         }

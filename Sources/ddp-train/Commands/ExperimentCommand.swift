@@ -108,7 +108,7 @@ struct ExperimentCommand: ParsableCommand {
         }
     }
 
-    /// The demo corpus is made where it is missing; any other data set has to be there.
+    /// The demo corpus is made where it is missing; any other dataset has to be there.
     private func dataset(_ values: TrainingConfiguration, _ output: RunOutput) throws -> Dataset {
         if values.dataset == DemoCorpus.name,
             FileSystem.kind(of: "\(values.dataDir)/\(DemoCorpus.name)/dataset.json") == nil

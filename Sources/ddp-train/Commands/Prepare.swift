@@ -5,7 +5,7 @@ import Platform
 import Preparation
 import Training
 
-/// `ddp-train prepare`: makes a data set.
+/// `ddp-train prepare`: makes a dataset.
 struct Prepare: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Make a data set, by name or from text.",
@@ -201,7 +201,7 @@ struct Prepare: ParsableCommand {
         return try complete(request)
     }
 
-    /// What every data set has.
+    /// What every dataset has.
     private func complete(_ request: PreparationRequest) throws -> PreparationRequest {
         var request = request
         request.dataFolder = dataDir

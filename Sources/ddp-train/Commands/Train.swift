@@ -100,7 +100,7 @@ struct Train: ConfiguredCommand, RankedCommand {
         if values.initFrom == "resume" { try RunFiles(folder: values.outDir).checkResume() }
     }
 
-    /// The data set that was asked for; where none was, the first that can be had: rank 0 looks for it, and prepares it if
+    /// The dataset that was asked for; where none was, the first that can be had: rank 0 looks for it, and prepares it if
     /// need be.
     private func openDataset(_ configuration: inout ResolvedConfiguration, _ job: RankJob) throws -> Dataset {
         let dataFolder = configuration.values.dataDir
