@@ -90,8 +90,6 @@ final class Arena {
         return (plan.count, plan.headCount)
     }
 
-    static let attentionScratchName = "attention"
-
     /// The memory of a slot; of one that exists for each worker, that of this one.
     func base(_ slot: Slot, worker: Int = 0) -> UnsafeMutablePointer<Float> {
         let place = plan.places[slot.index]
@@ -102,15 +100,6 @@ final class Arena {
     func matrix(_ slot: Slot, _ rows: Range<Int>, worker: Int = 0) -> MatrixView {
         let first = slot.isTile && shape.purpose != .generation ? 0 : rows.lowerBound
         return MatrixView(base(slot, worker: worker) + first * slot.columns, rows: rows.count, columns: slot.columns)
-    }
-
-    func attentionScratch(_ head: AttentionHead, worker: Int) -> AttentionScratch {
-        let place = plan.attentionScratch
-        return AttentionScratch(
-            memory.base + place.offset + worker * place.workerStride,
-            AttentionScratch.Shape(head, length: shape.length),
-            shape.products
-        )
     }
 
     /// Where each slot lies, by its index.
@@ -125,7 +114,6 @@ final class Arena {
         private(set) var places: [Place] = []
         private(set) var count = 0
         private(set) var headCount = 0
-        private(set) var attentionScratch = Place()
 
         init(_ declarations: [Declaration], _ shape: Shape) {
             var shared: [String: Place] = [:]
@@ -141,7 +129,6 @@ final class Arena {
                 let place = Place(offset: count, size: size, workerStride: isEachWorkers ? size : 0)
                 count += size * (isEachWorkers ? shape.workers : 1)
                 if declaration.scope == .head { headCount += size }
-                if declaration.scope == .worker { attentionScratch = place }
                 if let key { shared[key] = place }
                 places.append(place)
             }

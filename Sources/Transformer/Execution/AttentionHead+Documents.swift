@@ -31,7 +31,7 @@ extension HeadPass {
             parts: task.parts,
             logSumExp: pass.sequence(task.sequence)[attention.logSumExp].base + index * pass.length,
             dropout: pass.mask(.attentionWeights(layer: attention.layer), sequence: task.sequence),
-            scratch: pass.attentionScratch(attention.head, worker: task.worker)
+            scratch: pass.attentionScratch(attention, worker: task.worker)
         )
     }
 }

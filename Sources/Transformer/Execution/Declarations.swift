@@ -88,8 +88,8 @@ struct Declarations {
     }
 
     /// Memory for the attention of one head, for each worker.
-    mutating func attentionScratch(_ head: AttentionHead) {
-        _ = add(Arena.attentionScratchName, .worker) {
+    mutating func attentionScratch(_ head: AttentionHead) -> Slot {
+        add("attn.scratch", .worker) {
             AttentionScratch.Shape(head, length: $0.length).count($0.products)
         }
     }

@@ -79,8 +79,9 @@ final class Pass {
     /// The dropout mask of one sequence at a place of the model; nil if nothing is dropped.
     func mask(_ site: Dropout.Site, sequence: Int) -> dt_dropout? { dropout?.at(site, sequence: sequence) }
 
-    func attentionScratch(_ head: AttentionHead, worker: Int) -> AttentionScratch {
-        arena.attentionScratch(head, worker: worker)
+    func attentionScratch(_ attention: Attention, worker: Int) -> AttentionScratch {
+        let shape = AttentionScratch.Shape(attention.head, length: arena.shape.length)
+        return AttentionScratch(arena.base(attention.scratch, worker: worker), shape, products)
     }
 
     // MARK: Phases

@@ -10,8 +10,7 @@ import Compute
 /// ```
 /// The linear layers work on each token alone. The heads work on each sequence alone, between the two halves.
 struct Attention: SublayerFunction {
-    let entry: Linear
-    let exit: Linear
+    let entry, exit: Linear
     let head: AttentionHead
     let shape: GPTConfiguration.Attention
     let rotary: RotaryEmbedding?
@@ -19,6 +18,7 @@ struct Attention: SublayerFunction {
     let qkv: Slot  // (R, (H + 2G) D), kept for backward
     let logSumExp: Slot  // (sequences, H, T), kept for backward
     let attended: Slot  // (R, H D): y, kept for backward
+    let scratch: Slot  // for each worker
     private let dAttended, dQKV: Slot
 
     init(_ configuration: GPTConfiguration, layer: Int, rotary: RotaryEmbedding?, _ declare: inout Declarations) {
@@ -35,7 +35,7 @@ struct Attention: SublayerFunction {
         dAttended = declare.slot("attn.dAttended", columns: inner, .backward)
         // The gradient of W_attn still reads a layer's while the layer below writes its own.
         dQKV = declare.slot("attn.dQKV", columns: width, .alternating)
-        declare.attentionScratch(head)
+        scratch = declare.attentionScratch(head)
     }
 
     var outputBias: Parameter? { exit.bias }
