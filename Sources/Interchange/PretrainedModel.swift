@@ -19,8 +19,12 @@ public struct PretrainedModel: Sendable {
     /// Where the weights lie, and a tokenizer that may be beside them.
     public let folder: String
     /// The shape of the model. Dropout is 0: it belongs to a run, not to weights.
-    public var configuration: GPTConfiguration { file.configuration }
-    private let file: any ModelFile
+    public var configuration: GPTConfiguration { tensors.configuration }
+    /// What a user should know of how the file was understood, a sentence each: where weights and description differ, for
+    /// instance.
+    public var notices: [String] { tensors.notices }
+    private let tensors: ModelTensors
+    private var file: any ModelFile { tensors.file }
 
     /// Reads the description, and checks every tensor's name and shape.
     ///
@@ -30,8 +34,7 @@ public struct PretrainedModel: Sendable {
         self.path = path
         let isFolder = FileSystem.kind(of: path) == .folder
         folder = isFolder ? path : FileSystem.folder(of: path)
-        file = try Self.file(isFolder ? Self.weights(inFolder: path) : path)
-        try checkTensors()
+        tensors = try ModelTensors(Self.file(isFolder ? Self.weights(inFolder: path) : path))
     }
 
     private static func weights(inFolder folder: String) throws -> String {
@@ -78,7 +81,7 @@ public struct PretrainedModel: Sendable {
 
     /// Copies the weights into a model of this shape; one with a shorter block takes the first positions.
     ///
-    /// - Throws: `UserError(.data)` when a weight is not finite, or when the file has biases for a model without.
+    /// - Throws: `UserError(.data)` when a weight is not finite.
     public func load(into model: GPT) throws {
         var expected = model.configuration
         expected.dropout = configuration.dropout
@@ -87,26 +90,11 @@ public struct PretrainedModel: Sendable {
         precondition(expected == configuration && model.configuration.blockSize <= configuration.blockSize)
         let target = model.parameters.elements
         for tensor in model.layout.tensors {
-            let name = file.ownName(of: tensor.name)
+            let name = tensors.ownName(of: tensor.name)
             let destination = UnsafeMutableBufferPointer(rebasing: target[tensor.range])
             try read(name, isOutputFirst: file.isOutputFirst && tensor.isLinearWeight, into: destination)
             guard destination.allSatisfy(\.isFinite) else {
                 throw UserError(.data, "\(file.path(ofTensor: name)): tensor \(name) has values that are not finite")
-            }
-        }
-        for absent in model.layout.huggingFaceTensors where absent.range == nil {
-            let name = file.ownName(of: absent.name)
-            guard let stored = try file.tensor(named: name) else { continue }
-            let bias = FloatBuffer(count: absent.shape[0])
-            stored.encoding.decode(stored.bytes, into: bias.elements)
-            guard bias.elements.allSatisfy({ $0 == 0 }) else {
-                throw UserError(
-                    .data,
-                    """
-                    \(file.path(ofTensor: name)): tensor \(name) is not zero, but \
-                    \(file.descriptionName) says "bias": false
-                    """
-                )
             }
         }
     }
@@ -129,58 +117,6 @@ public struct PretrainedModel: Sendable {
         MatrixTransposition.write(columns: outputs, rows: inputs, into: destination) { columns, rows in
             let bytes = stored.bytes[size * inputs * columns.lowerBound..<size * inputs * columns.upperBound]
             stored.encoding.decode(UnsafeRawBufferPointer(rebasing: bytes), into: rows)
-        }
-    }
-
-    // MARK: - Checks
-
-    private func checkTensors() throws {
-        var unknown = Set(file.tensorNames)
-        // Before a layout is made from a number of layers that the file may not bear out.
-        guard configuration.layerCount <= unknown.count else {
-            throw UserError(
-                .data,
-                """
-                \(file.path(ofTensor: "")) has \(unknown.count) tensors, too few for the \
-                \(configuration.layerCount) layers of \(file.descriptionName)
-                """
-            )
-        }
-        let width = Double(configuration.embeddingSize)
-        let rows = Double(configuration.vocabularySize + configuration.blockSize)
-        guard width * (rows + 13 * width * Double(configuration.layerCount)) < 0x1p60 else {
-            throw UserError(
-                .data,
-                "\(file.descriptionName) of \(path) describes a model that cannot be: \(configuration)"
-            )
-        }
-        for tensor in ParameterLayout(configuration).huggingFaceTensors {
-            let name = file.ownName(of: tensor.name)
-            unknown.remove(name)
-            guard let stored = try file.tensor(named: name) else {
-                if tensor.range == nil { continue }
-                throw UserError(
-                    .data,
-                    "\(file.path(ofTensor: name)) has no tensor \(name), which \(file.descriptionName) calls for"
-                )
-            }
-            let expected = file.isOutputFirst && tensor.isLinearWeight ? tensor.shape.reversed() : tensor.shape
-            guard stored.shape == expected else {
-                throw UserError(
-                    .data,
-                    """
-                    \(file.path(ofTensor: name)): tensor \(name) has shape \(stored.shape), but \
-                    \(file.descriptionName) says \(expected)
-                    """
-                )
-            }
-        }
-        // Constant masks of older versions, and the head where it was written although it is tied.
-        let harmless = { (name: String) in
-            name.hasSuffix("lm_head.weight") || name.hasSuffix(".attn.bias") || name.hasSuffix(".attn.masked_bias")
-        }
-        if let name = unknown.filter({ !harmless($0) }).min() {
-            throw UserError(.data, "\(file.path(ofTensor: name)) has a tensor \(name), which GPT-2 does not have")
         }
     }
 }

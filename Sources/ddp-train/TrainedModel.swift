@@ -31,11 +31,10 @@ struct TrainedModel {
     }
 
     /// Another tool's model.
-    init(path: String, tokenizer: (any Tokenizer)?, pool: WorkerPool, forTraining: Bool = false) throws {
-        let source = try PretrainedModel(path: path)
+    init(_ source: PretrainedModel, tokenizer: (any Tokenizer)?, pool: WorkerPool, forTraining: Bool = false) throws {
         model = GPT(configuration: source.configuration, context: ComputeContext(pool: pool), forTraining: forTraining)
         try source.load(into: model)
-        folder = path
+        folder = source.path
         state = nil
         self.tokenizer = try tokenizer ?? Self.tokenizer(in: source.folder)
         try checkTokenizer(isNamed: tokenizer != nil)

@@ -203,22 +203,61 @@ struct HuggingFaceTests {
         #expect(error?.message.hasSuffix(message) == true, "\(error?.message ?? "")")
     }
 
-    @Test("Biases in a file that says it has none, and values that are not finite, are refused")
+    @Test("Values that are not finite are refused")
     func refusedValues() throws {
         let model = model()
-        try HuggingFaceExport.write(model, to: folder("model"))
-        try edit("config.json", "\"bias\": true", "\"bias\": false")
-        let source = try PretrainedModel(path: folder("model"))
-        let bare = self.model(source.configuration, seed: nil)
-        let error = #expect(throws: UserError.self) { try source.load(into: bare) }
-        #expect(error?.message.contains("transformer.h.0.ln_1.bias is not zero") == true)
-
         model.parameters.base[100] = .infinity
-        try HuggingFaceExport.write(model, to: folder("model"), replacing: true)
+        try HuggingFaceExport.write(model, to: folder("model"))
         let infinite = #expect(throws: UserError.self) {
             try PretrainedModel(path: folder("model")).load(into: model)
         }
         #expect(infinite?.message.contains("tensor transformer.wpe.weight has values that are not finite") == true)
+    }
+
+    @Test("The weights decide whether there are biases: transformers trains them, whatever config.json says")
+    func trainedBiases() throws {
+        let model = model()
+        try HuggingFaceExport.write(model, to: folder("model"))
+        try edit("config.json", "\"bias\": true", "\"bias\": false")
+        let source = try PretrainedModel(path: folder("model"))
+        #expect(source.configuration.bias)
+        #expect(source.notices.count == 1)
+        #expect(
+            source.notices.first?.contains(
+                "transformer.h.0.ln_1.bias is not zero, so the model has biases, although config.json says that it has none"
+            ) == true
+        )
+        let loaded = self.model(source.configuration, seed: nil)
+        try source.load(into: loaded)
+        #expect(values(loaded) == values(model))
+    }
+
+    @Test("A file without any bias is a model without, and one that lacks some is refused")
+    func absentBiases() throws {
+        var configuration = Self.configuration
+        configuration.bias = false
+        let model = model(configuration)
+        try HuggingFaceExport.write(model, to: folder("model"))
+        try edit("config.json", "\"bias\": false", "\"bias\": true")
+        #expect(try PretrainedModel(path: folder("model")).configuration.bias)
+        for (kept, message) in [("", nil), ("transformer.ln_f.bias", "has no tensor transformer.h.0.ln_1.bias")] {
+            _ = try model.layout.withHuggingFaceTensors(of: model.parameters) { tensors in
+                let tensors = tensors.filter { !$0.name.hasSuffix(".bias") || $0.name == kept }
+                try SafetensorsWriter.write(path: folder("model/model.safetensors"), tensors: tensors)
+            }
+            guard let message else {
+                let source = try PretrainedModel(path: folder("model"))
+                #expect(source.configuration == configuration)
+                #expect(
+                    source.notices == [
+                        "\(folder("model"))/model.safetensors has no biases, so the model has none (bias=false)"
+                    ]
+                )
+                continue
+            }
+            let error = #expect(throws: UserError.self) { try PretrainedModel(path: folder("model")) }
+            #expect(error?.message.contains(message) == true, "\(String(describing: error))")
+        }
     }
 
     @Test("A folder that exists is replaced only on request, and a folder without a model is an error")

@@ -41,7 +41,7 @@ struct HuggingFaceFile: ModelFile {
             files = [file]
             places = file.tensors.mapValues { _ in 0 }
         }
-        prefix = places["wte.weight"] == nil ? Self.standardPrefix : ""
+        prefix = places.keys.contains { $0.hasPrefix(Self.standardPrefix) } ? Self.standardPrefix : ""
     }
 
     private static func shards(index path: String) throws -> (files: [SafetensorsFile], places: [String: Int]) {

@@ -2,7 +2,7 @@ import Formats
 import Transformer
 
 /// A GPT-2 in the files of some tool: which tensors are there, and where their bytes lie. Nothing is read by it; that
-/// is `PretrainedModel`'s, which also checks names and shapes, the same way for every tool.
+/// is `PretrainedModel`'s; `ModelTensors` checks names and shapes, the same way for every tool.
 protocol ModelFile: Sendable {
     var configuration: GPTConfiguration { get }
     /// What says so, for messages: `config.json`.
@@ -12,6 +12,8 @@ protocol ModelFile: Sendable {
     var isOutputFirst: Bool { get }
     /// The names of all tensors that are there.
     var tensorNames: [String] { get }
+    /// What a user should know of how the description was understood, a sentence each.
+    var notices: [String] { get }
 
     /// What is called `name` by Hugging Face.
     func ownName(of name: String) -> String
@@ -21,6 +23,10 @@ protocol ModelFile: Sendable {
     ///
     /// - Throws: `UserError(.data)` when it cannot be read as floats.
     func tensor(named name: String) throws -> StoredTensor?
+}
+
+extension ModelFile {
+    var notices: [String] { [] }
 }
 
 /// A tensor as it lies in a mapped file; valid while the `ModelFile` is held.

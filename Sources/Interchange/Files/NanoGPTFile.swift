@@ -6,7 +6,7 @@ import Transformer
 /// the shape.
 ///
 /// Weights of linear layers are (out, in), names may begin with `_orig_mod.`, as torch.compile leaves them, and the
-/// GELU is the exact one. `lm_head.weight` is the token embedding a second time.
+/// GELU is the exact one. `lm_head.weight` is the token embedding a second time, unless they were trained apart.
 struct NanoGPTFile: ModelFile {
     let configuration: GPTConfiguration
     let descriptionName = "model_args"
@@ -34,7 +34,6 @@ struct NanoGPTFile: ModelFile {
         prefix = tensors.keys.contains { $0.hasPrefix(Self.compiledPrefix) } ? Self.compiledPrefix : ""
         self.tensors = tensors
         configuration = try Self.configuration(arguments, path: path)
-        try checkHead()
     }
 
     private static func configuration(_ arguments: PickleValue, path: String) throws -> GPTConfiguration {
@@ -64,23 +63,6 @@ struct NanoGPTFile: ModelFile {
             )
         }
         return configuration
-    }
-
-    /// A head of its own would be lost.
-    private func checkHead() throws {
-        let names = ["lm_head.weight", "transformer.wte.weight"].map { prefix + $0 }
-        guard let head = tensors[names[0]], let embedding = tensors[names[1]], head != embedding else { return }
-        let (first, second) = (
-            try file.bytes(of: head, named: names[0]), try file.bytes(of: embedding, named: names[1])
-        )
-        guard head.shape == embedding.shape, first.encoding == second.encoding,
-            first.bytes.elementsEqual(second.bytes)
-        else {
-            throw UserError(
-                .data,
-                "\(file.path): \(names[0]) is not \(names[1]): only models whose output head is the token embedding are read"
-            )
-        }
     }
 
     var tensorNames: [String] { Array(tensors.keys) }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Compute
+import Interchange
 import Preparation
 import Training
 
@@ -65,7 +66,9 @@ struct ModelArguments: ParsableArguments {
         }
         let path = try ModelPlace.locate(name, copy: from, which: which, output: RunOutput())
         guard Checkpoint.isCheckpoint(path) else {
-            return try TrainedModel(path: path, tokenizer: own, pool: pool, forTraining: forTraining)
+            let source = try PretrainedModel(path: path)
+            for notice in source.notices { Console.note(notice) }
+            return try TrainedModel(source, tokenizer: own, pool: pool, forTraining: forTraining)
         }
         return try TrainedModel(
             checkpoint: Checkpoint(folder: path),

@@ -129,6 +129,7 @@ struct Train: ConfiguredCommand, RankedCommand {
         let path = try ModelPlace.locate(initFrom, copy: nil, output: output)
         if Checkpoint.isCheckpoint(path) { try Checkpoint(folder: path).verify() }
         let source = try PretrainedModel(path: path)
+        for notice in source.notices { output.note(notice) }
         try dataset.checkTokenizer(against: TrainedModel.tokenizer(in: source.folder), of: path)
         return InitialWeights(source: path, configuration: source.configuration) { try source.load(into: $0) }
     }
