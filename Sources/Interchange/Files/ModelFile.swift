@@ -28,11 +28,3 @@ protocol ModelFile: Sendable {
 extension ModelFile {
     var notices: [String] { [] }
 }
-
-/// A tensor as it lies in a mapped file; valid while the `ModelFile` is held.
-struct StoredTensor {
-    let shape: [Int]
-    let encoding: FloatEncoding
-    /// Row-major, as many as the shape says.
-    let bytes: UnsafeRawBufferPointer
-}
