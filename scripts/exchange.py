@@ -3,10 +3,16 @@
 import argparse
 import collections
 import contextlib
+import dataclasses
+import datetime
+import enum
+import functools
 import importlib.metadata
 import importlib.util
 import json
 import os
+import pathlib
+import random
 import struct
 import subprocess
 import sys
@@ -253,6 +259,98 @@ class Command:
         return os.system, (f"touch '{self.path}'",)
 
 
+# Files of PyTorch as people's scripts write them
+
+@dataclasses.dataclass
+class Config:
+    n_head: int = 1
+    device: torch.device = dataclasses.field(default_factory=lambda: torch.device("cuda:1"))
+
+
+class Color(enum.Enum):
+    RED = 1
+
+
+def random_values(choose, levels=3):
+    """What may lie beside the weights."""
+    shared = {"k": [1, 2.5]}
+    itself = [shared]
+    itself.append(itself)
+    plain = [None, True, -3, 2**70, 1e300, "é漢😀", b"\xff", (1, 2), {1, 2}, frozenset("a"), 1 + 2j, bytearray(b"x"), shared, itself]
+    objects = [Config(), Color.RED, pathlib.Path("out"), datetime.datetime(2024, 1, 2), functools.partial(print, end=""),
+               argparse.Namespace(a=1), collections.OrderedDict(a=1), collections.defaultdict(list, a=[1]), random.getstate(), len]
+    arrays = [numpy.float32(2), numpy.int64(3), numpy.str_("n"), numpy.arange(6).reshape(2, 3), numpy.dtype("f4"), numpy.random.get_state(),
+              numpy.random.default_rng(1)]
+    tensors = [torch.bfloat16, torch.device("cpu"), torch.Size([2]), torch.get_rng_state(), torch.ones(2).to_sparse(), torch.tensor(3),
+               torch.ones(2, dtype=torch.complex64).conj(), torch.nn.Linear(2, 2), torch.nn.Parameter(torch.ones(3)), torch.ones(2) > 0]
+    values = {str(i): choose.choice(choose.choice([plain, objects, arrays, tensors])) for i in range(choose.randrange(8))}
+    if levels and choose.random() < 0.5:
+        values["more"] = [random_values(choose, levels - 1) for _ in range(2)]
+    return values
+
+
+def random_layout(choose, tensor):
+    """The same numbers, somewhere else in a storage."""
+    kind = choose.randrange(4)
+    if kind == 1 and tensor.dim() == 2:
+        return tensor.t().contiguous().t()
+    if kind == 2:
+        whole = torch.randn([3 * size + 2 for size in tensor.shape]).to(tensor.dtype)
+        part = whole[tuple(slice(1, 1 + 3 * size, 3) for size in tensor.shape)]
+        return part.copy_(tensor)
+    if kind == 3:
+        flat = torch.cat([torch.zeros(7, dtype=tensor.dtype), tensor.flatten()])
+        return flat[7:].view(tensor.shape)
+    return tensor.clone()
+
+
+def write_random(path, seed):
+    """A checkpoint in a random form, and the model with its numbers. Returns options that it needs, too."""
+    choose = random.Random(seed)
+    torch.manual_seed(seed)
+    bias, activation = choose.random() < 0.5, "gelu"
+    form = choose.choice(["model_args", "model_args", "namespace", "numpy", "config", "state_dict"])
+    if form == "config":  # As build-nanogpt, which has biases and the tanh GELU.
+        bias, activation = True, "gelu_new"
+    model = make_model(304, activation, seed=seed, bias=bias)
+    dtypes = choose.sample([torch.float32, torch.float64, torch.float16, torch.bfloat16], choose.randrange(1, 3))
+    state, numbers = collections.OrderedDict(), {}
+    for name, tensor in model.state_dict().items():
+        if name.endswith(".bias") and not bias:
+            continue
+        tensor = random_layout(choose, output_first(name, tensor).to(choose.choice(dtypes)))
+        state[name], numbers[name] = tensor, output_first(name, tensor.float())
+    head = choose.choice(["same", "copy", "none", "only", "own"])
+    tokens, other = state["transformer.wte.weight"], "lm_head.weight"
+    state[other] = tokens.clone() if head == "copy" else torch.randn_like(tokens) if head == "own" else tokens
+    numbers[other] = state[other].float()
+    if head in ["none", "only"]:
+        del state[other if head == "none" else "transformer.wte.weight"]
+    if head == "own":
+        model.lm_head.weight = torch.nn.Parameter(torch.empty_like(numbers[other]))
+    model.load_state_dict({**model.state_dict(), **numbers})
+    prefix = "".join(choose.choices(["module.", "_orig_mod."], k=choose.randrange(3)))
+    inner = choose.choice(["h.0.", "h.0._orig_mod."])
+    state = {prefix + name.replace("h.0.", inner): torch.nn.Parameter(tensor) if choose.random() < 0.3 else tensor
+             for name, tensor in state.items()}
+    config = model.config
+    sizes = dict(n_layer=config.n_layer, n_head=config.n_head, n_embd=config.n_embd, block_size=config.n_positions,
+                 vocab_size=config.vocab_size)
+    arguments = dict(sizes, bias=bias, dropout=0.0)
+    if form == "state_dict":
+        content = state
+    elif form == "config":
+        content = dict(model=state, config=argparse.Namespace(**sizes))
+    else:
+        made = {"namespace": lambda: argparse.Namespace(**arguments), "model_args": lambda: arguments,
+                "numpy": lambda: {key: numpy.array(value)[()] for key, value in arguments.items()}}[form]()
+        content = {**random_values(choose), "model": state, "model_args": made}
+        content = dict(choose.sample(list(content.items()), len(content)))
+    torch.save(content, path, pickle_protocol=choose.choice([1, 2, 3, 4, 5]),
+               _use_new_zipfile_serialization=choose.random() < 0.6)
+    return model, [f"--n_head={config.n_head}"] if form == "state_dict" else []
+
+
 # The matrix
 
 def check_reading(exchange, model, label, source, dataset="random"):
@@ -327,6 +425,7 @@ def check_nanogpt(exchange):
         model.load_state_dict({key: tensor.to(dtype).float() for key, tensor in model.state_dict().items()})
         label = f"ckpt.pt, {'with' if bias else 'no'} biases, {'compiled, ' if compiled else ''}{str(dtype)[6:]}"
         check_reading(exchange, model, label, name)
+    check_random_checkpoints(exchange, 40)
     marker = exchange.path("ran")
     torch.save(dict(model=Command(marker), model_args={}), exchange.path("command.pt"))
 
@@ -334,6 +433,22 @@ def check_nanogpt(exchange):
         said = exchange.run("eval", "--init_from=command.pt", "--dataset=random", expect=65)
         return "posix.system" in said and not os.path.exists(marker), "refused by name, nothing ran"
     exchange.check("ckpt.pt with os.system in it", refused)
+
+
+def check_random_checkpoints(exchange, count):
+    """Whatever torch.save wrote, in the form of any version, has the loss that PyTorch has for it."""
+    blocks = exchange.validation_blocks("random")
+
+    def losses():
+        worst = 0
+        for seed in range(count):
+            model, options = write_random(exchange.path("random.pt"), seed)
+            found, expected = exchange.loss("random.pt", "random", *options), reference_loss(model, blocks)
+            if not abs(found - expected) <= 1e-5:
+                return False, f"seed {seed}: {found:.6f}, expected {expected:.6f}"
+            worst = max(worst, abs(found - expected))
+        return True, f"losses differ by at most {worst:.1e}"
+    exchange.check(f"{count} random forms of ckpt.pt", losses)
 
 
 def read_gguf(path):

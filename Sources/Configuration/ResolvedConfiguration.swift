@@ -50,6 +50,11 @@ public struct ResolvedConfiguration: Sendable {
         isExplicit(.of(field))
     }
 
+    /// The value that a user asked for, in a file or on the command line; nil for a default.
+    public func explicit<Value>(_ field: KeyPath<TrainingConfiguration, Value>) -> Value? {
+        isExplicit(field) ? values[keyPath: field] : nil
+    }
+
     /// Whether a user asked for an option's value, in a file or on the command line.
     public func isExplicit(_ key: ConfigurationKey) -> Bool {
         switch origin(of: key) {

@@ -1,31 +1,54 @@
 /// How a file stores numbers that are read as floats.
 public enum FloatEncoding: Sendable {
-    case float32, float16, bfloat16
+    case float64, float32, float16, bfloat16
 
     /// Bytes of a number.
-    public var size: Int { self == .float32 ? 4 : 2 }
+    public var size: Int {
+        switch self {
+        case .float64: 8
+        case .float32: 4
+        case .float16, .bfloat16: 2
+        }
+    }
 
-    /// Reads numbers, little-endian, wherever they lie.
+    /// Reads numbers, little-endian, wherever they lie. A float64 becomes the nearest float32.
     ///
     /// - Parameters:
-    ///   - bytes: `size` times as many as `destination` has elements.
-    public func decode(_ bytes: UnsafeRawBufferPointer, into destination: UnsafeMutableBufferPointer<Float>) {
-        precondition(bytes.count == size * destination.count, "\(bytes.count) bytes for \(destination.count) numbers")
+    ///   - bytes: from the first number to the last.
+    ///   - stride: how many numbers further each next one is; 0 repeats the first.
+    public func decode(
+        _ bytes: UnsafeRawBufferPointer,
+        stride: Int = 1,
+        into destination: UnsafeMutableBufferPointer<Float>
+    ) {
+        let count = destination.isEmpty ? 0 : (destination.count - 1) * stride + 1
+        precondition(bytes.count == size * count, "\(bytes.count) bytes for \(destination.count) numbers")
+        let step = size * stride
         switch self {
-        case .float32: UnsafeMutableRawBufferPointer(destination).copyMemory(from: bytes)
+        case .float64:
+            for index in destination.indices {
+                let bits = bytes.loadUnaligned(fromByteOffset: step * index, as: UInt64.self)
+                destination[index] = Float(Double(bitPattern: UInt64(littleEndian: bits)))
+            }
+        case .float32 where stride == 1: UnsafeMutableRawBufferPointer(destination).copyMemory(from: bytes)
+        case .float32:
+            for index in destination.indices {
+                let bits = bytes.loadUnaligned(fromByteOffset: step * index, as: UInt32.self)
+                destination[index] = Float(bitPattern: UInt32(littleEndian: bits))
+            }
         case .float16:
             for index in destination.indices {
-                destination[index] = HalfPrecision.float(fromBits: Self.word(bytes, index))
+                destination[index] = HalfPrecision.float(fromBits: Self.word(bytes, step * index))
             }
         case .bfloat16:
             for index in destination.indices {
-                destination[index] = Float(bitPattern: UInt32(Self.word(bytes, index)) << 16)
+                destination[index] = Float(bitPattern: UInt32(Self.word(bytes, step * index)) << 16)
             }
         }
     }
 
-    private static func word(_ bytes: UnsafeRawBufferPointer, _ index: Int) -> UInt16 {
-        UInt16(littleEndian: bytes.loadUnaligned(fromByteOffset: 2 * index, as: UInt16.self))
+    private static func word(_ bytes: UnsafeRawBufferPointer, _ offset: Int) -> UInt16 {
+        UInt16(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt16.self))
     }
 
     /// The bfloat16 nearest to a number, of two equally near the even one.

@@ -28,13 +28,14 @@ public struct PretrainedModel: Sendable {
 
     /// Reads the description, and checks every tensor's name and shape.
     ///
+    /// - Parameter headCount: of a state_dict of PyTorch, in which nothing says it.
     /// - Throws: `UserError(.inputOutput)` when a file cannot be read, `UserError(.data)` when it is not a GPT-2 that
     ///   can be computed here, with the key or tensor and what was expected.
-    public init(path: String) throws {
+    public init(path: String, headCount: Int? = nil) throws {
         self.path = path
         let isFolder = FileSystem.kind(of: path) == .folder
         folder = isFolder ? path : FileSystem.folder(of: path)
-        tensors = try ModelTensors(Self.file(isFolder ? Self.weights(inFolder: path) : path))
+        tensors = try ModelTensors(Self.file(isFolder ? Self.weights(inFolder: path) : path, headCount: headCount))
     }
 
     /// Safetensors come first, as in transformers: they are the same model as an older file beside them.
@@ -54,14 +55,15 @@ public struct PretrainedModel: Sendable {
         return folder + "/" + name
     }
 
-    private static func file(_ path: String) throws -> any ModelFile {
+    private static func file(_ path: String, headCount: Int?) throws -> any ModelFile {
         let file = try MappedFile(path: path)
-        let start = Array(file.bytes.prefix(9))
+        let start = Array(file.bytes.prefix(32))
         if start.withUnsafeBytes(TorchFile.isOne) {
-            // A state dictionary says nothing of the model: its description lies beside it, that of a ckpt.pt in it.
-            let isStateDictionary = try TorchFile(path: path).value["model"] == nil
+            // A state_dict says nothing of the model: its description lies beside it, that of a ckpt.pt in it.
+            let value = try TorchFile(path: path).value
+            let isStateDictionary = value["model"] == nil && value.pairs?.contains { $0.value.tensorValue != nil } == true
             return isStateDictionary && HuggingFaceFile.hasDescription(path)
-                ? try HuggingFaceFile(path: path, isIndex: false) : try NanoGPTFile(path: path)
+                ? try HuggingFaceFile(path: path, isIndex: false) : try NanoGPTFile(path: path, headCount: headCount)
         }
         if start.withUnsafeBytes(LLMCFile.isOne) { return try LLMCFile(path: path) }
         if start.starts(with: "GGUF".utf8) {
@@ -137,15 +139,10 @@ public struct PretrainedModel: Sendable {
         guard let stored = try file.tensor(named: name) else { preconditionFailure("\(name) was there a moment ago") }
         // A model would take its size twice, and a large one more than there is.
         defer { MappedFile.release(stored.bytes) }
-        let size = stored.encoding.size
-        guard isOutputFirst else {
-            let bytes = UnsafeRawBufferPointer(rebasing: stored.bytes.prefix(size * destination.count))
-            return stored.encoding.decode(bytes, into: destination)
-        }
+        guard isOutputFirst else { return stored.decode(from: 0, into: destination) }
         let (outputs, inputs) = (stored.shape[0], stored.shape[1])
         MatrixTransposition.write(columns: outputs, rows: inputs, into: destination) { columns, rows in
-            let bytes = stored.bytes[size * inputs * columns.lowerBound..<size * inputs * columns.upperBound]
-            stored.encoding.decode(UnsafeRawBufferPointer(rebasing: bytes), into: rows)
+            stored.decode(from: inputs * columns.lowerBound, into: rows)
         }
     }
 }

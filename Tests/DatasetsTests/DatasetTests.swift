@@ -154,7 +154,9 @@ struct DatasetTests {
         #expect(error?.kind == .data)
         // {'vocab_size': 0}
         try AtomicFile.write([UInt8](Data(base64Encoded: "gAR9lIwKdm9jYWJfc2l6ZZRLAHMu")!), to: folder("set/meta.pkl"))
-        #expect(throws: UserError(.data, "\(folder("set/meta.pkl")) has no vocab_size from 1 to 65536")) { try open() }
+        #expect(throws: UserError(.data, "\(folder("set/meta.pkl")) has no vocab_size from 1 to 65536: it is 0")) {
+            try open()
+        }
     }
 
     @Test("the sequence is a ring: after the last token comes the first")

@@ -17,7 +17,8 @@ import Transformer
 @Suite("Fuzzed files")
 struct FuzzTests {
     enum Reader: String, CaseIterable, CustomTestStringConvertible {
-        case safetensors, index, configuration, stateDictionary, llmc, torch, pickle, tokens, tokenizerJSON, tiktoken
+        case safetensors, index, configuration, stateDictionary, llmc, torch, torchLegacy, torchObjects, pickle, pickleObjects,
+            tokens, tokenizerJSON, tiktoken
         var testDescription: String { rawValue }
 
         /// What is damaged: a committed file, or one that is made of a committed file.
@@ -29,6 +30,9 @@ struct FuzzTests {
             case .stateDictionary: return try FileSystem.read(Cases.models + "/hf-bin/pytorch_model.bin")
             case .llmc: return try FileSystem.read(Goldens.exchange + "/model.bin")
             case .torch: return try FileSystem.read(Goldens.exchange + "/ckpt.pt")
+            case .torchLegacy: return try FileSystem.read(Cases.models + "/ckpt-legacy-format/ckpt.pt")
+            case .torchObjects: return try FileSystem.read(Goldens.fixtures + "/torch/numpy-arguments.pt")
+            case .pickleObjects: return try FileSystem.read(Goldens.fixtures + "/pickles/objects-4.pkl")
             case .pickle: return try FileSystem.read(Goldens.fixtures + "/pytorch/dataset/meta.pkl")
             case .tokens:
                 let tokens = try FileSystem.read(Goldens.fixtures + "/pytorch/dataset/train.bin")
@@ -66,15 +70,15 @@ struct FuzzTests {
                 return folder("model.safetensors.index.json")
             case .tokenizerJSON: return folder(TokenizerFile.name)
             case .tiktoken: return folder("small.tiktoken")
-            case .llmc, .torch, .pickle, .tokens: return folder("file")
+            case .llmc, .torch, .torchLegacy, .torchObjects, .pickle, .pickleObjects, .tokens: return folder("file")
             }
         }
 
         func read(_ path: String) throws {
             switch self {
             case .safetensors, .index, .configuration, .stateDictionary: try Self.load(FileSystem.folder(of: path))
-            case .llmc, .torch: try Self.load(path)
-            case .pickle: _ = try PickleReader.read(path: path)
+            case .llmc, .torch, .torchLegacy, .torchObjects: try Self.load(path)
+            case .pickle, .pickleObjects: try Self.walk(PickleReader.read(path: path), levels: 4)
             case .tokens:
                 let file = try TokenFile(path: path)
                 _ = file.largestID(in: 0..<file.count)
@@ -82,6 +86,14 @@ struct FuzzTests {
                 let tokenizer = try TokenizerFile.open(path)
                 _ = tokenizer.decode(try tokenizer.encode("Some text, 123"))
             }
+        }
+
+        /// Asks for everything that a value can say.
+        private static func walk(_ value: PickleValue, levels: Int) throws {
+            _ = (value.description, value.stringValue, value.bytesValue, value["n_head"], value.tensorValue)
+            guard levels > 0 else { return }
+            for element in (value.elements ?? []).prefix(20) { try walk(element, levels: levels - 1) }
+            for pair in (value.pairs ?? []).prefix(20) { try walk(pair.value, levels: levels - 1) }
         }
 
         private static func load(_ path: String) throws {

@@ -15,8 +15,9 @@ enum Goldens {
     /// float32 against float32 through two layers with weights of order 0.3: a few units in the last place of 10.
     static let tolerance: Float = 1e-4
 
-    static func load(_ path: String) throws -> GPT {
-        let source = try PretrainedModel(path: path)
+    static func load(_ path: String) throws -> GPT { try load(PretrainedModel(path: path)) }
+
+    static func load(_ source: PretrainedModel) throws -> GPT {
         let model = GPT(
             configuration: source.configuration,
             context: ComputeContext(pool: WorkerPool(threadCount: 1)),

@@ -23,7 +23,7 @@ struct TensorWriter {
                     try file.append($0)
                 }
             }
-        case .float16: preconditionFailure("no tool here takes float16")
+        case .float64, .float16: preconditionFailure("no tool here takes \(encoding)")
         }
     }
 

@@ -6,7 +6,7 @@ import Transformer
 /// A GPT-2 as Hugging Face's transformers saves it: `config.json` beside `model.safetensors` or, of older versions,
 /// `pytorch_model.bin`; or beside several such files, and an index that says which tensor is in which.
 ///
-/// Tensor names may lack the `transformer.` prefix, as in OpenAI's own upload. A checkpoint of this project is such a
+/// Tensor names may be wrapped, or lack the `transformer.` prefix as in OpenAI's own upload: see `TensorNames`. A checkpoint of this project is such a
 /// folder too; the key `bias` of its `config.json` says when the zero biases in the file do not exist in the model.
 struct HuggingFaceFile: ModelFile {
     /// In the order in which transformers looks for them; nanoGPT's ckpt.pt is looked for between them.
@@ -21,8 +21,7 @@ struct HuggingFaceFile: ModelFile {
     private let files: [TensorFile]
     /// The file of each tensor, as an index into `files`.
     private let places: [String: Int]
-    /// `transformer.` or nothing.
-    private let prefix: String
+    private let names: TensorNames
 
     /// Whether a description lies beside weights.
     static func hasDescription(_ path: String) -> Bool {
@@ -49,7 +48,7 @@ struct HuggingFaceFile: ModelFile {
             files = [file]
             places = Dictionary(uniqueKeysWithValues: file.names.map { ($0, 0) })
         }
-        prefix = places.keys.contains { $0.hasPrefix(Self.standardPrefix) } ? Self.standardPrefix : ""
+        names = try TensorNames(Array(places.keys), path: path)
     }
 
     private static func shards(index path: String) throws -> (files: [TensorFile], places: [String: Int]) {
@@ -94,16 +93,11 @@ struct HuggingFaceFile: ModelFile {
 
     func queryFactor(inLayer layer: Int) -> Double { description.queryFactor(inLayer: layer) }
 
-    func ownName(of name: String) -> String {
-        // The head stands beside the transformer, not in it.
-        name.hasPrefix(Self.standardPrefix) ? prefix + name.dropFirst(Self.standardPrefix.count) : name
-    }
+    func ownName(of name: String) -> String { names(name) }
 
     func path(ofTensor name: String) -> String { places[name].map { files[$0].path } ?? path }
 
     func tensor(named name: String) throws -> StoredTensor? {
         try places[name].flatMap { try files[$0].tensor(named: name) }
     }
-
-    private static let standardPrefix = "transformer."
 }

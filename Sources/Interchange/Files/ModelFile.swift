@@ -31,11 +31,3 @@ extension ModelFile {
     var notices: [String] { [] }
     func queryFactor(inLayer layer: Int) -> Double { 1 }
 }
-
-/// A tensor as it lies in a mapped file; valid while the `ModelFile` is held.
-struct StoredTensor {
-    let shape: [Int]
-    let encoding: FloatEncoding
-    /// Row-major, as many as the shape says.
-    let bytes: UnsafeRawBufferPointer
-}

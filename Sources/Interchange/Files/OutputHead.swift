@@ -55,34 +55,3 @@ struct OutputHead {
             """
     }
 }
-
-extension StoredTensor {
-    /// Whether it has the numbers of another tensor of the same shape, however each is stored.
-    func hasValues(of other: StoredTensor) -> Bool {
-        // PyTorch saves a tied weight once, under two names.
-        if encoding == other.encoding, bytes.baseAddress == other.bytes.baseAddress { return true }
-        defer {
-            MappedFile.release(bytes)
-            MappedFile.release(other.bytes)
-        }
-        let count = bytes.count / encoding.size
-        guard count == other.bytes.count / other.encoding.size else { return false }
-        // A vocabulary is large: only a piece of it is held.
-        return stride(from: 0, to: count, by: 1 << 16).allSatisfy { start in
-            let range = start..<min(start + 1 << 16, count)
-            return values(range) == other.values(range)
-        }
-    }
-
-    /// Some of its numbers, by their places in the file.
-    func values(_ range: Range<Int>) -> [Float] {
-        let piece = bytes[range.lowerBound * encoding.size..<range.upperBound * encoding.size]
-        return [Float](unsafeUninitializedCapacity: range.count) { values, count in
-            encoding.decode(
-                UnsafeRawBufferPointer(rebasing: piece),
-                into: UnsafeMutableBufferPointer(rebasing: values[..<range.count])
-            )
-            count = range.count
-        }
-    }
-}

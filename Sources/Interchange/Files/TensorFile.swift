@@ -4,7 +4,7 @@ import Platform
 /// A file of tensors by name, and nothing else: safetensors, or a state dictionary that `torch.save` wrote.
 enum TensorFile: Sendable {
     case safetensors(SafetensorsFile)
-    case torch(TorchFile, [String: TorchTensor])
+    case torch(String, TorchTensors)
 
     /// What a file is, its first bytes say.
     ///
@@ -16,37 +16,27 @@ enum TensorFile: Sendable {
             return
         }
         let torch = try TorchFile(path: path)
-        guard case .dictionary(let pairs) = torch.value else {
-            throw UserError(.data, "\(path) is a file of PyTorch, but no dictionary of tensors")
-        }
-        var tensors: [String: TorchTensor] = [:]
-        for pair in pairs {
-            guard case .string(let name) = pair.key, case .tensor(let tensor) = pair.value else {
-                throw UserError(.data, "\(path) has an entry that is no tensor with a name")
-            }
-            tensors[name] = tensor
-        }
-        self = .torch(torch, tensors)
+        self = .torch(path, try TorchTensors(torch.value, named: "what it holds", of: torch))
     }
 
     var path: String {
         switch self {
         case .safetensors(let file): file.path
-        case .torch(let file, _): file.path
+        case .torch(let path, _): path
         }
     }
 
     var names: [String] {
         switch self {
         case .safetensors(let file): Array(file.tensors.keys)
-        case .torch(_, let tensors): Array(tensors.keys)
+        case .torch(_, let tensors): tensors.names
         }
     }
 
     func has(_ name: String) -> Bool {
         switch self {
         case .safetensors(let file): file.tensors[name] != nil
-        case .torch(_, let tensors): tensors[name] != nil
+        case .torch(_, let tensors): tensors.shape(of: name) != nil
         }
     }
 
@@ -60,10 +50,7 @@ enum TensorFile: Sendable {
                 encoding: try file.encoding(of: name, entry),
                 bytes: file.bytes(of: entry)
             )
-        case .torch(let file, let tensors):
-            guard let tensor = tensors[name] else { return nil }
-            let (bytes, encoding) = try file.bytes(of: tensor, named: name)
-            return StoredTensor(shape: tensor.shape, encoding: encoding, bytes: bytes)
+        case .torch(_, let tensors): return try tensors.tensor(named: name)
         }
     }
 }

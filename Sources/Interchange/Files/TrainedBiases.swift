@@ -34,8 +34,3 @@ struct TrainedBiases {
         notice = arePresent ? nil : "\(file.path(ofTensor: "")) has no biases, so the model has none (bias=false)"
     }
 }
-
-extension StoredTensor {
-    /// Whether all its numbers are 0.
-    var isZero: Bool { values(0..<bytes.count / encoding.size).allSatisfy { $0 == 0 } }
-}

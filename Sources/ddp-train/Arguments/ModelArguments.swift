@@ -1,6 +1,7 @@
 import ArgumentParser
 import Compute
 import Interchange
+import Platform
 import Preparation
 import Training
 
@@ -42,6 +43,15 @@ struct ModelArguments: ParsableArguments {
     )
     var tokenizer: String?
 
+    @Option(
+        name: .customLong("n_head"),
+        help: ArgumentHelp(
+            "Attention heads of a state_dict of PyTorch, in which nothing says how many there are.",
+            valueName: "n"
+        )
+    )
+    var headCountText: NumberText?
+
     @Option(help: NumberText.threadsHelp)
     var threads: NumberText = 0
 
@@ -53,6 +63,19 @@ struct ModelArguments: ParsableArguments {
     /// - Parameter forTraining: whether memory for gradients is wanted.
     /// - Throws: `UserError` when there is none, or it is damaged.
     func load(forTraining: Bool = false) throws -> TrainedModel {
+        let headCount = try headCountText?.whole("n_head", atLeast: 1, atMost: 1 << 24)
+        let loaded = try open(headCount: headCount, forTraining: forTraining)
+        let found = loaded.model.configuration.attention.headCount
+        if let headCount, headCount != found {
+            throw UserError(
+                .usage,
+                "n_head=\(headCount), but \(loaded.folder) has n_head=\(found): leave the option out"
+            )
+        }
+        return loaded
+    }
+
+    private func open(headCount: Int?, forTraining: Bool) throws -> TrainedModel {
         let pool = WorkerPool(threadCount: try threads.threads())
         let own = try tokenizer.map { try TokenizerSource($0).open() }
         guard let name = initFrom, !isRun else {
@@ -66,7 +89,7 @@ struct ModelArguments: ParsableArguments {
         }
         let path = try ModelPlace.locate(name, copy: from, which: which, output: RunOutput())
         guard Checkpoint.isCheckpoint(path) else {
-            let source = try PretrainedModel(path: path)
+            let source = try PretrainedModel(path: path, headCount: headCount)
             for notice in source.notices { Console.note(notice) }
             return try TrainedModel(source, tokenizer: own, pool: pool, forTraining: forTraining)
         }

@@ -46,9 +46,12 @@ enum ModelPlace {
 
     /// The shape of what `locate` finds; nothing is downloaded for it.
     ///
+    /// - Parameter headCount: of a state_dict of PyTorch.
     /// - Throws: as `locate`.
-    static func shape(of name: String) throws -> GPTConfiguration {
-        if let path = try path(of: name, .best) { return try PretrainedModel(path: path).configuration }
+    static func shape(of name: String, headCount: Int?) throws -> GPTConfiguration {
+        if let path = try path(of: name, .best) {
+            return try PretrainedModel(path: path, headCount: headCount).configuration
+        }
         let shape = try published(name).shape
         return GPTConfiguration(
             layerCount: shape.layers,

@@ -105,7 +105,7 @@ struct BenchGenerate: ParsableCommand {
             arguments.initFrom = initFrom
             arguments.which = .best
             (arguments.from, arguments.tokenizer) = (nil, nil)
-            arguments.threads = threads
+            (arguments.headCountText, arguments.threads) = (nil, threads)
             return try arguments.load().model
         }
         let pool = WorkerPool(threadCount: try threads.threads())

@@ -61,7 +61,7 @@ struct Plan: ConfiguredCommand {
             atMost: 1 << 24
         )
         var vocabularyOrigin = "--vocab_size"
-        let weights = try weights(configuration.values.initFrom)
+        let weights = try weights(configuration)
         if let weights {
             try configuration.adopt(weights)
             if vocabularySize == nil {
@@ -86,9 +86,10 @@ struct Plan: ConfiguredCommand {
     }
 
     /// Of weights that are started from, only the shape counts.
-    private func weights(_ initFrom: String) throws -> InitialWeights? {
+    private func weights(_ configuration: ResolvedConfiguration) throws -> InitialWeights? {
+        let initFrom = configuration.values.initFrom
         guard initFrom != "scratch", initFrom != "resume" else { return nil }
-        let source = try ModelPlace.shape(of: initFrom)
+        let source = try ModelPlace.shape(of: initFrom, headCount: configuration.explicit(\.headCount))
         return InitialWeights(source: initFrom, configuration: source) { _ in }
     }
 

@@ -62,7 +62,7 @@ struct Train: ConfiguredCommand, RankedCommand {
         let trainer = try Trainer(
             configuration: configuration,
             dataset: dataset,
-            weights: job.isMain ? try initialWeights(configuration.values.initFrom, for: dataset, output) : nil,
+            weights: job.isMain ? try initialWeights(configuration, for: dataset, output) : nil,
             stop: .onSignals(),
             output: output,
             observers: observers(configuration.values, output),
@@ -121,14 +121,15 @@ struct Train: ConfiguredCommand, RankedCommand {
     }
 
     private func initialWeights(
-        _ initFrom: String,
+        _ configuration: ResolvedConfiguration,
         for dataset: Dataset,
         _ output: RunOutput
     ) throws -> InitialWeights? {
+        let initFrom = configuration.values.initFrom
         guard initFrom != "scratch", initFrom != "resume" else { return nil }
         let path = try ModelPlace.locate(initFrom, copy: nil, output: output)
         if Checkpoint.isCheckpoint(path) { try Checkpoint(folder: path).verify() }
-        let source = try PretrainedModel(path: path)
+        let source = try PretrainedModel(path: path, headCount: configuration.explicit(\.headCount))
         for notice in source.notices { output.note(notice) }
         try dataset.checkTokenizer(against: TrainedModel.tokenizer(in: source.folder), of: path)
         return InitialWeights(source: path, configuration: source.configuration) { try source.load(into: $0) }

@@ -5,28 +5,24 @@ import Platform
 /// The directory at the end of the file counts, so that entries whose sizes stand in data descriptors behind them are
 /// read, and the 64-bit forms of large archives. Entries that are compressed or encrypted are refused. Source:
 /// PKWARE's APPNOTE 6.3.10, sections 4.3 and 4.5.3.
-struct StoredZip: Sendable {
-    let path: String
+struct StoredZip {
     /// Where the bytes of each entry lie in the file, by name.
     let entries: [String: Range<Int>]
-    private let file: MappedFile
 
-    static let signature: UInt32 = 0x0403_4B50
+    private static let signature: UInt32 = 0x0403_4B50
 
-    /// - Throws: `UserError(.inputOutput)` when the file cannot be read, `UserError(.data)` when it is no such archive.
-    init(path: String) throws {
-        self.path = path
-        file = try MappedFile(path: path)
+    /// Whether a file begins as such a one does.
+    static func isOne(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        bytes.count >= 4 && UInt32(littleEndian: bytes.loadUnaligned(as: UInt32.self)) == signature
+    }
+
+    /// - Throws: `UserError(.data)` when it is no such archive.
+    init(_ file: MappedFile) throws {
         do {
             entries = try Directory(bytes: file.bytes).entries()
         } catch let malformed as Malformed {
-            throw UserError(.data, "\(path) is not a valid zip archive of PyTorch: \(malformed.reason)")
+            throw UserError(.data, "\(file.path) is not a valid zip archive of PyTorch: \(malformed.reason)")
         }
-    }
-
-    /// The bytes of an entry, valid while this archive is held.
-    func bytes(of name: String) -> UnsafeRawBufferPointer? {
-        entries[name].map { UnsafeRawBufferPointer(rebasing: file.bytes[$0]) }
     }
 
     private struct Malformed: Error {

@@ -1,0 +1,167 @@
+import Foundation
+import Platform
+import TestSupport
+import Testing
+import Transformer
+
+@testable import Interchange
+
+/// The forms in which people's scripts save a GPT with PyTorch. Tests/Fixtures/torch has the model of
+/// cases/models/ckpt-good in each, and the script that made them.
+@Suite("Files of PyTorch")
+struct TorchFormsTests {
+    private static let fixtures = Goldens.fixtures + "/torch"
+    private static let loss = 1.5479
+
+    @Test(
+        "Whatever lies beside the weights, they are read",
+        arguments: [
+            "dtype", "set", "numpy-scalar", "path", "same-dict-twice", "long-integer", "dataclass-beside-args",
+            "float64",
+            "legacy-format", "prefix-module", "good",
+        ]
+    )
+    func cases(name: String) throws {
+        try Cases.expect("\(Cases.models)/ckpt-\(name)/ckpt.pt", loss: Self.loss)
+    }
+
+    @Test(
+        "Every form has the loss that PyTorch has for it",
+        arguments: [
+            ("everything", loss), ("everything-legacy", loss), ("strided", 1.4827), ("strided-legacy", 1.4827),
+            ("legacy-views", loss), ("legacy-1", loss), ("legacy-4", loss), ("zip-1", loss), ("zip-4", loss),
+            ("zip-5", loss),
+            ("float16", 1.5480), ("bfloat16", 1.5478), ("wrapped", loss), ("numpy-arguments", loss),
+        ]
+    )
+    func forms(name: String, loss: Double) throws {
+        try Cases.expect("\(Self.fixtures)/\(name).pt", loss: loss)
+    }
+
+    @Test("A model without model_args takes its shape from its config, and says which GELU that means")
+    func config() throws {
+        try Cases.expect(
+            Cases.models + "/ckpt-dataclass-only/ckpt.pt",
+            loss: 1.8697,
+            notices: ["has no model_args: its config gives the shape, with the tanh GELU, as in build-nanogpt"]
+        )
+        try Cases.expect(Self.fixtures + "/config.pt", loss: Self.loss, notices: ["with the exact GELU, as in nanoGPT"])
+    }
+
+    @Test("A tied model that was saved with only its head is read, and says so")
+    func onlyHead() throws {
+        try Cases.expect(
+            Self.fixtures + "/only-head.pt",
+            loss: Self.loss,
+            notices: ["has no transformer.wte.weight: lm_head.weight is also the token embedding"]
+        )
+    }
+
+    @Test(
+        "A state_dict is read where the number of heads is given",
+        arguments: ["state-dict", "state-dict-named", "transformer"]
+    )
+    func stateDictionary(name: String) throws {
+        let path = "\(Self.fixtures)/\(name).pt"
+        let source = try PretrainedModel(path: path, headCount: 1)
+        #expect(
+            source.notices.first?.contains("with n_head=1 as given and the exact GELU") == true,
+            "\(source.notices)"
+        )
+        let found = try Cases.loss(Goldens.load(source))
+        #expect(abs(found - Self.loss) < 6e-5, "loss \(found)")
+        let refusals: [(Int?, UserError.Kind, String)] = [
+            (nil, .usage, "nothing in weights says how many heads attention has: give --n_head (the width is 8,"),
+            (3, .data, "n_embd=8 is no multiple of n_head=3"),
+            (0, .usage, "give --n_head"),
+        ]
+        for (headCount, kind, message) in refusals {
+            let error = #expect(throws: UserError.self) { try PretrainedModel(path: path, headCount: headCount) }
+            #expect(error?.kind == kind && error?.message.contains(message) == true, "\(String(describing: error))")
+        }
+    }
+
+    @Test(
+        "What cannot be read is refused with the reason",
+        arguments: [
+            (
+                "module",
+                "what it holds is an object of __main__.GPT and no state_dict (nothing of it was run); save what model"
+            ),
+            (
+                "module-inside",
+                "its model is an object of __main__.GPT and no state_dict (nothing of it was run); save what"
+            ),
+            (
+                "sparse",
+                "entry \"transformer.wpe.weight\" of its model is an object of torch._utils._rebuild_sparse_tensor"
+            ),
+            (
+                "negative",
+                "entry \"transformer.wpe.weight\" of its model is an object of torch._utils._rebuild_tensor_v2"
+            ),
+            (
+                "float8",
+                "tensor transformer.wpe.weight is float8_e4m3fn; float64, float32, float16 and bfloat16 can be read"
+            ),
+            (
+                "twice",
+                "has transformer.wpe.weight twice, as module.transformer.wpe.weight and as transformer.wpe.weight"
+            ),
+            ("huge", "bytes, but describes more than"),
+        ]
+    )
+    func refused(name: String, message: String) throws {
+        let error = #expect(throws: UserError.self) { try Goldens.load("\(Self.fixtures)/\(name).pt") }
+        #expect(error?.kind == .data && error?.message.contains(message) == true, "\(String(describing: error))")
+    }
+
+    @Test("A file of the form before 1.6 that is cut short anywhere is refused")
+    func cutShort() throws {
+        let folder = try TemporaryFolder()
+        let whole = try FileSystem.read(Cases.models + "/ckpt-legacy-format/ckpt.pt")
+        for length in stride(from: 0, to: whole.count, by: 61) {
+            try Data(whole[..<length]).write(to: URL(fileURLWithPath: folder("ckpt.pt")))
+            #expect(throws: UserError.self, "\(length) bytes") { try PretrainedModel(path: folder("ckpt.pt")) }
+        }
+    }
+
+    @Test("The elements of a tensor are read in row-major order, whatever its strides are")
+    func strides() {
+        let values = (0..<24).map { Float($0) }
+        let cases: [(shape: [Int], strides: [Int], expected: [Float])] = [
+            ([2, 3], [3, 1], [0, 1, 2, 3, 4, 5]), ([2, 3], [1, 2], [0, 2, 4, 1, 3, 5]),
+            ([2, 2], [0, 0], [0, 0, 0, 0]),
+            ([2, 2], [5, 0], [0, 0, 5, 5]), ([2, 2, 2], [1, 4, 10], [0, 10, 4, 14, 1, 11, 5, 15]),
+            ([3], [7], [0, 7, 14]),
+            ([1, 3], [99, 1], [0, 1, 2]), ([], [], [0]), ([0, 4], [4, 1], []),
+        ]
+        values.withUnsafeBytes { bytes in
+            for (shape, strides, expected) in cases {
+                let tensor = StoredTensor(shape: shape, encoding: .float32, bytes: bytes, strides: strides)
+                for start in 0...expected.count {
+                    var found = [Float](repeating: -1, count: expected.count - start)
+                    found.withUnsafeMutableBufferPointer { tensor.decode(from: start, into: $0) }
+                    #expect(found == Array(expected[start...]), "\(shape) by \(strides) from \(start)")
+                }
+            }
+        }
+    }
+
+    @Test("Numbers that are equal are equal however they are stored")
+    func equality() {
+        let (single, double): ([Float], [Double]) = ([1, 2, 3, 4], [1, 3, 2, 4])
+        single.withUnsafeBytes { first in
+            double.withUnsafeBytes { second in
+                let a = StoredTensor(shape: [2, 2], encoding: .float32, bytes: first)
+                #expect(
+                    a.hasValues(of: StoredTensor(shape: [2, 2], encoding: .float64, bytes: second, strides: [1, 2]))
+                )
+                #expect(!a.hasValues(of: StoredTensor(shape: [2, 2], encoding: .float64, bytes: second)))
+                #expect(
+                    !a.hasValues(of: StoredTensor(shape: [2, 2], encoding: .float32, bytes: first, strides: [1, 2]))
+                )
+            }
+        }
+    }
+}

@@ -1,0 +1,48 @@
+import Foundation
+import Platform
+import TestSupport
+import Testing
+
+@testable import Tokenizers
+
+@Suite("nanoGPT's meta.pkl")
+struct NanoGPTMetaTests {
+    private static let fixtures = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .appending(path: "Fixtures").path
+
+    @Test(
+        "It is read in the forms that people's scripts write, in old protocols and new ones",
+        arguments: ["numpy", "ordered", "list", "shared", "namespace"],
+        [0, 2, 5]
+    )
+    func forms(name: String, version: Int) throws {
+        let meta = try NanoGPTMeta(path: "\(Self.fixtures)/pickles/meta-\(name)-\(version).pkl")
+        #expect(meta.vocabularySize == 6)
+        #expect(meta.tokenizer.map { String(String.UnicodeScalarView($0.scalars)) } == "\n abhé")
+    }
+
+    @Test(
+        "Its vocabulary may be a number of NumPy or in an ordered dictionary",
+        arguments: ["good", "meta-numpy", "meta-ordered"]
+    )
+    func cases(name: String) throws {
+        let meta = try NanoGPTMeta(path: "\(Self.fixtures)/cases/models/data/\(name)/meta.pkl")
+        #expect(meta.vocabularySize == 12 && meta.tokenizer == nil)
+    }
+
+    @Test("What it does not say is refused with what is there instead")
+    func refused() throws {
+        let folder = try TemporaryFolder()
+        let path = folder("meta.pkl")
+        let cases = [
+            ("(dVvocab_size\ncpathlib\nPath\n)Rs.", "it is an object of pathlib.Path"), ("(d.", "it is missing"),
+            ("(dVvocab_size\nL1180591620717411303424L\ns.", "it is a whole number of more than 64 bits"),
+            ("(dVvocab_size\nI2\nsVitos\n(dI5\nVa\nss.", "itos does not map ids below vocab_size 2 to strings"),
+        ]
+        for (pickle, message) in cases {
+            try AtomicFile.write(Array(pickle.utf8), to: path)
+            let error = #expect(throws: UserError.self) { try NanoGPTMeta(path: path) }
+            #expect(error?.message.contains(message) == true, "\(String(describing: error))")
+        }
+    }
+}
