@@ -38,14 +38,17 @@ public struct PretrainedModel: Sendable {
         tensors = try ModelTensors(Self.file(isFolder ? Self.weights(inFolder: path) : path, headCount: headCount))
     }
 
+    /// Safetensors come first, as in transformers: they are the same model as an older file beside them.
     private static func weights(inFolder folder: String) throws -> String {
-        let names = [HuggingFaceFile.modelName, HuggingFaceFile.indexName, "ckpt.pt"]
+        let names = HuggingFaceFile.modelNames + ["ckpt.pt"] + HuggingFaceFile.olderModelNames
         guard let name = names.first(where: { FileSystem.kind(of: folder + "/" + $0) == .file }) else {
+            let found = try FileSystem.names(inFolder: folder)
+            let list = found.prefix(5).joined(separator: ", ") + (found.count > 5 ? " and \(found.count - 5) more" : "")
             throw UserError(
                 .inputOutput,
                 """
-                \(folder) has no model: none of \(names[0]) with \(HuggingFaceFile.configurationName), \
-                \(names[1]) and \(names[2])
+                \(folder) has no model: none of \(names.dropLast().joined(separator: ", ")) and \(names.last!); it has \
+                \(found.isEmpty ? "no files" : list)
                 """
             )
         }
@@ -55,7 +58,13 @@ public struct PretrainedModel: Sendable {
     private static func file(_ path: String, headCount: Int?) throws -> any ModelFile {
         let file = try MappedFile(path: path)
         let start = Array(file.bytes.prefix(32))
-        if start.withUnsafeBytes(TorchFile.isOne) { return try NanoGPTFile(path: path, headCount: headCount) }
+        if start.withUnsafeBytes(TorchFile.isOne) {
+            // A state_dict says nothing of the model: its description lies beside it, that of a ckpt.pt in it.
+            let value = try TorchFile(path: path).value
+            let isStateDictionary = value["model"] == nil && value.pairs?.contains { $0.value.tensorValue != nil } == true
+            return isStateDictionary && HuggingFaceFile.hasDescription(path)
+                ? try HuggingFaceFile(path: path, isIndex: false) : try NanoGPTFile(path: path, headCount: headCount)
+        }
         if start.withUnsafeBytes(LLMCFile.isOne) { return try LLMCFile(path: path) }
         if start.starts(with: "GGUF".utf8) {
             throw UserError(
@@ -70,8 +79,8 @@ public struct PretrainedModel: Sendable {
             throw UserError(
                 .data,
                 """
-                \(path) is no model that can be read: known are safetensors files and folders of Hugging Face, model files of \
-                llm.c and ckpt.pt of nanoGPT
+                \(path) is no model that can be read: known are safetensors files, pytorch_model.bin and folders of Hugging Face, \
+                model files of llm.c and ckpt.pt of nanoGPT
                 """
             )
         }
@@ -96,6 +105,27 @@ public struct PretrainedModel: Sendable {
             try read(name, isOutputFirst: file.isOutputFirst && tensor.isLinearWeight, into: destination)
             guard destination.allSatisfy(\.isFinite) else {
                 throw UserError(.data, "\(file.path(ofTensor: name)): tensor \(name) has values that are not finite")
+            }
+        }
+        scaleQueries(of: model)
+    }
+
+    /// Multiplies queries by the factor of their layer: exactly where it is a power of two, else to the nearest float.
+    private func scaleQueries(of model: GPT) {
+        let queries = configuration.headCount * configuration.headSize
+        for layer in 0..<configuration.layerCount {
+            let factor = file.queryFactor(inLayer: layer)
+            guard factor != 1 else { continue }
+            for kind in ["weight", "bias"] {
+                // Columns or elements are those of queries, keys and values.
+                guard let tensor = model.layout.tensor(named: "transformer.h.\(layer).attn.c_attn.\(kind)") else {
+                    continue
+                }
+                for row in stride(from: tensor.range.lowerBound, to: tensor.range.upperBound, by: tensor.shape.last!) {
+                    for index in row..<row + queries {
+                        model.parameters.base[index] = Float(Double(model.parameters.base[index]) * factor)
+                    }
+                }
             }
         }
     }

@@ -2,6 +2,10 @@ import Formats
 import Transformer
 
 extension HuggingFaceConfiguration {
+    /// Settings that differ from those of most GPT-2s, and that Hugging Face's gpt2 has keys for: tie_word_embeddings,
+    /// n_inner and layer_norm_epsilon.
+    public static let ownKeys: Set = ["tied_head", "hidden_size", "norm_epsilon"]
+
     /// The text of a `config.json` that describes a model to Hugging Face's transformers.
     ///
     /// `bias` is a key of our own, which transformers ignores: it says that the zero biases in the file do not exist in
@@ -10,9 +14,11 @@ extension HuggingFaceConfiguration {
     public static func text(_ model: GPTConfiguration, endOfText: Int32?) -> String {
         let endOfText = endOfText.map { JSONValue.integer(Int($0)) } ?? .null
         // The digits of the Float: 0.2 as a Double has more.
-        let dropout = JSONValue.number(Double("\(model.dropout)")!)
-        let variants = model.otherModel.filter { $0.name != "tied_head" }
+        func number(_ value: Float) -> JSONValue { .number(Double("\(value)")!) }
+        let dropout = number(model.dropout)
+        let variants = model.otherModel.filter { !ownKeys.contains($0.name) }
         let isGPT2 = variants.isEmpty
+        let hidden = model.feedForward.hiddenSize
         return JSONValue.object(
             [
                 .init("architectures", .array([.string(isGPT2 ? "GPT2LMHeadModel" : "DDPTrainVariant")])),
@@ -24,9 +30,9 @@ extension HuggingFaceConfiguration {
                 .init("n_embd", .integer(model.embeddingSize)),
                 .init("n_layer", .integer(model.layerCount)),
                 .init("n_head", .integer(model.headCount)),
-                .init("n_inner", .null),
+                .init("n_inner", hidden == 4 * model.embeddingSize ? .null : .integer(hidden)),
                 .init("activation_function", .string(model.activation.huggingFaceNames[0])),
-                .init("layer_norm_epsilon", .number(1e-5)),
+                .init("layer_norm_epsilon", number(model.norm.epsilon)),
                 .init("embd_pdrop", dropout),
                 .init("attn_pdrop", dropout),
                 .init("resid_pdrop", dropout),

@@ -120,6 +120,39 @@ import Testing
         )
     }
 
+    @Test("A model with an inner size, epsilon and head of its own is trained, resumed and exported as it is")
+    func oddModel() throws {
+        try String(repeating: "abcdefghijklm", count: 40).write(
+            toFile: folder("text.txt"),
+            atomically: true,
+            encoding: .utf8
+        )
+        #expect(try program.run("prepare", "--input", "text.txt", "--name=mine", "--tokenizer=char").exitCode == 0)
+        let model = "\(Self.fixtures)/huggingface_odd"
+        let evaluation = try program.run("eval", "--init_from=\(model)", "--dataset=mine")
+        #expect(evaluation.output.hasPrefix("val loss "), "\(evaluation)")
+        #expect(evaluation.errors.contains("the weights and biases of queries are scaled"), "\(evaluation)")
+        let options = [
+            "--dataset=mine", "--batch_size=2", "--gradient_accumulation_steps=1", "--eval_interval=2",
+            "--eval_iters=1",
+        ]
+        let training = try program.start(["--init_from=\(model)", "--max_iters=2"] + options).wait()
+        #expect(training.exitCode == 0, "\(training)")
+        #expect(training.errors.contains("the weights and biases of queries are scaled"), "\(training)")
+        let resumed = try program.start(["--init_from=resume", "--max_iters=4"] + options).wait()
+        #expect(resumed.exitCode == 0, "\(resumed)")
+        let export = try program.run("export", "--out=model")
+        #expect(export.exitCode == 0, "\(export)")
+        let description = try String(contentsOfFile: folder("model/config.json"), encoding: .utf8)
+        for text in ["\"n_inner\": 20", "\"layer_norm_epsilon\": 0.001", "\"tie_word_embeddings\": false"] {
+            #expect(description.contains(text), "\(description)")
+        }
+        let losses = try [["--init_from=model"], []].map {
+            try program.start(["eval", "--dataset=mine"] + $0).wait().output
+        }
+        #expect(losses[0].hasPrefix("val loss ") && losses[0] == losses[1], "\(losses)")
+    }
+
     @Test("Options of the exchange that make no sense are refused")
     func refused() throws {
         let model = "\(Self.fixtures)/huggingface_gpt2"

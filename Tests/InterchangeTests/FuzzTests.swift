@@ -17,8 +17,8 @@ import Transformer
 @Suite("Fuzzed files")
 struct FuzzTests {
     enum Reader: String, CaseIterable, CustomTestStringConvertible {
-        case safetensors, index, configuration, llmc, torch, torchLegacy, torchObjects, pickle, pickleObjects, tokens,
-            tokenizerJSON, tiktoken
+        case safetensors, index, configuration, stateDictionary, llmc, torch, torchLegacy, torchObjects, pickle, pickleObjects,
+            tokens, tokenizerJSON, tiktoken
         var testDescription: String { rawValue }
 
         /// What is damaged: a committed file, or one that is made of a committed file.
@@ -27,6 +27,7 @@ struct FuzzTests {
             case .safetensors: return try FileSystem.read(Goldens.transformers + "/model.safetensors")
             case .index: return try FileSystem.read(Goldens.exchange + "/sharded/model.safetensors.index.json")
             case .configuration: return try FileSystem.read(Goldens.transformers + "/config.json")
+            case .stateDictionary: return try FileSystem.read(Cases.models + "/hf-bin/pytorch_model.bin")
             case .llmc: return try FileSystem.read(Goldens.exchange + "/model.bin")
             case .torch: return try FileSystem.read(Goldens.exchange + "/ckpt.pt")
             case .torchLegacy: return try FileSystem.read(Cases.models + "/ckpt-legacy-format/ckpt.pt")
@@ -60,6 +61,9 @@ struct FuzzTests {
             case .configuration:
                 try copy(Goldens.transformers, ["model.safetensors"])
                 return folder("config.json")
+            case .stateDictionary:
+                try copy(Cases.models + "/hf-bin", ["config.json"])
+                return folder("pytorch_model.bin")
             case .index:
                 let parts = (1...3).map { "model-0000\($0)-of-00003.safetensors" }
                 try copy(Goldens.exchange + "/sharded", ["config.json"] + parts)
@@ -72,7 +76,7 @@ struct FuzzTests {
 
         func read(_ path: String) throws {
             switch self {
-            case .safetensors, .index, .configuration: try Self.load(FileSystem.folder(of: path))
+            case .safetensors, .index, .configuration, .stateDictionary: try Self.load(FileSystem.folder(of: path))
             case .llmc, .torch, .torchLegacy, .torchObjects: try Self.load(path)
             case .pickle, .pickleObjects: try Self.walk(PickleReader.read(path: path), levels: 4)
             case .tokens:

@@ -37,6 +37,25 @@ struct InitialWeightsTests {
         #expect(try adopted([("block_size", "16")]).blockSize == 16)
     }
 
+    @Test("What no option sets is theirs too, in a run and when it is resumed")
+    func settingsWithoutOption() throws {
+        let dataset = try TrainingFixture().dataset
+        var given = weights.configuration
+        (given.feedForward.hiddenSize, given.norm.epsilon) = (48, 1e-3)
+        var resolved = try ConfigurationSources(options: [("preset", "baby")]).resolve()
+        try resolved.adopt(InitialWeights(source: "models/odd", configuration: given) { _ in })
+        let start = StartingPoint(
+            resolved,
+            vocabularySize: 100,
+            resumed: nil,
+            weights: given,
+            dataset: dataset
+        )
+        #expect(start.state.model.variantChanges.map(\.value) == ["48", "0.001"])
+        let resumed = StartingPoint(resolved, vocabularySize: 100, resumed: start.state, dataset: dataset)
+        #expect(resumed.state.model == start.state.model)
+    }
+
     @Test(
         "Another shape that was asked for is refused by name",
         arguments: [("n_embd", "64", "32"), ("block_size", "256", "128"), ("bias", "false", "true")]

@@ -3,11 +3,10 @@ import Transformer
 
 /// What the formats here can say of a model.
 enum ExportRules {
+    /// - Parameter allowed: settings that the format has words for.
     /// - Throws: `UserError(.usage)` when the model is no GPT-2, which no other tool could compute.
-    static func checkVariants(_ configuration: GPTConfiguration, format: String, allowingUntiedHead: Bool = false)
-        throws
-    {
-        let changes = configuration.otherModel.filter { !(allowingUntiedHead && $0.name == "tied_head") }
+    static func checkVariants(_ configuration: GPTConfiguration, format: String, allowed: Set<String> = []) throws {
+        let changes = configuration.otherModel.filter { !allowed.contains($0.name) }
         guard !changes.isEmpty else { return }
         let list = changes.map { "\($0.name)=\($0.value)" }.joined(separator: ", ")
         throw UserError(.usage, "\(format) describes a GPT-2, and this model has \(list): such a model stays here")

@@ -22,7 +22,11 @@ public enum HuggingFaceExport {
         replacing: Bool = false
     ) throws {
         var configuration = model.configuration
-        try ExportRules.checkVariants(configuration, format: "Hugging Face's gpt2", allowingUntiedHead: true)
+        try ExportRules.checkVariants(
+            configuration,
+            format: "Hugging Face's gpt2",
+            allowed: HuggingFaceConfiguration.ownKeys
+        )
         configuration.vocabularySize = vocabularySize ?? configuration.vocabularySize
         precondition(configuration.vocabularySize <= model.configuration.vocabularySize)
         let target = try AtomicFolder(path: folder)

@@ -3,52 +3,59 @@ import ModelFiles
 import Platform
 import Transformer
 
-/// A GPT-2 as Hugging Face's transformers saves it: `config.json` beside `model.safetensors`, or beside several files
-/// of which `model.safetensors.index.json` says which tensor is in which.
+/// A GPT-2 as Hugging Face's transformers saves it: `config.json` beside `model.safetensors` or, of older versions,
+/// `pytorch_model.bin`; or beside several such files, and an index that says which tensor is in which.
 ///
-/// Tensor names may lack the `transformer.` prefix, as in OpenAI's own upload. A checkpoint of this project is such a
+/// Tensor names may be wrapped, or lack the `transformer.` prefix as in OpenAI's own upload: see `TensorNames`. A checkpoint of this project is such a
 /// folder too; the key `bias` of its `config.json` says when the zero biases in the file do not exist in the model.
 struct HuggingFaceFile: ModelFile {
-    static let modelName = "model.safetensors"
-    static let indexName = "model.safetensors.index.json"
+    /// In the order in which transformers looks for them; nanoGPT's ckpt.pt is looked for between them.
+    static let modelNames = ["model.safetensors", "model.safetensors.index.json"]
+    static let olderModelNames = ["pytorch_model.bin", "pytorch_model.bin.index.json"]
     static let configurationName = "config.json"
 
-    let configuration: GPTConfiguration
     let descriptionName = configurationName
     let isOutputFirst = false
     private let path: String
-    private let files: [SafetensorsFile]
+    private let description: HuggingFaceConfiguration
+    private let files: [TensorFile]
     /// The file of each tensor, as an index into `files`.
     private let places: [String: Int]
-    /// `transformer.` or nothing.
-    private let prefix: String
+    private let names: TensorNames
+
+    /// Whether a description lies beside weights.
+    static func hasDescription(_ path: String) -> Bool {
+        FileSystem.kind(of: description(of: path)) == .file
+    }
+
+    private static func description(of path: String) -> String {
+        FileSystem.folder(of: path) + "/" + configurationName
+    }
 
     /// - Parameter path: of the weights, or of the index; the description lies beside it.
     /// - Throws: `UserError(.inputOutput)` when a file cannot be read, `UserError(.data)` that says what is wrong
     ///   with it.
     init(path: String, isIndex: Bool) throws {
         self.path = path
-        let folder = FileSystem.folder(of: path)
-        let description = folder + "/" + Self.configurationName
-        guard FileSystem.kind(of: description) == .file else {
+        guard Self.hasDescription(path) else {
             throw UserError(.data, "\(path) has no \(Self.configurationName) beside it, which says what model it is")
         }
-        configuration = try HuggingFaceConfiguration.read(description)
+        description = try HuggingFaceConfiguration(path: Self.description(of: path))
         if isIndex {
             (files, places) = try Self.shards(index: path)
         } else {
-            let file = try SafetensorsFile(path: path)
+            let file = try TensorFile(path: path)
             files = [file]
-            places = file.tensors.mapValues { _ in 0 }
+            places = Dictionary(uniqueKeysWithValues: file.names.map { ($0, 0) })
         }
-        prefix = places.keys.contains { $0.hasPrefix(Self.standardPrefix) } ? Self.standardPrefix : ""
+        names = try TensorNames(Array(places.keys), path: path)
     }
 
-    private static func shards(index path: String) throws -> (files: [SafetensorsFile], places: [String: Int]) {
+    private static func shards(index path: String) throws -> (files: [TensorFile], places: [String: Int]) {
         guard let members = try JSONValue(ofFile: path)["weight_map"]?.objectValue else {
             throw UserError(.data, "\(path) has no weight_map, which says which tensor is in which file")
         }
-        var files: [SafetensorsFile] = []
+        var files: [TensorFile] = []
         var numbers: [String: Int] = [:]
         var places: [String: Int] = [:]
         for member in members {
@@ -61,11 +68,11 @@ struct HuggingFaceFile: ModelFile {
                 )
             }
             if numbers[name] == nil {
-                files.append(try SafetensorsFile(path: FileSystem.folder(of: path) + "/" + name))
+                files.append(try TensorFile(path: FileSystem.folder(of: path) + "/" + name))
                 numbers[name] = files.count - 1
             }
             let number = numbers[name]!
-            guard files[number].tensors[member.name] != nil else {
+            guard files[number].has(member.name) else {
                 throw UserError(
                     .data,
                     "\(files[number].path) has no tensor \(member.name), which \(path) says is there"
@@ -73,26 +80,24 @@ struct HuggingFaceFile: ModelFile {
             }
             places[member.name] = number
         }
+        // An index may leave out what a file has nevertheless, such as a head of its own.
+        for (number, file) in files.enumerated() {
+            for name in file.names where places[name] == nil { places[name] = number }
+        }
         return (files, places)
     }
 
+    var configuration: GPTConfiguration { description.model }
+    var notices: [String] { description.notices }
     var tensorNames: [String] { Array(places.keys) }
 
-    func ownName(of name: String) -> String {
-        // The head stands beside the transformer, not in it.
-        name.hasPrefix(Self.standardPrefix) ? prefix + name.dropFirst(Self.standardPrefix.count) : name
-    }
+    func queryFactor(inLayer layer: Int) -> Double { description.queryFactor(inLayer: layer) }
+
+    func ownName(of name: String) -> String { names(name) }
 
     func path(ofTensor name: String) -> String { places[name].map { files[$0].path } ?? path }
 
     func tensor(named name: String) throws -> StoredTensor? {
-        guard let place = places[name], let entry = files[place].tensors[name] else { return nil }
-        return StoredTensor(
-            shape: entry.shape,
-            encoding: try files[place].encoding(of: name, entry),
-            bytes: files[place].bytes(of: entry)
-        )
+        try places[name].flatMap { try files[$0].tensor(named: name) }
     }
-
-    private static let standardPrefix = "transformer."
 }

@@ -15,6 +15,8 @@ protocol ModelFile: Sendable {
     /// What a user should know of how the description was understood, a sentence each.
     var notices: [String] { get }
 
+    /// What the weights and biases of a layer's queries are to be multiplied by, where the tool scales attention otherwise.
+    func queryFactor(inLayer layer: Int) -> Double
     /// What is called `name` by Hugging Face.
     func ownName(of name: String) -> String
     /// The file that a tensor is in or, of one that is missing, the one that should have it.
@@ -27,4 +29,5 @@ protocol ModelFile: Sendable {
 
 extension ModelFile {
     var notices: [String] { [] }
+    func queryFactor(inLayer layer: Int) -> Double { 1 }
 }

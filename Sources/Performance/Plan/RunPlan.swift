@@ -36,6 +36,7 @@ public struct RunPlan: Sendable {
     /// Measures for a few seconds.
     ///
     /// - Parameters:
+    ///   - weights: the shape of the weights that a new run begins with.
     ///   - bandwidth: of each rank's network link; needed for several ranks.
     ///   - iteration: where a resumed run goes on.
     /// - Throws: `UserError(.usage)` for more ranks than sequences in a step, and for a model of which not even the pieces
@@ -43,12 +44,14 @@ public struct RunPlan: Sendable {
     public init(
         values: TrainingConfiguration,
         data: PlannedData,
+        weights: GPTConfiguration? = nil,
         ranks: Int = 1,
         bandwidth: Bandwidth? = nil,
         iteration: Int = 0
     ) throws {
         let ring = try Self.ring(values: values, ranks: ranks, bandwidth: bandwidth)
-        let model = values.model(vocabularySize: data.vocabularySize)
+        var model = values.model(vocabularySize: data.vocabularySize)
+        if let weights { model.takeSettingsWithoutOption(of: weights) }
         let threads = Processors.count(asked: values.threads)
         let available = MemoryCheck.availableBytes
         let pool = WorkerPool(threadCount: threads)

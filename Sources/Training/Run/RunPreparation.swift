@@ -119,6 +119,7 @@ struct RunPreparation {
             vocabularySize: resumed?.state.model.vocabularySize ?? weights?.configuration.vocabularySize
                 ?? dataset.vocabularySize,
             resumed: resumed?.state,
+            weights: weights?.configuration,
             dataset: dataset
         ).shared(communicator)
         start.adopt(into: &configuration)

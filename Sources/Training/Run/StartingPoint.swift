@@ -10,12 +10,22 @@ struct StartingPoint {
     let state: CheckpointState
     let isResumed: Bool
 
-    /// - Parameter resumed: the state of the checkpoint that is gone on with.
-    init(_ configuration: ResolvedConfiguration, vocabularySize: Int, resumed: CheckpointState?, dataset: Dataset) {
+    /// - Parameters:
+    ///   - resumed: the state of the checkpoint that is gone on with.
+    ///   - weights: the shape of the weights that a new run begins with.
+    init(
+        _ configuration: ResolvedConfiguration,
+        vocabularySize: Int,
+        resumed: CheckpointState?,
+        weights: GPTConfiguration? = nil,
+        dataset: Dataset
+    ) {
         isResumed = resumed != nil
+        var model = configuration.values.model(vocabularySize: vocabularySize)
+        if let given = resumed?.model ?? weights { model.takeSettingsWithoutOption(of: given) }
         state = CheckpointState(
             iteration: resumed?.iteration ?? 0,
-            model: configuration.values.model(vocabularySize: vocabularySize),
+            model: model,
             bestValidationLoss: resumed?.bestValidationLoss,
             validationLoss: resumed?.validationLoss,
             options: configuration.arguments(named: ConfigurationKey.all),

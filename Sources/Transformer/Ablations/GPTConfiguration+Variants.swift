@@ -23,6 +23,11 @@ extension GPTConfiguration {
         Self.variants.first { $0.name == name }?.write(&self, value) ?? false
     }
 
+    /// Takes over what no option sets from a model that is there.
+    package mutating func takeSettingsWithoutOption(of model: GPTConfiguration) {
+        for setting in Self.filesOnly { _ = setting.write(&self, setting.read(model)) }
+    }
+
     private struct Variant: Sendable {
         let name: String
         let read: @Sendable (GPTConfiguration) -> String

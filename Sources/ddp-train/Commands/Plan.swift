@@ -61,7 +61,8 @@ struct Plan: ConfiguredCommand {
             atMost: 1 << 24
         )
         var vocabularyOrigin = "--vocab_size"
-        if let weights = try weights(configuration) {
+        let weights = try weights(configuration)
+        if let weights {
             try configuration.adopt(weights)
             if vocabularySize == nil {
                 vocabularySize = weights.configuration.vocabularySize
@@ -75,6 +76,7 @@ struct Plan: ConfiguredCommand {
                 vocabularySize: vocabularySize,
                 origin: vocabularyOrigin
             ),
+            weights: weights?.configuration,
             ranks: ranks,
             bandwidth: bandwidth,
             iteration: try resumedIteration(configuration.values)
