@@ -1,3 +1,4 @@
+import Formats
 import Foundation
 import Platform
 import TestSupport
@@ -123,6 +124,46 @@ struct TorchFormsTests {
         for length in stride(from: 0, to: whole.count, by: 61) {
             try Data(whole[..<length]).write(to: URL(fileURLWithPath: folder("ckpt.pt")))
             #expect(throws: UserError.self, "\(length) bytes") { try PretrainedModel(path: folder("ckpt.pt")) }
+        }
+    }
+
+    /// A file of the form before 1.6, in the text of protocol 0, with one tensor in a storage of 4 elements.
+    private func legacyFile(count: Int, view: (start: Int, count: Int), shape: [Int], strides: [Int]) -> [UInt8] {
+        func tuple(_ sizes: [Int]) -> String { "(" + sizes.map { "I\($0)\n" }.joined() + "t" }
+        let storage =
+            "(Vstorage\nctorch\nFloatStorage\nV7\nVcpu\nI\(count)\n(Vkey\nI\(view.start)\nI\(view.count)\nttQ"
+        let tensor =
+            "ctorch._utils\n_rebuild_tensor_v2\n(\(storage)I0\n\(tuple(shape))\(tuple(strides))I00\nNtR"
+        let pickles = [
+            "L119547037146038801333356L\n", "I1001\n", "(dVlittle_endian\nI01\ns", "(dVa\n\(tensor)s", "(lV7\na",
+        ]
+        let elements: [Float] = [1, 2, 3, 4]
+        return pickles.flatMap { Array("\($0).".utf8) } + [4, 0, 0, 0, 0, 0, 0, 0]
+            + elements.withUnsafeBytes { Array($0) }
+    }
+
+    @Test("Sizes that do not fit the file are refused, and never followed")
+    func hostileSizes() throws {
+        let (large, folder) = (1 << 62, try TemporaryFolder())
+        let cases: [(count: Int, view: (Int, Int), shape: [Int], strides: [Int], refusal: String?)] = [
+            (4, (0, 4), [2, 2], [1, 2], nil), (4, (1, 3), [3], [1], nil), (4, (0, 4), [0, large, 4], [1, 1, 1], nil),
+            (large, (large, 0), [0], [1], "goes beyond the 16 bytes"),
+            (4, (1, 3), [4], [1], "goes beyond the 16 bytes"),
+            (4, (0, 4), [2], [large], "goes beyond the 16 bytes"), (4, (0, 4), [3, 3], [large, large], "goes beyond"),
+            (4, (0, 4), [large, 4], [0, 0], "describes more than"),
+            (large, (0, large), [5], [1], "goes beyond the 16 bytes"),
+            (4, (3, 2), [1], [1], "nothing says what the elements of storage"),
+        ]
+        for (count, view, shape, strides, refusal) in cases {
+            let bytes = legacyFile(count: count, view: view, shape: shape, strides: strides)
+            try AtomicFile.write(bytes, to: folder("file.pt"))
+            do {
+                let file = try TorchFile(path: folder("file.pt"))
+                let tensor = try TorchTensors(file.value, named: "it", of: file).tensor(named: "a")
+                #expect(refusal == nil && tensor?.shape == shape, "\(shape) by \(strides)")
+            } catch let error as UserError {
+                #expect(refusal.map { error.message.contains($0) } == true, "\(shape) by \(strides): \(error)")
+            }
         }
     }
 

@@ -62,7 +62,7 @@ public struct PickleValue: Sendable, CustomStringConvertible {
 
     /// The value of a string key of a dictionary, or of an attribute of an object.
     public subscript(key: String) -> PickleValue? {
-        graph.pairs(node)?.last { graph.text($0.key) == key }.map { PickleValue($0.value, in: graph) }
+        graph.pairs(node)?.last { graph.name($0.key) == key }.map { PickleValue($0.value, in: graph) }
     }
 
     /// The class of an object, or the function that would make it, such as `pathlib.PosixPath`.
@@ -76,7 +76,8 @@ public struct PickleValue: Sendable, CustomStringConvertible {
         case .integer(let value): return "\(value)"
         case .largeInteger: return "a whole number of more than 64 bits"
         case .number(let value): return "\(value)"
-        case .text, .string: return stringValue.map { "\"\($0.prefix(60))\"" } ?? "a string that is not Unicode"
+        case .text, .string:
+            return stringValue.map { String($0.prefix(60)).debugDescription } ?? "a string that is not Unicode"
         case .bytes, .encodedBytes: return "bytes"
         case .global(let index): return graph.strings[index]
         case .storage: return "a storage of PyTorch"

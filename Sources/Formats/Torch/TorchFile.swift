@@ -69,8 +69,11 @@ public struct TorchFile: Sendable {
             )
         }
         let place = storages[storage.key]
-        let count = min(storage.count, max(0, (place?.count ?? 0) / encoding.size - storage.start))
-        guard let place, let span = tensor.span, tensor.offset <= count, span <= count - tensor.offset else {
+        let elements = (place?.count ?? 0) / encoding.size
+        guard let place, storage.start <= elements, let span = tensor.span,
+            case let count = min(storage.count, elements - storage.start), tensor.offset <= count,
+            span <= count - tensor.offset
+        else {
             throw UserError(
                 .data,
                 """

@@ -19,6 +19,7 @@ struct StoredTensor {
     var count: Int { shape.reduce(1, *) }
 
     private static func isRowMajor(_ shape: [Int], _ strides: [Int]) -> Bool {
+        if shape.contains(0) { return true }
         var expected = 1
         for (size, stride) in zip(shape, strides).reversed() {
             if size != 1, stride != expected { return false }
