@@ -1,5 +1,6 @@
 import ArgumentParser
 import Compute
+import Platform
 import Preparation
 import Training
 
@@ -7,8 +8,15 @@ extension CheckpointStore.Which: ExpressibleByArgument {}
 
 /// Which trained model a command works with.
 struct ModelArguments: ParsableArguments {
-    @Option(name: .customLong("out_dir"), help: ArgumentHelp("Folder of the run.", valueName: "folder"))
-    var outDir = "out"
+    @Argument(help: ArgumentHelp("Folder of the run, as --out_dir.", valueName: "run"), completion: .directory)
+    var run: String?
+
+    @Option(
+        name: .customLong("out_dir"),
+        help: ArgumentHelp("Folder of the run. (default: out)", valueName: "folder"),
+        completion: .directory
+    )
+    var namedOutDir: String?
 
     @Option(help: "Which checkpoint of the run; one that has no best yet gives its latest.")
     var which = CheckpointStore.Which.best
@@ -44,6 +52,9 @@ struct ModelArguments: ParsableArguments {
     @Option(help: NumberText.threadsHelp)
     var threads: NumberText = 0
 
+    /// The run's folder.
+    var outDir: String { run ?? namedOutDir ?? "out" }
+
     /// Whether the model is one of a run in `out_dir`: nanoGPT's "resume" is that too.
     var isRun: Bool { initFrom == nil || initFrom == "resume" }
 
@@ -52,6 +63,9 @@ struct ModelArguments: ParsableArguments {
     /// - Parameter forTraining: whether memory for gradients is wanted.
     /// - Throws: `UserError` when there is none, or it is damaged.
     func load(forTraining: Bool = false) throws -> TrainedModel {
+        guard run == nil || namedOutDir == nil && isRun else {
+            throw UserError(.usage, "\(run!) and --\(isRun ? "out_dir" : "init_from") both name a model: leave one out")
+        }
         let pool = WorkerPool(threadCount: try threads.threads())
         let own = try tokenizer.map { try TokenizerSource($0).open() }
         guard let name = initFrom, !isRun else {
