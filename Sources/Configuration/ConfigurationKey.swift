@@ -153,10 +153,15 @@ extension ConfigurationKey {
         }
     }
 
-    /// Reads a value as a file holds it: text stands in quotes.
+    /// Reads a value as a file holds it: text stands in quotes, and other values may. Where a text may be empty, Python's
+    /// `None` is that; for booleans 0 and 1 do.
     func set(_ literal: String, in configuration: inout TrainingConfiguration) throws(ConfigurationRefusal) {
-        guard isText else { return try read(literal, &configuration) }
-        guard let content = ConfigurationLiteral.quoted(literal) else {
+        let content = ConfigurationLiteral.quoted(literal)
+        guard isText else {
+            let boolean = kind == .boolean ? ["0": "false", "1": "true"][literal] : nil
+            return try read(content ?? boolean ?? literal, &configuration)
+        }
+        guard let content = content ?? (literal == "None" ? "" : nil) else {
             throw ConfigurationRefusal("must be text in quotes")
         }
         try read(content, &configuration)

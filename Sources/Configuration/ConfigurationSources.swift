@@ -62,7 +62,7 @@ public struct ConfigurationSources: Sendable {
             resolved.choose("suits data set \(given.values.dataset)", \.preset, preset)
         }
         for setting in settings { try resolved.apply(setting) }
-        resolved.fileNotices = zip(contents, files).compactMap { $0.notice(path: $1) }
+        resolved.fileNotices = contents.flatMap(\.notices)
         try resolved.validate()
         return resolved
     }

@@ -27,7 +27,7 @@ public struct ResolvedConfiguration: Sendable {
     /// Every option's value.
     public private(set) var values = TrainingConfiguration()
     private var origins: [String: ConfigurationOrigin] = [:]
-    /// About lines of configuration files that were passed over.
+    /// About statements of configuration files that set no option.
     var fileNotices: [String] = []
 
     /// A configuration made in code; nanoGPT's built-in defaults, unless told otherwise.
@@ -170,14 +170,33 @@ public struct ResolvedConfiguration: Sendable {
                 """
             )
         }
-        if values.decayLR, values.warmupIters >= values.lrDecayIters {
-            notices.append(
-                """
-                \(describe(.of(\.warmupIters))) reaches past \(describe(.of(\.lrDecayIters))): the learning rate has no \
-                decay
-                """
-            )
-        }
+        if let schedule = scheduleNotice { notices.append(schedule) }
         return notices
+    }
+
+    /// What the learning rate does where warm-up or decay do not fit the length of the run. A decay that the run cuts short by less
+    /// than a tenth has come down to 2 % of its way by then.
+    private var scheduleNotice: String? {
+        guard values.decayLR, !values.evalOnly, values.maxIters > 0 else { return nil }
+        let run = describe(.of(\.maxIters))
+        let warmup = describe(.of(\.warmupIters))
+        let decay = describe(.of(\.lrDecayIters))
+        let floor = "min_lr=\(values.minLR)"
+        if values.warmupIters >= values.maxIters {
+            return "\(warmup) is not below \(run): the learning rate rises until the end and does not reach "
+                + "learning_rate=\(values.learningRate)"
+        }
+        if values.warmupIters >= values.lrDecayIters {
+            return "\(warmup) is not below \(decay): after the warm-up the learning rate drops to \(floor) at once"
+        }
+        guard values.minLR < values.learningRate else { return nil }
+        if values.maxIters < values.lrDecayIters - values.lrDecayIters / 10 {
+            return "\(run) is below \(decay): the run ends before the learning rate has come down to \(floor)"
+        }
+        if values.maxIters > values.lrDecayIters {
+            return
+                "\(run) is above \(decay): from iteration \(values.lrDecayIters) on the learning rate stays at \(floor)"
+        }
+        return nil
     }
 }

@@ -37,17 +37,31 @@ public struct SavedConfiguration: Sendable {
                 group = String(line.dropFirst().trimmingSpaces())
                 continue
             }
-            let content = ConfigurationFile.withoutComment(line)
-            guard let (name, literal) = ConfigurationFile.assignment(content.trimmingSpaces()) else { continue }
+            let content = withoutComment(line)
+            guard let equals = content.firstIndex(of: "=") else { continue }
+            let literal = String(content[equals...].dropFirst().trimmingSpaces())
             entries.append(
                 Entry(
                     group: group,
-                    name: name,
+                    name: String(content[..<equals].trimmingSpaces()),
                     value: ConfigurationLiteral.quoted(literal) ?? literal,
                     origin: String(line[content.endIndex...].drop { $0 == "#" || $0 == " " })
                 )
             )
         }
         return entries
+    }
+
+    /// The line up to a `#` that does not stand in double quotes.
+    private static func withoutComment(_ line: Substring) -> Substring {
+        var isQuoted = false
+        var isEscaped = false
+        for index in line.unicodeScalars.indices {
+            let scalar = line.unicodeScalars[index]
+            if scalar == "#", !isQuoted { return line[..<index] }
+            if scalar == "\"", !isEscaped { isQuoted.toggle() }
+            isEscaped = scalar == "\\" && !isEscaped
+        }
+        return line
     }
 }

@@ -29,18 +29,31 @@ public enum DefaultDataset {
         }
     }
 
+    /// The demo corpus, prepared where it is missing: it needs no other file.
+    ///
+    /// - Throws: `UserError` when it cannot be written.
+    public static func demo(
+        dataFolder: String,
+        progress: @escaping (PreparationProgress) -> Void = { _ in }
+    ) throws -> Choice {
+        guard !isThere(.demo, in: dataFolder) else { return Choice(name: DemoCorpus.name, explanation: "") }
+        _ = try DataPreparation.run(PreparationRequest(.demo, dataFolder: dataFolder), progress: progress)
+        return Choice(name: DemoCorpus.name, explanation: "prepared the dataset \(DemoCorpus.name) in \(dataFolder)")
+    }
+
+    private static func isThere(_ dataset: NamedDataset, in dataFolder: String) -> Bool {
+        // A folder alone is not enough: a checkout of nanoGPT has one with its preparing script.
+        [DatasetDescription.fileName, "train.bin"].contains {
+            FileSystem.kind(of: "\(dataFolder)/\(dataset.rawValue)/\($0)") != nil
+        }
+    }
+
     static func find(
         dataFolder: String,
         preparation: (NamedDataset) -> DataPreparation
     ) throws -> Choice {
-        // A folder alone is not enough: a checkout of nanoGPT has one with its preparing script.
-        func isThere(_ dataset: NamedDataset) -> Bool {
-            [DatasetDescription.fileName, "train.bin"].contains {
-                FileSystem.kind(of: "\(dataFolder)/\(dataset.rawValue)/\($0)") != nil
-            }
-        }
         let shakespeare = NamedDataset.shakespeareChar.rawValue
-        if isThere(.shakespeareChar) { return Choice(name: shakespeare, explanation: "") }
+        if isThere(.shakespeareChar, in: dataFolder) { return Choice(name: shakespeare, explanation: "") }
         let reason: String
         do {
             _ = try preparation(.shakespeareChar).run()
@@ -48,7 +61,7 @@ public enum DefaultDataset {
         } catch let error as UserError {
             reason = error.message
         }
-        if !isThere(.demo) { _ = try preparation(.demo).run() }
+        if !isThere(.demo, in: dataFolder) { _ = try preparation(.demo).run() }
         return Choice(
             name: DemoCorpus.name,
             explanation: "using the built-in demo corpus, as \(shakespeare) is not at hand (\(reason))"

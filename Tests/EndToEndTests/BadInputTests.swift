@@ -77,7 +77,10 @@ import Testing
             // GPT-2's vocabulary as nanoGPT pads it ends at 50304.
             try Data(repeating: 0xFF, count: 20_000).write(to: URL(fileURLWithPath: folder("data/large/\(name)")))
         }
-        let shape = ["--n_layer=1", "--n_head=1", "--n_embd=2", "--block_size=8", "--max_iters=1", "--eval_iters=1"]
+        let shape = [
+            "--n_layer=1", "--n_head=1", "--n_embd=2", "--block_size=8", "--max_iters=1", "--eval_iters=1",
+            "--decay_lr=false",
+        ]
         try expectError(["--dataset=odd"] + shape, code: 65, "data/odd/train.bin")
         let result = try program.start(["--dataset=large", "--batch_size=1"] + shape).wait()
         #expect(result.exitCode == 65, "\(result)")

@@ -6,7 +6,11 @@ import Testing
 @Suite struct DefaultDatasetTests {
     private let folder: TemporaryFolder
     private let program: Program
-    private let short = ["--max_iters=1", "--eval_iters=1", "--n_layer=1", "--n_embd=8", "--block_size=8"]
+    private let short = [
+        "--max_iters=1", "--warmup_iters=0", "--lr_decay_iters=1", "--eval_iters=1", "--n_layer=1", "--n_head=2",
+        "--n_embd=8",
+        "--block_size=8",
+    ]
 
     init() throws {
         folder = try TemporaryFolder()
@@ -31,5 +35,20 @@ import Testing
         #expect(result.exitCode == 0, "\(result)")
         #expect(result.errors.isEmpty)
         #expect(result.output.contains("data: shakespeare_char,"))
+    }
+
+    @Test("The demo corpus needs no preparation where it is asked for", arguments: ["train", "launch -n 2", "config"])
+    func namedDemo(command: String) throws {
+        try "dataset = 'demo'".write(toFile: folder("demo.py"), atomically: true, encoding: .utf8)
+        let isFile = command == "config"
+        let arguments = isFile ? ["demo.py"] : command.split(separator: " ").map(String.init) + ["--dataset=demo"]
+        let first = try program.start(arguments + short).wait()
+        #expect(first.exitCode == 0, "\(first)")
+        #expect(first.errors.contains("prepared the dataset demo in data"), "\(first)")
+        #expect(first.output.contains(/data: demo,/))
+        let second = try program.run("eval", "--dataset=demo")
+        #expect(second.exitCode == 0 && !second.errors.contains("prepared"), "\(second)")
+        let third = try program.run("eval", "--dataset=demo", "--data_dir=elsewhere")
+        #expect(third.exitCode == 0 && third.errors.contains("prepared the dataset demo in elsewhere"), "\(third)")
     }
 }

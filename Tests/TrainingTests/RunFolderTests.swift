@@ -211,7 +211,11 @@ struct ResumeTests {
             change(&$0)
             $0.maxIters = 5
         }
-        #expect(fixture.notes.contains("nothing to train: the run is at iteration 11, beyond max_iters=5"))
+        #expect(
+            fixture.lines.contains {
+                $0.hasPrefix("nothing to do: the run is at iteration 11, and max_iters=5; give a")
+            }
+        )
     }
 
     @Test("A data set with other tokens is refused")

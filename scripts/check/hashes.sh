@@ -4,13 +4,13 @@
 #
 #   scripts/check/hashes.sh [--no-install] [--record] [--only NAME] [--isa NAME]
 #
-#   --record   write hashes that have no record yet; a hash that differs from its record stays an error
+#   --record   write hashes that have no record yet, which is an error without it; a hash that differs from its record stays one
 #   --only     one training, by the name in the first column of the records
 #   --isa      one of avx512, avx2, neon and plain (default: each one that this processor has)
 #
 # Results depend on the instruction set, and in "plain" also on the BLAS library, so each has records of its own. They do not
 # depend on the number of threads. A change of bits that is intended needs the old records removed in the same commit.
-# Exits with code 1 if a hash differs from its record.
+# Exits with code 1 if a hash differs from its record or has none.
 set -euo pipefail
 # shellcheck source=scripts/lib/setup.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../lib/setup.sh"
@@ -165,4 +165,6 @@ for isa in avx512 avx2 neon plain; do
 done
 echo "$equal equal, $differing differ, $unknown without a record"
 [ "$((equal + differing + unknown))" -gt 0 ] || fail "nothing was compared: --only names no training, or no instruction set is here"
+[ "$unknown" -eq 0 ] || [ "$record" = yes ] ||
+    fail "$unknown hashes have no record in $records, so nothing tells whether they are right; --record writes them"
 [ "$differing" -eq 0 ]

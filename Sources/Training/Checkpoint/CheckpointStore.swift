@@ -12,10 +12,12 @@ public struct CheckpointStore: Sendable {
 
     /// `OUT_DIR/checkpoints`.
     public let folder: String
+    private let files: RunFiles
 
     /// The store of the run in `out_dir`, which need not exist.
     public init(outputFolder: String) {
-        folder = RunFiles(folder: outputFolder).path(.checkpoints)
+        files = RunFiles(folder: outputFolder)
+        folder = files.path(.checkpoints)
     }
 
     // MARK: - Finding
@@ -44,7 +46,7 @@ public struct CheckpointStore: Sendable {
             if let newest = try iterations().first { return try Checkpoint(folder: self.path(iteration: newest)) }
             throw UserError(
                 .inputOutput,
-                "there is no checkpoint in \(folder): train first, or check --out_dir"
+                "there is no checkpoint in \(folder): \(files.otherModelHint ?? "train first, or check --out_dir")"
             )
         }
         return try Checkpoint(folder: path)

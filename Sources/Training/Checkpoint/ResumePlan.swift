@@ -49,11 +49,6 @@ struct ResumePlan {
                 "resumed by \(worldSize) rank\(worldSize == 1 ? "" : "s"), where \(state.worldSize) had trained: the last bits differ"
             )
         }
-        if asked.values.maxIters < state.iteration {
-            note(
-                "nothing to train: the run is at iteration \(state.iteration), beyond max_iters=\(asked.values.maxIters)"
-            )
-        }
         // What the run itself started from; "resume" would not say.
         configuration.choose("of the run that is resumed", \.initFrom, state.option(\.initFrom) ?? "scratch")
     }

@@ -47,9 +47,26 @@ public struct RunFiles: Sendable {
             || FileSystem.kind(of: path(.checkpoints)) == .folder
     }
 
-    /// - Throws: `UserError(.inputOutput)` when there is no folder, and so nothing to resume.
+    /// How to use a model that lies where a run is expected: another tool's, or a checkpoint's folder. Nil where there is none.
+    var otherModelHint: String? {
+        let path: String
+        if FileSystem.kind(of: folder) == .file {
+            path = folder
+        } else {
+            // In a folder of Hugging Face the whole folder is the model.
+            let names = [
+                "model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "ckpt.pt", "model.bin",
+            ]
+            guard let name = names.first(where: { FileSystem.kind(of: folder + "/" + $0) == .file }) else { return nil }
+            path = ["ckpt.pt", "model.bin"].contains(name) ? folder + "/" + name : folder
+        }
+        return "\(path) is a model and no run of ddp-train; use it with --init_from=\(path)"
+    }
+
+    /// - Throws: `UserError(.inputOutput)` when there is no folder or another tool's model, and so nothing to resume.
     public func checkResume() throws {
-        guard FileSystem.kind(of: folder) != .folder else { return }
-        throw UserError(.inputOutput, "nothing to resume: there is no folder \(folder); check --out_dir")
+        let hint = isRun ? nil : otherModelHint
+        guard FileSystem.kind(of: folder) != .folder || hint != nil else { return }
+        throw UserError(.inputOutput, "nothing to resume: \(hint ?? "there is no folder \(folder); check --out_dir")")
     }
 }

@@ -14,7 +14,7 @@ extension Trainer {
         if values.evalOnly {
             return try evaluate() == nil ? .stopped : .finished
         }
-        if iteration > 0 { output.line("resumed at iteration \(iteration)") }
+        if iteration > 0 { output.line(resumeLine) }
         let outcome: Outcome
         do {
             outcome = try loop()
@@ -39,6 +39,14 @@ extension Trainer {
             output.line("parameters \(model.parameterHash.prefix(16)); \(repetition)")
         }
         return outcome
+    }
+
+    private var resumeLine: String {
+        guard iteration >= values.maxIters else { return "resumed at iteration \(iteration)" }
+        return """
+            nothing to do: the run is at iteration \(iteration), and max_iters=\(values.maxIters); give a larger --max_iters to \
+            train on, and --lr_decay_iters to go with it
+            """
     }
 
     private func tellEnd(_ end: RunEnd) {

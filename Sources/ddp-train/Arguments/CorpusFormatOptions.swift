@@ -20,8 +20,6 @@ struct CorpusFormatOptions: ParsableArguments {
     )
     var field: String?
 
-    /// Line breaks and tabs are written as in many languages, since a shell makes them hard to type.
-    ///
     /// - Throws: `UserError(.usage)` when it is empty.
     var separatorText: String? {
         get throws {
@@ -29,7 +27,7 @@ struct CorpusFormatOptions: ParsableArguments {
             guard !separator.isEmpty else {
                 throw UserError(.usage, "separator is empty: leave it out where there is none")
             }
-            return separator.replacing("\\n", with: "\n").replacing("\\t", with: "\t").replacing("\\r", with: "\r")
+            return separator.resolvingEscapes
         }
     }
 }

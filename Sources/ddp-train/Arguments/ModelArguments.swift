@@ -9,8 +9,15 @@ extension CheckpointStore.Which: ExpressibleByArgument {}
 
 /// Which trained model a command works with.
 struct ModelArguments: ParsableArguments {
-    @Option(name: .customLong("out_dir"), help: ArgumentHelp("Folder of the run.", valueName: "folder"))
-    var outDir = "out"
+    @Argument(help: ArgumentHelp("Folder of the run, as --out_dir.", valueName: "run"), completion: .directory)
+    var run: String?
+
+    @Option(
+        name: .customLong("out_dir"),
+        help: ArgumentHelp("Folder of the run. (default: out)", valueName: "folder"),
+        completion: .directory
+    )
+    var namedOutDir: String?
 
     @Option(help: "Which checkpoint of the run; one that has no best yet gives its latest.")
     var which = CheckpointStore.Which.best
@@ -55,6 +62,9 @@ struct ModelArguments: ParsableArguments {
     @Option(help: NumberText.threadsHelp)
     var threads: NumberText = 0
 
+    /// The run's folder.
+    var outDir: String { run ?? namedOutDir ?? "out" }
+
     /// Whether the model is one of a run in `out_dir`: nanoGPT's "resume" is that too.
     var isRun: Bool { initFrom == nil || initFrom == "resume" }
 
@@ -63,6 +73,9 @@ struct ModelArguments: ParsableArguments {
     /// - Parameter forTraining: whether memory for gradients is wanted.
     /// - Throws: `UserError` when there is none, or it is damaged.
     func load(forTraining: Bool = false) throws -> TrainedModel {
+        guard run == nil || namedOutDir == nil && isRun else {
+            throw UserError(.usage, "\(run!) and --\(isRun ? "out_dir" : "init_from") both name a model: leave one out")
+        }
         let headCount = try headCountText?.whole("n_head", atLeast: 1, atMost: 1 << 24)
         let loaded = try open(headCount: headCount, forTraining: forTraining)
         let found = loaded.model.configuration.attention.headCount

@@ -64,6 +64,11 @@ enum ModelPlace {
         )
     }
 
+    /// - Throws: `UserError` where `locate` would find nothing of this name; nothing is downloaded or read for it.
+    static func check(_ name: String) throws {
+        if try path(of: name, .best) == nil { _ = try published(name) }
+    }
+
     /// What is there under a name.
     private static func path(of name: String, _ which: CheckpointStore.Which) throws -> String? {
         switch FileSystem.kind(of: name) {

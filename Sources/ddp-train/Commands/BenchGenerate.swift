@@ -105,6 +105,7 @@ struct BenchGenerate: ParsableCommand {
             arguments.initFrom = initFrom
             arguments.which = .best
             (arguments.from, arguments.tokenizer) = (nil, nil)
+            (arguments.run, arguments.namedOutDir) = (nil, nil)
             (arguments.headCountText, arguments.threads) = (nil, threads)
             return try arguments.load().model
         }

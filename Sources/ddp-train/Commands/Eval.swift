@@ -4,6 +4,7 @@ import Datasets
 import Formats
 import Foundation
 import Platform
+import Preparation
 import Training
 
 extension Dataset.Split: ExpressibleByArgument {}
@@ -58,6 +59,10 @@ struct Eval: ParsableCommand {
             )
         }
         let folder = dataDir ?? source.state?.option(\.dataDir) ?? TrainingConfiguration().dataDir
+        if dataset == DemoCorpus.name {
+            let made = try DefaultDataset.demo(dataFolder: folder).explanation
+            if !made.isEmpty { Console.note(made) }
+        }
         let whole = try Dataset.open(folder: folder, name: name)
         for notice in whole.notices { Console.note(notice) }
         try whole.checkTokenizer(against: source.tokenizer, of: source.folder)

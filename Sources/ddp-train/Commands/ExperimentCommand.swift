@@ -110,13 +110,9 @@ struct ExperimentCommand: ParsableCommand {
 
     /// The demo corpus is made where it is missing; any other dataset has to be there.
     private func dataset(_ values: TrainingConfiguration, _ output: RunOutput) throws -> Dataset {
-        if values.dataset == DemoCorpus.name,
-            FileSystem.kind(of: "\(values.dataDir)/\(DemoCorpus.name)/dataset.json") == nil
-        {
+        if values.dataset == DemoCorpus.name {
             let meter = PreparationMeter()
-            _ = try DataPreparation.run(PreparationRequest(.demo, dataFolder: values.dataDir)) {
-                output.progress(meter.text($0))
-            }
+            _ = try DefaultDataset.demo(dataFolder: values.dataDir) { output.progress(meter.text($0)) }
         }
         return try Dataset.open(folder: values.dataDir, name: values.dataset)
     }

@@ -54,11 +54,23 @@ struct Sample: ParsableCommand {
     @Option(help: ArgumentHelp("Decides what is drawn.", valueName: "n"))
     var seed: NumberText = 1337
 
+    @Option(
+        help: ArgumentHelp(
+            "Text that ends a sample where it occurs after the start, and is not written; \\n is a new line. May be repeated.",
+            valueName: "text"
+        )
+    )
+    var stop: [String] = []
+
     @OptionGroup(title: ConfigurationKey.Group.compatibility.rawValue) var device: RegistryOptions<DeviceSelection>
 
     func run() throws {
         try device.check()
         let sampleCount = try sampleCount.whole("num_samples", atLeast: 1)
+        guard !stop.contains("") else {
+            throw UserError(.usage, "stop is empty: leave it out where no text ends a sample")
+        }
+        let stops = StopTexts(stop.map { Array($0.resolvingEscapes.utf8) })
         var options = try options()
         let source = try source.load()
         let tokenizer = try source.requiredTokenizer()
@@ -68,13 +80,12 @@ struct Sample: ParsableCommand {
 
         let generator = Generator(model: source.model)
         for samples in Generator.groups(of: sampleCount, model: source.model) {
-            var writer = SampleStream(tokenizer: tokenizer, first: samples.lowerBound, count: samples.count, echo: echo)
+            var writer = SampleStream(tokenizer: tokenizer, samples: samples, echo: echo, stops: stops)
             try writer.begin()
             var failure: (any Error)?
             generator.generate(prompt: prompt, options: options, samples: samples) { sample, token in
                 do {
-                    try writer.add(token, to: sample)
-                    return true
+                    return try writer.add(token, to: sample)
                 } catch {
                     failure = error
                     return false
@@ -116,14 +127,17 @@ private struct SampleStream {
     private let tokenizer: any Tokenizer
     private let first: Int
     private let echo: [UInt8]
-    /// What each sample but the first has so far.
+    /// One for each sample.
+    private var stops: [StopTexts]
+    /// What each sample has that is not written.
     private var waiting: [[UInt8]]
 
-    init(tokenizer: any Tokenizer, first: Int, count: Int, echo: [UInt8]) {
+    init(tokenizer: any Tokenizer, samples: Range<Int>, echo: [UInt8], stops: StopTexts) {
         self.tokenizer = tokenizer
-        self.first = first
+        first = samples.lowerBound
         self.echo = echo
-        waiting = Array(repeating: [], count: count - 1)
+        self.stops = Array(repeating: stops, count: samples.count)
+        waiting = Array(repeating: [], count: samples.count)
     }
 
     func begin() throws {
@@ -131,13 +145,17 @@ private struct SampleStream {
         try Console.output(echo)
     }
 
-    mutating func add(_ token: Int32, to sample: Int) throws {
-        let text = tokenizer.decode([token])
-        if sample == first { try Console.output(text) } else { waiting[sample - first - 1] += text }
+    /// - Returns: whether the sample goes on.
+    mutating func add(_ token: Int32, to sample: Int) throws -> Bool {
+        let (text, isStopped) = stops[sample - first].add(tokenizer.decode([token]))
+        if sample == first { try Console.output(text) } else { waiting[sample - first] += text }
+        return !isStopped
     }
 
     func end() throws {
-        try Console.output("\n")
-        for text in waiting { try Console.output(Array("---------------\n".utf8) + echo + text + Array("\n".utf8)) }
+        for (index, text) in waiting.enumerated() {
+            let beginning = index == 0 ? [] : Array("---------------\n".utf8) + echo
+            try Console.output(beginning + text + stops[index].rest + Array("\n".utf8))
+        }
     }
 }

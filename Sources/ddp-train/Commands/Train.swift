@@ -54,10 +54,10 @@ struct Train: ConfiguredCommand, RankedCommand {
     private func train(_ asked: ResolvedConfiguration, _ job: RankJob) throws {
         var configuration = asked
         let output = job.output
-        if job.isMain { for notice in configuration.notices { output.note(notice) } }
         try Self.checkResume(configuration.values)
+        if job.isMain { try Self.checkModel(configuration.values.initFrom) }
         let dataset = try openDataset(&configuration, job)
-        if job.isMain { for notice in dataset.notices { output.note(notice) } }
+        if job.isMain { for notice in configuration.notices + dataset.notices { output.note(notice) } }
         if let route = job.connection.route { output.line("network: \(route)") }
         let trainer = try Trainer(
             configuration: configuration,
@@ -90,8 +90,8 @@ struct Train: ConfiguredCommand, RankedCommand {
     static func checkBeforeRanks(_ configuration: ResolvedConfiguration) throws {
         let values = configuration.values
         try checkResume(values)
-        // What no source names is looked for, or made, by rank 0.
-        guard configuration.origin(of: \.dataset) != .builtIn else { return }
+        try checkModel(values.initFrom)
+        guard !isFound(configuration) else { return }
         _ = try Dataset.open(folder: values.dataDir, name: values.dataset)
     }
 
@@ -100,15 +100,28 @@ struct Train: ConfiguredCommand, RankedCommand {
         if values.initFrom == "resume" { try RunFiles(folder: values.outDir).checkResume() }
     }
 
-    /// The dataset that was asked for; where none was, the first that can be had: rank 0 looks for it, and prepares it if
-    /// need be.
+    /// Whether rank 0 looks for the dataset, and prepares it where it is missing: where none was asked for, or the demo corpus.
+    private static func isFound(_ configuration: ResolvedConfiguration) -> Bool {
+        configuration.origin(of: \.dataset) == .builtIn || configuration.values.dataset == DemoCorpus.name
+    }
+
+    /// Before data are looked for, too: that there is a model of this name, or could be by download.
+    private static func checkModel(_ initFrom: String) throws {
+        if initFrom != "scratch", initFrom != "resume" { try ModelPlace.check(initFrom) }
+    }
+
+    /// The dataset that was asked for; where none was, the first that can be had.
     private func openDataset(_ configuration: inout ResolvedConfiguration, _ job: RankJob) throws -> Dataset {
         let dataFolder = configuration.values.dataDir
-        if configuration.origin(of: \.dataset) == .builtIn {
+        if Self.isFound(configuration) {
             var name = ""
             if job.isMain {
                 let meter = PreparationMeter()
-                let choice = try DefaultDataset.find(dataFolder: dataFolder) { job.output.progress(meter.text($0)) }
+                let progress = { job.output.progress(meter.text($0)) }
+                let choice =
+                    configuration.origin(of: \.dataset) == .builtIn
+                    ? try DefaultDataset.find(dataFolder: dataFolder, progress: progress)
+                    : try DefaultDataset.demo(dataFolder: dataFolder, progress: progress)
                 if !choice.explanation.isEmpty { job.output.note(choice.explanation) }
                 name = choice.name
             }

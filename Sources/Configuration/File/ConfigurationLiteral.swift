@@ -46,33 +46,61 @@ public enum ConfigurationLiteral {
     /// Backslashes escape in double quotes, as in TOML and Python; in single quotes they stand for themselves.
     static func quoted(_ text: String) -> String? {
         // Scalars, not characters: a combining mark after a quote must not hide it.
-        var rest = text.unicodeScalars[...]
-        guard let quote = rest.popFirst(), quote == "\"" || quote == "'" else { return nil }
+        var content = Array(text.unicodeScalars)
+        guard content.count > 1, let quote = content.first, quote == "\"" || quote == "'", content.popLast() == quote
+        else {
+            return nil
+        }
+        content.removeFirst()
+        guard quote == "\"" else { return content.contains(quote) ? nil : String(String.UnicodeScalarView(content)) }
+        return try? unescaped(content[...], in: quote)
+    }
+
+    /// Text with Python's escapes resolved. What is no escape stands for itself, as there.
+    ///
+    /// - Parameter quote: a quote that may only stand in it after a backslash.
+    /// - Throws: `ConfigurationRefusal` for half an escape, and for octal and named ones.
+    static func unescaped(
+        _ text: ArraySlice<Unicode.Scalar>,
+        in quote: Unicode.Scalar? = nil
+    ) throws(ConfigurationRefusal) -> String {
+        var rest = text
         var content = String.UnicodeScalarView()
         while let scalar = rest.popFirst() {
-            if scalar == quote { return rest.isEmpty ? String(content) : nil }
-            guard scalar == "\\", quote == "\"" else {
+            guard scalar != quote else { throw ConfigurationRefusal("a quote in the text needs a backslash before it") }
+            guard scalar == "\\" else {
                 content.append(scalar)
                 continue
             }
             switch rest.popFirst() {
-            case "n": content.append("\n")
-            case "t": content.append("\t")
-            case "r": content.append("\r")
-            case "\"": content.append("\"")
-            case "'": content.append("'")
-            case "\\": content.append("\\")
-            case "u":
-                let digits = rest.prefix(4)
-                guard digits.count == 4, let code = UInt32(String(digits), radix: 16),
-                    let escaped = Unicode.Scalar(code)
-                else { return nil }
-                content.append(escaped)
-                rest = rest.dropFirst(4)
-            default: return nil
+            case "\n"?: break
+            case let kind? where plainEscapes[kind] != nil: content.append(plainEscapes[kind]!)
+            case "x"?: content.append(try character(&rest, digits: 2))
+            case "u"?: content.append(try character(&rest, digits: 4))
+            case "U"?: content.append(try character(&rest, digits: 8))
+            case "N"?, "0"?, "1"?, "2"?, "3"?, "4"?, "5"?, "6"?, "7"?, nil:
+                throw ConfigurationRefusal("octal and named escapes are not read; use \\u and 4 digits")
+            case let other?: content.append(contentsOf: ["\\", other])
             }
         }
-        return nil
+        return String(content)
+    }
+
+    private static let plainEscapes: [Unicode.Scalar: Unicode.Scalar] = [
+        "\\": "\\", "'": "'", "\"": "\"", "a": "\u{7}", "b": "\u{8}", "f": "\u{C}", "n": "\n", "r": "\r", "t": "\t",
+        "v": "\u{B}",
+    ]
+
+    private static func character(
+        _ rest: inout ArraySlice<Unicode.Scalar>,
+        digits count: Int
+    ) throws(ConfigurationRefusal) -> Unicode.Scalar {
+        let digits = String(String.UnicodeScalarView(rest.prefix(count)))
+        guard digits.utf8.count == count, let code = UInt32(digits, radix: 16), let scalar = Unicode.Scalar(code) else {
+            throw ConfigurationRefusal("\(digits) after a backslash is no character's number of \(count) digits")
+        }
+        rest = rest.dropFirst(count)
+        return scalar
     }
 
     /// Text in double quotes that `quoted` reads back.
