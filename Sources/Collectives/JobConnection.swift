@@ -28,19 +28,22 @@ public final class JobConnection {
         public var interface: String
         /// Content of a file of hosts; nil for none.
         public var hostfile: String?
-        /// How long ranks wait for each other at the start, and how long one may stand still.
+        /// How long ranks wait at the start for those that have not come.
+        public var meetTimeout: Duration
+        /// How long a rank may stand still, or give no sign of life.
         public var timeout: Duration
         /// Of the program: ranks of another one are turned away.
         public var version: String
         /// Whether the job is there to compare all the ways in which it can sum: `JobConnection.routes`.
         public var comparesRoutes: Bool
 
-        /// The defaults are those of the options of a run, for which `timeout` is 60 seconds.
+        /// The defaults are those of the options of a run.
         public init(
             transport: Transport,
             allReduce: Communicator.AllReduce = .ring,
             interface: String = "",
             hostfile: String? = nil,
+            meetTimeout: Duration = .seconds(300),
             timeout: Duration = .seconds(60),
             version: String,
             comparesRoutes: Bool = false
@@ -49,6 +52,7 @@ public final class JobConnection {
             self.allReduce = allReduce
             self.interface = interface
             self.hostfile = hostfile
+            self.meetTimeout = meetTimeout
             self.timeout = timeout
             self.version = version
             self.comparesRoutes = comparesRoutes
@@ -109,7 +113,13 @@ public final class JobConnection {
             return JobConnection(alone)
         }
         guard place.worldSize > 1 else { return JobConnection(alone) }
-        let joining = Joining(options: options, place: place, environment: environment, watchdog: watchdog, note: note)
+        let joining = Joining(
+            options: options,
+            place: place,
+            environment: environment,
+            watchdog: watchdog,
+            note: note
+        )
         let usesMPI = options.transport == .mpi || options.transport == .auto && joining.canUseMPI
         return try usesMPI ? joining.overMPI() : joining.overTCP()
     }
@@ -157,7 +167,7 @@ public final class JobConnection {
         /// MPI carries the messages; the control connections are TCP's, over addresses and with a secret that MPI brings.
         func overMPI() throws -> JobConnection {
             let thread = CommunicationThread { MPITransport(try MPIWorld.start()) }
-            let (place, environment, timeout) = (place, environment, options.timeout)
+            let (place, environment, timeout) = (place, environment, options.meetTimeout)
             func world<Value>(_ body: @escaping (MPIWorld) throws -> Value) throws -> Value {
                 try thread.perform { transport in
                     guard let transport = transport as? MPITransport else { preconditionFailure("no MPI") }
@@ -201,6 +211,7 @@ public final class JobConnection {
                 secret: secret,
                 version: options.version,
                 interface: options.interface,
+                meetTimeout: options.meetTimeout,
                 timeout: options.timeout,
                 wantsRing: wantsRing,
                 note: note

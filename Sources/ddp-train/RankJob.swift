@@ -15,17 +15,23 @@ struct RankJob {
     ///   - values: how the ranks reach each other.
     ///   - comparesRoutes: whether the job is there to compare the ways in which it can sum.
     /// - Throws: `UserError`; `CollectiveError`.
-    static func join(_ values: TrainingConfiguration, comparesRoutes: Bool = false) throws -> RankJob {
+    static func join(
+        _ values: TrainingConfiguration,
+        comparesRoutes: Bool = false
+    ) throws -> RankJob {
         let options = JobConnection.Options(
             transport: .init(values.backend),
             allReduce: .init(values.allReduce),
             interface: values.interface,
             hostfile: try hostfile(values),
+            meetTimeout: .seconds(values.meetTimeout),
             timeout: .seconds(values.timeout),
             version: Version.program,
             comparesRoutes: comparesRoutes
         )
-        let connection = try JobConnection.join(options, environment: environment) { Console.note("ddp-train: \($0)") }
+        let connection = try JobConnection.join(options, environment: environment) {
+            Console.note("ddp-train: \($0)")
+        }
         let rank = connection.communicator.rank
         let output =
             rank == 0 ? RunOutput() : RunOutput(.notes(ofRank: rank), linesGoToTerminal: false, saysProgress: false)

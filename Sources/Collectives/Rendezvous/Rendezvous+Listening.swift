@@ -10,10 +10,10 @@ extension Rendezvous {
     func listen(environment: [String: String] = [:]) throws -> [Socket] {
         if let text = environment[Self.listenerVariable], !text.isEmpty { return [try inherited(text)] }
         guard let master = place.masterAddress else { throw needsMaster }
-        let named = SocketAddress.resolve(master, port: place.masterPort)
+        let named = knownAddresses(of: master)
         var wanted = named.filter(\.isLoopback)
         if secret.isPublic {
-            guard !named.isEmpty else { throw unknown(master) }
+            guard !named.isEmpty else { throw CollectiveError.usage(nobodyKnows(master)) }
             guard !wanted.isEmpty, wanted.count == named.count || master == "localhost" else {
                 throw needsSecret(master)
             }
@@ -55,6 +55,16 @@ extension Rendezvous {
         return sockets
     }
 
+    /// Of rank 0's own name, without which it cannot listen where there is no secret. The name may become known only later.
+    private func knownAddresses(of master: String) -> [SocketAddress] {
+        let deadline = ContinuousClock.now + meetTimeout
+        while true {
+            let addresses = SocketAddress.resolve(master, port: place.masterPort)
+            guard addresses.isEmpty, secret.isPublic, .now < deadline else { return addresses }
+            usleep(500_000)
+        }
+    }
+
     /// - Throws: when a port is taken, be it on one address only: ranks would come to whoever has it.
     private func listen(on addresses: [SocketAddress]) throws -> [Socket] {
         var sockets: [Socket] = []
@@ -80,11 +90,11 @@ extension Rendezvous {
         return socket
     }
 
-    /// Where the others look for rank 0 by what their environment says.
+    /// Where the others look for rank 0 by what their environment says; empty while its name is not known.
     func masterAddresses() throws -> [SocketAddress] {
         guard let master = place.masterAddress else { throw needsMaster }
         var addresses = SocketAddress.resolve(master, port: place.masterPort)
-        guard !addresses.isEmpty else { throw unknown(master) }
+        guard !addresses.isEmpty else { return [] }
         if secret.isPublic {
             if master == "localhost" { addresses.removeAll { !$0.isLoopback } }
             guard !addresses.isEmpty, addresses.allSatisfy(\.isLoopback) else { throw needsSecret(master) }
@@ -99,8 +109,8 @@ extension Rendezvous {
         )
     }
 
-    private func unknown(_ master: String) -> CollectiveError {
-        .usage("MASTER_ADDR=\(master) is not known on \(LocalNames.host): set it to an address")
+    func nobodyKnows(_ master: String) -> String {
+        "MASTER_ADDR=\(master) is not known on \(LocalNames.host): set it to an address"
     }
 
     func needsSecret(_ address: String) -> CollectiveError {
