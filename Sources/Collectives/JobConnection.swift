@@ -1,3 +1,5 @@
+import Platform
+
 /// This process's part in a job: its communicator, and the watch over everybody.
 ///
 /// ```swift
@@ -97,12 +99,14 @@ public final class JobConnection {
     /// Joins the job that the environment speaks of, when all its ranks have come; a process alone is a job of one.
     ///
     /// - Parameters:
+    ///   - stop: a wish of any rank that the job end reaches that of every other rank.
     ///   - watchdog: what to do when the job has failed; it ends the process.
     ///   - note: told of what a user should know.
     /// - Throws: `CollectiveError`.
     public static func join(
         _ options: Options,
         environment: [String: String],
+        stop: StopRequest = StopRequest(),
         watchdog: Watchdog = .ofProgram(),
         note: @escaping (String) -> Void
     ) throws -> JobConnection {
@@ -117,6 +121,7 @@ public final class JobConnection {
             options: options,
             place: place,
             environment: environment,
+            stop: stop,
             watchdog: watchdog,
             note: note
         )
@@ -147,6 +152,7 @@ public final class JobConnection {
         let options: Options
         let place: JobPlace
         let environment: [String: String]
+        let stop: StopRequest
         let watchdog: Watchdog
         let note: (String) -> Void
 
@@ -231,6 +237,7 @@ public final class JobConnection {
                 peers: meeting.control,
                 board: board,
                 timeout: options.timeout,
+                stop: stop,
                 watchdog: watchdog
             )
             let rank = place.rank

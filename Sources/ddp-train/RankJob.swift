@@ -13,10 +13,12 @@ struct RankJob {
 
     /// - Parameters:
     ///   - values: how the ranks reach each other.
+    ///   - stop: a wish of any rank that the job end reaches that of every other rank.
     ///   - comparesRoutes: whether the job is there to compare the ways in which it can sum.
     /// - Throws: `UserError`; `CollectiveError`.
     static func join(
         _ values: TrainingConfiguration,
+        stop: StopRequest = StopRequest(),
         comparesRoutes: Bool = false
     ) throws -> RankJob {
         let options = JobConnection.Options(
@@ -29,7 +31,7 @@ struct RankJob {
             version: Version.program,
             comparesRoutes: comparesRoutes
         )
-        let connection = try JobConnection.join(options, environment: environment) {
+        let connection = try JobConnection.join(options, environment: environment, stop: stop) {
             Console.note("ddp-train: \($0)")
         }
         let rank = connection.communicator.rank
