@@ -70,12 +70,22 @@ extension Rendezvous {
         var sockets: [Socket] = []
         for (index, address) in addresses.enumerated() where !addresses[..<index].contains(address) {
             guard !secret.isPublic || address.isLoopback else { throw needsSecret(address.host) }
-            do { sockets.append(try Socket.listening(on: address)) } catch let error as SocketError {
+            do { sockets.append(try listening(on: address)) } catch let error as SocketError {
                 if error.code == EADDRNOTAVAIL { continue }
                 throw CollectiveError.usage("rank 0 \(error): choose another MASTER_PORT")
             }
         }
         return sockets
+    }
+
+    /// A rank that looks for rank 0 may hold the very port for a moment (see `Socket.connected`), so it is tried again.
+    private func listening(on address: SocketAddress) throws -> Socket {
+        for _ in 0..<20 {
+            do { return try Socket.listening(on: address) } catch let error as SocketError where error.code == EADDRINUSE {
+                usleep(50_000)
+            }
+        }
+        return try Socket.listening(on: address)
     }
 
     private func inherited(_ text: String) throws -> Socket {
