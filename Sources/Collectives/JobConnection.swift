@@ -1,3 +1,5 @@
+import Platform
+
 /// This process's part in a job: its communicator, and the watch over everybody.
 ///
 /// ```swift
@@ -28,19 +30,22 @@ public final class JobConnection {
         public var interface: String
         /// Content of a file of hosts; nil for none.
         public var hostfile: String?
-        /// How long ranks wait for each other at the start, and how long one may stand still.
+        /// How long ranks wait at the start for those that have not come.
+        public var meetTimeout: Duration
+        /// How long a rank may stand still, or give no sign of life.
         public var timeout: Duration
         /// Of the program: ranks of another one are turned away.
         public var version: String
         /// Whether the job is there to compare all the ways in which it can sum: `JobConnection.routes`.
         public var comparesRoutes: Bool
 
-        /// The defaults are those of the options of a run, for which `timeout` is 60 seconds.
+        /// The defaults are those of the options of a run.
         public init(
             transport: Transport,
             allReduce: Communicator.AllReduce = .ring,
             interface: String = "",
             hostfile: String? = nil,
+            meetTimeout: Duration = .seconds(300),
             timeout: Duration = .seconds(60),
             version: String,
             comparesRoutes: Bool = false
@@ -49,6 +54,7 @@ public final class JobConnection {
             self.allReduce = allReduce
             self.interface = interface
             self.hostfile = hostfile
+            self.meetTimeout = meetTimeout
             self.timeout = timeout
             self.version = version
             self.comparesRoutes = comparesRoutes
@@ -93,12 +99,14 @@ public final class JobConnection {
     /// Joins the job that the environment speaks of, when all its ranks have come; a process alone is a job of one.
     ///
     /// - Parameters:
+    ///   - stop: a wish of any rank that the job end reaches that of every other rank.
     ///   - watchdog: what to do when the job has failed; it ends the process.
     ///   - note: told of what a user should know.
     /// - Throws: `CollectiveError`.
     public static func join(
         _ options: Options,
         environment: [String: String],
+        stop: StopRequest = StopRequest(),
         watchdog: Watchdog = .ofProgram(),
         note: @escaping (String) -> Void
     ) throws -> JobConnection {
@@ -109,7 +117,14 @@ public final class JobConnection {
             return JobConnection(alone)
         }
         guard place.worldSize > 1 else { return JobConnection(alone) }
-        let joining = Joining(options: options, place: place, environment: environment, watchdog: watchdog, note: note)
+        let joining = Joining(
+            options: options,
+            place: place,
+            environment: environment,
+            stop: stop,
+            watchdog: watchdog,
+            note: note
+        )
         let usesMPI = options.transport == .mpi || options.transport == .auto && joining.canUseMPI
         return try usesMPI ? joining.overMPI() : joining.overTCP()
     }
@@ -137,6 +152,7 @@ public final class JobConnection {
         let options: Options
         let place: JobPlace
         let environment: [String: String]
+        let stop: StopRequest
         let watchdog: Watchdog
         let note: (String) -> Void
 
@@ -157,7 +173,7 @@ public final class JobConnection {
         /// MPI carries the messages; the control connections are TCP's, over addresses and with a secret that MPI brings.
         func overMPI() throws -> JobConnection {
             let thread = CommunicationThread { MPITransport(try MPIWorld.start()) }
-            let (place, environment, timeout) = (place, environment, options.timeout)
+            let (place, environment, timeout) = (place, environment, options.meetTimeout)
             func world<Value>(_ body: @escaping (MPIWorld) throws -> Value) throws -> Value {
                 try thread.perform { transport in
                     guard let transport = transport as? MPITransport else { preconditionFailure("no MPI") }
@@ -201,6 +217,7 @@ public final class JobConnection {
                 secret: secret,
                 version: options.version,
                 interface: options.interface,
+                meetTimeout: options.meetTimeout,
                 timeout: options.timeout,
                 wantsRing: wantsRing,
                 note: note
@@ -220,6 +237,7 @@ public final class JobConnection {
                 peers: meeting.control,
                 board: board,
                 timeout: options.timeout,
+                stop: stop,
                 watchdog: watchdog
             )
             let rank = place.rank

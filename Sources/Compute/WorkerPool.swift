@@ -19,6 +19,8 @@ public final class WorkerPool: @unchecked Sendable {
     private let sleepers = Atomic<Int>(0)
     private let stopping = Atomic<Bool>(false)
     private var job: Job?
+    private var stop: StopRequest?
+    private let hasLeftOut = Atomic<Bool>(false)
     private let monitor = Monitor()
     private var threads: [SystemThread] = []
 
@@ -50,7 +52,7 @@ public final class WorkerPool: @unchecked Sendable {
         let mode = dt_flush_denormals()
         defer { dt_restore_denormals(mode) }
         guard threadCount > 1, taskCount > 1 else {
-            for task in 0..<taskCount { Profile.measure(.other) { body(task, 0) } }
+            for task in 0..<taskCount where !leavesOut() { Profile.measure(.other) { body(task, 0) } }
             return
         }
         precondition(taskCount < 1 << 32)
@@ -70,6 +72,24 @@ public final class WorkerPool: @unchecked Sendable {
             }
             job = nil
         }
+    }
+
+    /// Runs `body`, and leaves out every task that has not begun when a stop is requested, so that `body` soon returns. What
+    /// its phases were to write then has any values.
+    ///
+    /// - Returns: whether every task was done.
+    public func untilStopped(_ stop: StopRequest, _ body: () throws -> Void) rethrows -> Bool {
+        hasLeftOut.store(false, ordering: .relaxed)
+        self.stop = stop
+        defer { self.stop = nil }
+        try body()
+        return !hasLeftOut.load(ordering: .relaxed)
+    }
+
+    private func leavesOut() -> Bool {
+        guard let stop, stop.isRequested else { return false }
+        hasLeftOut.store(true, ordering: .relaxed)
+        return true
     }
 
     /// Takes tasks of the current phase until none is left.
@@ -93,6 +113,7 @@ public final class WorkerPool: @unchecked Sendable {
     @inline(never)
     private func perform(remaining: Int, as worker: Int) {
         let job = job!
+        guard !leavesOut() else { return }
         Profile.measure(.other) { job.body(job.taskCount - remaining, worker) }
     }
 

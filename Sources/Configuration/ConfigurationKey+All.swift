@@ -172,6 +172,9 @@ extension ConfigurationKey {
         .init("timeout", .ranks, \.timeout, .timeout, .connection, .rank) {
             "Seconds without progress or a sign of life after which a rank counts as lost"
         },
+        .init("meet_timeout", .ranks, \.meetTimeout, .timeout, .connection, .rank) {
+            "Seconds to wait at the start for ranks that have not come"
+        },
         .init("interface", .ranks, \.interface, .text(mayBeEmpty: true), .connection, .rank) {
             "Network interface between ranks, by name, address or network; unless given, the one that leads to rank 0"
         },

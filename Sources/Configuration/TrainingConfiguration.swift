@@ -105,6 +105,8 @@ public struct TrainingConfiguration: Equatable, Sendable {
     public var allReduce = GradientSum.ring
     /// Most megabytes of gradient that ranks sum at once while the backward pass goes on.
     public var bucketMegabytes = 4
+    /// Seconds that ranks wait at the start for those that have not come.
+    public var meetTimeout = 300.0
     /// Seconds without a sign of life or progress after which a rank counts as lost.
     public var timeout = 60.0
     /// Name, address or network of the interface to use; empty for the one that leads to rank 0.

@@ -10,7 +10,7 @@ public enum SafetensorsWriter {
     /// - Parameters:
     ///   - metadata: written under `__metadata__`, sorted by name; readers of PyTorch files expect `"format": "pt"`.
     ///   - tensors: names are distinct, and `values` has as many elements as `shape` says.
-    ///   - progress: called after each piece.
+    ///   - progress: called after each piece, and when all is on disk.
     /// - Returns: the SHA-256 of the file.
     /// - Throws: `UserError(.inputOutput)`.
     @discardableResult
@@ -39,6 +39,7 @@ public enum SafetensorsWriter {
             }
         }
         try file.commit()
+        progress()
         return checksum.text
     }
 

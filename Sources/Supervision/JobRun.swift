@@ -13,6 +13,8 @@ final class JobRun {
     private let parentPipe: Int32
 
     private var forwarded: Set<Int32> = []
+    /// When a signal first asked for the end.
+    private var firstRequest: ContinuousClock.Instant?
     private var hasLostPatience = false
     /// Nobody is to wait for the rest of the output.
     private var wasHurried = false
@@ -131,18 +133,33 @@ final class JobRun {
         for rank in ranks { rank.terminate() }
     }
 
-    /// Every rank gets each signal once. A second one that asks for the end ends ranks soon, a third at once.
+    /// Every rank gets each signal once. A second request for the end ends ranks soon, a third at once.
     private func pass(_ signal: Int32, _ console: inout LauncherConsole) {
-        let isRepeated = signal != SIGUSR1 && (forwarded.contains(SIGINT) || forwarded.contains(SIGTERM))
-        if ends.count == ranks.count {
-            wasHurried = true
-        } else if isRepeated, hasLostPatience {
-            killAt = .now
-        } else if isRepeated {
-            losePatience(for: patience.afterSecondSignal, &console, because: "a second signal")
-        } else if forwarded.insert(signal).inserted {
-            for rank in ranks { rank.send(signal) }
+        guard ends.count < ranks.count else { return wasHurried = true }
+        guard signal != SIGUSR1 else { return forward(signal) }
+        guard let firstRequest else {
+            firstRequest = .now
+            console.say(
+                "\(Self.name(of: signal)): the ranks are told to save and end; another signal, 2 s from now or later, ends them "
+                    + "without saving"
+            )
+            return forward(signal)
         }
+        guard .now - firstRequest >= patience.beforeSecondSignal else { return }
+        if hasLostPatience {
+            killAt = .now
+        } else {
+            losePatience(for: patience.afterSecondSignal, &console, because: "a second signal")
+        }
+    }
+
+    private func forward(_ signal: Int32) {
+        guard forwarded.insert(signal).inserted else { return }
+        for rank in ranks { rank.send(signal) }
+    }
+
+    private static func name(of signal: Int32) -> String {
+        [SIGTERM: "SIGTERM", SIGINT: "SIGINT", SIGHUP: "SIGHUP"][signal] ?? "signal \(signal)"
     }
 
     /// Waits for anything to happen, and does what that asks for.

@@ -5,6 +5,9 @@ public enum ParentWatch {
     /// The variable that names the pipe's descriptor.
     public static let variable = "DDP_TRAIN_PARENT_FD"
 
+    /// Whether a launcher started this process, which then says what concerns the whole job.
+    public static var isUnderLauncher: Bool { ProcessEnvironment.value(variable) != nil }
+
     /// In a process that a launcher started, sees to it that the process leaves with code 69 as soon as the launcher is
     /// gone, whatever its other threads do. In any other process it does nothing.
     public static func start() {

@@ -6,9 +6,7 @@ public final class SignalPipe {
     /// To read the numbers of signals from, a byte each. Reading does not wait.
     public let descriptor: Int32
 
-    /// From now on TERM, INT and USR1 do nothing but arrive here, and PIPE does nothing. Once in a process.
-    ///
-    /// By handler and not by `sigwait`: OpenBLAS starts a thread before `main`, in which no signal is blocked.
+    /// From now on the signals of `EndingSignals` do nothing but arrive here, and PIPE does nothing. Once in a process.
     ///
     /// - Throws: `UserError(.inputOutput)` when there is no pipe to be had.
     public init() throws {
@@ -21,7 +19,7 @@ public final class SignalPipe {
         // A parent may have started the process with signals blocked.
         var signals = sigset_t()
         sigemptyset(&signals)
-        for number in [SIGTERM, SIGINT, SIGUSR1] {
+        for number in EndingSignals.all {
             sigaddset(&signals, number)
             signal(number) { number in
                 let code = errno

@@ -32,6 +32,7 @@ struct DDPTrain: ParsableCommand {
     )
 
     static func main() {
+        InheritedState.mend()
         ParentWatch.start()
         endProcess(run(Array(CommandLine.arguments.dropFirst())))
     }

@@ -13,19 +13,27 @@ struct RankJob {
 
     /// - Parameters:
     ///   - values: how the ranks reach each other.
+    ///   - stop: a wish of any rank that the job end reaches that of every other rank.
     ///   - comparesRoutes: whether the job is there to compare the ways in which it can sum.
     /// - Throws: `UserError`; `CollectiveError`.
-    static func join(_ values: TrainingConfiguration, comparesRoutes: Bool = false) throws -> RankJob {
+    static func join(
+        _ values: TrainingConfiguration,
+        stop: StopRequest = StopRequest(),
+        comparesRoutes: Bool = false
+    ) throws -> RankJob {
         let options = JobConnection.Options(
             transport: .init(values.backend),
             allReduce: .init(values.allReduce),
             interface: values.interface,
             hostfile: try hostfile(values),
+            meetTimeout: .seconds(values.meetTimeout),
             timeout: .seconds(values.timeout),
             version: Version.program,
             comparesRoutes: comparesRoutes
         )
-        let connection = try JobConnection.join(options, environment: environment) { Console.note("ddp-train: \($0)") }
+        let connection = try JobConnection.join(options, environment: environment, stop: stop) {
+            Console.note("ddp-train: \($0)")
+        }
         let rank = connection.communicator.rank
         let output =
             rank == 0 ? RunOutput() : RunOutput(.notes(ofRank: rank), linesGoToTerminal: false, saysProgress: false)

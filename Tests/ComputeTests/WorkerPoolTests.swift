@@ -1,3 +1,4 @@
+import Platform
 import Synchronization
 import Testing
 
@@ -39,6 +40,29 @@ struct WorkerPoolTests {
             }
         }
         #expect(values.prefix(64).allSatisfy { $0 == 2000 })
+    }
+
+    @Test("from the moment that a stop is requested tasks are left out, in this phase and the next", arguments: [1, 3])
+    func untilStopped(threads: Int) {
+        let pool = WorkerPool(threadCount: threads)
+        let done = Atomic<Int>(0)
+        let stop = StopRequest()
+        let isWhole = pool.untilStopped(stop) {
+            pool.run(100) { _, _ in
+                stop.request()
+                done.add(1, ordering: .relaxed)
+            }
+            // Each worker may have been within a task.
+            #expect((1...threads).contains(done.load(ordering: .relaxed)))
+            pool.run(100) { _, _ in Issue.record("a phase after the stop ran") }
+        }
+        #expect(!isWhole)
+        // Afterwards everything is done, whatever was requested; and without a request everything is.
+        done.store(0, ordering: .relaxed)
+        pool.run(100) { _, _ in done.add(1, ordering: .relaxed) }
+        #expect(done.load(ordering: .relaxed) == 100)
+        #expect(pool.untilStopped(StopRequest()) { pool.run(100) { _, _ in done.add(1, ordering: .relaxed) } })
+        #expect(done.load(ordering: .relaxed) == 200)
     }
 
     @Test("sleeping workers wake, and pools end")

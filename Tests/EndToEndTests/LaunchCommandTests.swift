@@ -54,7 +54,7 @@ struct LaunchCommandTests {
 
     @Test(
         "A signal to the launcher stops training after saving, and the code is passed on",
-        arguments: [SIGINT, SIGUSR1]
+        arguments: [SIGINT, SIGUSR1, SIGHUP]
     )
     func stopped(signal: Int32) throws {
         let launcher = try start("stopped-\(signal)", ["--max_restarts=2"], until: 3)
@@ -62,6 +62,48 @@ struct LaunchCommandTests {
         let result = try launcher.wait()
         #expect(result.exitCode == 75, "\(result)")
         #expect(result.errorLines.last?.hasSuffix("stopped by a signal, after saving") == true, "\(result)")
+    }
+
+    @Test("A stop leaves an iteration of any length, and what is saved is the last whole one")
+    func stoppedInIteration() throws {
+        // An iteration of hours.
+        let options = ["--dataset=mine"] + TrainedRun.tiny + ["--gradient_accumulation_steps=20_000_000"]
+        let launcher = try run.program.start(
+            ["launch", "-n", "2"] + options + ["--max_iters=5", "--out_dir=long", "--threads=1"]
+        )
+        waitUntil { !launcher.isRunning || launcher.output.contains("step 0:") }
+        launcher.send(SIGTERM)
+        let result = try launcher.wait()
+        #expect(result.exitCode == 75, "\(result)")
+        #expect(result.output.contains("stopped at iteration 0"), "\(result)")
+        #expect(result.errors.contains("launch: SIGTERM: the ranks are told to save and end"), "\(result)")
+    }
+
+    @Test(
+        "Without standard descriptors the ranks train and the launcher ends",
+        arguments: zip(["1>&-", "2>&-", "0<&- 1>&- 2>&-"], ["closed-1", "closed-2", "closed-all"])
+    )
+    func closedDescriptors(closed: String, outDir: String) throws {
+        let options = ["--dataset=mine"] + TrainedRun.tiny + ["--max_iters=2", "--out_dir=\(outDir)"]
+        let words = ([try Program.path(), "launch", "-n", "2"] + options).joined(separator: " ")
+        #expect(try run.program.shell("exec \(words) \(closed)").exitCode == 0)
+        #expect(try run.program.run("checkpoint", "verify", outDir).exitCode == 0)
+    }
+
+    @Test("A launcher whose parent ignores the ends of children hears of those of its ranks")
+    func ignoredChildren() throws {
+        let options = ["--dataset=mine"] + TrainedRun.tiny + ["--max_iters=2", "--out_dir=ignored"]
+        let words = ([try Program.path(), "launch", "-n", "2"] + options).joined(separator: " ")
+        #expect(try run.program.shell("trap '' CHLD; exec \(words)").exitCode == 0)
+    }
+
+    @Test("A file beyond the size that is allowed is one line that says so")
+    func fileSizeLimit() throws {
+        let options = ["--dataset=mine"] + TrainedRun.tiny + ["--max_iters=2", "--out_dir=limited"]
+        let words = ([try Program.path()] + options).joined(separator: " ")
+        let result = try run.program.shell("ulimit -f 8; exec \(words)")
+        #expect(result.exitCode == 74, "\(result)")
+        #expect(result.errors.contains("ulimit -f shows the largest size that is allowed"), "\(result)")
     }
 
     @Test("A rank that is killed is started again from the last checkpoint", .enabled(if: hasProc))

@@ -190,6 +190,7 @@ struct SupervisorTests {
             while :; do sleep 0.01; done
             """
         var job = try ShellJob(script, ranks: 2)
+        job.job.patience.beforeSecondSignal = .zero
         job.job.patience.afterSecondSignal = .milliseconds(100)
         let result = try job.run()
         #expect(result.code == 137)
@@ -208,7 +209,26 @@ struct SupervisorTests {
             while :; do sleep 0.01; done
             """
         var job = try ShellJob(script, ranks: 1)
+        job.job.patience.beforeSecondSignal = .zero
         job.job.patience.afterSecondSignal = .seconds(1000)
         #expect(try job.run().code == 137)
+    }
+
+    @Test("The same signal again, soon after the first, is no second request: it may have gone to the whole job")
+    func duplicate() throws {
+        let script = """
+            trap 'echo once >> "$DIR/count"' TERM INT HUP
+            trap 'touch "$DIR/caught"' USR1
+            signal 15; signal 15; signal 2; signal 1; signal 10
+            until_there caught
+            exit 75
+            """
+        var job = try ShellJob(script, ranks: 1)
+        job.job.patience.beforeSecondSignal = .seconds(1000)
+        let result = try job.run()
+        #expect(result.code == 75)
+        #expect(job.text("count") == "once")
+        let told = result.errorLines.filter { $0.hasPrefix("launch: SIGTERM: the ranks are told to save and end") }
+        #expect(told.count == 1, "\(result)")
     }
 }

@@ -1,7 +1,9 @@
 import Collectives
 import Compute
 import Configuration
+import Datasets
 import Foundation
+import Platform
 import TestSupport
 import Testing
 import Transformer
@@ -185,6 +187,60 @@ struct DataParallelTests {
         let difference = try CheckpointDifference(checkpoints[0], checkpoints[1])
         #expect(difference.tensors.isEmpty && difference.shapes.isEmpty, "\(difference.tensors)")
         #expect(difference.facts.allSatisfy { ["out_dir", "data_dir"].contains($0.name) }, "\(difference.facts)")
+    }
+
+    @Test("A step within which one rank is asked to stop changes nothing on any rank", arguments: [1, 2, 3])
+    func abandonedStep(ranks: Int) throws {
+        func train(stopping: Bool) throws -> [String] {
+            let fixture = try TrainingFixture()
+            let (values, dataset) = (fixture.configuration, fixture.dataset)
+            return try RankThreads.run(ranks) { communicator in
+                let step = try Self.step(values, dataset, communicator)
+                _ = try step.update(0)
+                let hash = step.model.parameterHash
+                if stopping {
+                    let stop = StopRequest()
+                    #expect(throws: TrainingStep.Abandoned.self) {
+                        try step.update(1, stop: stop) { _ in if communicator.rank == ranks - 1 { stop.request() } }
+                    }
+                    #expect(step.model.parameterHash == hash)
+                }
+                _ = try step.update(1)
+                #expect(step.model.parameterHash != hash)
+                return step.model.parameterHash
+            }.map { try $0.get() }
+        }
+        let undisturbed = try train(stopping: false)
+        #expect(Set(undisturbed).count == 1)
+        #expect(try train(stopping: true) == undisturbed)
+    }
+
+    private static func step(
+        _ values: TrainingConfiguration,
+        _ dataset: Dataset,
+        _ communicator: Communicator
+    ) throws -> TrainingStep {
+        let shape = values.model(vocabularySize: 16)
+        let model = GPT(
+            configuration: shape,
+            context: ComputeContext(pool: WorkerPool(threadCount: 2)),
+            forTraining: true
+        )
+        model.initializeParameters(seed: 1)
+        return TrainingStep(
+            model: model,
+            optimizer: Optimizer(layout: model.layout, configuration: values),
+            sampler: try BatchSampler(
+                sequence: dataset.train,
+                blockSize: shape.blockSize,
+                // Several micro-batches for each of three ranks.
+                sequencesPerStep: 18,
+                order: .random,
+                seed: 1
+            ),
+            configuration: values,
+            communicator: communicator
+        )
     }
 
     @Test("A run goes on with another number of ranks")

@@ -75,7 +75,7 @@ absent_rank() {
     transport=tcp world="$case_world"
     since="$(now)"
     for ((rank = 0; rank < case_world - 1; rank++)); do
-        start_rank "$rank" "$case_world" "${model[@]}" "${bounded[@]}" --timeout=3
+        start_rank "$rank" "$case_world" "${model[@]}" "${bounded[@]}" --meet_timeout=3
     done
     gone_within 8 "$since"
     remark "left after $took s of a deadline of 3 s"
@@ -156,9 +156,9 @@ odd_rank() {
     local rank
     transport=tcp world="$case_world"
     for ((rank = 0; rank < world - 1; rank++)); do
-        (rank_secret="" rank_variables=() && start_rank "$rank" "$world" "${model[@]}" "${bounded[@]}" --timeout="$deadline")
+        (rank_secret="" rank_variables=() && start_rank "$rank" "$world" "${model[@]}" "${bounded[@]}" --timeout="$deadline" --meet_timeout="$deadline")
     done
-    start_rank "$rank" "${odd_world:-$world}" "${model[@]}" "${bounded[@]}" --timeout="$deadline" "$@"
+    start_rank "$rank" "${odd_world:-$world}" "${model[@]}" "${bounded[@]}" --timeout="$deadline" --meet_timeout="$deadline" "$@"
 }
 
 wrong_secret() {

@@ -101,7 +101,7 @@ final class ControlConnection {
                     }
                     heartbeats.received += 1
                 case .leaving: hasLeft = true
-                case .failure: break
+                case .failure, .stop: break
                 }
                 messages.append(message)
             }

@@ -10,6 +10,7 @@ import CVectorKernels
 /// | 1 heartbeat | number, activity (1 byte), work, operations, offered, sent, wanted, received (8 bytes each) |
 /// | 2 failure | length of the culprit (2 bytes), culprit, reason, both in UTF-8 |
 /// | 3 leaving | nothing |
+/// | 4 stop | nothing |
 enum ControlMessage: Equatable, Sendable {
     /// The sender lives. Heartbeats of a connection are numbered from 0.
     case heartbeat(number: UInt64, ProgressReport)
@@ -17,6 +18,8 @@ enum ControlMessage: Equatable, Sendable {
     case failure(Failure)
     /// The sender is done; that its connection ends now is no failure.
     case leaving
+    /// The sender was asked to stop: the job is to end after saving.
+    case stop
 
     static let magic: [UInt8] = Array("DDPC".utf8)
     static let headerSize = 7
@@ -29,6 +32,7 @@ enum ControlMessage: Equatable, Sendable {
         case .heartbeat: 1
         case .failure: 2
         case .leaving: 3
+        case .stop: 4
         }
     }
 
@@ -36,7 +40,7 @@ enum ControlMessage: Equatable, Sendable {
         switch kind {
         case 1: length == heartbeatSize
         case 2: (2...payloadLimit).contains(length)
-        case 3: length == 0
+        case 3, 4: length == 0
         default: false
         }
     }
@@ -57,7 +61,7 @@ enum ControlMessage: Equatable, Sendable {
             payload.appendLittleEndian(UInt16(failure.culprit.utf8.count))
             payload += failure.culprit.utf8
             payload += failure.reason.utf8
-        case .leaving: break
+        case .leaving, .stop: break
         }
         precondition(payload.count <= Self.payloadLimit, "a control message of \(payload.count) bytes")
         var frame = Self.magic
@@ -92,6 +96,7 @@ enum ControlMessage: Equatable, Sendable {
             else { return nil }
             self = .failure(Failure(culprit: culprit, reason: reason))
         case 3: self = .leaving
+        case 4: self = .stop
         default: return nil
         }
     }

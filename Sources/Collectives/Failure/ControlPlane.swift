@@ -29,6 +29,7 @@ public final class ControlPlane: @unchecked Sendable {
     ///   - peers: ranks and connected stream sockets, which it takes over: rank 0 has one to every other rank, the
     ///     others have one to rank 0.
     ///   - timeout: how long a rank may be silent or stand still.
+    ///   - stop: a wish of any rank that the job end reaches that of every other rank.
     ///   - watchdog: what to do when the job has failed.
     public convenience init(
         rank: Int,
@@ -36,6 +37,7 @@ public final class ControlPlane: @unchecked Sendable {
         peers: [(rank: Int, descriptor: Int32)],
         board: ProgressBoard,
         timeout: Duration,
+        stop: StopRequest = StopRequest(),
         watchdog: Watchdog
     ) {
         self.init(
@@ -44,6 +46,7 @@ public final class ControlPlane: @unchecked Sendable {
             peers: peers,
             board: board,
             limits: ControlThread.Limits(timeout: timeout),
+            stop: stop,
             watchdog: watchdog
         )
     }
@@ -54,6 +57,7 @@ public final class ControlPlane: @unchecked Sendable {
         peers: [(rank: Int, descriptor: Int32)],
         board: ProgressBoard,
         limits: ControlThread.Limits,
+        stop: StopRequest = StopRequest(),
         watchdog: Watchdog
     ) {
         precondition(
@@ -66,8 +70,16 @@ public final class ControlPlane: @unchecked Sendable {
         self.post = post
         thread = SystemThread {
             let connections = peers.map { ControlConnection(peer: $0.rank, descriptor: $0.descriptor) }
-            ControlThread(rank, members, connections, board: board, limits: limits, watchdog: watchdog, post: post)
-                .run()
+            ControlThread(
+                rank,
+                members,
+                connections,
+                board: board,
+                limits: limits,
+                stop: stop,
+                watchdog: watchdog,
+                post: post
+            ).run()
         }
     }
 

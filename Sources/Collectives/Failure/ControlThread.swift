@@ -12,6 +12,9 @@ final class ControlThread {
         /// How long to wait, after a failure, until the others have read of it.
         var lingering = Duration.milliseconds(500)
 
+        /// How often this rank's wish to stop is looked at, which a signal may have made.
+        var stopInterval = Duration.milliseconds(100)
+
         var heartbeatInterval: Duration { min(.seconds(1), timeout / 6) }
     }
 
@@ -27,6 +30,7 @@ final class ControlThread {
     private let connections: [ControlConnection]
     private let board: ProgressBoard
     private let limits: Limits
+    private let stop: StopRequest
     private let watchdog: Watchdog
     private let post: ControlPost
 
@@ -40,6 +44,7 @@ final class ControlThread {
     private var reported: Pending?
     private var leavesBy: Instant?
     private var isAbandoned = false
+    private var hasToldStop = false
 
     init(
         _ rank: Int,
@@ -47,6 +52,7 @@ final class ControlThread {
         _ connections: [ControlConnection],
         board: ProgressBoard,
         limits: Limits,
+        stop: StopRequest,
         watchdog: Watchdog,
         post: ControlPost
     ) {
@@ -55,6 +61,7 @@ final class ControlThread {
         self.connections = connections
         self.board = board
         self.limits = limits
+        self.stop = stop
         self.watchdog = watchdog
         self.post = post
         let now = ContinuousClock.now
@@ -73,6 +80,7 @@ final class ControlThread {
             for request in post.takeRequests() { serve(request, now) }
             // All that has come counts before anybody is judged.
             for connection in connections { receive(from: connection, now) }
+            spreadStop()
             sendHeartbeats(now)
             decide(now)
         }
@@ -91,7 +99,8 @@ final class ControlThread {
     // MARK: Rounds
 
     private var nextEvent: Instant {
-        [heartbeatDue, suspicion?.deadline, reported?.deadline, leavesBy].compactMap { $0 }.min()!
+        let looksForStop = hasToldStop ? nil : ContinuousClock.now + limits.stopInterval
+        return [heartbeatDue, suspicion?.deadline, reported?.deadline, leavesBy, looksForStop].compactMap { $0 }.min()!
     }
 
     private func wait(until deadline: Instant) {
@@ -117,6 +126,13 @@ final class ControlThread {
         heartbeatDue = now + limits.heartbeatInterval
         guard leavesBy == nil else { return }
         for connection in connections { connection.sendHeartbeat(report) }
+    }
+
+    /// Once; rank 0 passes on what one rank tells it to all.
+    private func spreadStop() {
+        guard !hasToldStop, stop.isRequested else { return }
+        hasToldStop = true
+        for connection in connections { connection.send(.stop) }
     }
 
     private var haveOthersLeft: Bool { connections.allSatisfy { ($0.hasLeft || !$0.isOpen) && !$0.isWriting } }
@@ -150,6 +166,7 @@ final class ControlThread {
             switch message {
             case .heartbeat(_, let report): judge.heard(report, from: peer, now: now)
             case .leaving: judge.left(peer)
+            case .stop: stop.request()
             case .failure(let failure): conclude(failure, exitCode: exitCode(of: failure))
             }
         }

@@ -31,6 +31,8 @@ public struct JobPlace: Equatable, Sendable {
 
     /// The port of torchrun.
     static let usualPort: UInt16 = 29500
+    /// More than any cluster of CPUs has; a larger number is a mistake.
+    static let mostRanks = 65536
 
     /// - Parameters:
     ///   - hostfile: content of the file of hosts, if one was given.
@@ -78,6 +80,7 @@ public struct JobPlace: Equatable, Sendable {
 
         func variables() throws -> JobPlace? {
             guard let (rank, size) = try pair("RANK", "WORLD_SIZE") else { return nil }
+            try checkAgainstMPI(rank, size)
             return try place(
                 .variables,
                 rank,
@@ -85,6 +88,19 @@ public struct JobPlace: Equatable, Sendable {
                 local: number("LOCAL_WORLD_SIZE"),
                 job: environment["DDP_TRAIN_JOB_ID"] ?? environment["TORCHELASTIC_RUN_ID"],
                 fallbackPort: JobPlace.usualPort
+            )
+        }
+
+        /// What a shell exports reaches every rank that mpirun starts from it, and each would take itself for the same one.
+        /// A launcher of ours or torchrun's, itself started by mpirun, sets them on purpose.
+        private func checkAgainstMPI(_ rank: Int, _ size: Int) throws {
+            guard environment["DDP_TRAIN_PARENT_FD"] == nil, environment["TORCHELASTIC_RUN_ID"] == nil,
+                let (other, count) = try pair("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"),
+                (other, count) != (rank, size)
+            else { return }
+            throw CollectiveError.usage(
+                "RANK=\(rank) and WORLD_SIZE=\(size) are set, and mpirun says rank \(other) of \(count): unset RANK and "
+                    + "WORLD_SIZE in the shell that calls mpirun"
             )
         }
 
@@ -115,8 +131,14 @@ public struct JobPlace: Equatable, Sendable {
         }
 
         func pmi() throws -> JobPlace? {
-            guard let (rank, size) = try pair("PMI_RANK", "PMI_SIZE") else { return nil }
-            return try place(.pmi, rank, size, local: nil, job: environment["PMI_ID"])
+            guard let (rank, size) = try pair("PMI_RANK", "PMI_SIZE") else {
+                guard let port = environment["PMI_PORT"] else { return nil }
+                throw CollectiveError.usage(
+                    "PMI_PORT=\(port) is set without PMI_RANK, so nothing says which rank this is: start the ranks without "
+                        + "mpiexec's -pmi-port, or set RANK and WORLD_SIZE"
+                )
+            }
+            return try place(.pmi, rank, size, local: nil, job: environment["PMI_JOBID"])
         }
 
         /// The rank is the number of the line that names this machine.
@@ -149,6 +171,11 @@ public struct JobPlace: Equatable, Sendable {
                     "\(launcher.rawValue) say rank \(rank) of \(size): ranks count from 0 and there is at least one"
                 )
             }
+            guard size <= JobPlace.mostRanks else {
+                throw CollectiveError.usage(
+                    "\(launcher.rawValue) say \(size) ranks: a job has at most \(JobPlace.mostRanks)"
+                )
+            }
             if let local, !(1...size).contains(local) {
                 let name = launcher == .openMPI ? "OMPI_COMM_WORLD_LOCAL_SIZE" : "LOCAL_WORLD_SIZE"
                 throw CollectiveError.usage(
@@ -159,7 +186,7 @@ public struct JobPlace: Equatable, Sendable {
             if let port, !(1...65535).contains(port) {
                 throw CollectiveError.usage("MASTER_PORT=\(port): must be from 1 to 65535")
             }
-            let given = environment["MASTER_ADDR"].flatMap { $0.isEmpty ? nil : $0 }
+            let given = environment["MASTER_ADDR"].flatMap { $0.isEmpty ? nil : JobPlace.withoutBrackets($0) }
             let address = given ?? (local == size ? "127.0.0.1" : hosts.first ?? first)
             let jobID = job ?? ""
             return JobPlace(
@@ -195,11 +222,17 @@ public struct JobPlace: Equatable, Sendable {
         }
     }
 
-    /// A port that all ranks of a job find alike (FNV-1a of its name); another job most likely has another.
+    /// An IPv6 address may be written as in a URL: `[::1]`.
+    private static func withoutBrackets(_ address: String) -> String {
+        address.hasPrefix("[") && address.hasSuffix("]") ? String(address.dropFirst().dropLast()) : address
+    }
+
+    /// A port that all ranks of a job find alike (FNV-1a of its name); another job most likely has another. Below those that
+    /// systems give to connections, from 32768 on: one of them could be taken, or lead a rank to itself.
     static func port(ofJob id: String) -> UInt16 {
         var hash: UInt64 = 0xCBF2_9CE4_8422_2325
         for byte in id.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
-        return 20000 + UInt16(hash % 20000)
+        return 20000 + UInt16(hash % 12000)
     }
 
     /// The first host of Slurm's form: `node[03-05,9],other` is node03.

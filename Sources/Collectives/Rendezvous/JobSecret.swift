@@ -10,10 +10,15 @@ public struct JobSecret: Sendable {
     static let variable = "DDP_TRAIN_SECRET"
     static let fileVariable = "DDP_TRAIN_SECRET_FILE"
     private static let shortest = 16
+    private static let longest = 1 << 16
 
     /// A secret that is known here already; its length is not checked.
     public init(_ text: String) {
-        key = SymmetricKey(data: Array(text.utf8))
+        self.init(Array(text.utf8))
+    }
+
+    private init(_ bytes: [UInt8]) {
+        key = SymmetricKey(data: bytes)
         isPublic = false
     }
 
@@ -45,16 +50,21 @@ public struct JobSecret: Sendable {
         }
         if text.isEmpty, path.isEmpty { return none }
         let source = path.isEmpty ? variable : "\(fileVariable)=\(path)"
-        let secret = trimmed(path.isEmpty ? text : try contents(of: path))
-        guard secret.utf8.count >= shortest else {
+        guard !text.contains("\u{FFFD}") else {
             throw CollectiveError.usage(
-                "\(source): a secret of \(secret.utf8.count) bytes is too short, take at least \(shortest): openssl rand -hex 32"
+                "\(variable) is no text in UTF-8: put the bytes into a file that only you can read, and set \(fileVariable)"
+            )
+        }
+        let secret = trimmed(path.isEmpty ? Array(text.utf8) : try contents(of: path))
+        guard secret.count >= shortest else {
+            throw CollectiveError.usage(
+                "\(source): a secret of \(secret.count) bytes is too short, take at least \(shortest): openssl rand -hex 32"
             )
         }
         return JobSecret(secret)
     }
 
-    private static func contents(of path: String) throws -> String {
+    private static func contents(of path: String) throws -> [UInt8] {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else {
             throw CollectiveError.usage("\(fileVariable)=\(path): cannot be read: \(errorText(errno))")
@@ -65,16 +75,27 @@ public struct JobSecret: Sendable {
         guard status.st_mode & 0o077 == 0 else {
             throw CollectiveError.usage("\(fileVariable)=\(path): others may read or change it: chmod 600 \(path)")
         }
-        var bytes = [UInt8](repeating: 0, count: 4096)
-        let count = read(descriptor, &bytes, bytes.count)
-        guard count >= 0 else {
-            throw CollectiveError.usage("\(fileVariable)=\(path): cannot be read: \(errorText(errno))")
+        var bytes = [UInt8](repeating: 0, count: longest + 1)
+        var count = 0
+        while count < bytes.count {
+            let got = bytes.withUnsafeMutableBytes { read(descriptor, $0.baseAddress! + count, $0.count - count) }
+            if got < 0, errno == EINTR { continue }
+            guard got >= 0 else {
+                throw CollectiveError.usage("\(fileVariable)=\(path): cannot be read: \(errorText(errno))")
+            }
+            guard got > 0 else { break }
+            count += got
         }
-        return String(decoding: bytes.prefix(count), as: UTF8.self)
+        guard count <= longest else {
+            throw CollectiveError.usage(
+                "\(fileVariable)=\(path): is longer than \(longest) bytes: openssl rand -hex 32"
+            )
+        }
+        return Array(bytes.prefix(count))
     }
 
-    private static func trimmed(_ text: String) -> String {
-        let isSpace: (Character) -> Bool = { $0.isWhitespace || $0.isNewline }
-        return String(text.drop(while: isSpace).reversed().drop(while: isSpace).reversed())
+    private static func trimmed(_ bytes: [UInt8]) -> [UInt8] {
+        let isSpace: (UInt8) -> Bool = { Array(" \t\r\n".utf8).contains($0) }
+        return bytes.drop(while: isSpace).reversed().drop(while: isSpace).reversed()
     }
 }

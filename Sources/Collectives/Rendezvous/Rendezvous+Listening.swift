@@ -10,10 +10,10 @@ extension Rendezvous {
     func listen(environment: [String: String] = [:]) throws -> [Socket] {
         if let text = environment[Self.listenerVariable], !text.isEmpty { return [try inherited(text)] }
         guard let master = place.masterAddress else { throw needsMaster }
-        let named = SocketAddress.resolve(master, port: place.masterPort)
+        let named = knownAddresses(of: master)
         var wanted = named.filter(\.isLoopback)
         if secret.isPublic {
-            guard !named.isEmpty else { throw unknown(master) }
+            guard !named.isEmpty else { throw CollectiveError.usage(nobodyKnows(master)) }
             guard !wanted.isEmpty, wanted.count == named.count || master == "localhost" else {
                 throw needsSecret(master)
             }
@@ -55,17 +55,37 @@ extension Rendezvous {
         return sockets
     }
 
+    /// Of rank 0's own name, without which it cannot listen where there is no secret. The name may become known only later.
+    private func knownAddresses(of master: String) -> [SocketAddress] {
+        let deadline = ContinuousClock.now + meetTimeout
+        while true {
+            let addresses = SocketAddress.resolve(master, port: place.masterPort)
+            guard addresses.isEmpty, secret.isPublic, .now < deadline else { return addresses }
+            usleep(500_000)
+        }
+    }
+
     /// - Throws: when a port is taken, be it on one address only: ranks would come to whoever has it.
     private func listen(on addresses: [SocketAddress]) throws -> [Socket] {
         var sockets: [Socket] = []
         for (index, address) in addresses.enumerated() where !addresses[..<index].contains(address) {
             guard !secret.isPublic || address.isLoopback else { throw needsSecret(address.host) }
-            do { sockets.append(try Socket.listening(on: address)) } catch let error as SocketError {
+            do { sockets.append(try listening(on: address)) } catch let error as SocketError {
                 if error.code == EADDRNOTAVAIL { continue }
                 throw CollectiveError.usage("rank 0 \(error): choose another MASTER_PORT")
             }
         }
         return sockets
+    }
+
+    /// A rank that looks for rank 0 may hold the very port for a moment (see `Socket.connected`), so it is tried again.
+    private func listening(on address: SocketAddress) throws -> Socket {
+        for _ in 0..<20 {
+            do { return try Socket.listening(on: address) } catch let error as SocketError where error.code == EADDRINUSE {
+                usleep(50_000)
+            }
+        }
+        return try Socket.listening(on: address)
     }
 
     private func inherited(_ text: String) throws -> Socket {
@@ -80,11 +100,11 @@ extension Rendezvous {
         return socket
     }
 
-    /// Where the others look for rank 0 by what their environment says.
+    /// Where the others look for rank 0 by what their environment says; empty while its name is not known.
     func masterAddresses() throws -> [SocketAddress] {
         guard let master = place.masterAddress else { throw needsMaster }
         var addresses = SocketAddress.resolve(master, port: place.masterPort)
-        guard !addresses.isEmpty else { throw unknown(master) }
+        guard !addresses.isEmpty else { return [] }
         if secret.isPublic {
             if master == "localhost" { addresses.removeAll { !$0.isLoopback } }
             guard !addresses.isEmpty, addresses.allSatisfy(\.isLoopback) else { throw needsSecret(master) }
@@ -99,8 +119,8 @@ extension Rendezvous {
         )
     }
 
-    private func unknown(_ master: String) -> CollectiveError {
-        .usage("MASTER_ADDR=\(master) is not known on \(LocalNames.host): set it to an address")
+    func nobodyKnows(_ master: String) -> String {
+        "MASTER_ADDR=\(master) is not known on \(LocalNames.host): set it to an address"
     }
 
     func needsSecret(_ address: String) -> CollectiveError {

@@ -19,10 +19,16 @@ struct Rendezvous {
     let version: String
     /// Name, address or network of an interface; empty for the one that leads to rank 0.
     let interface: String
+    /// How long ranks are waited for that have not come yet.
+    let meetTimeout: Duration
+    /// How long one that has come may take for an answer.
     let timeout: Duration
     let wantsRing: Bool
-    /// Told what a user should know about strangers who knocked.
+    /// Told whom this rank waits for, and of strangers who knocked.
     let note: (String) -> Void
+
+    /// After how long a rank says whom it waits for.
+    private static let quietWait = Duration.seconds(3)
 
     var handshake: Handshake { Handshake(secret: secret) }
 
@@ -47,9 +53,9 @@ struct Rendezvous {
     /// - Throws: `CollectiveError`.
     func meet(listeners: [Socket] = [], candidates: [SocketAddress]? = nil) throws -> Meeting {
         if !interface.isEmpty { _ = try LocalNames.addresses(of: interface) }
-        let deadline = ContinuousClock.now + timeout
+        let deadline = ContinuousClock.now + meetTimeout
         return place.rank == 0
-            ? try meetAsMain(listeners, by: deadline) : try meetAsOther(candidates ?? masterAddresses(), by: deadline)
+            ? try meetAsMain(listeners, by: deadline) : try meetAsOther(candidates, by: deadline)
     }
 
     private func meetAsMain(_ listeners: [Socket], by deadline: ContinuousClock.Instant) throws -> Meeting {
@@ -60,17 +66,20 @@ struct Rendezvous {
             expected: greeting(.control, to: place.rank),
             readsHello: true
         )
-        let missing = acceptor.accept(Set(1..<place.worldSize), by: deadline)
+        var missing = acceptor.accept(Set(1..<place.worldSize), by: min(deadline, .now + Self.quietWait))
+        if !missing.isEmpty, .now < deadline {
+            note("waiting for \(Self.names(missing)) to come to \(place.masterAddress ?? "rank 0") port \(port)")
+            missing = acceptor.accept(Set(1..<place.worldSize), by: deadline)
+        }
         // No port is open any more, and who comes too late is told so by the system.
         for listener in listeners { listener.end() }
         report(acceptor)
         let others = acceptor.arrivals.values.sorted { $0.rank < $1.rank }
         guard missing.isEmpty else {
-            let names = missing.map { String($0) }.joined(separator: ", ")
             let failure = Failure(
-                culprit: "\(missing.count == 1 ? "rank" : "ranks") \(names)",
+                culprit: Self.names(missing),
                 reason:
-                    "did not come within \(timeout.inSeconds) to \(place.masterAddress ?? "rank 0") port \(port): "
+                    "did not come within \(meetTimeout.inSeconds) to \(place.masterAddress ?? "rank 0") port \(port): "
                     + (acceptor.refusals.keys.sorted().first.map { "somebody was turned away: \($0)" }
                         ?? "is it running, and not behind a firewall?")
             )
@@ -108,7 +117,15 @@ struct Rendezvous {
         )
     }
 
-    private func meetAsOther(_ candidates: [SocketAddress], by deadline: ContinuousClock.Instant) throws -> Meeting {
+    /// As in "ranks 1, 2, 5"; of many, the first.
+    private static func names(_ ranks: [Int]) -> String {
+        let listed = ranks.prefix(10).map { String($0) }.joined(separator: ", ")
+        let others = ranks.count > 10 ? " and \(ranks.count - 10) others" : ""
+        return (ranks.count == 1 ? "rank " : "ranks ") + listed + others
+    }
+
+    /// - Parameter candidates: where rank 0 may be reached; nil for the master's address, which may become known only later.
+    private func meetAsOther(_ candidates: [SocketAddress]?, by deadline: ContinuousClock.Instant) throws -> Meeting {
         let control = try reachMain(candidates, by: deadline)
         let ringListener = wantsRing ? try listenForRing(by: control.localAddress) : nil
         let hello = Hello(host: LocalNames.host, address: ringListener?.address ?? "", port: ringListener?.port ?? 0)
@@ -116,7 +133,11 @@ struct Rendezvous {
         do {
             try control.write(hello.message, by: deadline + .seconds(1))
             // Rank 0 may have begun to wait for the others only now; it says so when they do not come.
-            roster = try Roster.read(from: control, worldSize: place.worldSize, by: .now + timeout + .seconds(2))
+            roster = try Roster.read(
+                from: control,
+                worldSize: place.worldSize,
+                by: max(deadline, .now) + timeout + .seconds(2)
+            )
         } catch let error as SocketError {
             let address = control.remoteAddress.map { "\($0)" } ?? "an unknown address"
             throw CollectiveError.failed(Failure(culprit: "rank 0 at \(address)", reason: "\(error)"))
@@ -139,13 +160,16 @@ struct Rendezvous {
         }
     }
 
-    /// Tries every address again and again: rank 0 may come later.
-    private func reachMain(_ candidates: [SocketAddress], by deadline: ContinuousClock.Instant) throws -> Socket {
+    /// Tries every address again and again: rank 0, or its name, may come later.
+    private func reachMain(_ given: [SocketAddress]?, by deadline: ContinuousClock.Instant) throws -> Socket {
         var problem = "there is no address to try"
         var pause: UInt32 = 20_000
-        // An address that swallows everything must not take the time of the others.
-        let patience = Duration.seconds(candidates.count > 1 ? 2 : 5)
+        var noteAt: ContinuousClock.Instant? = .now + Self.quietWait
         while .now < deadline {
+            let candidates = try given ?? masterAddresses()
+            if candidates.isEmpty, let master = place.masterAddress { problem = "\(nobodyKnows(master))" }
+            // An address that swallows everything must not take the time of the others.
+            let patience = Duration.seconds(candidates.count > 1 ? 2 : 3)
             var stranger: SocketAddress?
             for address in candidates {
                 do {
@@ -161,6 +185,10 @@ struct Rendezvous {
                 }
             }
             if let stranger { throw turnedAway(at: stranger, .wrongSecret) }
+            if let due = noteAt, .now >= due {
+                noteAt = nil
+                note("waiting for rank 0: \(problem)")
+            }
             usleep(pause)
             pause = min(2 * pause, 500_000)
         }
@@ -168,7 +196,7 @@ struct Rendezvous {
             Failure(
                 culprit: "rank 0",
                 reason:
-                    "could not be reached within \(timeout.inSeconds): \(problem); is it running, and not behind a firewall?"
+                    "could not be reached within \(meetTimeout.inSeconds): \(problem); is it running, and not behind a firewall?"
             )
         )
     }

@@ -62,6 +62,9 @@ final class Socket {
         // Where nobody listens on a port of this machine that the system gives to those who connect, a connection may by
         // chance get that very port and reach itself.
         guard socket.localAddress != socket.remoteAddress else {
+            // Without this, the system would keep the port for a minute from rank 0, whose it is.
+            var now = linger(l_onoff: 1, l_linger: 0)
+            setsockopt(socket.descriptor, SOL_SOCKET, SO_LINGER, &now, socklen_t(MemoryLayout<linger>.size))
             throw SocketError("cannot connect to \(address)", ECONNREFUSED)
         }
         socket.sendAtOnce()

@@ -77,7 +77,7 @@ public struct ChildProcess: Sendable {
         var signals = sigset_t()
         sigemptyset(&signals)
         posix_spawnattr_setsigmask(&attributes, &signals)
-        for signal in [SIGTERM, SIGINT, SIGUSR1, SIGPIPE] { sigaddset(&signals, signal) }
+        for signal in [SIGTERM, SIGINT, SIGUSR1, SIGPIPE, SIGCHLD, SIGXFSZ] { sigaddset(&signals, signal) }
         posix_spawnattr_setsigdefault(&attributes, &signals)
         if inOwnGroup {
             flags |= POSIX_SPAWN_SETPGROUP

@@ -12,6 +12,18 @@ extension stat {
 }
 
 extension sigaction {
+    /// Whether a signal does nothing.
+    package var isIgnored: Bool {
+        #if canImport(Glibc)
+            let handler = __sigaction_handler.sa_handler
+        #elseif canImport(Musl)
+            let handler = __sa_handler.sa_handler
+        #else
+            let handler = __sigaction_u.__sa_handler
+        #endif
+        return unsafeBitCast(handler, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self)
+    }
+
     /// Sets the function that a signal calls.
     package mutating func setHandler(_ handler: @escaping @convention(c) (Int32) -> Void) {
         #if canImport(Glibc)

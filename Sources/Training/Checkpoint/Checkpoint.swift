@@ -145,17 +145,22 @@ public struct Checkpoint: Sendable {
                 progress: progress
             )
         }
+        // A slow disk may take seconds to flush a file of any size, so each counts as progress.
         let description = HuggingFaceConfiguration.text(state.model, endOfText: tokenizer?.endOfText)
         try AtomicFile.write(description, to: folder + "/config.json")
+        progress()
         if let tokenizer {
             try TokenizerFile.save(tokenizer, folder: folder)
+            progress()
             let description = HuggingFaceConfiguration.tokenizerText(state.model)
             try AtomicFile.write(description, to: folder + "/tokenizer_config.json")
+            progress()
         }
         for name in try FileSystem.names(inFolder: folder) where hashes[name] == nil {
             hashes[name] = try Checksum.sha256(ofFile: folder + "/" + name, progress: progress)
         }
         try AtomicFile.write(state.json(files: hashes).text(pretty: true), to: folder + "/" + stateFile)
+        progress()
     }
 }
 

@@ -87,9 +87,11 @@ public struct CheckpointStore: Sendable {
         let target = try AtomicFolder(path: folder + "/" + name)
         try Checkpoint.write(state, values, tokenizer: tokenizer, into: target.temporaryPath, progress: progress)
         try target.commit(replacing: true)
+        progress()
         if isBest { try link(.best, to: name) }
         try link(.latest, to: name)
         try FileSystem.synchronizeFolder(folder)
+        progress()
         return try Checkpoint(folder: target.path)
     }
 

@@ -91,11 +91,14 @@ extension Trainer {
             let update = { [self] in
                 try step.update(
                     iteration,
-                    stopRequested: { stop.isRequested },
+                    stop: stop,
                     progress: { sequences in output.progress(stepProgress(sequences)) }
                 )
             }
             result = try trace?.around(iteration, step, update) ?? update()
+        } catch is TrainingStep.Abandoned {
+            stops = true
+            return
         } catch let error as TrainingStep.NonFinite {
             throw communicator.common(notFinite(error))
         }
@@ -173,7 +176,7 @@ extension Trainer {
                     "iteration \(iteration): evaluating, \(Int(share * 100))%\(remaining(after: iteration))"
                 )
             },
-            isCancelled: { stop.isRequested }
+            stop: stop
         )
         guard let losses else {
             stops = true

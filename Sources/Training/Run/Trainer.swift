@@ -2,12 +2,15 @@ import Collectives
 import Compute
 import Configuration
 import Datasets
+import Platform
 import Transformer
 
 /// Trains a model: nanoGPT's loop, with runs that can be stopped, resumed to the bit, and repeated.
 ///
 /// ```swift
-/// let trainer = try Trainer(configuration: resolved, dataset: dataset, stop: .onSignals())
+/// let stop = StopRequest()
+/// let trainer = try Trainer(configuration: resolved, dataset: dataset, stop: stop)
+/// stop.listen()
 /// let outcome = try trainer.run()
 /// ```
 /// Exactly `max_iters` updates are made. An evaluation is made at iteration 0, at multiples of `eval_interval` and at

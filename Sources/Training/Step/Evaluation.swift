@@ -2,6 +2,7 @@ import Collectives
 import Compute
 import Configuration
 import Datasets
+import Platform
 import Transformer
 
 /// Mean losses of both splits in nats per token, and the lowest loss that any predictor can reach on the same tokens if
@@ -79,39 +80,43 @@ public final class Evaluation {
     ///
     /// - Parameters:
     ///   - progress: called with the share of this rank's batches that is done.
-    ///   - isCancelled: called before each batch. If it returns true on one rank, all ranks stop.
-    /// - Returns: nil if a rank was cancelled.
+    ///   - stop: ends the evaluation of all ranks where one is asked to stop.
+    /// - Returns: nil if a rank was asked to stop before its batches were done.
     /// - Throws: `UserError(.data)` when a token id is not in the vocabulary; `CollectiveError` when a rank is lost.
     public func losses(
         of model: GPT,
         communicator: Communicator = Communicator(),
         on ranks: EvaluationRanks = .all,
         progress: (Double) -> Void = { _ in },
-        isCancelled: () -> Bool = { false }
+        stop: StopRequest = StopRequest()
     ) throws -> EvaluationLosses? {
         let turns = ranks == .all ? communicator.worldSize : 1
         let batches = Dataset.Split.allCases.flatMap { split in (0..<batchCount).map { (split, $0) } }
         let share =
             communicator.rank < turns ? stride(from: communicator.rank, to: batches.count, by: turns).map { $0 } : []
-        // A rank's sums in the order of its batches, and at last whether it was cancelled.
+        // A rank's sums in the order of its batches, and at last whether it was stopped.
         var sums = [Double](repeating: 0, count: (batches.count + turns - 1) / turns + 1)
         for (done, index) in share.enumerated() {
-            guard !isCancelled() else {
-                sums[sums.count - 1] = 1
-                break
-            }
             let (split, batch) = batches[index]
             let sampler = splits[split]!.sampler
             try fill(sampler, batch: batch)
             var sequences = 0
-            sums[done] = model.loss(
-                tokens: tokens,
-                targets: targets,
-                sequenceLength: sampler.blockSize,
-                boundaries: boundaries
-            ) { count in
-                sequences += count
-                progress((Double(done) + Double(sequences) / Double(sampler.sequencesPerStep)) / Double(share.count))
+            let isWhole = model.pool.untilStopped(stop) {
+                sums[done] = model.loss(
+                    tokens: tokens,
+                    targets: targets,
+                    sequenceLength: sampler.blockSize,
+                    boundaries: boundaries
+                ) { count in
+                    sequences += count
+                    progress(
+                        (Double(done) + Double(sequences) / Double(sampler.sequencesPerStep)) / Double(share.count)
+                    )
+                }
+            }
+            guard isWhole else {
+                sums[sums.count - 1] = 1
+                break
             }
         }
         let all = try communicator.allGather(sums)

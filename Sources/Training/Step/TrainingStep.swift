@@ -2,6 +2,7 @@ import Collectives
 import Compute
 import Configuration
 import Datasets
+import Platform
 import Transformer
 
 /// Makes one update of the parameters: accumulates the gradient of a step, clips it, and calls the optimizer.
@@ -76,21 +77,25 @@ public final class TrainingStep {
     /// Sequences of a step that this rank computes.
     public var sequences: Int { share.count }
 
+    /// A rank that is asked to stop computes nothing more of the step, but takes part in all its sums: they cannot be
+    /// cancelled everywhere, and the others may have begun them.
+    ///
     /// - Parameters:
-    ///   - stopRequested: whether this rank was asked to stop; called once, at the end of the step.
+    ///   - stop: whether this rank is asked to stop.
     ///   - progress: called with the number of this rank's sequences that are done.
-    /// - Throws: `NonFinite` before anything is changed when loss or gradient are not finite, on every rank;
-    ///   `UserError(.data)` when the data have a token id beyond the vocabulary; `CollectiveError.failed`.
+    /// - Throws: `Abandoned`, on every rank, when a rank was asked to stop before its part of the gradient was whole; `NonFinite`,
+    ///   on every rank, when loss or gradient are not finite; nothing is changed then. `UserError(.data)` when the data have
+    ///   a token id beyond the vocabulary; `CollectiveError.failed`.
     public func update(
         _ iteration: Int,
-        stopRequested: () -> Bool = { false },
+        stop: StopRequest = StopRequest(),
         progress: (Int) -> Void = { _ in }
     ) throws -> Result {
         communicator.step = iteration
         let learningRate = schedule.rate(at: iteration)
-        let own = try accumulate(iteration, progress: progress)
+        let own = try accumulate(iteration, stop, progress: progress)
         try reducer.finish()
-        let (loss, stops) = try agree(ownLoss: own, stopRequested: stopRequested())
+        let (loss, stops) = try agree(own, stopRequested: stop.isRequested)
         let norm = GradientNorm.measure(model.gradients, context: model.context)
         guard loss.isFinite, norm.isFinite else {
             throw NonFinite(iteration: iteration, loss: loss, learningRate: learningRate, gradientNorm: norm)
@@ -109,17 +114,35 @@ public final class TrainingStep {
     private var tokenCount: Int { sampler.sequencesPerStep * sampler.blockSize }
 
     /// The mean loss of the step, and whether any rank was asked to stop.
-    private func agree(ownLoss: Double, stopRequested: Bool) throws -> (loss: Double, stops: Bool) {
-        let all = try communicator.allGather([ownLoss, stopRequested ? 1 : 0])
+    ///
+    /// - Parameter own: the sum of this rank's losses; nil where its part is not whole.
+    /// - Throws: `Abandoned` where the part of any rank is not whole; `CollectiveError.failed`.
+    private func agree(_ own: Double?, stopRequested: Bool) throws -> (loss: Double, stops: Bool) {
+        let all = try communicator.allGather([own ?? 0, stopRequested ? 1 : 0, own == nil ? 1 : 0])
+        guard all.allSatisfy({ $0[2] == 0 }) else { throw Abandoned() }
         return (all.reduce(0) { $0 + $1[0] } / Double(tokenCount), all.contains { $0[1] > 0 })
     }
 
     /// Computes this rank's part of the gradient of the step's mean loss, in the model, and returns the sum of its
-    /// losses.
-    private func accumulate(_ iteration: Int, progress: (Int) -> Void) throws -> Double {
+    /// losses; nil where it was asked to stop before all was computed.
+    private func accumulate(_ iteration: Int, _ stop: StopRequest, progress: (Int) -> Void) throws -> Double? {
+        var sum: Double? = 0
+        let isWhole = try model.pool.untilStopped(stop) {
+            sum = try accumulateMicroBatches(iteration, stop, progress: progress)
+        }
+        return isWhole ? sum : nil
+    }
+
+    /// As `accumulate`; nil only where a micro-batch was not begun.
+    private func accumulateMicroBatches(
+        _ iteration: Int,
+        _ stop: StopRequest,
+        progress: (Int) -> Void
+    ) throws -> Double? {
         model.zeroGradients()
         var sum = 0.0
         for first in stride(from: share.lowerBound, to: share.upperBound, by: batchSize) {
+            guard !stop.isRequested else { return nil }
             let count = min(batchSize, share.upperBound - first)
             let isLast = first + count == share.upperBound
             try sampler.fill(step: iteration, firstSequence: first, count: count, tokens: &tokens, targets: &targets)
@@ -141,6 +164,9 @@ public final class TrainingStep {
         }
         return sum
     }
+
+    /// A rank was asked to stop within the step, so no update was made.
+    public struct Abandoned: Error {}
 
     /// The loss or the gradient is infinite or not a number, so no update was made.
     public struct NonFinite: Error {

@@ -55,13 +55,15 @@ struct ExperimentCommand: ParsableCommand {
         for notice in configuration.notices { output.note(notice) }
         let dataset = try dataset(configuration.values, output)
         for notice in dataset.notices { output.note(notice) }
+        let stop = StopRequest()
+        stop.listen()
         let session = try ExperimentSession(
             experiments,
             seedCount: try seeds.whole("seeds", atLeast: 1, atMost: 100),
             configuration: configuration,
             dataset: dataset,
             output: output,
-            stop: .onSignals()
+            stop: stop
         )
         let outcome = try session.run()
         output.clearProgress()

@@ -20,9 +20,10 @@ struct Launch: ParsableCommand {
             Output: what rank 0 prints on standard output, results and progress, comes as it is. Everything else comes \
             with the rank before each line, as "[rank 2] ". Standard input is empty.
 
-            Signals: SIGTERM, SIGINT (Ctrl-C) and SIGUSR1 are passed on to every rank, once; ranks that train save \
-            then, and end. A second SIGTERM or SIGINT ends them without saving, a third at once. When the launcher \
-            itself is killed, the ranks leave.
+            Signals: SIGTERM, SIGINT (Ctrl-C), SIGHUP (a closed terminal, unless nohup is used) and SIGUSR1 are passed \
+            on to every rank, once; ranks that train save their last whole step then, and end. Another SIGTERM, SIGINT \
+            or SIGHUP, two seconds later or more, ends them without saving, a third at once. When the launcher itself \
+            is killed, the ranks leave.
 
             Failures: when one rank fails, the others leave too; those that have not after ten seconds are ended. With \
             --max_restarts all are then started again, from the last checkpoint of the run if it has saved one, else \

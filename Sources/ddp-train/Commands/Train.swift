@@ -5,6 +5,7 @@ import Insight
 import Interchange
 import Platform
 import Preparation
+import Supervision
 import Training
 import Transformer
 
@@ -41,17 +42,19 @@ struct Train: ConfiguredCommand, RankedCommand {
     func run() throws {
         // A run does not end because nobody reads what it says any more.
         signal(SIGPIPE, SIG_IGN)
+        EndingSignals.leaveAtOnce(saying: !ParentWatch.isUnderLauncher)
         var configuration = try sources.resolve(presetForDataset: Preset.suiting)
         if let from {
             let path = try ModelPlace.locate(configuration.values.initFrom, copy: from, output: RunOutput())
             // So that the run can be repeated from what it says of itself.
             configuration.choose("--from", \.initFrom, path)
         }
-        let job = try RankJob.join(configuration.values)
-        try job.run { [configuration] in try train(configuration, job) }
+        let stop = StopRequest()
+        let job = try RankJob.join(configuration.values, stop: stop)
+        try job.run { [configuration] in try train(configuration, job, stop) }
     }
 
-    private func train(_ asked: ResolvedConfiguration, _ job: RankJob) throws {
+    private func train(_ asked: ResolvedConfiguration, _ job: RankJob, _ stop: StopRequest) throws {
         var configuration = asked
         let output = job.output
         try Self.checkResume(configuration.values)
@@ -63,12 +66,13 @@ struct Train: ConfiguredCommand, RankedCommand {
             configuration: configuration,
             dataset: dataset,
             weights: job.isMain ? try initialWeights(configuration, for: dataset, output) : nil,
-            stop: .onSignals(),
+            stop: stop,
             output: output,
             observers: observers(configuration.values, output),
             communicator: job.connection.communicator,
             version: Version.program
         )
+        stop.listen(saying: job.isMain && !ParentWatch.isUnderLauncher)
         switch try trainer.run() {
         case .finished: break
         case .stopped: throw ExitCode(ExitStatus.stopped)

@@ -71,7 +71,7 @@ struct ControlMessageTests {
         #expect(throws: ControlMessageReader.Damage(reason: "what came is no control message")) {
             try Self.read(Array("G".utf8))
         }
-        for (kind, length) in [(0, 0), (4, 0), (1, 56), (3, 1), (2, 1), (2, 4097), (2, 65535)] {
+        for (kind, length) in [(0, 0), (5, 0), (4, 1), (1, 56), (3, 1), (2, 1), (2, 4097), (2, 65535)] {
             #expect(
                 throws: ControlMessageReader.Damage(
                     reason: "a control message of kind \(kind) with \(length) bytes came, which does not exist"

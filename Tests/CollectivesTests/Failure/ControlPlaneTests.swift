@@ -56,6 +56,15 @@ struct ControlPlaneTests {
         #expect(star.failureRead(by: 0) == Self.silent(0))
     }
 
+    @Test("What one rank is asked, all are asked", arguments: [0, 1, 2])
+    func stop(rank: Int) {
+        let star = Star(3)
+        star.stops[rank].request()
+        while !star.stops.allSatisfy(\.isRequested) { usleep(1000) }
+        star.together([0, 1, 2]) { _, plane in #expect(plane.leave() == nil) }
+        #expect(star.isSilent)
+    }
+
     @Test("Garbage on a control connection is a failed link", arguments: [1, 2])
     func garbage(rank: Int) {
         let star = Star(3, playing: [rank])

@@ -11,6 +11,7 @@ final class Star {
     private(set) var planes: [ControlPlane?]
     let boards: [ProgressBoard]
     let notes: [Notes]
+    let stops: [StopRequest]
     /// The ends of the ranks that the test plays: of a worker, its socket to rank 0; of rank 0, those to all others.
     private(set) var sockets: [Int: [Int32]] = [:]
 
@@ -18,6 +19,7 @@ final class Star {
         self.worldSize = worldSize
         boards = (0..<worldSize).map { _ in ProgressBoard() }
         notes = (0..<worldSize).map { _ in Notes() }
+        stops = (0..<worldSize).map { _ in StopRequest() }
         planes = []
         let pairs = (1..<worldSize).map { ($0, Self.connection()) }
         for rank in 0..<worldSize {
@@ -33,6 +35,7 @@ final class Star {
                         peers: ends,
                         board: boards[rank],
                         limits: limits,
+                        stop: stops[rank],
                         watchdog: notes[rank].watchdog
                     )
                 )

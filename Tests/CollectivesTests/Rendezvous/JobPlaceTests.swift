@@ -57,7 +57,19 @@ struct JobPlaceTests {
             ),
             ("PMI_RANK=0 PMI_SIZE=2", .pmi, 0, 2, nil),
             // The first source that says something counts.
-            ("RANK=0 WORLD_SIZE=2 OMPI_COMM_WORLD_RANK=5 OMPI_COMM_WORLD_SIZE=6", .variables, 0, 2, nil),
+            ("RANK=0 WORLD_SIZE=2 OMPI_COMM_WORLD_RANK=0 OMPI_COMM_WORLD_SIZE=2", .variables, 0, 2, nil),
+            // Launchers within mpirun.
+            (
+                "RANK=0 WORLD_SIZE=2 OMPI_COMM_WORLD_RANK=5 OMPI_COMM_WORLD_SIZE=6 DDP_TRAIN_PARENT_FD=3", .variables,
+                0, 2,
+                nil
+            ),
+            (
+                "RANK=9 WORLD_SIZE=16 OMPI_COMM_WORLD_RANK=1 OMPI_COMM_WORLD_SIZE=2 TORCHELASTIC_RUN_ID=a", .variables,
+                9, 16,
+                nil
+            ),
+            ("RANK=1 WORLD_SIZE=4 MASTER_ADDR=[::1]", .variables, 1, 4, "::1"),
         ] as [(String, JobPlace.Launcher, Int, Int, String?)]
     )
     func launchers(text: String, launcher: JobPlace.Launcher, rank: Int, size: Int, master: String?) throws {
@@ -76,6 +88,13 @@ struct JobPlaceTests {
             ("RANK=4 WORLD_SIZE=4", ["rank 4 of 4"]),
             ("RANK=0 WORLD_SIZE=0", ["rank 0 of 0"]),
             ("RANK=3", ["RANK=3", "WORLD_SIZE"]),
+            ("RANK=0 WORLD_SIZE=9999999999", ["9999999999 ranks", "at most 65536"]),
+            // A shell's variables, in every rank of mpirun.
+            (
+                "RANK=0 WORLD_SIZE=1 OMPI_COMM_WORLD_RANK=2 OMPI_COMM_WORLD_SIZE=4",
+                ["RANK=0 and WORLD_SIZE=1", "mpirun says rank 2 of 4", "unset"]
+            ),
+            ("PMI_ID=1 PMI_PORT=vm:38341", ["PMI_PORT=vm:38341", "-pmi-port"]),
             ("WORLD_SIZE=8", ["WORLD_SIZE=8", "RANK"]),
             ("OMPI_COMM_WORLD_RANK=1", ["OMPI_COMM_WORLD_RANK=1", "OMPI_COMM_WORLD_SIZE"]),
             ("PMI_SIZE=2", ["PMI_SIZE=2", "PMI_RANK"]),
@@ -95,12 +114,13 @@ struct JobPlaceTests {
     func ports() throws {
         #expect(try read("RANK=0 WORLD_SIZE=2 MASTER_PORT=4000")?.masterPort == 4000)
         #expect(try read("RANK=0 WORLD_SIZE=2")?.masterPort == 29500)
-        let first = try read("PMI_RANK=0 PMI_SIZE=2 PMI_ID=a")?.masterPort
-        #expect(try read("PMI_RANK=1 PMI_SIZE=2 PMI_ID=a")?.masterPort == first)
-        #expect(try read("PMI_RANK=0 PMI_SIZE=2 PMI_ID=b")?.masterPort != first)
+        let first = try read("PMI_RANK=0 PMI_SIZE=2 PMI_JOBID=a")?.masterPort
+        #expect(try read("PMI_RANK=1 PMI_SIZE=2 PMI_JOBID=a PMI_ID=1")?.masterPort == first)
+        #expect(try read("PMI_RANK=0 PMI_SIZE=2 PMI_JOBID=b")?.masterPort != first)
         // FNV-1a of nothing is its offset basis, 14695981039346656037; of "a" it is 12638187200555641996.
-        #expect(JobPlace.port(ofJob: "") == 20000 + 16037)
+        #expect(JobPlace.port(ofJob: "") == 20000 + 4037)
         #expect(JobPlace.port(ofJob: "a") == 20000 + 1996)
+        for job in 0..<1000 { #expect((20000..<32768).contains(JobPlace.port(ofJob: "\(job).0"))) }
     }
 
     @Test("Jobs are told apart")

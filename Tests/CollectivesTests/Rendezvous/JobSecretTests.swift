@@ -1,4 +1,5 @@
 import Foundation
+import Platform
 import TestSupport
 import Testing
 
@@ -49,6 +50,22 @@ struct JobSecretTests {
         #expect(message(["DDP_TRAIN_SECRET": "short"])?.contains("openssl rand -hex 32") == true)
         #expect(message(["DDP_TRAIN_SECRET": text, "DDP_TRAIN_SECRET_FILE": "/x"])?.contains("both set") == true)
         #expect(message(["DDP_TRAIN_SECRET": "short"])?.contains("\"short\"") == false)
+    }
+
+    @Test("A file's secret is its bytes, all of them")
+    func bytes() throws {
+        let folder = try TemporaryFolder()
+        func key(_ bytes: [UInt8]) throws -> JobSecret {
+            try AtomicFile.write(bytes, to: folder("secret"))
+            try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: folder("secret"))
+            return try JobSecret.of(environment: ["DDP_TRAIN_SECRET_FILE": folder("secret")])
+        }
+        let high = try (0..<2).map { try key([UInt8](repeating: 0x80 + UInt8($0), count: 32)) }
+        #expect(high[0].key != high[1].key)
+        let long = try (0..<2).map { try key([UInt8](repeating: 65, count: 5000) + [UInt8($0) + 65]) }
+        #expect(long[0].key != long[1].key)
+        #expect(throws: CollectiveError.self) { try key([UInt8](repeating: 65, count: 1 << 17)) }
+        #expect(message(["DDP_TRAIN_SECRET": text + "\u{FFFD}"])?.contains("no text in UTF-8") == true)
     }
 
     @Test("A file that others may read is refused with the mend", arguments: [0o644, 0o640, 0o604, 0o620])

@@ -27,6 +27,7 @@ struct ListeningTests {
             secret: secret,
             version: "1",
             interface: interface,
+            meetTimeout: .seconds(1),
             timeout: .seconds(1),
             wantsRing: true,
             note: { _ in }

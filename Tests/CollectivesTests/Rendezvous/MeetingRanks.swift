@@ -52,6 +52,7 @@ struct MeetingRanks {
             secret: change.secret ?? secret,
             version: change.version ?? "1",
             interface: change.interface ?? "",
+            meetTimeout: change.timeout ?? timeout,
             timeout: change.timeout ?? timeout,
             wantsRing: wantsRing,
             note: note

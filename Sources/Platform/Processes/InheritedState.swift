@@ -1,0 +1,31 @@
+/// What a process has from whoever started it, and cannot rely upon.
+public enum InheritedState {
+    /// Mends it. To be called before anything is opened or started.
+    ///
+    /// A daemon may start programs without descriptors 0 to 2: the first file that is opened would become one of them, and
+    /// receive what is printed. A parent may ignore the signal of an ended child, whose end nobody could wait for then. A file
+    /// that grows beyond `ulimit -f` would kill the process, in place of an error that says so.
+    public static func mend() {
+        openStandardDescriptors()
+        signal(SIGCHLD, SIG_DFL)
+        signal(SIGXFSZ, SIG_IGN)
+        if getpid() == 1 { endOnSignals() }
+    }
+
+    private static func openStandardDescriptors() {
+        while true {
+            let descriptor = open("/dev/null", O_RDWR)
+            guard (0...2).contains(descriptor) else {
+                if descriptor > 2 { close(descriptor) }
+                return
+            }
+        }
+    }
+
+    /// The first process of a container is not ended by a signal that it has no handler for.
+    private static func endOnSignals() {
+        for number in [SIGTERM, SIGINT, SIGHUP] {
+            signal(number) { _exit(128 + $0) }
+        }
+    }
+}
