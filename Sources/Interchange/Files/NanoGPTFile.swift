@@ -63,7 +63,7 @@ struct NanoGPTFile: ModelFile {
                 .data,
                 """
                 \(path): n_embd=\(configuration.embeddingSize) is no multiple of \
-                n_head=\(configuration.attention.headCount) in its \(descriptionName)
+                n_head=\(configuration.attention.headCount)
                 """
             )
         }
@@ -104,12 +104,11 @@ struct NanoGPTFile: ModelFile {
     ) throws -> GPTConfiguration {
         let values = try sizeNames.map { key in
             guard let value = arguments[key]?.integerValue, sizes.contains(value) else {
+                let value = arguments[key].map { "it is \($0)" } ?? "it is missing"
+                let found = arguments.pairs == nil ? "\(name) is \(arguments)" : value
                 throw UserError(
                     .data,
-                    """
-                    \(path): \(key) of its \(name) is \(arguments[key].map { "\($0)" } ?? "missing") and no whole number \
-                    from 1 to \(sizes.upperBound)
-                    """
+                    "\(path): \(key) of its \(name) must be a whole number from 1 to \(sizes.upperBound), but \(found)"
                 )
             }
             return value

@@ -26,7 +26,9 @@ struct TorchTensors: Sendable {
             guard let key = key.stringValue, let tensor = value.tensorValue else {
                 throw UserError(
                     .data,
-                    "\(file.path): entry \(key) of \(name) is \(value) and no tensor (nothing of it was run)"
+                    """
+                    \(file.path): entry \(key) of \(name) is \(value) and no tensor that can be read (nothing of it was run)
+                    """
                 )
             }
             tensors[key] = tensor
