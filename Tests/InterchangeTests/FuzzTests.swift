@@ -17,7 +17,8 @@ import Transformer
 @Suite("Fuzzed files")
 struct FuzzTests {
     enum Reader: String, CaseIterable, CustomTestStringConvertible {
-        case safetensors, index, configuration, stateDictionary, llmc, torch, torchLegacy, torchObjects, pickle, pickleObjects,
+        case safetensors, index, configuration, stateDictionary, llmc, torch, torchLegacy, torchObjects, pickle,
+            pickleObjects,
             tokens, tokenizerJSON, tiktoken
         var testDescription: String { rawValue }
 

@@ -74,7 +74,10 @@ struct NanoGPTTests {
     @Test(
         "What is wrong with it is said",
         arguments: [
-            ("n_layer", "n_lazer", "n_layer of its model_args must be a whole number from 1 to 16777216, but it is missing"),
+            (
+                "n_layer", "n_lazer",
+                "n_layer of its model_args must be a whole number from 1 to 16777216, but it is missing"
+            ),
             ("model_args", "model_argz", "nothing in weights says how many heads attention has: give --n_head"),
             ("model", "nodel", "no model of nanoGPT's: it has no model with model_args; it has nodel, optimizer"),
             ("FloatStorage", "ShortStorage", "is int16; float64, float32, float16 and bfloat16 can be read"),
