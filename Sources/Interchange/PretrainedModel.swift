@@ -61,7 +61,8 @@ public struct PretrainedModel: Sendable {
         if start.withUnsafeBytes(TorchFile.isOne) {
             // A state_dict says nothing of the model: its description lies beside it, that of a ckpt.pt in it.
             let value = try TorchFile(path: path).value
-            let isStateDictionary = value["model"] == nil && value.pairs?.contains { $0.value.tensorValue != nil } == true
+            let isStateDictionary =
+                value["model"] == nil && value.pairs?.contains { $0.value.tensorValue != nil } == true
             return isStateDictionary && HuggingFaceFile.hasDescription(path)
                 ? try HuggingFaceFile(path: path, isIndex: false) : try NanoGPTFile(path: path, headCount: headCount)
         }
