@@ -13,6 +13,7 @@ import json
 import os
 import pathlib
 import random
+import shutil
 import struct
 import subprocess
 import sys
@@ -251,6 +252,88 @@ def write_nanogpt(model, path, bias, compiled, dtype=torch.float32):
                     best_val_loss=torch.tensor(1.5), config=dict(out_dir="out", device="cpu", compile=compiled)), path)
 
 
+# transformers' folders, in any form that it loads
+
+def random_config(choose):
+    def pick(*values):
+        return values[choose.integers(len(values))]
+    return GPT2Config(
+        vocab_size=300, n_positions=SHAPE["n_positions"], n_embd=48, n_layer=pick(1, 3, 5), n_head=pick(1, 2, 3, 4, 6),
+        n_inner=pick(None, 192, 20, 100),
+        activation_function=pick("gelu_new", "gelu", "gelu_fast", "gelu_accurate", "gelu_python", "gelu_pytorch_tanh",
+                                 "gelu_python_tanh", "relu", "relu2", "silu", "swish"),
+        layer_norm_epsilon=pick(1e-5, 1e-6, 1e-3, 0.1), scale_attn_weights=pick(True, False),
+        scale_attn_by_inverse_layer_idx=pick(True, False), reorder_and_upcast_attn=pick(True, False),
+        tie_word_embeddings=pick(True, True, False), bos_token_id=None, eos_token_id=None)
+
+
+def random_state(choose, config):
+    """Weights of such a model: with a head that is left out, the token embedding again, another one, or alone."""
+    model = GPT2LMHeadModel(config)
+    dtype = [torch.float32, torch.float16, torch.bfloat16, torch.float64][choose.integers(4)]
+    state = {}
+    for name, tensor in model.state_dict().items():
+        state[name] = (tensor + 0.1 * torch.randn_like(tensor)).to(dtype)
+    if config.tie_word_embeddings:
+        head = choose.integers(4)
+        if head == 0:
+            del state["lm_head.weight"]
+        elif head == 1:
+            state["lm_head.weight"] = state["transformer.wte.weight"].clone()
+        elif head == 2:
+            del state["transformer.wte.weight"]
+    if choose.integers(4) == 0:
+        state = {name: tensor for name, tensor in state.items() if not name.endswith(".bias")}
+    if choose.integers(2):
+        state["transformer.h.0.attn.bias"] = torch.ones(1, 1, 64, 64).tril().bool()
+    if choose.integers(2):
+        state = {name.removeprefix("transformer."): tensor for name, tensor in state.items()}
+    return state
+
+
+def random_description(choose, config):
+    members = config.to_dict()
+    if choose.integers(2):
+        members["bias"] = False
+    if choose.integers(4) == 0:
+        del members["model_type"]
+    if choose.integers(4) == 0:
+        for name, alias in [("n_embd", "hidden_size"), ("n_layer", "num_hidden_layers"), ("n_head", "num_attention_heads")]:
+            members[alias] = members.pop(name)
+    if config.tie_word_embeddings and choose.integers(2):
+        del members["tie_word_embeddings"]
+    return members
+
+
+def write_random_folder(folder, seed):
+    """A folder that transformers loads, in one or two files of either kind, and of either form of torch.save."""
+    choose = numpy.random.default_rng(seed)
+    torch.manual_seed(seed)
+    config = random_config(choose)
+    state, members = random_state(choose, config), random_description(choose, config)
+    shutil.rmtree(folder, ignore_errors=True)
+    os.makedirs(folder)
+    with open(os.path.join(folder, "config.json"), "w") as file:
+        json.dump(members, file)
+    names, is_older, new_form = list(state), choose.integers(2), bool(choose.integers(2))
+    stem, ending = ("pytorch_model", "bin") if is_older else ("model", "safetensors")
+
+    def write(name, tensors):
+        path = os.path.join(folder, name)
+        if is_older:
+            torch.save(tensors, path, _use_new_zipfile_serialization=new_form)
+        else:
+            safetensors.torch.save_file(tensors, path, {"format": "pt"})
+    if choose.integers(2):
+        return write(f"{stem}.{ending}", state)
+    places = {}
+    for part, chosen in enumerate([names[::2], names[1::2]]):
+        places |= dict.fromkeys(chosen, f"{stem}-0000{part + 1}-of-00002.{ending}")
+        write(places[chosen[0]], {name: state[name] for name in chosen})
+    with open(os.path.join(folder, f"{stem}.{ending}.index.json"), "w") as file:
+        json.dump(dict(metadata={}, weight_map=places), file)
+
+
 class Command:
     def __init__(self, path):
         self.path = path
@@ -396,6 +479,26 @@ def check_transformers(exchange):
         name = f"hf-{str(dtype).removeprefix('torch.')}"
         load(exchange.path("hf-gelu_new")).to(dtype).save_pretrained(exchange.path(name))
         check_reading(exchange, load(exchange.path(name)), f"transformers, {name.removeprefix('hf-')}", name)
+    check_random_folders(exchange, 40)
+
+
+def check_random_folders(exchange, count):
+    """Whatever transformers loads as a GPT-2 has the loss that it has there, before and after an export."""
+    blocks, folder = exchange.validation_blocks("random"), exchange.path("random-hf")
+
+    def losses():
+        worst = 0
+        for seed in range(count):
+            write_random_folder(folder, seed)
+            expected = reference_loss(load(folder), blocks)
+            found = [exchange.loss("random-hf", "random")]
+            exchange.run("export", "--init_from=random-hf", "--out=random-hf-back", "--overwrite")
+            found.append(reference_loss(load(exchange.path("random-hf-back")), blocks))
+            worst = max([worst] + [abs(loss - expected) for loss in found])
+            if not worst <= 1e-5:
+                return False, f"seed {seed}: {found[0]:.6f}, after an export {found[1]:.6f}, expected {expected:.6f}"
+        return True, f"losses differ by at most {worst:.1e}"
+    exchange.check(f"{count} random folders of transformers, and exports of them", losses)
 
 
 def check_llmc(exchange):

@@ -47,7 +47,7 @@ public struct SafetensorsFile: Sendable {
         }
     }
 
-    /// Copies a tensor's values, converting from F16 or BF16 where it is stored so.
+    /// Copies a tensor's values, converting from F64, F16 or BF16 where it is stored so.
     ///
     /// - Parameter destination: room for exactly the tensor's elements.
     /// - Throws: `UserError(.data)` when the tensor is missing, has another number of elements, or another element type.
@@ -75,11 +75,15 @@ public struct SafetensorsFile: Sendable {
     /// - Throws: `UserError(.data)` when its elements are no floats, or such as are not read.
     public func encoding(of name: String, _ entry: Entry) throws -> FloatEncoding {
         switch entry.dtype {
+        case "F64": .float64
         case "F32": .float32
         case "F16": .float16
         case "BF16": .bfloat16
         default:
-            throw UserError(.data, "\(path): tensor \(name) is \(entry.dtype); F32, F16 and BF16 can be read as floats")
+            throw UserError(
+                .data,
+                "\(path): tensor \(name) is \(entry.dtype); F64, F32, F16 and BF16 can be read as floats"
+            )
         }
     }
 

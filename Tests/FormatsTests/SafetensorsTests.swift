@@ -70,6 +70,15 @@ struct SafetensorsTests {
         #expect(try floats(file, "b", count: 2) == [1.5, -3])
     }
 
+    @Test("a float64 becomes the nearest float32")
+    func doubles() throws {
+        let path = try write(
+            header: #"{"d":{"dtype":"F64","shape":[2],"data_offsets":[0,16]}}"#,
+            data: [-1.5, 1 / 3].flatMap { value in withUnsafeBytes(of: value.bitPattern.littleEndian) { Array($0) } }
+        )
+        #expect(try floats(SafetensorsFile(path: path), "d", count: 2) == [-1.5, 1 / 3])
+    }
+
     @Test("a missing tensor, another size and another type are bad data")
     func wrongTensor() throws {
         let path = try write(
@@ -81,7 +90,7 @@ struct SafetensorsTests {
         #expect(throws: UserError(.data, "\(path): tensor i has shape [1], 1 elements; expected 2")) {
             try floats(file, "i", count: 2)
         }
-        #expect(throws: UserError(.data, "\(path): tensor i is I64; F32, F16 and BF16 can be read as floats")) {
+        #expect(throws: UserError(.data, "\(path): tensor i is I64; F64, F32, F16 and BF16 can be read as floats")) {
             try floats(file, "i", count: 1)
         }
     }

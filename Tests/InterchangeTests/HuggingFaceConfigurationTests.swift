@@ -74,7 +74,11 @@ struct HuggingFaceConfigurationTests {
     func otherFormats() throws {
         let model = try Goldens.load(Self.odd)
         let error = #expect(throws: UserError.self) { try LLMCExport.write(model, to: folder("llmc")) }
-        #expect(error?.message.contains("this model has tied_head=false, hidden_size=20, norm_epsilon=0.001") == true)
+        #expect(
+            error?.message.contains(
+                "this model has tied_head=false, hidden_size=20, norm_epsilon=0.001: export it with --format=hf"
+            ) == true
+        )
     }
 
     @Test(

@@ -131,16 +131,21 @@ struct HuggingFaceTests {
         #expect(try FileSystem.names(inFolder: folder("model")) == names)
     }
 
-    @Test("Names without the prefix, and constant masks beside them, are read as OpenAI's upload has them")
-    func withoutPrefix() throws {
+    @Test(
+        "Names without the prefix or within wrappers, and constant masks beside them, are read",
+        arguments: ["", "_orig_mod.", "module.transformer."]
+    )
+    func prefixes(prefix: String) throws {
         let model = model()
         try HuggingFaceExport.write(model, to: folder("model"))
         let mask = FloatBuffer(count: 36)
         _ = try model.layout.withHuggingFaceTensors(of: model.parameters) { tensors in
             try SafetensorsWriter.write(
                 path: folder("model/model.safetensors"),
-                tensors: tensors.map { (String($0.name.dropFirst("transformer.".count)), $0.shape, $0.values) }
-                    + [("h.0.attn.bias", [1, 1, 6, 6], UnsafeBufferPointer(mask.elements))]
+                tensors: tensors.map { (prefix + $0.name.dropFirst("transformer.".count), $0.shape, $0.values) }
+                    + ["bias", "masked_bias"].map {
+                        (prefix + "h.0.attn." + $0, [1, 1, 6, 6], UnsafeBufferPointer(mask.elements))
+                    }
             )
         }
         let loaded = self.model(seed: nil)

@@ -1,3 +1,4 @@
+import ModelFiles
 import Platform
 import Transformer
 
@@ -9,7 +10,9 @@ enum ExportRules {
         let changes = configuration.otherModel.filter { !allowed.contains($0.name) }
         guard !changes.isEmpty else { return }
         let list = changes.map { "\($0.name)=\($0.value)" }.joined(separator: ", ")
-        throw UserError(.usage, "\(format) describes a GPT-2, and this model has \(list): such a model stays here")
+        let isForTransformers = changes.allSatisfy { HuggingFaceConfiguration.ownKeys.contains($0.name) }
+        let cure = isForTransformers ? "export it with --format=hf" : "such a model stays here"
+        throw UserError(.usage, "\(format) describes a GPT-2, and this model has \(list): \(cure)")
     }
 
     /// Both llm.c and GGUF's gpt2 compute the tanh form of GELU, whatever a model was trained with.

@@ -70,15 +70,16 @@ struct StoredTensor {
             MappedFile.release(other.bytes)
         }
         guard count == other.count else { return false }
-        // A vocabulary is large: only a piece of it is held.
-        return stride(from: 0, to: count, by: 1 << 16).allSatisfy { start in
-            let range = start..<min(start + 1 << 16, count)
-            return values(range) == other.values(range)
-        }
+        return pieces.allSatisfy { values($0) == other.values($0) }
     }
 
     /// Whether all its numbers are 0.
-    var isZero: Bool { values(0..<count).allSatisfy { $0 == 0 } }
+    var isZero: Bool { pieces.allSatisfy { values($0).allSatisfy { $0 == 0 } } }
+
+    /// All elements: a vocabulary is large, and only a piece of it is held.
+    private var pieces: some Sequence<Range<Int>> {
+        stride(from: 0, to: count, by: 1 << 16).lazy.map { $0..<min($0 + 1 << 16, count) }
+    }
 
     private func values(_ range: Range<Int>) -> [Float] {
         [Float](unsafeUninitializedCapacity: range.count) { values, count in

@@ -26,8 +26,8 @@ struct ModelArguments: ParsableArguments {
         name: .customLong("init_from"),
         help: ArgumentHelp(
             """
-            In place of a run: a checkpoint's folder; a folder or .safetensors file of Hugging Face's GPT-2; a model file of \
-            llm.c; nanoGPT's ckpt.pt; or \(ModelPlace.published), which is downloaded.
+            In place of a run: a checkpoint's folder; a folder, .safetensors file or pytorch_model.bin of Hugging Face's GPT-2; a \
+            model file of llm.c; nanoGPT's ckpt.pt; or \(ModelPlace.published), which is downloaded.
             """,
             valueName: "path"
         ),
