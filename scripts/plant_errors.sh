@@ -72,7 +72,7 @@ archive-marks       | Sources/Preparation/Readers/CorpusReader.swift | s/guard a
 shard-resume        | Sources/Preparation/Pipeline/ShardWriter.swift | s/length: state.openTokens \* elementType/length: state.openTokens * 0 * elementType/
 pipeline-resume     | Sources/Preparation/Pipeline/TokenPipeline.swift | s/max(0, state.pieces - position), of/max(0, state.pieces - position - 1), of/
 pipeline-save       | Sources/Preparation/Pipeline/TokenPipeline.swift | s/if position > state.pieces { (state/do { (state/
-shard-header        | Sources/Datasets/TokenFile.swift | s/offset = header == nil ? 0 : Header.byteCount/offset = 0/
+shard-header        | Sources/Datasets/TokenFile.swift | s/offset = header?.byteCount ?? 0/offset = 0/
 random-last         | Sources/Datasets/BatchSampler.swift | s/below: sequence.count - blockSize)/below: sequence.count - blockSize - 1)/
 sequential-ring     | Sources/Datasets/BatchSampler.swift | s/from: (start + 1) % sequence.count/from: min(start + 1, sequence.count - 1)/
 epoch-shards        | Sources/Datasets/BatchSampler.swift | s/shards.permuted(turn, of: shardCount)/turn/

@@ -17,7 +17,7 @@ import Transformer
 @Suite("Fuzzed files")
 struct FuzzTests {
     enum Reader: String, CaseIterable, CustomTestStringConvertible {
-        case safetensors, index, configuration, llmc, torch, pickle, tokens, tokenizerJSON, tiktoken
+        case safetensors, index, configuration, llmc, torch, pickle, tokens, numPyTokens, tokenizerJSON, tiktoken
         var testDescription: String { rawValue }
 
         /// What is damaged: a committed file, or one that is made of a committed file.
@@ -33,6 +33,7 @@ struct FuzzTests {
                 let tokens = try FileSystem.read(Goldens.fixtures + "/pytorch/dataset/train.bin")
                 let header = [20_240_520, 1, Int32(tokens.count / 2)] + [Int32](repeating: 0, count: 253)
                 return header.withUnsafeBytes { Array($0) } + tokens
+            case .numPyTokens: return try FileSystem.read(Goldens.fixtures + "/cases/models/data/npy/val.bin")
             case .tiktoken: return try FileSystem.read(Goldens.fixtures + "/bytepair/small.tiktoken")
             case .tokenizerJSON:
                 let folder = try TemporaryFolder()
@@ -62,7 +63,7 @@ struct FuzzTests {
                 return folder("model.safetensors.index.json")
             case .tokenizerJSON: return folder(TokenizerFile.name)
             case .tiktoken: return folder("small.tiktoken")
-            case .llmc, .torch, .pickle, .tokens: return folder("file")
+            case .llmc, .torch, .pickle, .tokens, .numPyTokens: return folder("file")
             }
         }
 
@@ -71,7 +72,7 @@ struct FuzzTests {
             case .safetensors, .index, .configuration: try Self.load(FileSystem.folder(of: path))
             case .llmc, .torch: try Self.load(path)
             case .pickle: _ = try PickleReader.read(path: path)
-            case .tokens:
+            case .tokens, .numPyTokens:
                 let file = try TokenFile(path: path)
                 _ = file.largestID(in: 0..<file.count)
             case .tokenizerJSON, .tiktoken:
