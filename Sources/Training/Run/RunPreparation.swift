@@ -173,6 +173,7 @@ struct RunPreparation {
                 blockSize: plan.shape.blockSize,
                 sequencesPerStep: values.gradientAccumulationSteps * values.batchSize,
                 order: values.sampling,
+                epochCoversTail: plan.start.state.epochCoversTail,
                 seed: UInt64(values.seed)
             ),
             evaluation: try Evaluation(

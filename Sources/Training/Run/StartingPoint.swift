@@ -13,7 +13,7 @@ struct StartingPoint {
     /// - Parameter resumed: the state of the checkpoint that is gone on with.
     init(_ configuration: ResolvedConfiguration, vocabularySize: Int, resumed: CheckpointState?, dataset: Dataset) {
         isResumed = resumed != nil
-        state = CheckpointState(
+        var state = CheckpointState(
             iteration: resumed?.iteration ?? 0,
             model: configuration.values.model(vocabularySize: vocabularySize),
             bestValidationLoss: resumed?.bestValidationLoss,
@@ -23,6 +23,8 @@ struct StartingPoint {
             datasetHash: dataset.fingerprint,
             seed: configuration.values.seed
         )
+        state.epochCoversTail = resumed?.epochCoversTail ?? true
+        self.state = state
     }
 
     private init(state: CheckpointState, isResumed: Bool) {
