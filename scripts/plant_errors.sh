@@ -78,6 +78,9 @@ sequential-ring     | Sources/Datasets/BatchSampler.swift | s/from: (start + 1) 
 epoch-shards        | Sources/Datasets/BatchSampler.swift | s/shards.permuted(turn, of: shardCount)/turn/
 epoch-blocks        | Sources/Datasets/BatchSampler.swift | s/order.permuted(place, of: blocks.count)/place/
 epoch-seed          | Sources/Datasets/BatchSampler.swift | s/step: epoch/step: 0/
+epoch-tail          | Sources/Datasets/BatchSampler.swift | s/(sequence.targetCount + blockSize - 1) \/ blockSize/sequence.targetCount \/ blockSize/
+split-tail          | Sources/Datasets/SplitBlocks.swift | s/rest == 0 ? whole : whole + \[last\]/whole/
+wide-tokens         | Sources/Datasets/TokenBytes.swift | s/word \& 0xFFFF_0000_FFFF_0000 == 0/word \& 0xFFFF_0000 == 0/
 group-adds          | Sources/Transformer/Model/Attention.swift | s/adds: index % groupSize > 0/adds: false/
 gated-gate          | Sources/Transformer/Execution/Activation.swift | s/dg\[unit\] = a\[unit\] \* u\[unit\]/dg[unit] = a[unit]/
 gated-up            | Sources/Transformer/Execution/Activation.swift | s/du\[unit\] \*= a\[unit\]/du[unit] *= 1.01 * a[unit]/
