@@ -72,12 +72,15 @@ archive-marks       | Sources/Preparation/Readers/CorpusReader.swift | s/guard a
 shard-resume        | Sources/Preparation/Pipeline/ShardWriter.swift | s/length: state.openTokens \* elementType/length: state.openTokens * 0 * elementType/
 pipeline-resume     | Sources/Preparation/Pipeline/TokenPipeline.swift | s/max(0, state.pieces - position), of/max(0, state.pieces - position - 1), of/
 pipeline-save       | Sources/Preparation/Pipeline/TokenPipeline.swift | s/if position > state.pieces { (state/do { (state/
-shard-header        | Sources/Datasets/TokenFile.swift | s/offset = header == nil ? 0 : Header.byteCount/offset = 0/
+shard-header        | Sources/Datasets/TokenFile.swift | s/offset = header?.byteCount ?? 0/offset = 0/
 random-last         | Sources/Datasets/BatchSampler.swift | s/below: sequence.count - blockSize)/below: sequence.count - blockSize - 1)/
 sequential-ring     | Sources/Datasets/BatchSampler.swift | s/from: (start + 1) % sequence.count/from: min(start + 1, sequence.count - 1)/
 epoch-shards        | Sources/Datasets/BatchSampler.swift | s/shards.permuted(turn, of: shardCount)/turn/
 epoch-blocks        | Sources/Datasets/BatchSampler.swift | s/order.permuted(place, of: blocks.count)/place/
 epoch-seed          | Sources/Datasets/BatchSampler.swift | s/step: epoch/step: 0/
+epoch-tail          | Sources/Datasets/BatchSampler.swift | s/(sequence.targetCount + blockSize - 1) \/ blockSize/sequence.targetCount \/ blockSize/
+split-tail          | Sources/Datasets/SplitBlocks.swift | s/rest == 0 ? whole : whole + \[last\]/whole/
+wide-tokens         | Sources/Datasets/TokenBytes.swift | s/word \& 0xFFFF_0000_FFFF_0000 == 0/word \& 0xFFFF_0000 == 0/
 group-adds          | Sources/Transformer/Model/Attention.swift | s/adds: index % groupSize > 0/adds: false/
 gated-gate          | Sources/Transformer/Execution/Activation.swift | s/dg\[unit\] = a\[unit\] \* u\[unit\]/dg[unit] = a[unit]/
 gated-up            | Sources/Transformer/Execution/Activation.swift | s/du\[unit\] \*= a\[unit\]/du[unit] *= 1.01 * a[unit]/

@@ -14,25 +14,20 @@ public struct BatchSampler: Sendable {
         /// where a window reaches the end it goes on with token 0, inputs and targets alike, so that input i is token
         /// `(start + i) mod count` and target i token `(start + i + 1) mod count`.
         case sequential
-        /// Each of the `blockCount` blocks `[b * blockSize, (b + 1) * blockSize]` once an epoch: shard after shard in an order
-        /// drawn for the epoch, and within a shard the blocks that begin in it in an order drawn for epoch and shard. An epoch
-        /// reads one shard at a time, so that data larger than memory come from disk once.
+        /// Each of the blocks `[b * blockSize, (b + 1) * blockSize]` once an epoch: shard after shard in an order drawn for the
+        /// epoch, and within a shard the blocks that begin in it in an order drawn for epoch and shard. An epoch reads one shard
+        /// at a time, so that data larger than memory come from disk once. The last block begins earlier where it would reach
+        /// beyond the end, so that every token but the first is a target in each epoch, some of them twice.
         case epoch
     }
 
     private enum Rule: Sendable {
-        case random, sequential, epoch
+        case random, sequential
+        case epoch(blockCount: Int)
         /// Blocks `[b * blockSize, (b + 1) * blockSize]` in an order that is a pseudo-random permutation of them: windows do
         /// not overlap until every block was used once.
         case shuffledBlocks
 
-        init(_ order: Order) {
-            switch order {
-            case .random: self = .random
-            case .sequential: self = .sequential
-            case .epoch: self = .epoch
-            }
-        }
     }
 
     /// What windows are cut from.
@@ -41,6 +36,8 @@ public struct BatchSampler: Sendable {
     public let blockSize: Int
     /// Sequences in a step over all micro-batches and ranks: accumulation * batch size.
     public let sequencesPerStep: Int
+    /// False for the order `epoch` of the first versions, which left out the tokens that do not fill a block.
+    public let epochCoversTail: Bool
     private let rule: Rule
     private let seed: UInt64
     private let stream: RandomStream
@@ -54,13 +51,22 @@ public struct BatchSampler: Sendable {
         blockSize: Int,
         sequencesPerStep: Int,
         order: Order,
+        epochCoversTail: Bool = true,
         seed: UInt64
     ) throws {
+        let rule: Rule =
+            switch order {
+            case .random: .random
+            case .sequential: .sequential
+            case .epoch where epochCoversTail: .epoch(blockCount: (sequence.targetCount + blockSize - 1) / blockSize)
+            case .epoch: .epoch(blockCount: sequence.targetCount / blockSize)
+            }
         try self.init(
             sequence: sequence,
             blockSize: blockSize,
             sequencesPerStep: sequencesPerStep,
-            rule: Rule(order),
+            rule: rule,
+            epochCoversTail: epochCoversTail,
             seed: seed,
             stream: .trainingBatches,
             site: 0
@@ -68,9 +74,10 @@ public struct BatchSampler: Sendable {
     }
 
     /// Batches to estimate the loss of a split with: step k is batch k, the same at every evaluation, so that figures
-    /// compare; windows do not overlap as long as the split has enough of them, so that their errors are independent.
+    /// compare; windows do not overlap as long as the split has enough of them, so that their errors are independent. Windows
+    /// of a split that is shorter than a block are the whole split.
     ///
-    /// - Throws: `UserError(.usage)` when the block size is longer than the data.
+    /// - Throws: `UserError(.usage)` when the split has no target.
     public static func evaluation(
         sequence: TokenSequence,
         blockSize: Int,
@@ -80,7 +87,7 @@ public struct BatchSampler: Sendable {
     ) throws -> BatchSampler {
         try BatchSampler(
             sequence: sequence,
-            blockSize: blockSize,
+            blockSize: min(blockSize, max(1, sequence.targetCount)),
             sequencesPerStep: batchSize,
             rule: .shuffledBlocks,
             seed: seed,
@@ -89,26 +96,12 @@ public struct BatchSampler: Sendable {
         )
     }
 
-    /// Passes over a whole split in blocks without overlap, in order: the first `blockCount` sequences.
-    ///
-    /// - Throws: `UserError(.usage)` when the block size is longer than the data.
-    public static func wholeSplit(sequence: TokenSequence, blockSize: Int, batchSize: Int) throws -> BatchSampler {
-        try BatchSampler(
-            sequence: sequence,
-            blockSize: blockSize,
-            sequencesPerStep: batchSize,
-            rule: .sequential,
-            seed: 0,
-            stream: .evaluationBatches,
-            site: 0
-        )
-    }
-
     private init(
         sequence: TokenSequence,
         blockSize: Int,
         sequencesPerStep: Int,
         rule: Rule,
+        epochCoversTail: Bool = true,
         seed: UInt64,
         stream: RandomStream,
         site: UInt32
@@ -127,13 +120,14 @@ public struct BatchSampler: Sendable {
         self.blockSize = blockSize
         self.sequencesPerStep = sequencesPerStep
         self.rule = rule
+        self.epochCoversTail = epochCoversTail
         self.seed = seed
         self.stream = stream
         self.site = site
     }
 
     /// How many windows without overlap the tokens have: `(count - 1) / blockSize`, as the last target needs a token too.
-    public var blockCount: Int { (sequence.count - 1) / blockSize }
+    var wholeBlockCount: Int { sequence.targetCount / blockSize }
 
     /// The first token of a window.
     ///
@@ -146,22 +140,24 @@ public struct BatchSampler: Sendable {
             return random.integer(0, below: sequence.count - blockSize)
         case .sequential:
             return total % sequence.count * blockSize % sequence.count
-        case .epoch:
-            return block(total % blockCount, epoch: UInt32(truncatingIfNeeded: total / blockCount)) * blockSize
+        case .epoch(let blockCount):
+            let epoch = UInt32(truncatingIfNeeded: total / blockCount)
+            let block = block(total % blockCount, of: blockCount, epoch: epoch)
+            return min(block * blockSize, sequence.targetCount - blockSize)
         case .shuffledBlocks:
             let random = CounterRandom(seed: seed, stream: stream, site: site)
-            return random.permuted(total % blockCount, of: blockCount) * blockSize
+            return random.permuted(total % wholeBlockCount, of: wholeBlockCount) * blockSize
         }
     }
 
     /// The block that stands at a place of an epoch's order.
-    private func block(_ place: Int, epoch: UInt32) -> Int {
+    private func block(_ place: Int, of blockCount: Int, epoch: UInt32) -> Int {
         let shardCount = sequence.shardStarts.count
         let shards = CounterRandom(seed: seed, stream: stream, site: Self.shardSite, step: epoch)
         var place = place
         for turn in 0..<shardCount {
             let shard = shards.permuted(turn, of: shardCount)
-            let blocks = blocks(ofShard: shard)
+            let blocks = blocks(ofShard: shard, blockCount)
             if place < blocks.count {
                 let order = CounterRandom(
                     seed: seed,
@@ -178,7 +174,7 @@ public struct BatchSampler: Sendable {
     }
 
     /// The blocks whose first token lies in a shard; the last one may reach into the next shard.
-    private func blocks(ofShard shard: Int) -> Range<Int> {
+    private func blocks(ofShard shard: Int, _ blockCount: Int) -> Range<Int> {
         func firstBlock(from position: Int) -> Int { min((position + blockSize - 1) / blockSize, blockCount) }
         let starts = sequence.shardStarts
         let isLast = shard + 1 == starts.count

@@ -7,6 +7,7 @@ extension Dataset {
     /// - Throws: `UserError(.data)` when an id is beyond the vocabulary.
     public func bytesPerToken(of split: Split) throws -> Double? {
         let sequence = sequence(of: split)
+        guard sequence.count > 0 else { return nil }
         if let bytes = textBytes[split], bytes > 0 { return Double(bytes) / Double(sequence.count) }
         if tokenizer is ByteTokenizer { return 1 }
         guard let characters = tokenizer as? CharacterTokenizer else { return nil }

@@ -17,11 +17,11 @@ public struct Dataset: Sendable {
     /// Nil for token files that come without one, such as nanoGPT's own GPT-2 datasets.
     public let tokenizer: (any Tokenizer)?
     /// Ids are below it; the model's where that is smaller, see `limited(toVocabulary:)`.
-    public private(set) var vocabularySize: Int
+    public internal(set) var vocabularySize: Int
     /// The tokens to train on.
-    public private(set) var train: TokenSequence
+    public internal(set) var train: TokenSequence
     /// The tokens kept from training.
-    public private(set) var validation: TokenSequence
+    public internal(set) var validation: TokenSequence
     /// Identifies the tokens and the tokenizer: SHA-256, the same wherever the dataset lies.
     public let fingerprint: String
     /// The id that ends a document, where one is known.
@@ -42,7 +42,7 @@ public struct Dataset: Sendable {
     /// `<|endoftext|>`.
     package static let gpt2EndOfText: Int32 = 50256
     /// `<|begin_of_text|>`, which llm.c puts between documents.
-    private static let llama3EndOfText: Int32 = 128_000
+    static let llama3EndOfText: Int32 = 128_000
 
     /// `train` or `validation`.
     public func sequence(of split: Split) -> TokenSequence {
@@ -53,8 +53,10 @@ public struct Dataset: Sendable {
     }
 
     /// Opens `folder/name`: by its dataset.json; else as nanoGPT does, by its meta.pkl; else as GPT-2 tokens, or Llama 3's where
-    /// the files say so. Without dataset.json the tokens are in train.bin and val.bin, or in shards with train and val in their
-    /// names, in the order of these.
+    /// the files say so. Without dataset.json the tokens are in train.bin and val.bin, or in shards (.bin or .npy) with train and
+    /// val in their names, in the order of these.
+    ///
+    /// The validation split may be missing or empty: see `nothingToScore(in:)`.
     ///
     /// Ids are checked as they are read; `TokenCheck` reads all of them.
     ///
@@ -79,9 +81,8 @@ public struct Dataset: Sendable {
     /// Whether a path is a folder with tokens, as far as its names tell.
     private static func isDataset(_ path: String) -> Bool {
         guard FileSystem.kind(of: path) == .folder else { return false }
-        return [DatasetDescription.fileName, "\(Split.train.rawValue).bin"].contains {
-            FileSystem.kind(of: path + "/" + $0) == .file
-        }
+        return FileSystem.kind(of: path + "/" + DatasetDescription.fileName) == .file
+            || !((try? tokenFiles(of: .train, folder: path).names) ?? []).isEmpty
     }
 
     private static func mistakenForName(path: String) -> UserError {
@@ -143,8 +144,8 @@ public struct Dataset: Sendable {
             )
         }
         func sequence(_ files: [DatasetDescription.File], _ split: Split) throws -> TokenSequence {
-            guard !files.isEmpty else {
-                throw UserError(.data, "\(path): split \(split.rawValue) has no files; prepare the data set again")
+            guard split == .validation || files.contains(where: { $0.tokens > 0 }) else {
+                throw UserError(.data, "\(path): split \(split.rawValue) has no tokens; prepare the data set again")
             }
             let files = try files.map {
                 try TokenFile(path: path + "/" + $0.name, elementType: elementType, expectedCount: $0.tokens)
@@ -180,68 +181,6 @@ public struct Dataset: Sendable {
             return (nil, [notice])
         }
         return (DemoCorpus(tokenizer: tokenizer), [])
-    }
-
-    // MARK: - As nanoGPT, llm.c and modded-nanogpt leave them
-
-    private init(tokenFolder path: String, name: String) throws {
-        let metaPath = path + "/" + NanoGPTMeta.fileName
-        let meta = FileSystem.kind(of: metaPath) == nil ? nil : try NanoGPTMeta(path: metaPath)
-        let files = try Split.allCases.map { split in
-            try Self.tokenFiles(of: split, folder: path).map { try TokenFile(path: path + "/" + $0) }
-        }
-        let form = files[0][0].form
-        if let other = files.joined().first(where: { $0.form != form }) {
-            throw UserError(
-                .data,
-                """
-                \(path) mixes token files of different kinds: \(files[0][0].path) is \(form.text), \(other.path) is \
-                \(other.form.text); keep those of one tokenizer in a folder of their own
-                """
-            )
-        }
-        let size =
-            meta?.vocabularySize ?? (form == .llama3Shard ? Self.llama3VocabularySize : Self.defaultVocabularySize)
-        self.name = name
-        self.path = path
-        tokenizer = meta?.tokenizer
-        vocabularySize = size
-        train = TokenSequence(files: files[0], vocabularySize: size)
-        validation = TokenSequence(files: files[1], vocabularySize: size)
-        let tokenizerHash = meta?.tokenizer.map { TokenizerFile.hash(of: $0) } ?? "none"
-        let fingerprints = files.map { $0.map(\.fingerprint).joined(separator: "+") }.joined(separator: " ")
-        fingerprint = Checksum.sha256(of: "\(size) \(tokenizerHash) \(fingerprints)")
-        // Without any word about it, the ids are taken for GPT-2's, as they are in shards that say so.
-        endOfText =
-            meta == nil
-            ? form == .llama3Shard ? Self.llama3EndOfText : Self.gpt2EndOfText
-            : meta?.tokenizer?.endOfText
-        textBytes = [:]
-        demo = nil
-        notices = []
-    }
-
-    /// The names of a split's files: train.bin or val.bin, else all that have the split in their name, sorted.
-    ///
-    /// - Throws: `UserError(.data)` when there is none, or one is of both splits by its name.
-    private static func tokenFiles(of split: Split, folder: String) throws -> [String] {
-        let own = "\(split.rawValue).bin"
-        let names = try FileSystem.names(inFolder: folder).filter { $0.hasSuffix(".bin") && !$0.hasPrefix(".") }
-        if names.contains(own) { return [own] }
-        let shards = names.filter { $0.contains(split.rawValue) }
-        guard !shards.isEmpty else {
-            throw UserError(
-                .data,
-                """
-                \(folder) has no \(own), and no shards *\(split.rawValue)*.bin: it is no data set, or half of one; \
-                prepare it again
-                """
-            )
-        }
-        if let both = shards.first(where: { name in Split.allCases.allSatisfy { name.contains($0.rawValue) } }) {
-            throw UserError(.data, "\(folder)/\(both): its name says train and val; rename it to what it is")
-        }
-        return shards
     }
 }
 

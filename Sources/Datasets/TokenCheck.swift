@@ -126,7 +126,7 @@ public struct TokenCheck {
                 file.release(range)
             }
             largest = max(largest, found.max() ?? 0)
-            progress((end - start) * file.form.elementType.byteCount)
+            progress((end - start) * file.form.type.byteCount)
         }
         return largest
     }

@@ -3,13 +3,15 @@ import Platform
 
 /// A file of token ids, mapped: pages come from disk as they are read, so that it may be larger than memory.
 ///
-/// Three forms are read, all little-endian, told apart by their first bytes:
+/// Four forms are read, all little-endian, told apart by their first bytes:
 /// ```
 /// nanoGPT, and ours           ids to the end of the file, no header
 /// llm.c and modded-nanogpt    256 int32 (20240520, 1, number of tokens, …), then GPT-2's ids as uint16
 /// llm.c, Llama 3              256 int32 (20240801, 7, number of tokens, …), then its ids as uint32
+/// numpy.save                  an NPY header with type and shape, then the ids
 /// ```
-/// 20240520 read as uint16 begins with 55432, which is no id of GPT-2.
+/// 20240520 read as uint16 begins with 55432, which is no id of GPT-2. Ids without a header are uint16 unless `TokenType` finds
+/// out otherwise.
 public struct TokenFile: Sendable {
     /// The type of the ids, by its name in dataset.json.
     public enum ElementType: String, CaseIterable, Sendable {
@@ -20,13 +22,14 @@ public struct TokenFile: Sendable {
 
     /// How a file says what it holds.
     package enum Form: Equatable, Sendable {
-        case headerless(ElementType)
+        case headerless(TokenType)
+        case numPy(TokenType)
         case gpt2Shard
         case llama3Shard
 
-        var elementType: ElementType {
+        var type: TokenType {
             switch self {
-            case .headerless(let type): type
+            case .headerless(let type), .numPy(let type): type
             case .gpt2Shard: .uint16
             case .llama3Shard: .uint32
             }
@@ -35,7 +38,8 @@ public struct TokenFile: Sendable {
         /// For messages, after "it is".
         package var text: String {
             switch self {
-            case .headerless(let type): "\(type.rawValue) without a header"
+            case .headerless(let type): "\(type) without a header"
+            case .numPy(let type): "an NPY file of \(type)"
             case .gpt2Shard: "an llm.c shard of GPT-2 tokens"
             case .llama3Shard: "an llm.c shard of Llama 3 tokens"
             }
@@ -57,20 +61,21 @@ public struct TokenFile: Sendable {
     /// - Parameters:
     ///   - elementType: of the ids in a file without a header.
     ///   - expectedCount: what the dataset's description says.
-    /// - Throws: `UserError(.inputOutput)` when the file cannot be read; `UserError(.data)` when it is empty, cut within a
-    ///   token, has another count than expected or than its header says, or a header of another version.
+    /// - Throws: `UserError(.inputOutput)` when the file cannot be read; `UserError(.data)` when it is cut within a token, has
+    ///   another count than expected or than its header says, or a header that this program does not read.
     public init(path: String, elementType: ElementType = .uint16, expectedCount: Int? = nil) throws {
-        let file = try MappedFile(path: path)
-        let size = file.bytes.count
-        let width = elementType.byteCount
-        guard size > 0 else { throw UserError(.data, "\(path) is empty; prepare the data set again") }
-        self.path = path
+        try self.init(MappedFile(path: path), type: TokenType(elementType), expectedCount: expectedCount)
+    }
+
+    private init(_ file: MappedFile, type: TokenType, expectedCount: Int? = nil) throws {
+        path = file.path
         self.file = file
+        let (size, width) = (file.bytes.count, type.byteCount)
         // What dataset.json says goes first: ids of a large vocabulary could look like a header.
         let isDescribed = expectedCount.map { size == $0 * width } ?? false
         let header = isDescribed ? nil : try Header(file)
-        form = header?.form ?? .headerless(elementType)
-        offset = header == nil ? 0 : Header.byteCount
+        form = header?.form ?? .headerless(type)
+        offset = header?.byteCount ?? 0
         count = header?.count ?? size / width
         if let expectedCount, count != expectedCount || size != offset + expectedCount * width {
             throw UserError(
@@ -85,22 +90,177 @@ public struct TokenFile: Sendable {
             throw UserError(
                 .data,
                 """
-                \(path) has \(size) bytes, \(width == 2 ? "an odd number" : "no multiple of 4"), but its tokens have \
+                \(path) has \(size) bytes, \(width == 2 ? "an odd number" : "no multiple of \(width)"), but its tokens have \
                 \(width) bytes: it was cut short; prepare it again
                 """
             )
         }
     }
 
-    /// What an llm.c shard says about itself, if the file is one.
-    private struct Header {
-        static let byteCount = 256 * 4
+    /// The same file with ids of another type, if it has no header.
+    ///
+    /// - Throws: `UserError(.data)` when it is cut within a token.
+    func read(as type: TokenType) throws -> TokenFile {
+        guard case .headerless(let own) = form, own != type else { return self }
+        return try TokenFile(file, type: type)
+    }
 
+    /// Bytes of the file.
+    package var byteCount: Int { file.bytes.count }
+
+    /// The bytes of a file without a header, for `TokenType` to find out what they are.
+    func withHeaderlessBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result? {
+        guard case .headerless = form else { return nil }
+        return try withExtendedLifetime(file) { try body(file.bytes) }
+    }
+
+    // MARK: - Reading
+
+    /// Copies tokens; returns the largest id among them, or `Int.max` where one is negative.
+    ///
+    /// - Parameters:
+    ///   - position: the first token; `position + count` is at most the file's count.
+    ///   - destination: room for `count` ids.
+    func copy(from position: Int, count: Int, into destination: UnsafeMutablePointer<Int32>) -> Int {
+        // The loop stays free of other work so that it becomes vector code.
+        func copy<Element: FixedWidthInteger & UnsignedInteger>(_: Element.Type) -> Int {
+            withElements(Element.self, position..<position + count) { elements in
+                var largest: Element = 0
+                for index in 0..<elements.count {
+                    let id = Element(littleEndian: elements[index])
+                    destination[index] = Int32(truncatingIfNeeded: id)
+                    largest = max(largest, id)
+                }
+                return form.type.id(largest)
+            }
+        }
+        return switch form.type.byteCount {
+        case 1: copy(UInt8.self)
+        case 2: copy(UInt16.self)
+        case 4: copy(UInt32.self)
+        default: copy(UInt64.self)
+        }
+    }
+
+    /// The largest id in a range of positions, or `Int.max` where one is negative; 0 of none.
+    func largestID(in range: Range<Int>) -> Int {
+        func largest<Element: FixedWidthInteger & UnsignedInteger>(_: Element.Type) -> Int {
+            withElements(Element.self, range) { elements in
+                var largest: Element = 0
+                for index in 0..<elements.count { largest = max(largest, Element(littleEndian: elements[index])) }
+                return form.type.id(largest)
+            }
+        }
+        return switch form.type.byteCount {
+        case 1: largest(UInt8.self)
+        case 2: largest(UInt16.self)
+        case 4: largest(UInt32.self)
+        default: largest(UInt64.self)
+        }
+    }
+
+    /// Gives back the memory of tokens that will not be read again soon.
+    func release(_ range: Range<Int>) {
+        let width = form.type.byteCount
+        file.release(offset + width * range.lowerBound..<offset + width * range.upperBound)
+    }
+
+    /// The first position of an id that is not below `vocabularySize` or is negative, if there is one.
+    func firstPosition(beyond vocabularySize: Int, in range: Range<Int>) -> (position: Int, id: Int)? {
+        let blockSize = 1 << 16
+        for start in stride(from: range.lowerBound, to: range.upperBound, by: blockSize) {
+            let block = start..<min(start + blockSize, range.upperBound)
+            guard largestID(in: block) >= vocabularySize else { continue }
+            for position in block where largestID(in: position..<position + 1) >= vocabularySize {
+                return (position, id(at: position))
+            }
+        }
+        return nil
+    }
+
+    /// An id as the file has it, which may be negative.
+    private func id(at position: Int) -> Int {
+        let width = form.type.byteCount
+        let bytes = file.bytes[offset + width * position..<offset + width * (position + 1)]
+        let bits = bytes.reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+        let unused = 64 - 8 * width
+        return form.type.isSigned ? Int(Int64(bitPattern: bits << unused) >> unused) : Int(clamping: bits)
+    }
+
+    /// SHA-256 of the first and the last 64 KiB: tells files apart without reading gigabytes.
+    var fingerprint: String {
+        let bytes = file.bytes
+        let piece = min(bytes.count, 1 << 16)
+        let first = Checksum.sha256(of: UnsafeRawBufferPointer(rebasing: bytes[..<piece]))
+        let last = Checksum.sha256(of: UnsafeRawBufferPointer(rebasing: bytes[(bytes.count - piece)...]))
+        return Checksum.sha256(of: "\(count) \(first) \(last)")
+    }
+
+    private func withElements<Element, Result>(
+        _: Element.Type,
+        _ range: Range<Int>,
+        _ body: (UnsafeBufferPointer<Element>) -> Result
+    ) -> Result {
+        precondition(range.lowerBound >= 0 && range.upperBound <= count, "tokens \(range) of \(count)")
+        // A mapping starts at a page and a header ends at a multiple of the width, so the elements are aligned.
+        let width = form.type.byteCount
+        let bytes = UnsafeRawBufferPointer(
+            rebasing: file.bytes[offset + width * range.lowerBound..<offset + width * range.upperBound]
+        )
+        return withExtendedLifetime(file) { body(bytes.assumingMemoryBound(to: Element.self)) }
+    }
+}
+
+extension TokenFile {
+    /// What a header says of the ids behind it.
+    private struct Header {
         let form: Form
         let count: Int
+        let byteCount: Int
 
+        /// Nil for a file without one.
         init?(_ file: MappedFile) throws {
-            guard file.bytes.count >= Self.byteCount else { return nil }
+            if let header = try NumPyHeader(file.bytes, path: file.path) {
+                try self.init(header, file)
+            } else {
+                try self.init(shard: file)
+            }
+        }
+
+        private init(_ header: NumPyHeader, _ file: MappedFile) throws {
+            func refused(_ reason: String) -> UserError {
+                UserError(.data, "\(file.path) is an NPY file \(reason)")
+            }
+            guard let type = TokenType(numPyDescriptor: header.descriptor) else {
+                let isBigEndian = header.descriptor.hasPrefix(">")
+                let kind = isBigEndian ? "big-endian numbers" : "elements that are no token ids"
+                throw refused(
+                    "of \(kind) (\(header.descriptor)); save it again with `ids.astype(numpy.uint16)`, or uint32"
+                )
+            }
+            guard header.shape.count == 1 else {
+                let sizes = header.shape.map { "\($0)" }.joined(separator: ", ")
+                throw refused("of the shape (\(sizes)), but tokens are one sequence; save it again with `ids.ravel()`")
+            }
+            (form, count, byteCount) = (.numPy(type), header.shape[0], header.byteCount)
+            let rest = file.bytes.count - byteCount
+            guard rest / type.byteCount == count, rest % type.byteCount == 0 else {
+                throw refused(
+                    """
+                    of \(count) ids of \(type.byteCount) bytes, but has \(rest) bytes after its header: it was cut short, or \
+                    something was written after them; save it again
+                    """
+                )
+            }
+            guard byteCount % type.byteCount == 0 else {
+                throw refused("whose ids begin at byte \(byteCount), which NumPy does not write; save it again")
+            }
+        }
+
+        /// An llm.c shard.
+        private init?(shard file: MappedFile) throws {
+            byteCount = 256 * 4
+            guard file.bytes.count >= byteCount else { return nil }
             func word(_ index: Int) -> Int {
                 Int(Int32(littleEndian: file.bytes.load(fromByteOffset: 4 * index, as: Int32.self)))
             }
@@ -120,95 +280,15 @@ public struct TokenFile: Sendable {
                 )
             }
             count = word(2)
-            let size = Self.byteCount + count * form.elementType.byteCount
+            let size = byteCount + count * form.type.byteCount
             guard count > 0, file.bytes.count == size else {
                 throw UserError(
                     .data,
                     """
                     \(file.path) has \(file.bytes.count) bytes, but its header says \(count) tokens, which take \
-                    \(max(size, Self.byteCount)): it was cut short or is damaged; download or make it again
+                    \(max(size, byteCount)): it was cut short or is damaged; download or make it again
                     """
                 )
-            }
-        }
-    }
-
-    /// Bytes of the file.
-    package var byteCount: Int { file.bytes.count }
-
-    /// Copies tokens; returns the largest id among them.
-    ///
-    /// - Parameters:
-    ///   - position: the first token; `position + count` is at most the file's count.
-    ///   - destination: room for `count` ids.
-    func copy(from position: Int, count: Int, into destination: UnsafeMutablePointer<Int32>) -> Int {
-        // The loop stays free of other work so that it becomes vector code.
-        func copy<Element: FixedWidthInteger & UnsignedInteger>(_ elements: UnsafeBufferPointer<Element>) -> Int {
-            var largest: Element = 0
-            for index in 0..<elements.count {
-                let id = Element(littleEndian: elements[index])
-                destination[index] = Int32(truncatingIfNeeded: id)
-                largest = max(largest, id)
-            }
-            return Int(largest)
-        }
-        return elements(position..<position + count, copy, copy)
-    }
-
-    /// The largest id in a range of positions; 0 of none.
-    func largestID(in range: Range<Int>) -> Int {
-        func largest<Element: FixedWidthInteger & UnsignedInteger>(_ elements: UnsafeBufferPointer<Element>) -> Int {
-            var largest: Element = 0
-            for index in 0..<elements.count { largest = max(largest, Element(littleEndian: elements[index])) }
-            return Int(largest)
-        }
-        return elements(range, largest, largest)
-    }
-
-    /// Gives back the memory of tokens that will not be read again soon.
-    func release(_ range: Range<Int>) {
-        let width = form.elementType.byteCount
-        file.release(offset + width * range.lowerBound..<offset + width * range.upperBound)
-    }
-
-    /// The first position of an id that is not below `vocabularySize`, if there is one.
-    func firstPosition(beyond vocabularySize: Int, in range: Range<Int>) -> (position: Int, id: Int)? {
-        let blockSize = 1 << 16
-        for start in stride(from: range.lowerBound, to: range.upperBound, by: blockSize) {
-            let block = start..<min(start + blockSize, range.upperBound)
-            guard largestID(in: block) >= vocabularySize else { continue }
-            for position in block {
-                let id = largestID(in: position..<position + 1)
-                if id >= vocabularySize { return (position, id) }
-            }
-        }
-        return nil
-    }
-
-    /// SHA-256 of the first and the last 64 KiB: tells files apart without reading gigabytes.
-    var fingerprint: String {
-        let bytes = file.bytes
-        let piece = min(bytes.count, 1 << 16)
-        let first = Checksum.sha256(of: UnsafeRawBufferPointer(rebasing: bytes[..<piece]))
-        let last = Checksum.sha256(of: UnsafeRawBufferPointer(rebasing: bytes[(bytes.count - piece)...]))
-        return Checksum.sha256(of: "\(count) \(first) \(last)")
-    }
-
-    private func elements<Result>(
-        _ range: Range<Int>,
-        _ narrow: (UnsafeBufferPointer<UInt16>) -> Result,
-        _ wide: (UnsafeBufferPointer<UInt32>) -> Result
-    ) -> Result {
-        precondition(range.lowerBound >= 0 && range.upperBound <= count, "tokens \(range) of \(count)")
-        // A mapping starts at a page and a header has 1024 bytes, so the elements are aligned.
-        let width = form.elementType.byteCount
-        let bytes = UnsafeRawBufferPointer(
-            rebasing: file.bytes[offset + width * range.lowerBound..<offset + width * range.upperBound]
-        )
-        return withExtendedLifetime(file) {
-            switch form.elementType {
-            case .uint16: narrow(bytes.assumingMemoryBound(to: UInt16.self))
-            case .uint32: wide(bytes.assumingMemoryBound(to: UInt32.self))
             }
         }
     }

@@ -17,15 +17,30 @@ public struct TokenSequence: Sendable {
     /// Where each shard starts, ascending from 0.
     let shardStarts: [Int]
     private let storage: Storage
-    /// Whether the vocabulary is the model's, which is smaller than what the dataset allows.
-    private var isLimited = false
+    private var vocabularyOrigin: VocabularyOrigin
+
+    /// Where the vocabulary's size comes from, for messages.
+    enum VocabularyOrigin {
+        /// dataset.json's, or that of tokens in memory.
+        case description
+        /// meta.pkl's, or that of the tokenizer that llm.c's shards are of.
+        case meta
+        /// Nothing says what it is, so that GPT-2's is assumed.
+        case assumed
+        /// The model's, which is smaller than what the dataset allows.
+        case model
+    }
 
     /// Mapped files, which are checked as they are read: see `TokenCheck` for all at once.
     ///
-    /// - Parameter files: at least one.
+    /// - Parameter files: none for a split that a dataset does not have.
     public init(files: [TokenFile], vocabularySize: Int) {
-        precondition(!files.isEmpty, "a sequence of no files")
-        source = files[0].path + (files.count > 1 ? " and \(files.count - 1) more" : "")
+        self.init(files: files, vocabularySize: vocabularySize, origin: .description)
+    }
+
+    init(files: [TokenFile], vocabularySize: Int, origin: VocabularyOrigin) {
+        source = (files.first?.path ?? "no file") + (files.count > 1 ? " and \(files.count - 1) more" : "")
+        vocabularyOrigin = origin
         var starts: [Int] = []
         var count = 0
         for file in files {
@@ -45,12 +60,16 @@ public struct TokenSequence: Sendable {
         self.source = source
         count = tokens.count
         self.vocabularySize = vocabularySize
+        vocabularyOrigin = .description
         shardStarts = [0]
         storage = .memory(tokens)
         if let position = tokens.firstIndex(where: { $0 < 0 || $0 >= vocabularySize }) {
-            throw beyondVocabulary(source, position: position, id: Int(tokens[position]))
+            throw beyondVocabulary(source, position: position, id: Int(tokens[position]), likelyMistake: nil)
         }
     }
+
+    /// Tokens that have one before them, from which they can be predicted.
+    public var targetCount: Int { max(0, count - 1) }
 
     /// The files that the tokens are in; none for tokens in memory.
     var files: [TokenFile] {
@@ -65,7 +84,7 @@ public struct TokenSequence: Sendable {
     func limited(toVocabulary size: Int) -> TokenSequence {
         var limited = self
         limited.vocabularySize = size
-        limited.isLimited = true
+        limited.vocabularyOrigin = .model
         return limited
     }
 
@@ -114,19 +133,30 @@ public struct TokenSequence: Sendable {
     /// - Throws: `UserError(.data)` naming file, position and id when an id in the range is beyond the vocabulary.
     func check(_ file: TokenFile, _ range: Range<Int>) throws {
         guard let found = file.firstPosition(beyond: vocabularySize, in: range) else { return }
-        throw beyondVocabulary(file.path, position: found.position, id: found.id)
+        let mistake = file.likelyMistake(vocabularySize: vocabularySize)
+        throw beyondVocabulary(file.path, position: found.position, id: found.id, likelyMistake: mistake)
     }
 
-    private func beyondVocabulary(_ path: String, position: Int, id: Int) -> UserError {
+    private func beyondVocabulary(_ path: String, position: Int, id: Int, likelyMistake: String?) -> UserError {
         let reason =
-            isLimited
-            ? """
-            the model's vocabulary of \(vocabularySize): it was trained on other tokens; use the data set it was trained \
-            on, or prepare this one with its tokenizer
-            """
-            : """
-            the vocabulary of \(vocabularySize): tokens and tokenizer do not belong together; prepare the data set again
-            """
-        return UserError(.data, "\(path): token \(position) has the id \(id), beyond \(reason)")
+            switch vocabularyOrigin {
+            case .model:
+                """
+                it was trained on other tokens; use the data set it was trained on, or prepare this one with its tokenizer
+                """
+            case .meta where likelyMistake != nil, .assumed where likelyMistake != nil:
+                """
+                the file looks like \(likelyMistake!); write it as little-endian uint16, or save it with `numpy.save` and name \
+                vocab_size in a meta.pkl beside it
+                """
+            case .assumed:
+                "GPT-2's is assumed, as there is no meta.pkl; write one with vocab_size, or prepare the data set again"
+            case .meta, .description: "tokens and tokenizer do not belong together; prepare the data set again"
+            }
+        let owner = vocabularyOrigin == .model ? "the model's vocabulary" : "the vocabulary"
+        return UserError(
+            .data,
+            "\(path): token \(position) has the id \(id), beyond \(owner) of \(vocabularySize): \(reason)"
+        )
     }
 }

@@ -4,8 +4,8 @@ import Platform
 /// nanoGPT's meta.pkl: the vocabulary's size and, for characters, which id stands for which.
 package struct NanoGPTMeta {
     package static let fileName = "meta.pkl"
-    /// nanoGPT's token files have 16 bits for an id.
-    private static let largestVocabulary = 1 << 16
+    /// nanoGPT's own token files have 16 bits for an id, those of larger vocabularies have 32.
+    private static let largestVocabulary = 1 << 20
 
     package let vocabularySize: Int
     /// Nil where the file maps ids to anything but single characters, or to nothing.

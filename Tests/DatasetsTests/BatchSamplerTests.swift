@@ -107,7 +107,7 @@ struct BatchSamplerTests {
             try BatchSampler.evaluation(sequence: tokens, blockSize: 10, batchSize: 7, split: split, seed: 1)
         }
         let validation = try sampler(.validation)
-        #expect(validation.blockCount == 100)
+        #expect(validation.wholeBlockCount == 100)
         let starts = (0..<100).map { validation.start(step: $0 / 7, sequence: $0 % 7) }
         #expect(starts.sorted() == Array(stride(from: 0, to: 1000, by: 10)))
         #expect(starts != starts.sorted())
@@ -155,13 +155,16 @@ struct BatchSamplerTests {
             )
         }
         let epoch = try sampler(perStep: sequencesPerStep)
-        let blocks = epoch.blockCount
+        // The last block begins earlier where its targets would reach beyond the end.
+        let last = tokens.count - 1 - blockSize
+        let blocks = (tokens.count - 2) / blockSize + 1
         let starts = (0..<3 * blocks).map { epoch.start(step: $0 / sequencesPerStep, sequence: $0 % sequencesPerStep) }
         let epochs = (0..<3).map { Array(starts[$0 * blocks..<($0 + 1) * blocks]) }
         for epoch in epochs {
-            #expect(epoch.sorted() == (0..<blocks).map { $0 * blockSize })
+            #expect(epoch.sorted() == (0..<blocks).map { min($0 * blockSize, last) })
+            #expect(Set(epoch.flatMap { $0 + 1...$0 + blockSize }) == Set(1..<tokens.count), "every target")
             // Of each shard, all blocks that begin in it come one after the other.
-            let visited = epoch.map { tokens.shard(at: $0) }
+            let visited = epoch.filter { $0 % blockSize == 0 }.map { tokens.shard(at: $0) }
             let changes = zip(visited, visited.dropFirst()).filter { $0 != $1 }.count
             #expect(changes == Set(visited).count - 1)
         }
@@ -190,14 +193,57 @@ struct BatchSamplerTests {
         #expect((0..<4).map { sampler.start(step: 3, sequence: $0) } == [24, 520, 536, 544])
     }
 
-    @Test("a whole split is covered in order, in blocks without overlap")
-    func wholeSplit() throws {
-        let sampler = try BatchSampler.wholeSplit(sequence: counting(35), blockSize: 8, batchSize: 3)
-        #expect(sampler.blockCount == 4)
-        let (x, y) = try batch(sampler, step: 0, first: 0, count: 4)
-        #expect(x == Array(0..<32))
-        #expect(y == Array(1..<33))
-        #expect(sampler.start(step: 1, sequence: 0) == 24)
+    @Test("epoch: in the order of the first versions, tokens that do not fill a block are left out")
+    func epochWithoutTail() throws {
+        func starts(_ count: Int, coversTail: Bool) throws -> [Int] {
+            let sampler = try BatchSampler(
+                sequence: counting(count),
+                blockSize: 8,
+                sequencesPerStep: 4,
+                order: .epoch,
+                epochCoversTail: coversTail,
+                seed: 1337
+            )
+            return (0..<12).map { sampler.start(step: $0 / 4, sequence: $0 % 4) }
+        }
+        // 4 blocks and a tail of 5 targets: an epoch has 4 blocks, or 5 of which the last begins at 38 - 1 - 8.
+        let old = try starts(38, coversTail: false)
+        #expect(old == [0, 24, 8, 16, 16, 0, 8, 24, 8, 0, 16, 24])
+        #expect(try Set(starts(38, coversTail: true)) == [0, 8, 16, 24, 29])
+        #expect(try starts(33, coversTail: true) == starts(33, coversTail: false), "no tail")
+    }
+
+    @Test(
+        "a whole split is covered in order, each target once, in blocks without overlap",
+        arguments: [0, 1, 2, 8, 9, 10, 33, 35],
+        [1, 3, 8]
+    )
+    func wholeSplit(count: Int, batchSize: Int) throws {
+        let blocks = SplitBlocks(try counting(count), blockSize: 8, batchSize: batchSize)
+        var (x, y): ([Int32], [Int32]) = ([], [])
+        var (inputs, targets): ([Int32], [Int32]) = ([], [])
+        for batch in blocks.batches {
+            #expect(batch.count <= batchSize && (1...8).contains(batch.length))
+            try blocks.read(batch, tokens: &x, targets: &y)
+            (inputs, targets) = (inputs + x, targets + y)
+        }
+        #expect(targets == (0..<Int32(count)).dropFirst().map { $0 })
+        #expect(inputs == targets.map { $0 - 1 })
+        #expect(blocks.batches.dropLast().allSatisfy { $0.length == 8 })
+    }
+
+    @Test("the ranks of a job read an epoch together, whatever their number", arguments: [1, 2, 3, 4])
+    func epochOfRanks(worldSize: Int) throws {
+        let sampler = try BatchSampler(
+            sequence: counting(38),
+            blockSize: 8,
+            sequencesPerStep: 5,
+            order: .epoch,
+            seed: 3
+        )
+        let ranges = (0..<worldSize).map { 5 * $0 / worldSize..<5 * ($0 + 1) / worldSize }
+        let targets = try ranges.flatMap { try batch(sampler, step: 0, first: $0.lowerBound, count: $0.count).y }
+        #expect(Set(targets) == Set(1..<38))
     }
 
     @Test(

@@ -107,9 +107,9 @@ struct DatasetTests {
                 "there is no data set tales in data: make it with `ddp-train prepare --input FILE --name tales`"
             )
         ) { try Dataset.open(folder: "data", name: "tales") }
-        try write([1], to: "train.bin")
+        try write([1], to: "val.bin")
         let half = try #require(throws: UserError.self) { try open() }
-        #expect(half.message.contains("has no val.bin"))
+        #expect(half.message.contains("has no train.bin"))
     }
 
     @Test("what was meant instead of a missing data set is suggested, prepared or known by name")
@@ -154,7 +154,7 @@ struct DatasetTests {
         #expect(error?.kind == .data)
         // {'vocab_size': 0}
         try AtomicFile.write([UInt8](Data(base64Encoded: "gAR9lIwKdm9jYWJfc2l6ZZRLAHMu")!), to: folder("set/meta.pkl"))
-        #expect(throws: UserError(.data, "\(folder("set/meta.pkl")) has no vocab_size from 1 to 65536: it is 0")) {
+        #expect(throws: UserError(.data, "\(folder("set/meta.pkl")) has no vocab_size from 1 to 1048576: it is 0")) {
             try open()
         }
     }

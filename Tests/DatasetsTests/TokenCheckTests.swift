@@ -40,8 +40,8 @@ struct TokenCheckTests {
         let expected = UserError(
             .data,
             """
-            \(folder("set/a_train_1.bin")): token \(position) has the id 50304, beyond the vocabulary of 50304: tokens and \
-            tokenizer do not belong together; prepare the data set again
+            \(folder("set/a_train_1.bin")): token \(position) has the id 50304, beyond the vocabulary of 50304: GPT-2's \
+            is assumed, as there is no meta.pkl; write one with vocab_size, or prepare the data set again
             """
         )
         #expect(throws: expected) { try check() }

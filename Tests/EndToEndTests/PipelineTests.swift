@@ -118,7 +118,7 @@ import Testing
     func evalAndExport() throws {
         let line = try program.run("eval", "--split", "val")
         #expect(line.exitCode == 0, "\(line)")
-        let form = /^val loss \d\.\d{4}, perplexity \d+\.\d{2}, 544 tokens, \d\.\d{4} bits per byte\n$/
+        let form = /^val loss \d\.\d{4}, perplexity \d+\.\d{2}, 545 tokens, \d\.\d{4} bits per byte\n$/
         #expect(line.output.contains(form), "\(line)")
         #expect(line.errors.isEmpty)
 
@@ -140,7 +140,7 @@ import Testing
         let object = try #require(JSONSerialization.jsonObject(with: Data(json.output.utf8)) as? [String: Any])
         #expect(json.outputLines.count == 1)
         #expect(object["split"] as? String == "train")
-        #expect(object["tokens"] as? Int == 4912)
+        #expect(object["tokens"] as? Int == 4913)
         let loss = try #require(object["loss"] as? Double)
         #expect(abs(exp(loss) - (object["perplexity"] as? Double ?? 0)) < 1e-9)
     }

@@ -19,7 +19,7 @@ struct FuzzTests {
     enum Reader: String, CaseIterable, CustomTestStringConvertible {
         case safetensors, index, configuration, stateDictionary, llmc, torch, torchLegacy, torchObjects, pickle,
             pickleObjects,
-            tokens, tokenizerJSON, tiktoken
+            tokens, numPyTokens, tokenizerJSON, tiktoken
         var testDescription: String { rawValue }
 
         /// What is damaged: a committed file, or one that is made of a committed file.
@@ -39,6 +39,7 @@ struct FuzzTests {
                 let tokens = try FileSystem.read(Goldens.fixtures + "/pytorch/dataset/train.bin")
                 let header = [20_240_520, 1, Int32(tokens.count / 2)] + [Int32](repeating: 0, count: 253)
                 return header.withUnsafeBytes { Array($0) } + tokens
+            case .numPyTokens: return try FileSystem.read(Goldens.fixtures + "/cases/models/data/npy/val.bin")
             case .tiktoken: return try FileSystem.read(Goldens.fixtures + "/bytepair/small.tiktoken")
             case .tokenizerJSON:
                 let folder = try TemporaryFolder()
@@ -71,7 +72,7 @@ struct FuzzTests {
                 return folder("model.safetensors.index.json")
             case .tokenizerJSON: return folder(TokenizerFile.name)
             case .tiktoken: return folder("small.tiktoken")
-            case .llmc, .torch, .torchLegacy, .torchObjects, .pickle, .pickleObjects, .tokens: return folder("file")
+            case .llmc, .torch, .torchLegacy, .torchObjects, .pickle, .pickleObjects, .tokens, .numPyTokens: return folder("file")
             }
         }
 
@@ -80,7 +81,7 @@ struct FuzzTests {
             case .safetensors, .index, .configuration, .stateDictionary: try Self.load(FileSystem.folder(of: path))
             case .llmc, .torch, .torchLegacy, .torchObjects: try Self.load(path)
             case .pickle, .pickleObjects: try Self.walk(PickleReader.read(path: path), levels: 4)
-            case .tokens:
+            case .tokens, .numPyTokens:
                 let file = try TokenFile(path: path)
                 _ = file.largestID(in: 0..<file.count)
             case .tokenizerJSON, .tiktoken:

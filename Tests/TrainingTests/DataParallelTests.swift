@@ -24,6 +24,7 @@ struct DataParallelTests {
     /// Trains with so many ranks; the run of each.
     private static func train(
         _ fixture: TrainingFixture,
+        dataset: Dataset? = nil,
         ranks: Int,
         stop: [Int: StopRequest] = [:],
         over transport: RankThreads.Transport = .inProcess,
@@ -33,7 +34,7 @@ struct DataParallelTests {
         var values = fixture.configuration
         change(&values)
         let configuration = values
-        let dataset = fixture.dataset
+        let dataset = dataset ?? fixture.dataset
         return RankThreads.run(ranks, over: transport) { communicator in
             var run = Run()
             var values = configuration
@@ -98,7 +99,7 @@ struct DataParallelTests {
             #expect(difference < 1e-4, "\(ranks) ranks: losses differ by \(difference)")
             #expect(Set(runs.map(\.hash)).count == 1, "replicas of \(ranks) ranks differ")
             for (one, other) in zip(alone.evaluations, runs[0].evaluations) {
-                #expect(abs(one.losses.validation - other.losses.validation) < 1e-4)
+                #expect(abs(try #require(one.losses.validation) - #require(other.losses.validation)) < 1e-4)
             }
         }
     }
@@ -114,6 +115,29 @@ struct DataParallelTests {
         #expect(try hash(.sockets) { $0.evalOn = .rank0 } == expected)
         #expect(try hash(.inProcess) { $0.threads = 2 } == expected)
         #expect(try hash(.inProcess) { $0.seed = 7 } != expected)
+    }
+
+    @Test("Ranks agree on evaluations of a validation split shorter than a block, and of none", arguments: [0, 6])
+    func shortValidation(count: Int) throws {
+        func evaluations(_ ranks: Int) throws -> [EvaluationLosses] {
+            let fixture = try TrainingFixture()
+            try AtomicFile.write([UInt8](repeating: 0, count: 2 * count), to: fixture.folder("letters/val.bin"))
+            let dataset = try Dataset.open(folder: fixture.folder.path, name: "letters")
+            let runs = try Self.train(fixture, dataset: dataset, ranks: ranks) { $0.evalIters = 3 }.map { try $0.get() }
+            let name = count == 0 ? "no validation loss: " : "the validation split has 5 targets, fewer than"
+            #expect(
+                runs.map { $0.lines.filter { $0.hasPrefix(name) }.count } == [1] + Array(repeating: 0, count: ranks - 1)
+            )
+            return runs[0].evaluations.map(\.losses)
+        }
+        let alone = try evaluations(1)
+        #expect(alone.count == 3 && alone.allSatisfy { ($0.validation == nil) == (count == 0) })
+        for ranks in [2, 3] {
+            for (one, other) in zip(alone, try evaluations(ranks)) {
+                #expect(abs(one.train - other.train) < 1e-4)
+                #expect(abs((one.validation ?? 0) - (other.validation ?? 0)) < 1e-4)
+            }
+        }
     }
 
     @Test("Evaluations have the same figures on all ranks as on rank 0 alone")

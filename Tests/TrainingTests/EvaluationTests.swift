@@ -60,7 +60,7 @@ struct EvaluationTests {
         #expect(try evaluation.losses(of: model) != nil)
     }
 
-    @Test("The whole split is scored once, in blocks without overlap, whatever the batch", arguments: [1, 7, 200])
+    @Test("Every target of the split is scored exactly once, whatever the batch", arguments: [1, 7, 200])
     func wholeSplit(batchSize: Int) throws {
         var progress = 0.0
         let result = try SplitLoss(of: model, dataset: fixture.dataset, split: .validation, batchSize: batchSize) {
@@ -68,22 +68,67 @@ struct EvaluationTests {
             progress = $0
         }
         #expect(progress == 1)
-        // 1000 tokens: 124 blocks of 8 inputs, and the last target.
-        #expect(result.tokens == 992)
-        var ids = [Int32](repeating: 0, count: 993)
+        // 1000 tokens: 124 blocks of 8 targets, and a block of 7.
+        #expect(result.tokens == 999)
+        var ids = [Int32](repeating: 0, count: 1000)
         try ids.withUnsafeMutableBufferPointer {
-            try fixture.dataset.validation.copy(from: 0, count: 993, into: $0.baseAddress!)
+            try fixture.dataset.validation.copy(from: 0, count: 1000, into: $0.baseAddress!)
         }
-        let expected = model.loss(tokens: Array(ids[..<992]), targets: Array(ids[1...]), sequenceLength: 8) / 992
-        #expect(abs(result.loss - expected) < 1e-6)
+        let sum =
+            model.loss(tokens: Array(ids[..<992]), targets: Array(ids[1..<993]), sequenceLength: 8)
+            + model.loss(tokens: Array(ids[992..<999]), targets: Array(ids[993...]), sequenceLength: 7)
+        #expect(abs(result.loss - sum / 999) < 1e-6)
         #expect(result.optimum == nil)
     }
 
-    @Test("A block longer than the split is refused")
-    func tooShort() throws {
-        let error = #expect(throws: UserError.self) {
-            try Evaluation(dataset: fixture.dataset, blockSize: 1000, batchSize: 1, batchCount: 1, seed: 1)
+    /// The fixture's dataset with another validation split.
+    private func withValidation(_ ids: [UInt16]?) throws -> Dataset {
+        let path = fixture.folder("letters/val.bin")
+        try FileSystem.remove(path)
+        if let ids { try ids.map(\.littleEndian).withUnsafeBytes { try AtomicFile.write($0, to: path) } }
+        return try Dataset.open(folder: fixture.folder.path, name: "letters")
+    }
+
+    @Test("A split of fewer targets than a block is scored whole, and estimated as one block", arguments: [2, 6, 8])
+    func shortSplit(count: Int) throws {
+        let ids = (0..<count).map { UInt16(3 * $0 % 16) }
+        let dataset = try withValidation(ids)
+        let expected =
+            model.loss(
+                tokens: ids.dropLast().map { Int32($0) },
+                targets: ids.dropFirst().map { Int32($0) },
+                sequenceLength: count - 1
+            ) / Double(count - 1)
+        let whole = try SplitLoss(of: model, dataset: dataset, split: .validation, batchSize: 4)
+        #expect(whole.tokens == count - 1)
+        #expect(abs(whole.loss - expected) < 1e-6)
+        let estimate = try Evaluation(dataset: dataset, blockSize: 8, batchSize: 3, batchCount: 2, seed: 1)
+        let losses = try #require(try estimate.losses(of: model))
+        #expect(abs(try #require(losses.validation) - expected) < 1e-6)
+        #expect(try fixture.trainer(dataset: dataset).run() == .finished)
+        let note = "the validation split has \(count - 1) targets, fewer than block_size=8"
+        #expect(fixture.notes.contains { $0.hasPrefix(note) } == (count < 9), "\(fixture.notes)")
+    }
+
+    @Test("Without a target there is nothing to score, and no estimate", arguments: [nil, 0, 1])
+    func nothingToScore(count: Int?) throws {
+        let dataset = try withValidation(count.map { [UInt16](repeating: 5, count: $0) })
+        let error = try #require(throws: UserError.self) {
+            try SplitLoss(of: model, dataset: dataset, split: .validation, batchSize: 4)
         }
+        #expect(error.kind == .data)
+        #expect(error.message.hasPrefix("there is nothing to score: \(fixture.folder("letters"))"), "\(error)")
+        let estimate = try Evaluation(dataset: dataset, blockSize: 8, batchSize: 3, batchCount: 2, seed: 1)
+        #expect(estimate.tokenCount == 2 * 3 * 8)
+        let losses = try #require(try estimate.losses(of: model))
+        #expect(losses.validation == nil && losses.validationBitsPerByte == nil)
+        let whole = try Evaluation(dataset: fixture.dataset, blockSize: 8, batchSize: 3, batchCount: 2, seed: 1)
+        #expect(try whole.losses(of: model)?.train == losses.train)
+    }
+
+    @Test("A training split that is not longer than a block is refused")
+    func tooShort() throws {
+        let error = #expect(throws: UserError.self) { try fixture.trainer { $0.blockSize = 3000 } }
         #expect(error?.kind == .usage)
     }
 
@@ -112,7 +157,8 @@ struct EvaluationTests {
         let losses = try #require(try evaluation.losses(of: model))
         let optimum = try #require(losses.validationOptimum)
         // An untrained model is near the logarithm of the vocabulary; the grammar needs about half of that.
-        #expect(0.5 < optimum && optimum < losses.validation)
+        let validation = try #require(losses.validation)
+        #expect(0.5 < optimum && optimum < validation)
         #expect(try #require(losses.trainOptimum) != optimum)
         #expect(try evaluation.losses(of: model) == losses)
 
@@ -141,7 +187,8 @@ struct EvaluationTests {
             try Evaluation(dataset: dataset, blockSize: 8, batchSize: 4, batchCount: 5, seed: 1).losses(of: model)
         )
         #expect(abs(try #require(losses.trainBitsPerByte) - losses.train / log(2) * 13 / 16) < 1e-3)
-        #expect(abs(try #require(losses.validationBitsPerByte) - losses.validation / log(2) * 13 / 16) < 1e-2)
+        let validation = try #require(losses.validation)
+        #expect(abs(try #require(losses.validationBitsPerByte) - validation / log(2) * 13 / 16) < 1e-2)
         #expect(try fixture.dataset.bytesPerToken(of: .train) == 1)
 
         let path = dataset.path + "/dataset.json"

@@ -194,7 +194,7 @@ struct ResumeTests {
         // How far a run goes leads nowhere else.
         #expect(try lastLine { $0.maxIters = 9 }.contains("; repeat with: ddp-train "))
         #expect(try !fixture.store.open(.latest).state.hasChangedCourse)
-        let told = "; no one command repeats them, as the run was resumed with other options or ranks"
+        let told = "; no one command repeats them, as the run was resumed with other options, ranks or order of data"
         let change = { (values: inout TrainingConfiguration) in
             values.maxIters = 10
             values.weightDecay = 0.5

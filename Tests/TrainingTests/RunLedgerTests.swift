@@ -31,6 +31,15 @@ struct RunLedgerTests {
         #expect(ledger.bestValidationLoss == 3)
     }
 
+    @Test("Without a validation loss an iteration is evaluated, and none is the best")
+    func withoutValidation() {
+        var ledger = RunLedger(resumed: nil, hasChangedCourse: false)
+        #expect(!ledger.isEvaluated(10) && !ledger.isBest(nil))
+        ledger.evaluated(10, validationLoss: nil)
+        #expect(ledger.isEvaluated(10) && !ledger.isEvaluated(11))
+        #expect(ledger.bestValidationLoss == nil && ledger.validationLoss(at: 10) == nil)
+    }
+
     @Test("A resume goes on with what the checkpoint knows")
     func resume() {
         let shape = GPTConfiguration(

@@ -99,7 +99,7 @@ struct ExperimentRun {
         }
 
         func evaluationDone(_ report: EvaluationReport, model: GPT) {
-            run.validation.append((report.iteration, report.losses.validation))
+            if let loss = report.losses.validation { run.validation.append((report.iteration, loss)) }
             run.optimum = report.losses.validationOptimum
             guard report.iteration == 0 || report.iteration == values.maxIters else { return }
             do {

@@ -44,6 +44,9 @@ public final class ExperimentSession {
         output: RunOutput,
         stop: StopRequest
     ) throws {
+        if let reason = dataset.nothingToScore(in: .validation) {
+            throw UserError(.data, "experiments compare validation losses, but \(reason); choose another --dataset")
+        }
         guard configuration.values.seed <= Int.max - seedCount else {
             throw UserError(.usage, "seed=\(configuration.values.seed): too large for \(seedCount) seeds from it on")
         }

@@ -10,6 +10,7 @@ struct HeadAblation: Sendable {
     /// Of each layer and head: the rise in nats.
     let rises: [[Double]]
 
+    /// - Parameter dataset: has validation data.
     /// - Throws: `UserError` as reading the data does.
     init(of model: GPT, dataset: Dataset, values: TrainingConfiguration) throws {
         seed = values.seed
@@ -30,7 +31,7 @@ struct HeadAblation: Sendable {
                 forTraining: false
             )
             changed.parameters.base.update(from: model.parameters.base, count: model.layout.count)
-            return try evaluation.losses(of: changed)!.validation
+            return try evaluation.losses(of: changed)!.validation!
         }
         let whole = try loss(without: nil)
         rises = try (0..<model.configuration.layerCount).map { layer in

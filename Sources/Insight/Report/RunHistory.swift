@@ -41,7 +41,8 @@ struct RunHistory {
     struct Evaluation: Equatable {
         var iteration: Int
         var trainLoss: Double
-        var validationLoss: Double
+        /// Nil where the dataset has no validation data.
+        var validationLoss: Double?
         var bitsPerByte: Double?
         var optimum: Double?
     }
@@ -129,7 +130,9 @@ struct RunHistory {
             self.iteration = max(self.iteration, iteration + 1)
         case "evaluation":
             countTokens(upTo: iteration)
-            guard let train = number("train_loss"), let validation = number("val_loss") else { return false }
+            guard let train = number("train_loss"), let found = row["val_loss"] else { return false }
+            let validation = number("val_loss")
+            guard validation != nil || found == .null else { return false }
             for name in Name.evaluations { series[name]!.append(iteration, number(name.rawValue)) }
             let evaluation = Evaluation(
                 iteration: iteration,
@@ -139,7 +142,7 @@ struct RunHistory {
                 optimum: number("val_optimum")
             )
             lastEvaluation = evaluation
-            if validation < best?.validationLoss ?? .infinity { best = evaluation }
+            if let validation, validation < best?.validationLoss ?? .infinity { best = evaluation }
             lastEvaluationSeconds = seconds("seconds") ?? 0
             time.evaluations += lastEvaluationSeconds
             self.iteration = max(self.iteration, iteration)

@@ -91,7 +91,7 @@ extension RunRecord {
         return .object([
             .init("iteration", .integer(evaluation.iteration)),
             .init("train_loss", .number(evaluation.trainLoss)),
-            .init("val_loss", .number(evaluation.validationLoss)),
+            .init("val_loss", number(evaluation.validationLoss)),
             .init("val_bits_per_byte", number(evaluation.bitsPerByte)),
             .init("val_optimum", number(evaluation.optimum)),
         ])

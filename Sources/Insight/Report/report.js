@@ -162,7 +162,7 @@ function onePage(run) {
     figure("updates", run.max_iters ? `${number(run.iteration)} of ${number(run.max_iters)}` : number(run.iteration)),
     run.remaining_seconds !== null ? figure("left", duration(run.remaining_seconds)) : null,
     run.best ? figure(`best val loss, at ${number(run.best.iteration)}`, number(run.best.val_loss, 5)) : null,
-    run.last && run.last.iteration !== run.best?.iteration ? figure("last val loss", number(run.last.val_loss, 5)) : null,
+    (run.last?.val_loss ?? null) !== null && run.last.iteration !== run.best?.iteration ? figure("last val loss", number(run.last.val_loss, 5)) : null,
     aboveOptimum(run.last) ? figure("above the optimum", aboveOptimum(run.last)) : null,
     run.last?.val_bits_per_byte ? figure("bits per byte", number(run.last.val_bits_per_byte)) : null,
     run.tokens !== null ? figure("tokens seen", compact(run.tokens)) : null,

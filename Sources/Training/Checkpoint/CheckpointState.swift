@@ -24,6 +24,9 @@ public struct CheckpointState: Equatable, Sendable {
     public var worldSize: Int
     /// Whether a resume changed an option that decides the parameters, so that no single command repeats the run.
     public var hasChangedCourse = false
+    /// Whether an epoch of `sampling=epoch` reads the last tokens too where they do not fill a block. The first versions did not;
+    /// their runs go on as they began.
+    public var epochCoversTail = true
 
     /// The defaults are a run of one rank before its first evaluation.
     public init(
@@ -59,7 +62,7 @@ extension CheckpointState {
         func strings(_ values: [String: String]) -> JSONValue {
             .object(values.sorted { $0.key < $1.key }.map { .init($0.key, .string($0.value)) })
         }
-        let members: [JSONValue.Member] = [
+        var members: [JSONValue.Member] = [
             .init("format", .integer(Self.format)),
             .init("iteration", .integer(iteration)),
             .init("best_val_loss", bestValidationLoss.map { .number($0) } ?? .null),
@@ -73,9 +76,11 @@ extension CheckpointState {
             .init("options", strings(options)),
             .init("sha256", strings(files)),
         ]
+        if epochCoversTail, options[Self.sampling] == Self.epoch { members.append(.init(Self.tail, .bool(true))) }
         return .object(members + [.init(Self.ownHash, .string(Self.hash(of: members)))])
     }
 
+    private static let (sampling, epoch, tail) = ("sampling", "epoch", "epoch_covers_tail")
     /// The member with the hash of all the others.
     private static let ownHash = "state_sha256"
 
@@ -108,6 +113,7 @@ extension CheckpointState {
             worldSize: try reader.integer("world_size")
         )
         state.hasChangedCourse = try json["changed_course"] != nil && reader.bool("changed_course")
+        state.epochCoversTail = try state.options[sampling] != epoch || json[tail] != nil && reader.bool(tail)
         guard state.iteration >= 0 else { throw UserError(.data, "\(path): iteration \(state.iteration) is negative") }
         return (state, try reader.strings("sha256"))
     }

@@ -7,7 +7,8 @@ import Transformer
 struct ResumePlan {
     let checkpoint: Checkpoint
     var configuration: ResolvedConfiguration
-    /// Whether options or the number of ranks have changed, which decide the parameters, now or at an earlier resume.
+    /// Whether options, the number of ranks or the order of the data, which decide the parameters, differ from what a new run with
+    /// these options has, now or at an earlier resume.
     let hasChangedCourse: Bool
 
     /// - Parameters:
@@ -28,8 +29,11 @@ struct ResumePlan {
         configuration = asked
         let state = checkpoint.state
         let changes = Self.changedOptions(asked.values, state)
+        // Tokens that an epoch leaves out in the order of the first versions, which the run goes on with.
+        let tail = dataset.train.targetCount % state.model.blockSize
+        let leavesOutTail = asked.values.sampling == .epoch && !state.epochCoversTail && tail > 0
         hasChangedCourse =
-            state.hasChangedCourse || state.worldSize != worldSize
+            state.hasChangedCourse || leavesOutTail || state.worldSize != worldSize
             || changes.contains { $0.key.effect == .course }
         guard state.datasetHash == dataset.fingerprint else {
             throw UserError(
@@ -47,6 +51,14 @@ struct ResumePlan {
         if state.worldSize != worldSize {
             note(
                 "resumed by \(worldSize) rank\(worldSize == 1 ? "" : "s"), where \(state.worldSize) had trained: the last bits differ"
+            )
+        }
+        if leavesOutTail {
+            note(
+                """
+                the run goes on with sampling=epoch as an earlier version began it: an epoch leaves out the last \(tail) tokens, \
+                which a new run reads
+                """
             )
         }
         // What the run itself started from; "resume" would not say.

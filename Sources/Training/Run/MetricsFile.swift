@@ -63,7 +63,7 @@ final class MetricsFile: TrainingObserver {
                 .init("event", .string("evaluation")),
                 .init("iteration", .integer(report.iteration)),
                 .init("train_loss", .number(report.losses.train)),
-                .init("val_loss", .number(report.losses.validation)),
+                .init("val_loss", report.losses.validation.map { .number($0) } ?? .null),
             ] + optional("train_optimum", report.losses.trainOptimum)
                 + optional("val_optimum", report.losses.validationOptimum)
                 + optional("train_bits_per_byte", report.losses.trainBitsPerByte)

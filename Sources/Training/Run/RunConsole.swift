@@ -17,8 +17,8 @@ final class RunConsole: TrainingObserver {
         if let train = report.losses.trainBitsPerByte, let validation = report.losses.validationBitsPerByte {
             output.line("bits per byte: train \(Numbers.fixed(train, 4)), val \(Numbers.fixed(validation, 4))")
         }
-        if let optimum = report.losses.validationOptimum {
-            let above = (report.losses.validation / optimum - 1) * 100
+        if let optimum = report.losses.validationOptimum, let validation = report.losses.validation {
+            let above = (validation / optimum - 1) * 100
             output.line(
                 "optimum: \(Numbers.fixed(optimum, 4)) on the same validation tokens; "
                     + "the model is \(Numbers.fixed(abs(above), 1))% "
@@ -45,9 +45,7 @@ final class RunConsole: TrainingObserver {
     }
 
     static func line(_ report: EvaluationReport) -> String {
-        """
-        step \(report.iteration): train loss \(Numbers.fixed(report.losses.train, 4)), \
-        val loss \(Numbers.fixed(report.losses.validation, 4))
-        """
+        let validation = report.losses.validation.map { ", val loss \(Numbers.fixed($0, 4))" } ?? ""
+        return "step \(report.iteration): train loss \(Numbers.fixed(report.losses.train, 4))\(validation)"
     }
 }

@@ -9,7 +9,8 @@ struct RunLedger {
     private(set) var bestValidationLoss: Double?
     /// `bestValidationLoss` before the last evaluation; restored if its checkpoint cannot be saved.
     private var bestBeforeSave: Double?
-    private var lastEvaluation: (iteration: Int, validationLoss: Double)?
+    /// Without a loss where there are no validation data.
+    private var lastEvaluation: (iteration: Int, validationLoss: Double?)?
     /// As `CheckpointState.hasChangedCourse`; known to rank 0.
     let hasChangedCourse: Bool
 
@@ -27,11 +28,14 @@ struct RunLedger {
         lastEvaluation?.iteration == iteration ? lastEvaluation?.validationLoss : nil
     }
 
-    /// Whether a validation loss is the lowest so far.
-    func isBest(_ validationLoss: Double) -> Bool { validationLoss < bestValidationLoss ?? .infinity }
+    /// Whether an iteration is the last that was evaluated.
+    func isEvaluated(_ iteration: Int) -> Bool { lastEvaluation?.iteration == iteration }
+
+    /// Whether a validation loss is the lowest so far; not one that is not known.
+    func isBest(_ validationLoss: Double?) -> Bool { validationLoss ?? .infinity < bestValidationLoss ?? .infinity }
 
     /// Takes note of an evaluation. Must not be called while a save is under way.
-    mutating func evaluated(_ iteration: Int, validationLoss: Double) {
+    mutating func evaluated(_ iteration: Int, validationLoss: Double?) {
         bestBeforeSave = bestValidationLoss
         lastEvaluation = (iteration, validationLoss)
         if isBest(validationLoss) { bestValidationLoss = validationLoss }

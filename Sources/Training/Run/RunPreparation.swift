@@ -168,12 +168,13 @@ struct RunPreparation {
     private func makeBatches(_ plan: Plan) throws -> Batches {
         let values = plan.values
         let boundaries = values.documentMask ? try plan.dataset.documentBoundaries() : nil
-        return Batches(
+        let batches = Batches(
             sampler: try BatchSampler(
                 sequence: plan.dataset.train,
                 blockSize: plan.shape.blockSize,
                 sequencesPerStep: values.gradientAccumulationSteps * values.batchSize,
                 order: values.sampling,
+                epochCoversTail: plan.start.state.epochCoversTail,
                 seed: UInt64(values.seed)
             ),
             evaluation: try Evaluation(
@@ -186,6 +187,25 @@ struct RunPreparation {
             ),
             boundaries: boundaries
         )
+        noteValidation(plan)
+        return batches
+    }
+
+    /// Says what becomes of estimates when there are fewer validation data than a window takes.
+    private func noteValidation(_ plan: Plan) {
+        guard communicator.isMain else { return }
+        let targets = plan.dataset.validation.targetCount
+        if let reason = plan.dataset.nothingToScore(in: .validation) {
+            let saving = plan.values.evalOnly ? "" : ", and every evaluation saves a checkpoint"
+            output.note("no validation loss: \(reason); the training loss is estimated alone\(saving)")
+        } else if targets < plan.shape.blockSize {
+            output.note(
+                """
+                the validation split has \(targets) targets, fewer than block_size=\(plan.shape.blockSize): its loss is that \
+                of all of them in one block
+                """
+            )
+        }
     }
 
     private func checkTokens(_ plan: Plan, _ pool: WorkerPool) throws {

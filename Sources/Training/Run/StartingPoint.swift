@@ -23,7 +23,7 @@ struct StartingPoint {
         isResumed = resumed != nil
         var model = configuration.values.model(vocabularySize: vocabularySize)
         if let given = resumed?.model ?? weights { model.takeSettingsWithoutOption(of: given) }
-        state = CheckpointState(
+        var state = CheckpointState(
             iteration: resumed?.iteration ?? 0,
             model: model,
             bestValidationLoss: resumed?.bestValidationLoss,
@@ -33,6 +33,8 @@ struct StartingPoint {
             datasetHash: dataset.fingerprint,
             seed: configuration.values.seed
         )
+        state.epochCoversTail = resumed?.epochCoversTail ?? true
+        self.state = state
     }
 
     private init(state: CheckpointState, isResumed: Bool) {

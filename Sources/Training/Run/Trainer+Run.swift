@@ -34,7 +34,7 @@ extension Trainer {
         case .finished:
             let repetition =
                 ledger.hasChangedCourse
-                ? "no one command repeats them, as the run was resumed with other options or ranks"
+                ? "no one command repeats them, as the run was resumed with other options, ranks or order of data"
                 : "repeat with: \(configuration.command(ranks: communicator.worldSize))"
             output.line("parameters \(model.parameterHash.prefix(16)); \(repetition)")
         }
@@ -60,7 +60,7 @@ extension Trainer {
         }
         var toldExpected = false
         while true {
-            if isEvaluationDue, ledger.validationLoss(at: iteration) == nil { try evaluateAndSave() }
+            if isEvaluationDue, !ledger.isEvaluated(iteration) { try evaluateAndSave() }
             guard !isStopping else {
                 try collectSave(waiting: true)
                 if ledger.lastSaved != iteration { try save(isBest: false, isLast: true) }
@@ -182,13 +182,14 @@ extension Trainer {
             stops = true
             return nil
         }
-        guard losses.train.isFinite, losses.validation.isFinite else {
+        guard losses.train.isFinite, losses.validation?.isFinite ?? true else {
+            let validation = losses.validation.map { ", val \(Numbers.short($0))" } ?? ""
             throw communicator.common(
                 UserError(
                     .other,
                     """
-                    step \(iteration): the loss is not finite (train \(Numbers.short(losses.train)), val \
-                    \(Numbers.short(losses.validation))); \(lastCheckpoint)
+                    step \(iteration): the loss is not finite (train \(Numbers.short(losses.train))\(validation)); \
+                    \(lastCheckpoint)
                     """
                 )
             )
@@ -210,7 +211,9 @@ extension Trainer {
         guard let report = try evaluate() else { return }
         ledger.evaluated(iteration, validationLoss: report.losses.validation)
         let isEnd = iteration >= values.maxIters
-        guard iteration > 0 || isEnd, report.isBest || values.alwaysSaveCheckpoint || isEnd else { return }
+        // Without validation data no checkpoint is better than another one: each is saved.
+        let isWanted = report.isBest || report.losses.validation == nil || values.alwaysSaveCheckpoint
+        guard iteration > 0 || isEnd, isWanted || isEnd else { return }
         try save(isBest: report.isBest, isLast: isEnd)
     }
 

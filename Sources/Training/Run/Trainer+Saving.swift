@@ -21,6 +21,7 @@ extension Trainer {
             worldSize: communicator.worldSize
         )
         state.hasChangedCourse = ledger.hasChangedCourse
+        state.epochCoversTail = step.sampler.epochCoversTail
         let numbers = CheckpointValues(model, step.optimizer.state)
         if header.memory.hasRoomForCopy, !isLast {
             saver.begin(state, numbers, isBest: isBest, pool: model.pool)

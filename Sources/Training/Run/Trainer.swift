@@ -15,8 +15,8 @@ import Transformer
 /// ```
 /// Exactly `max_iters` updates are made. An evaluation is made at iteration 0, at multiples of `eval_interval` and at
 /// the end; a checkpoint is saved after an evaluation (not at iteration 0) when its validation loss is the lowest so
-/// far, or with `always_save_checkpoint`, and at the end. Data, dropout and evaluations are functions of the seed and
-/// of counters, so neither stopping, resuming nor evaluating changes the course of a run.
+/// far or there is none, or with `always_save_checkpoint`, and at the end. Data, dropout and evaluations are functions of
+/// the seed and of counters, so neither stopping, resuming nor evaluating changes the course of a run.
 public final class Trainer {
     /// Why `run` returned.
     public enum Outcome: Equatable, Sendable {

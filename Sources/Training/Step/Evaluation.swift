@@ -10,8 +10,8 @@ import Transformer
 public struct EvaluationLosses: Equatable, Sendable {
     /// Mean over the tokens of the split's batches, in nats.
     public var train: Double
-    /// As `train`, of the validation split.
-    public var validation: Double
+    /// As `train`, of the validation split; nil where the dataset has none.
+    public var validation: Double?
     /// The lowest loss that is possible, in nats per token. Known on rank 0, and for the demo corpus only.
     public var trainOptimum: Double?
     /// As `trainOptimum`, of the validation split.
@@ -44,7 +44,7 @@ public final class Evaluation {
     /// - Parameters:
     ///   - batchCount: batches per split.
     ///   - boundaries: the document boundaries that attention does not cross; nil for none.
-    /// - Throws: `UserError(.usage)` when the block size is longer than the data.
+    /// - Throws: `UserError(.usage)` when the training split has no target.
     public init(
         dataset: Dataset,
         blockSize: Int,
@@ -56,7 +56,7 @@ public final class Evaluation {
         self.batchCount = batchCount
         self.boundaries = boundaries
         demo = dataset.demo
-        for split in Dataset.Split.allCases {
+        for split in Dataset.Split.allCases where split == .train || dataset.nothingToScore(in: split) == nil {
             splits[split] = Batches(
                 sampler: try .evaluation(
                     sequence: dataset.sequence(of: split),
@@ -91,7 +91,8 @@ public final class Evaluation {
         stop: StopRequest = StopRequest()
     ) throws -> EvaluationLosses? {
         let turns = ranks == .all ? communicator.worldSize : 1
-        let batches = Dataset.Split.allCases.flatMap { split in (0..<batchCount).map { (split, $0) } }
+        let batches = Dataset.Split.allCases.filter { splits[$0] != nil }
+            .flatMap { split in (0..<batchCount).map { (split, $0) } }
         let share =
             communicator.rank < turns ? stride(from: communicator.rank, to: batches.count, by: turns).map { $0 } : []
         // A rank's sums in the order of its batches, and at last whether it was stopped.
@@ -121,16 +122,17 @@ public final class Evaluation {
         }
         let all = try communicator.allGather(sums)
         guard all.allSatisfy({ $0.last == 0 }) else { return nil }
-        func mean(_ split: Dataset.Split) -> Double {
-            let sampler = splits[split]!.sampler
+        func mean(_ split: Dataset.Split) -> Double? {
+            guard let sampler = splits[split]?.sampler else { return nil }
             let sum = batches.indices.filter { batches[$0].0 == split }.reduce(0) { $0 + all[$1 % turns][$1 / turns] }
             return sum / Double(batchCount * sampler.sequencesPerStep * sampler.blockSize)
         }
         func bitsPerByte(_ split: Dataset.Split) -> Double? {
-            splits[split]!.bytesPerToken.map { BitsPerByte.value(loss: mean(split), bytesPerToken: $0) }
+            guard let loss = mean(split), let bytes = splits[split]?.bytesPerToken else { return nil }
+            return BitsPerByte.value(loss: loss, bytesPerToken: bytes)
         }
         return EvaluationLosses(
-            train: mean(.train),
+            train: mean(.train)!,
             validation: mean(.validation),
             trainOptimum: communicator.isMain ? try optimum(.train) : nil,
             validationOptimum: communicator.isMain ? try optimum(.validation) : nil,

@@ -1,11 +1,12 @@
 import Datasets
+import Platform
 import Transformer
 
-/// The loss of a whole split, cut into blocks of the block size that do not overlap: each target is scored once.
+/// The loss of a whole split: each of its tokens but the first is scored exactly once, in blocks that do not overlap.
 public struct SplitLoss: Equatable, Sendable {
     /// Mean in nats per token.
     public var loss: Double
-    /// Tokens that were predicted: a multiple of the block size.
+    /// Tokens that were predicted: all of the split but the first.
     public var tokens: Int
     /// The lowest loss that any predictor can reach on the same tokens, in nats per token; nil if it is not known.
     public var optimum: Double?
@@ -18,7 +19,7 @@ public struct SplitLoss: Equatable, Sendable {
     ///   - batchSize: blocks in one pass through the model; changes nothing but speed.
     ///   - boundaries: the document boundaries that attention does not cross; nil for none.
     ///   - progress: called with the share that is done.
-    /// - Throws: `UserError(.usage)` when the model's block size is longer than the split.
+    /// - Throws: `UserError(.data)` when the split has nothing to score, or a token id is not in the vocabulary.
     public init(
         of model: GPT,
         dataset: Dataset,
@@ -27,44 +28,43 @@ public struct SplitLoss: Equatable, Sendable {
         boundaries: DocumentBoundaries? = nil,
         progress: (Double) -> Void = { _ in }
     ) throws {
-        let sampler = try BatchSampler.wholeSplit(
-            sequence: dataset.sequence(of: split),
+        if let reason = dataset.nothingToScore(in: split) {
+            throw UserError(.data, "there is nothing to score: \(reason); choose a split or a data set that has tokens")
+        }
+        let blocks = SplitBlocks(
+            dataset.sequence(of: split),
             blockSize: model.configuration.blockSize,
             batchSize: batchSize
         )
         var (tokens, targets): ([Int32], [Int32]) = ([], [])
-        var sum = 0.0
-        var optimum = 0.0
+        var (sum, optimum, scored) = (0.0, 0.0, 0)
         var differences: [Double] = []
-        for first in stride(from: 0, to: sampler.blockCount, by: batchSize) {
-            let count = min(batchSize, sampler.blockCount - first)
-            try sampler.fill(
-                step: first / batchSize,
-                firstSequence: 0,
-                count: count,
-                tokens: &tokens,
-                targets: &targets
-            )
+        for batch in blocks.batches {
+            try blocks.read(batch, tokens: &tokens, targets: &targets)
             let loss = model.loss(
                 tokens: tokens,
                 targets: targets,
-                sequenceLength: sampler.blockSize,
+                sequenceLength: batch.length,
                 boundaries: boundaries
             )
             sum += loss
             if let demo = dataset.demo {
-                let best = try demo.optimum(tokens: tokens, targets: targets, blockSize: sampler.blockSize)
+                let best = try demo.optimum(tokens: tokens, targets: targets, blockSize: batch.length)
                 optimum += best.mean * Double(tokens.count)
-                differences.append(loss / Double(tokens.count) - best.mean)
+                // A shorter block has less context, so that it is no sample of the same distribution.
+                if batch.length == model.configuration.blockSize {
+                    differences.append(loss / Double(tokens.count) - best.mean)
+                }
             }
-            progress(Double(first + count) / Double(sampler.blockCount))
+            scored += batch.targetCount
+            progress(Double(scored) / Double(blocks.sequence.targetCount))
         }
-        self.tokens = sampler.blockCount * sampler.blockSize
-        loss = sum / Double(self.tokens)
+        self.tokens = scored
+        loss = sum / Double(scored)
         bitsPerByte = try dataset.bytesPerToken(of: split).map { [loss] in
             BitsPerByte.value(loss: loss, bytesPerToken: $0)
         }
-        self.optimum = dataset.demo == nil ? nil : optimum / Double(self.tokens)
+        self.optimum = dataset.demo == nil ? nil : optimum / Double(scored)
         if differences.count > 1 {
             let mean = differences.reduce(0, +) / Double(differences.count)
             let squares = differences.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }

@@ -26,7 +26,7 @@ public final class TrainingStep {
     /// Trained in place.
     public let model: GPT
     let optimizer: Optimizer
-    private let sampler: BatchSampler
+    let sampler: BatchSampler
     private let schedule: LearningRateSchedule
     private let batchSize: Int
     private let gradientClip: Double

@@ -14,7 +14,7 @@ struct Eval: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Loss and perplexity of a trained model over a whole split.",
         discussion:
-            "Passes over the split in blocks of block_size without overlap, so that the figure is always the same."
+            "Scores each token of the split but the first exactly once, in blocks of block_size without overlap."
     )
 
     @OptionGroup(title: "Model") var source: ModelArguments

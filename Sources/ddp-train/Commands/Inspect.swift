@@ -205,6 +205,9 @@ struct Inspect: ParsableCommand {
             throw UserError(error.kind, "\(error.message), or give a text by --text or --input")
         }
         try dataset.checkTokenizer(against: model.tokenizer, of: model.folder)
+        if let reason = dataset.nothingToScore(in: .validation) {
+            throw UserError(.data, "there is no validation text: \(reason); give a text by --text or --input")
+        }
         let tokens = try dataset.limited(toVocabulary: model.model.configuration.vocabularySize).validation
         var ids = [Int32](repeating: 0, count: min(count + 1, tokens.count))
         try ids.withUnsafeMutableBufferPointer { ids in

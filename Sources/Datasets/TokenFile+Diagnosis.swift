@@ -1,0 +1,37 @@
+extension TokenFile {
+    /// What the ids of a file without a header may be instead, where one of them is beyond the vocabulary; nil for no guess.
+    func likelyMistake(vocabularySize: Int) -> String? {
+        withHeaderlessBytes { bytes -> String? in
+            // A single wrong id is damage, not another type.
+            let sample = 0..<min(count, 1 << 20)
+            let wrong = sample.filter { largestID(in: $0..<$0 + 1) >= vocabularySize }.count
+            guard wrong > sample.count / 64 else { return nil }
+            // Ids of the largest vocabularies in use.
+            let largest = max(vocabularySize, 1 << 18)
+            func isID(_ value: Double) -> Bool { value >= 0 && value < Double(largest) && value == value.rounded() }
+            // Wider types first: what fits them fits the narrower ones with zeros in between.
+            let guesses: [(type: String, isRight: Bool)] = [
+                ("uint64", form.type != .uint64 && Self.all(bytes, UInt64.self) { $0 < largest }),
+                ("big-endian uint64", Self.all(bytes, UInt64.self) { $0.byteSwapped < largest }),
+                ("float64", Self.all(bytes, UInt64.self) { isID(Double(bitPattern: $0)) }),
+                ("uint32", form.type != .uint32 && Self.all(bytes, UInt32.self) { $0 < largest }),
+                ("big-endian uint32", Self.all(bytes, UInt32.self) { $0.byteSwapped < largest }),
+                ("float32", Self.all(bytes, UInt32.self) { isID(Double(Float(bitPattern: $0))) }),
+                ("big-endian uint16", Self.all(bytes, UInt16.self) { $0.byteSwapped < vocabularySize }),
+            ]
+            return guesses.first(where: \.isRight)?.type
+        }.flatMap { $0 }
+    }
+
+    /// Whether each little-endian element of a file that is not too short to tell, as far as the first 16 MiB go, is right.
+    private static func all<Element: FixedWidthInteger>(
+        _ bytes: UnsafeRawBufferPointer,
+        _: Element.Type,
+        _ isRight: (Element) -> Bool
+    ) -> Bool {
+        let width = Element.bitWidth / 8
+        guard bytes.count % width == 0, bytes.count >= 32 * width else { return false }
+        return UnsafeRawBufferPointer(rebasing: bytes.prefix(1 << 24)).assumingMemoryBound(to: Element.self)
+            .allSatisfy { isRight(Element(littleEndian: $0)) }
+    }
+}
