@@ -68,7 +68,9 @@ position-cut        | Sources/Preparation/Pipeline/PositionSplit.swift | s/train
 position-scalars    | Sources/Preparation/Pipeline/PositionSplit.swift | s/guard self == .characters else { return text.count }/return text.count/
 separator-line      | Sources/Preparation/Readers/TextAssembler.swift | s/restart(at: open + 2)/restart(at: open + 1)/
 archive-hidden      | Sources/Preparation/Readers/CorpusReader.swift | s/!isHidden(member.name) {/true {/
-archive-marks       | Sources/Preparation/Readers/CorpusReader.swift | s/guard archive.isOnlyCompressed else { return true }//
+archive-marks       | Sources/Preparation/Readers/CorpusReader.swift | s/case .jsonLines, .archive: true/case .jsonLines: true\n        case .archive: false/
+archive-list        | Sources/Preparation/Readers/ArchiveStream.swift | s/guard memberCount >= listed else/guard memberCount + 1 >= listed else/
+gzip-rest           | Sources/Preparation/Readers/GzipStream.swift | s/guard buffer\[start\] == 0x1F else {/if buffer[start] != 0x1F { rest = 0..<0; return }; &/
 shard-resume        | Sources/Preparation/Pipeline/ShardWriter.swift | s/length: state.openTokens \* elementType/length: state.openTokens * 0 * elementType/
 pipeline-resume     | Sources/Preparation/Pipeline/TokenPipeline.swift | s/max(0, state.pieces - position), of/max(0, state.pieces - position - 1), of/
 pipeline-save       | Sources/Preparation/Pipeline/TokenPipeline.swift | s/if position > state.pieces { (state/do { (state/

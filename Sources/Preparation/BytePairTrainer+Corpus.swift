@@ -1,3 +1,4 @@
+import Platform
 import Tokenizers
 
 extension BytePairTrainer {
@@ -9,7 +10,7 @@ extension BytePairTrainer {
     ///   - progress: told how far it is.
     /// - Throws: `UserError` for what cannot be read, or is no text.
     public mutating func add(
-        inputs: [String],
+        inputs: [FilePath],
         separator: String? = nil,
         field: String? = nil,
         progress: (PreparationProgress) -> Void = { _ in }
@@ -24,7 +25,7 @@ extension BytePairTrainer {
         progress: (PreparationProgress) -> Void,
         each: (UnsafeRawBufferPointer) -> Void = { _ in }
     ) throws {
-        let total = try corpus.byteCount
+        let total = corpus.byteCount
         let reader = corpus.reader { Self.lastCut(in: $0) }
         while let batch = try reader.next() {
             let tasks = BatchEncoder.tasks(of: batch)

@@ -51,7 +51,9 @@ extension DataPreparation {
                 throw UserError(.usage, "a demo corpus of \(characters) characters: it needs some")
             }
             return Corpus(
-                sources: [CorpusSource(name: DemoCorpus.name, content: .demo(seed: seed, characters: characters))]
+                sources: [
+                    CorpusSource(name: FilePath(DemoCorpus.name), content: .demo(seed: seed, characters: characters))
+                ]
             )
         }
     }
@@ -66,18 +68,19 @@ extension DataPreparation {
     }
 
     private func corpus(of dataset: NamedDataset, _ paths: [String]) throws -> Corpus {
+        let paths = paths.map { FilePath($0) }
         switch dataset {
         case .openwebtext:
             return Corpus(sources: try paths.map { try CorpusSource(named: $0) }, isOneText: false)
         case .tinystories:
             let splits = zip(paths, [Dataset.Split.train, .validation])
             return Corpus(
-                sources: splits.map { CorpusSource(name: $0, content: .file($0), split: $1) },
+                sources: try splits.map { CorpusSource(name: $0, content: .file(try CorpusFile($0)), split: $1) },
                 format: CorpusFormat(separator: "<|endoftext|>"),
                 isOneText: false
             )
         case .shakespeareChar, .shakespeare, .fineweb, .demo:
-            return Corpus(sources: paths.map { CorpusSource(name: $0, content: .file($0)) })
+            return Corpus(sources: try paths.map { CorpusSource(name: $0, content: .file(try CorpusFile($0))) })
         }
     }
 

@@ -9,8 +9,8 @@ public struct DataPreparation {
     /// Text up to this many bytes is tokenized by characters unless the user says otherwise.
     public static let characterLimit = 2_000_000
 
-    /// Whether this build has libarchive, which reads compressed files and archives.
-    public static var readsArchives: Bool { ArchiveStream.isBuiltIn }
+    /// Whether this build has libarchive and zlib, which read compressed files and archives.
+    public static var readsArchives: Bool { ArchiveReader.isBuiltIn }
 
     let request: PreparationRequest
     let progress: (PreparationProgress) -> Void
@@ -184,12 +184,14 @@ public struct DataPreparation {
         )
         let tokenizer = plan.tokenizer
         let reader = plan.corpus.reader { tokenizer.lastCut(in: $0) }
-        let total = try plan.corpus.byteCount
+        let total = plan.corpus.byteCount
         do {
             try run(pipeline, reading: reader, total: total, position: plan.position)
         } catch {
+            // Text that no longer fits what was counted of it is a fault of what writes to the file.
+            let isData = (error as? UserError)?.kind == .data
             throw InterruptedPreparation(
-                cause: error,
+                cause: isData ? plan.corpus.change ?? error : error,
                 corpus: plan.corpus,
                 state: pipeline.state,
                 folder: folder.temporaryPath,

@@ -102,7 +102,7 @@ struct PreparationPlan {
         of corpus: Corpus,
         progress: (PreparationProgress) -> Void
     ) throws -> Int {
-        let total = try corpus.byteCount
+        let total = corpus.byteCount
         let reader = corpus.reader { UTF8Scanner.lastBoundary(in: $0) }
         var count = 0
         while let batch = try reader.next() {
@@ -139,7 +139,7 @@ struct PreparationPlan {
     /// Identifies text, tokens and shards: what an earlier run wrote is gone on from when this is the same.
     func settings(shardSize: Int) throws -> String {
         let parts = [
-            try corpus.identity, TokenizerFile.hash(of: tokenizer), "\(rule)", String(shardSize),
+            corpus.identity, TokenizerFile.hash(of: tokenizer), "\(rule)", String(shardSize),
             String(TextAssembler.pieceSize),
         ]
         return Checksum.sha256(of: parts.joined(separator: "\0"))
@@ -150,7 +150,7 @@ extension CharacterSurvey {
     /// Reads a text once for its characters; nil when it has more than `limit` bytes.
     fileprivate init?(_ corpus: Corpus, limit: Int, progress: (PreparationProgress) -> Void) throws {
         self.init()
-        let total = try corpus.byteCount
+        let total = corpus.byteCount
         let reader = corpus.reader { UTF8Scanner.lastBoundary(in: $0) }
         var byteCount = 0
         while let batch = try reader.next() {

@@ -1,15 +1,19 @@
 import Datasets
+import Platform
 
 /// What to prepare.
 public struct PreparationRequest: Equatable, Sendable {
     /// Where the text comes from.
     public enum Source: Equatable, Sendable {
         /// The user's own: files, folders, patterns, and "-" for standard input.
-        case inputs([String])
+        case inputs([FilePath])
         /// A published text: from a copy that the user names, the cache, or by download.
         case published(NamedDataset, copy: String?)
         /// Text of the demo's grammar.
         case demo(seed: UInt64, characters: Int)
+
+        /// The user's own, by paths in UTF-8.
+        public static func inputs(_ paths: [String]) -> Source { .inputs(paths.map { FilePath($0) }) }
     }
 
     /// What is prepared.

@@ -187,7 +187,7 @@ struct CorpusReaderTests {
 
     @Test(
         "archives are read through, whatever their form, and however deeply they lie in each other",
-        .enabled(if: ArchiveStream.isBuiltIn),
+        .enabled(if: ArchiveReader.isBuiltIn),
         arguments: ["nested.tar.xz", "flat.tar.gz", "flat.tar.zst", "flat.zip"]
     )
     func archive(name: String) throws {
@@ -200,7 +200,7 @@ struct CorpusReaderTests {
 
     @Test(
         "a text that is only compressed is one text, and known by its name without the ending",
-        .enabled(if: ArchiveStream.isBuiltIn),
+        .enabled(if: ArchiveReader.isBuiltIn),
         arguments: ["gz", "xz", "zst"]
     )
     func compressed(ending: String) throws {
@@ -211,7 +211,7 @@ struct CorpusReaderTests {
 
     @Test(
         "a compressed file whose name starts with a dot is read where it is named, and passed over in a folder",
-        .enabled(if: ArchiveStream.isBuiltIn)
+        .enabled(if: ArchiveReader.isBuiltIn)
     )
     func hiddenCompressed() throws {
         try AtomicFile.write(try FileSystem.read(Self.archives + "/text.txt.gz"), to: folder(".text.txt.gz"))
@@ -222,7 +222,7 @@ struct CorpusReaderTests {
         #expect(try documents([folder.path]) == [Document(text: "seen", origin: path)])
     }
 
-    @Test("a damaged member is named, after all that lies before it", .enabled(if: ArchiveStream.isBuiltIn))
+    @Test("a damaged member is named, after all that lies before it", .enabled(if: ArchiveReader.isBuiltIn))
     func damaged() throws {
         let reader = try Corpus(inputs: [Self.archives + "/damaged.tar.xz"], format: CorpusFormat(), hasShare: false)
             .reader { $0.count }
@@ -234,7 +234,7 @@ struct CorpusReaderTests {
 
     @Test(
         "an archive that was cut short is an error",
-        .enabled(if: ArchiveStream.isBuiltIn),
+        .enabled(if: ArchiveReader.isBuiltIn),
         arguments: ["nested.tar.xz", "flat.tar.gz", "flat.tar.zst", "text.txt.gz", "text.txt.xz", "text.txt.zst"]
     )
     func cut(name: String) throws {

@@ -20,12 +20,12 @@ final class FileStream: ByteStream {
     private var hash = RunningChecksum()
 
     /// - Throws: `UserError(.inputOutput)` when the path is missing, unreadable, or a folder.
-    init(path: String) throws {
-        name = path
-        guard FileSystem.kind(of: path) != .folder else {
+    init(path: FilePath) throws {
+        name = path.description
+        guard try FileInfo(of: path).kind != .folder else {
             throw UserError(.inputOutput, "cannot read \(path): it is a folder")
         }
-        descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        descriptor = FileSystem.openDescriptor(path, O_RDONLY)
         guard descriptor >= 0 else { throw FileSystem.failure("cannot open", path, errno) }
     }
 
@@ -37,6 +37,13 @@ final class FileStream: ByteStream {
 
     deinit {
         if descriptor != STDIN_FILENO { close(descriptor) }
+    }
+
+    /// What the system says about the file now.
+    ///
+    /// - Throws: `UserError(.inputOutput)`.
+    var info: FileInfo {
+        get throws { try FileInfo(ofDescriptor: descriptor, FilePath(name)) }
     }
 
     /// SHA-256 of the bytes that were read.
@@ -65,24 +72,47 @@ private func systemRead(_ descriptor: Int32, _ buffer: UnsafeMutableRawBufferPoi
 final class PeekedStream: ByteStream {
     let name: String
     /// Up to as many bytes as were asked for.
-    let head: [UInt8]
+    private(set) var head: [UInt8] = []
+    private let headSize: Int
     private var position = 0
     private let rest: any ByteStream
 
     init(_ stream: any ByteStream, count: Int) throws {
-        var head = [UInt8](repeating: 0, count: count)
-        var filled = 0
-        while filled < count {
+        name = stream.name
+        headSize = count
+        rest = stream
+        try fill()
+    }
+
+    private func fill() throws {
+        var filled = head.count
+        head += [UInt8](repeating: 0, count: headSize - filled)
+        defer { head.removeLast(headSize - filled) }
+        while filled < headSize {
             let got = try head.withUnsafeMutableBytes {
-                try stream.read(into: UnsafeMutableRawBufferPointer(rebasing: $0[filled...]))
+                try rest.read(into: UnsafeMutableRawBufferPointer(rebasing: $0[filled...]))
             }
-            if got == 0 { break }
+            if got == 0 { return }
             filled += got
         }
-        head.removeLast(count - filled)
-        name = stream.name
-        self.head = head
-        rest = stream
+    }
+
+    /// Passes over the first bytes, and looks at those after them.
+    ///
+    /// - Returns: false if there are fewer.
+    func skip(_ count: Int) throws -> Bool {
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 16, alignment: 64)
+        defer { buffer.deallocate() }
+        var left = count
+        while left > 0 {
+            let got = try read(into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<min(left, buffer.count)]))
+            guard got > 0 else { return false }
+            left -= got
+        }
+        head.removeFirst(position)
+        position = 0
+        try fill()
+        return true
     }
 
     func read(into buffer: UnsafeMutableRawBufferPointer) throws -> Int {

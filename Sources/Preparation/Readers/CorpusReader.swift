@@ -15,9 +15,6 @@ struct CorpusFormat: Equatable, Sendable {
 /// Reads the text of some sources, in order, batch by batch: plain text, JSONL, and both in compressed files and archives,
 /// however deeply they lie within each other.
 final class CorpusReader {
-    /// More levels of archives within archives than any honest corpus has.
-    private static let deepest = 8
-
     private let sources: [CorpusSource]
     private let format: CorpusFormat
     private var assembler: TextAssembler
@@ -29,7 +26,7 @@ final class CorpusReader {
     private var fileStream: FileStream?
     private var bytesOfFinishedFiles = 0
     /// Of the source that is being read.
-    private var hashes: [(path: String, bytes: Int, sha256: String)] = []
+    private var hashes: [(path: FilePath, bytes: Int, sha256: String)] = []
     /// Archives that are open, each within the one before it.
     private var archives: [ArchiveStream] = []
     private var current: (any ByteStream)?
@@ -60,20 +57,11 @@ final class CorpusReader {
     }
 
     /// Whether a file's text is several documents whatever the format says: it is an archive, or JSONL.
-    static func holdsDocuments(_ path: String) throws -> Bool {
-        var stream = try PeekedStream(FileStream(path: path), count: ContentKind.headSize)
-        for _ in 0..<deepest {
-            switch try ContentKind(head: stream.head, name: stream.name, areJSONLines: false) {
-            case .text: return false
-            case .jsonLines: return true
-            case .packed:
-                let archive = try ArchiveStream(stream)
-                guard let member = try archive.next() else { return true }
-                guard archive.isOnlyCompressed else { return true }
-                stream = try PeekedStream(member, count: ContentKind.headSize)
-            }
+    static func holdsDocuments(_ path: FilePath) throws -> Bool {
+        switch try Unpacked(FileStream(path: path), areJSONLines: false) {
+        case .text: false
+        case .jsonLines, .archive: true
         }
-        return true
     }
 
     // MARK: - A step: some bytes, or one thing opened or closed
@@ -92,7 +80,7 @@ final class CorpusReader {
         }
         if let archive = archives.last {
             if let member = try archive.next() {
-                if archive.isOnlyCompressed || !isHidden(member.name) { try open(member) }
+                if !isHidden(member.name) { try open(member) }
             } else {
                 archives.removeLast()
                 if archives.isEmpty { try finishFile() }
@@ -103,19 +91,20 @@ final class CorpusReader {
     }
 
     /// Files that systems leave in archives, such as macOS's `._name`.
-    private func isHidden(_ name: String) -> Bool { FileSystem.lastComponent(of: name).hasPrefix(".") }
+    private func isHidden(_ name: String) -> Bool { FilePath(name).isHidden }
 
     private func open(_ stream: any ByteStream) throws {
-        let stream = try PeekedStream(stream, count: ContentKind.headSize)
-        let areLines = format.field != nil
-        switch try ContentKind(head: stream.head, name: stream.name, areJSONLines: areLines) {
-        case .packed:
-            guard archives.count < Self.deepest else {
-                throw UserError(.data, "\(stream.name) is an archive within \(Self.deepest) others: unpack them first")
+        switch try Unpacked(stream, areJSONLines: format.field != nil) {
+        case .archive(let archive):
+            guard archives.count < Unpacked.deepest else {
+                throw UserError(
+                    .data,
+                    "\(stream.name) is an archive within \(Unpacked.deepest) others: unpack them first"
+                )
             }
-            archives.append(try ArchiveStream(stream))
-        case .jsonLines: begin(stream, .jsonLine)
-        case .text: begin(stream, .text)
+            archives.append(archive)
+        case .jsonLines(let stream): begin(stream, .jsonLine)
+        case .text(let stream): begin(stream, .text)
         }
     }
 
@@ -134,7 +123,7 @@ final class CorpusReader {
             fileStream = stream
             try open(stream)
         case .file, .files:
-            let stream = try FileStream(path: sources[source].paths[file])
+            let stream = try FileStream(path: sources[source].files[file].path)
             fileStream = stream
             try open(stream)
         }
@@ -145,15 +134,17 @@ final class CorpusReader {
         if let stream = fileStream {
             // What follows an archive's end belongs to the file all the same.
             while try stream.read(into: buffer) > 0 {}
-            guard stream.byteCount > 0 || sources[source].paths.count > 1 else {
+            let files = sources[source].files
+            if !files.isEmpty { try files[file].checkUnchanged(byteCount: stream.byteCount, now: stream.info) }
+            guard stream.byteCount > 0 || files.count > 1 else {
                 throw UserError(.data, "\(stream.name) is empty: there is no text to prepare")
             }
             bytesOfFinishedFiles += stream.byteCount
-            hashes.append((stream.name, stream.byteCount, stream.sha256))
+            hashes.append((files.isEmpty ? sources[source].name : files[file].path, stream.byteCount, stream.sha256))
             fileStream = nil
         }
         file += 1
-        guard file >= sources[source].paths.count else { return }
+        guard file >= sources[source].files.count else { return }
         finishSource()
         (source, file) = (source + 1, 0)
     }
@@ -166,17 +157,17 @@ final class CorpusReader {
         case .demo: return
         case .file, .standardInput:
             finishedSources.append(
-                .init(name: FileSystem.lastComponent(of: named.name), bytes: hashes[0].bytes, sha256: hashes[0].sha256)
+                .init(name: named.name.lastComponent.description, bytes: hashes[0].bytes, sha256: hashes[0].sha256)
             )
         case .files:
             var lines = RunningChecksum()
             for hash in hashes {
-                var line = "\(hash.sha256)  \(hash.path)\n"
-                line.withUTF8 { lines.update(UnsafeRawBufferPointer($0)) }
+                let line = Array("\(hash.sha256)  ".utf8) + hash.path.bytes + [0x0A]
+                line.withUnsafeBytes { lines.update($0) }
             }
             finishedSources.append(
                 .init(
-                    name: FileSystem.lastComponent(of: named.name),
+                    name: named.name.lastComponent.description,
                     bytes: hashes.reduce(0) { $0 + $1.bytes },
                     sha256: lines.text
                 )

@@ -35,7 +35,7 @@ struct Prepare: ParsableCommand {
         help: ArgumentHelp("Files, folders and patterns of text; - for standard input.", valueName: "path"),
         completion: .file()
     )
-    var input: [String] = []
+    var input: [FilePath] = []
 
     @Option(help: "Name of the data set. (default: the one that is known)")
     var name: String?

@@ -31,7 +31,7 @@ struct TokenizerTrain: ParsableCommand {
         ),
         completion: .file()
     )
-    var input: [String]
+    var input: [FilePath]
 
     @OptionGroup var format: CorpusFormatOptions
 
