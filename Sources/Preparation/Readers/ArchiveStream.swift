@@ -72,7 +72,7 @@ final class ArchiveStream {
             case 0: return nil
             case 1:
                 guard dt_archive_member_is_file(archive) || isOnlyCompressed else { continue }
-                return Member(self, name: isOnlyCompressed ? uncompressedName : memberName)
+                return Member(self, name: isOnlyCompressed ? name : memberName)
             default: throw failure("")
             }
         }
@@ -80,16 +80,6 @@ final class ArchiveStream {
 
     private var memberName: String {
         name + "/" + String(cString: dt_archive_member_name(archive))
-    }
-
-    /// The name of what was compressed: without the ending that says how.
-    private var uncompressedName: String {
-        for (ending, replacement) in [
-            (".gz", ""), (".xz", ""), (".zst", ""), (".bz2", ""), (".lz4", ""), (".tgz", ".tar"), (".txz", ".tar"),
-        ] where name.hasSuffix(ending) {
-            return name.dropLast(ending.count) + replacement
-        }
-        return name
     }
 
     private func failure(_ place: String) -> any Error {

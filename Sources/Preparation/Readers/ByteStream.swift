@@ -20,8 +20,10 @@ final class FileStream: ByteStream {
     private var hash = RunningChecksum()
 
     /// - Throws: `UserError(.inputOutput)` when the path is missing, unreadable, or a folder.
-    init(path: String) throws {
-        name = path
+    ///
+    /// - Parameter name: what it is, for messages; nil for the path.
+    init(path: String, name: String? = nil) throws {
+        self.name = name ?? path
         guard FileSystem.kind(of: path) != .folder else {
             throw UserError(.inputOutput, "cannot read \(path): it is a folder")
         }
@@ -29,9 +31,11 @@ final class FileStream: ByteStream {
         guard descriptor >= 0 else { throw FileSystem.failure("cannot open", path, errno) }
     }
 
+    static let standardInput = "standard input"
+
     /// Standard input.
     init() {
-        name = "standard input"
+        name = Self.standardInput
         descriptor = STDIN_FILENO
     }
 
@@ -70,20 +74,21 @@ final class PeekedStream: ByteStream {
     private let rest: any ByteStream
 
     init(_ stream: any ByteStream, count: Int) throws {
-        var head = [UInt8](repeating: 0, count: count)
-        var filled = 0
-        while filled < count {
-            let got = try head.withUnsafeMutableBytes {
-                try stream.read(into: UnsafeMutableRawBufferPointer(rebasing: $0[filled...]))
+        // Not filled with zeros first: an archive may have millions of short members.
+        head = try [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
+            let room = UnsafeMutableRawBufferPointer(buffer)
+            while filled < count {
+                let got = try stream.read(into: UnsafeMutableRawBufferPointer(rebasing: room[filled...]))
+                if got == 0 { break }
+                filled += got
             }
-            if got == 0 { break }
-            filled += got
         }
-        head.removeLast(count - filled)
         name = stream.name
-        self.head = head
         rest = stream
     }
+
+    /// Passes over some bytes of the head.
+    func skip(_ count: Int) { position += count }
 
     func read(into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
         guard position < head.count else { return try rest.read(into: buffer) }

@@ -7,9 +7,6 @@ enum ContentKind: Equatable {
     /// A compressed file or an archive.
     case packed
 
-    /// First bytes that are needed: tar has its mark at 257.
-    static let headSize = 512
-
     /// None of them begins a text.
     private static let marks: [[UInt8]] = [
         [0x1F, 0x8B],  // gzip
@@ -54,8 +51,14 @@ enum ContentKind: Equatable {
         return !digits.isEmpty && stated == sum
     }
 
+    /// Not .jl, which is Julia's too: such files are known by their content.
     static func isJSONLines(_ name: String) -> Bool {
-        [".jsonl", ".ndjson"].contains { name.hasSuffix($0) }
+        var name = name.lowercased()
+        for ending in [".gz", ".xz", ".zst", ".bz2", ".lz4"] where name.hasSuffix(ending) {
+            name.removeLast(ending.count)
+            break
+        }
+        return [".jsonl", ".ndjson"].contains { name.hasSuffix($0) }
     }
 
     /// How a Parquet file's text comes here: one line of Python.
