@@ -1,4 +1,4 @@
-import Synchronization
+import Platform
 
 /// GPT-2's byte-level BPE (Radford and others, 2019), with its vocabulary or one's own.
 ///
@@ -22,7 +22,7 @@ public final class BytePairTokenizer: Tokenizer {
     private let table: MergeTable
     /// By byte: whether the content of a special token begins with it.
     private let beginsSpecial: [Bool]
-    private let idle = Mutex<[Borrowed]>([])
+    private let idle = Guarded<[Borrowed]>([])
 
     /// An encoder that one thread at a time uses: whoever took it out of `idle`.
     private struct Borrowed: @unchecked Sendable {
