@@ -33,7 +33,11 @@ extension DataPreparation {
         case .inputs(let inputs):
             return try Corpus(
                 inputs: inputs,
-                format: CorpusFormat(separator: request.separator, field: request.field),
+                format: CorpusFormat(
+                    separator: request.separator,
+                    field: request.field,
+                    skipsBad: request.skipsBad
+                ),
                 hasShare: request.validationShare != nil
             )
         case .published(let dataset, let copy):
@@ -106,7 +110,7 @@ extension DataPreparation {
     func description(
         _ plan: PreparationPlan,
         state: PreparationState,
-        sources: [DatasetDescription.Source]
+        reader: CorpusReader
     ) -> DatasetDescription {
         var demo: DatasetDescription.Demo?
         if case .demo(let seed, let characters) = request.source {
@@ -126,8 +130,10 @@ extension DataPreparation {
             trainText: .init(bytes: state.train.textBytes, documents: state.train.documents),
             validationText: .init(bytes: state.validation.textBytes, documents: state.validation.documents),
             rule: plan.rule,
-            sources: sources,
-            demo: demo
+            sources: reader.finishedSources,
+            demo: demo,
+            documentEnd: plan.keptSeparator,
+            reading: reader.notices.counts.map { .init(name: $0.kind.rawValue, count: $0.count) }
         )
     }
 }

@@ -160,7 +160,7 @@ struct DamagedGzipTests {
         var damaged = whole
         damaged[25] ^= 4
         #expect(try text(pack(whole), as: name) == String(repeating: Self.text, count: outer == "gz" ? 1 : 2))
-        let inner = outer == "gz" ? "c.txt.gz" : "\(name)/in/b.txt.gz"
+        let inner = outer == "gz" ? name : "\(name)/in/b.txt.gz"
         #expect(error(pack(damaged), as: name) == "\(inner) is damaged: incorrect data check")
         #expect(error(pack(whole + damaged.dropFirst()), as: name).hasPrefix("\(inner) is damaged: the "))
     }

@@ -38,7 +38,7 @@ struct TokenPipelineTests {
 
     private static let batches: [TextBatch] = {
         var batches: [TextBatch] = []
-        var assembler = TextAssembler(separator: nil) { $0.count }
+        var assembler = TextAssembler { $0.count }
         for (number, document) in documents.enumerated() {
             assembler.begin("\(number)", form: .text, split: nil)
             try! document.withUnsafeBytes { try assembler.append($0) }
@@ -66,9 +66,8 @@ struct TokenPipelineTests {
             encoder: BatchEncoder(
                 tokenizer: tokenizer,
                 elementType: type,
-                endsDocuments: true,
-                documentSplit: DocumentSplit(validationShare: Self.share, seed: 7),
-                field: "text"
+                documentEnd: [256],
+                documentSplit: DocumentSplit(validationShare: Self.share, seed: 7)
             ),
             shardSize: 10_000,
             state: state ?? PreparationState(settings: settings),

@@ -10,10 +10,9 @@ final class ArchiveStream {
     private let reader: ArchiveReader
     private var memberCount = 0
 
-    /// - Parameter name: of the file that the user knows, which may be compressed.
     /// - Throws: `UserError(.other)` where the program was built without libarchive.
-    init(_ stream: any ByteStream, name: String) throws {
-        self.name = name
+    init(_ stream: any ByteStream) throws {
+        name = stream.name
         reader = try ArchiveReader(stream, DT_MEMBERS)
     }
 

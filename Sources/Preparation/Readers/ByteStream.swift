@@ -20,8 +20,10 @@ final class FileStream: ByteStream {
     private var hash = RunningChecksum()
 
     /// - Throws: `UserError(.inputOutput)` when the path is missing, unreadable, or a folder.
-    init(path: FilePath) throws {
-        name = path.description
+    ///
+    /// - Parameter name: what it is, for messages; nil for the path.
+    init(path: FilePath, name: String? = nil) throws {
+        self.name = name ?? path.description
         guard try FileInfo(of: path).kind != .folder else {
             throw UserError(.inputOutput, "cannot read \(path): it is a folder")
         }
@@ -29,9 +31,11 @@ final class FileStream: ByteStream {
         guard descriptor >= 0 else { throw FileSystem.failure("cannot open", path, errno) }
     }
 
+    static let standardInput = "standard input"
+
     /// Standard input.
     init() {
-        name = "standard input"
+        name = Self.standardInput
         descriptor = STDIN_FILENO
     }
 
@@ -85,15 +89,17 @@ final class PeekedStream: ByteStream {
     }
 
     private func fill() throws {
-        var filled = head.count
-        head += [UInt8](repeating: 0, count: headSize - filled)
-        defer { head.removeLast(headSize - filled) }
-        while filled < headSize {
-            let got = try head.withUnsafeMutableBytes {
-                try rest.read(into: UnsafeMutableRawBufferPointer(rebasing: $0[filled...]))
+        let kept = head
+        // Not filled with zeros first: an archive may have millions of short members.
+        head = try [UInt8](unsafeUninitializedCapacity: headSize) { buffer, filled in
+            let room = UnsafeMutableRawBufferPointer(buffer)
+            room.copyBytes(from: kept)
+            filled = kept.count
+            while filled < headSize {
+                let got = try rest.read(into: UnsafeMutableRawBufferPointer(rebasing: room[filled...]))
+                if got == 0 { break }
+                filled += got
             }
-            if got == 0 { return }
-            filled += got
         }
     }
 

@@ -49,16 +49,9 @@ enum Compression: String, CaseIterable, Sendable {
 
     // MARK: - Names
 
-    private static let endings: [(ending: String, replacement: String, compression: Compression)] = [
-        (".gz", "", .gzip), (".xz", "", .xz), (".zst", "", .zstd), (".bz2", "", .bzip2), (".lz4", "", .lz4),
-        (".tgz", ".tar", .gzip), (".txz", ".tar", .xz),
+    private static let endings: [(ending: String, compression: Compression)] = [
+        (".gz", .gzip), (".tgz", .gzip), (".xz", .xz), (".txz", .xz), (".zst", .zstd), (".bz2", .bzip2), (".lz4", .lz4),
     ]
-
-    /// The name of what was compressed: without the ending that says how.
-    static func contentName(of name: String) -> String {
-        guard let known = endings.first(where: { name.hasSuffix($0.ending) }) else { return name }
-        return name.dropLast(known.ending.count) + known.replacement
-    }
 
     /// Refuses what its name says is compressed, where the first bytes are neither that nor text: its head is damaged.
     ///
@@ -90,15 +83,13 @@ enum Compression: String, CaseIterable, Sendable {
 /// What a stream of xz, zstd, bzip2 or lz4 holds, decompressed by libarchive, which checks their checksums.
 final class CompressedStream: ByteStream {
     let name: String
-    private let compressedName: String
     private let compression: Compression
     private let reader: ArchiveReader
     private enum State { case closed, open, ended }
     private var state = State.closed
 
     fileprivate init(_ stream: any ByteStream, _ compression: Compression, _ kind: dt_archive_kind) throws {
-        compressedName = stream.name
-        name = Compression.contentName(of: stream.name)
+        name = stream.name
         self.compression = compression
         reader = try ArchiveReader(stream, kind)
     }
@@ -124,14 +115,14 @@ final class CompressedStream: ByteStream {
     /// the end. NULs may fill a file up.
     private func checkEnd() throws {
         guard reader.compressions < 2 || compression == .xz || compression == .zstd else {
-            throw UserError(.data, "\(compressedName) is compressed by \(compression) twice: decompress it once")
+            throw UserError(.data, "\(name) is compressed by \(compression) twice: decompress it once")
         }
         let end = reader.usedBytes
         guard try reader.source.drain(unused: reader.source.byteCount - end) else { return }
         throw UserError(
             .data,
             """
-            \(compressedName) is damaged: \(compression) data ends at byte \(end), and what is in the \
+            \(name) is damaged: \(compression) data ends at byte \(end), and what is in the \
             \(reader.source.byteCount - end) bytes from there on is not \(compression)
             """
         )
@@ -139,14 +130,14 @@ final class CompressedStream: ByteStream {
 
     private func failure(_ reason: String) -> UserError {
         guard compression == .zstd, reason.contains("too much memory") else {
-            return UserError(.data, "\(compressedName) is damaged: \(reason)")
+            return UserError(.data, "\(name) is damaged: \(reason)")
         }
         return UserError(
             .data,
             """
-            \(compressedName) was compressed with zstd --long=28 or more, and takes more memory than the zstd library \
-            allows: decompress it first with zstd -d --long=31 \(compressedName), or by standard input: \
-            zstd -dc --long=31 \(compressedName) | ddp-train … --input -
+            \(name) was compressed with zstd --long=28 or more, and takes more memory than the zstd library \
+            allows: decompress it first with zstd -d --long=31 \(name), or by standard input: \
+            zstd -dc --long=31 \(name) | ddp-train … --input -
             """
         )
     }

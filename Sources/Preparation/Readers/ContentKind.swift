@@ -7,13 +7,10 @@ enum ContentKind: Equatable {
     case archive
     case compressed(Compression)
 
-    /// First bytes that are needed: tar has its mark at 257.
-    static let headSize = 512
-
     private static let zip: [UInt8] = [0x50, 0x4B, 0x03, 0x04]
 
     /// - Parameter areJSONLines: whether a text counts as JSONL whatever its name.
-    /// - Throws: `UserError(.data)` for Parquet files, with what to do instead, and for what has a compressed file's name only.
+    /// - Throws: `UserError(.data)` for Parquet files, with what to do instead.
     init(head: [UInt8], name: String, areJSONLines: Bool) throws {
         if head.starts(with: Array("PAR1".utf8)) {
             throw UserError(.data, "\(name) is a Parquet file; \(Self.parquetConversion(of: name))")
@@ -23,7 +20,6 @@ enum ContentKind: Equatable {
         } else if head.starts(with: Self.zip) || Self.isTar(head) {
             self = .archive
         } else {
-            try Compression.checkName(name, head: head)
             self = areJSONLines || Self.isJSONLines(name) ? .jsonLines : .text
         }
     }
@@ -41,8 +37,14 @@ enum ContentKind: Equatable {
         return stated == (0..<512).reduce(0) { $0 + (field.contains($1) ? 0x20 : Int(head[$1])) }
     }
 
+    /// Not .jl, which is Julia's too: such files are known by their content.
     static func isJSONLines(_ name: String) -> Bool {
-        [".jsonl", ".ndjson"].contains { name.hasSuffix($0) }
+        var name = name.lowercased()
+        for ending in [".gz", ".xz", ".zst", ".bz2", ".lz4"] where name.hasSuffix(ending) {
+            name.removeLast(ending.count)
+            break
+        }
+        return [".jsonl", ".ndjson"].contains { name.hasSuffix($0) }
     }
 
     /// How a Parquet file's text comes here: one line of Python.

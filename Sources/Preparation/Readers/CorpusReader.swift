@@ -1,15 +1,27 @@
 import Datasets
 import Formats
 import Platform
+import Tokenizers
 
 /// How documents stand in files.
 struct CorpusFormat: Equatable, Sendable {
     /// Ends a document of plain text; nil where a file, or a member of an archive, is one document.
     var separator: String?
-    /// The field of a line of JSONL that is its text; nil for "text", in files that are JSONL by their names.
+    /// The field of a line of JSONL that is its text; nil for "text", in files that are JSONL by their names or their content.
     var field: String?
+    /// Whether bad lines of JSONL, and files that are not text, are passed over.
+    var skipsBad = false
 
-    static let defaultField = "text"
+    var fieldName: String { field ?? "text" }
+
+    /// The separator that is kept after each document where the tokenizer has no token for its end.
+    var keptSeparator: String { separator ?? "\n\n" }
+
+    /// A separator as it is typed: with `\n` for a line feed.
+    var shownSeparator: String {
+        let text = keptSeparator.replacing("\n", with: "\\n").replacing("\t", with: "\\t").replacing("\r", with: "\\r")
+        return "\"\(text)\""
+    }
 }
 
 /// Reads the text of some sources, in order, batch by batch: plain text, JSONL, and both in compressed files and archives,
@@ -33,12 +45,17 @@ final class CorpusReader {
 
     /// What was read of each source that was read to its end.
     private(set) var finishedSources: [DatasetDescription.Source] = []
+    /// What of the text that was read so far a user should know.
+    let notices: CorpusNotices
+    /// Of the plain text that is being read.
+    private var encoding: UTF8Check?
 
     /// - Parameter lastCut: the last place in a text where the tokenizer allows it to be cut; 0 when there is none.
     init(sources: [CorpusSource], format: CorpusFormat, lastCut: @escaping (UnsafeRawBufferPointer) -> Int) {
         self.sources = sources
         self.format = format
-        assembler = TextAssembler(separator: format.separator, lastCut: lastCut)
+        notices = CorpusNotices(format: format)
+        assembler = TextAssembler(format: format, notices: notices, lastCut: lastCut)
     }
 
     deinit { buffer.deallocate() }
@@ -57,10 +74,12 @@ final class CorpusReader {
     }
 
     /// Whether a file's text is several documents whatever the format says: it is an archive, or JSONL.
-    static func holdsDocuments(_ path: FilePath) throws -> Bool {
-        switch try Unpacked(FileStream(path: path), areJSONLines: false) {
+    ///
+    /// - Throws: `UserError` for what cannot be read; `BinaryContent` for what is not text.
+    static func holdsDocuments(_ file: FileStream, format: CorpusFormat) throws -> Bool {
+        switch try RecognizedContent(file, format: format).kind {
         case .text: false
-        case .jsonLines, .archive: true
+        case .jsonLines, .archive, .compressed: true
         }
     }
 
@@ -70,10 +89,13 @@ final class CorpusReader {
         if let current {
             let count = try current.read(into: buffer)
             guard count == 0 else {
-                try assembler.append(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+                let bytes = UnsafeRawBufferPointer(rebasing: buffer[..<count])
+                encoding?.add(bytes)
+                try assembler.append(bytes)
                 return true
             }
             try assembler.end()
+            noteEncoding(of: current)
             self.current = nil
             if archives.isEmpty { try finishFile() }
             return true
@@ -94,23 +116,43 @@ final class CorpusReader {
     private func isHidden(_ name: String) -> Bool { FilePath(name).isHidden }
 
     private func open(_ stream: any ByteStream) throws {
-        switch try Unpacked(stream, areJSONLines: format.field != nil) {
-        case .archive(let archive):
-            guard archives.count < Unpacked.deepest else {
+        let content: RecognizedContent
+        do {
+            content = try RecognizedContent(stream, format: format)
+        } catch let binary as BinaryContent {
+            guard format.skipsBad else { throw binary.error() }
+            notices.add(.skippedFile, at: "\(binary.name), which \(binary.reason)")
+            if archives.isEmpty { try finishFile() }
+            return
+        }
+        for notice in content.notices { notices.add(notice, at: stream.name) }
+        switch content.kind {
+        case .archive:
+            guard archives.count < RecognizedContent.deepest else {
                 throw UserError(
                     .data,
-                    "\(stream.name) is an archive within \(Unpacked.deepest) others: unpack them first"
+                    "\(stream.name) is an archive within \(RecognizedContent.deepest) others: unpack them first"
                 )
             }
-            archives.append(archive)
-        case .jsonLines(let stream): begin(stream, .jsonLine)
-        case .text(let stream): begin(stream, .text)
+            archives.append(try ArchiveStream(content.stream))
+        case .jsonLines: begin(content.stream, .jsonLines, from: content.offset)
+        case .text, .compressed: begin(content.stream, .text, from: content.offset)
         }
     }
 
-    private func begin(_ stream: any ByteStream, _ form: TextBatch.Form) {
+    private func begin(_ stream: any ByteStream, _ form: TextAssembler.Form, from offset: Int = 0) {
         current = stream
-        assembler.begin(stream.name, form: form, split: sources[source].split)
+        // JSONL is checked line by line.
+        encoding = form == .text ? UTF8Check(from: offset) : nil
+        assembler.begin(stream.name, form: form, split: sources[source].split, from: offset)
+    }
+
+    private func noteEncoding(of stream: any ByteStream) {
+        encoding?.finish()
+        for (kind, finding) in [(CorpusNotices.Kind.invalidUTF8, encoding?.invalid), (.nul, encoding?.nul)] {
+            guard let finding, let first = finding.first else { continue }
+            notices.add(kind, at: "\(stream.name) at byte \(first)", count: finding.count)
+        }
     }
 
     private func openNext() throws -> Bool {
@@ -123,7 +165,11 @@ final class CorpusReader {
             fileStream = stream
             try open(stream)
         case .file, .files:
-            let stream = try FileStream(path: sources[source].files[file].path)
+            let isKeptInput = sources[source].name == CorpusSource.standardInputName
+            let stream = try FileStream(
+                path: sources[source].files[file].path,
+                name: isKeptInput ? FileStream.standardInput : nil
+            )
             fileStream = stream
             try open(stream)
         }

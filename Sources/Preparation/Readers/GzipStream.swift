@@ -6,7 +6,6 @@ import Platform
 /// A file may have many members (as of pigz, bgzip and `cat a.gz b.gz`), empty ones too, and NULs that fill it up.
 final class GzipStream: ByteStream {
     let name: String
-    private let compressedName: String
     private let source: any ByteStream
     private let gzip: OpaquePointer
     private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 16, alignment: 64)
@@ -23,8 +22,7 @@ final class GzipStream: ByteStream {
         guard let opened = dt_gzip_open() else { throw UserError(.other, "there is no memory to read \(stream.name)") }
         gzip = opened
         source = stream
-        compressedName = stream.name
-        name = Compression.contentName(of: stream.name)
+        name = stream.name
     }
 
     deinit {
@@ -78,7 +76,7 @@ final class GzipStream: ByteStream {
             throw UserError(
                 .data,
                 """
-                \(compressedName) is damaged: the \(byteCount - place) bytes from byte \(place) on are not gzip; if they are \
+                \(name) is damaged: the \(byteCount - place) bytes from byte \(place) on are not gzip; if they are \
                 not needed, cut them off: head -c \(place) FILE.gz > WHOLE.gz
                 """
             )
@@ -89,6 +87,6 @@ final class GzipStream: ByteStream {
 
     private func damaged(_ reason: String, _ member: Int) -> UserError {
         let place = member == 0 ? "" : " in the gzip member that begins at byte \(member)"
-        return UserError(.data, "\(compressedName) is damaged\(place): \(reason)")
+        return UserError(.data, "\(name) is damaged\(place): \(reason)")
     }
 }

@@ -64,7 +64,15 @@ struct TokenizerTrain: ParsableCommand {
         )
         let console = RunOutput()
         let meter = PreparationMeter()
-        try trainer.add(inputs: input, separator: format.separatorText, field: format.field) {
+        try trainer.add(
+            inputs: input,
+            separator: format.separatorText,
+            field: format.field,
+            skipsBad: format.skipsBad
+        ) {
+            console.clearProgress()
+            Console.note($0)
+        } progress: {
             console.progress(meter.text($0))
         }
         let tokenizer = BytePairTokenizer(
