@@ -36,7 +36,7 @@ extension BytePairTrainer {
         while let batch = try reader.next() {
             let tasks = BatchEncoder.tasks(of: batch)
             try add(tasks: tasks.count) { task, pass in
-                for piece in batch.pieces[tasks[task]] { try batch.withText(of: piece, pass) }
+                for piece in batch.pieces[tasks[task]] { batch.withText(of: piece, pass) }
             }
             for piece in batch.pieces { batch.withText(of: piece, each) }
             progress(.init(stage: .counting, doneBytes: reader.bytesRead, totalBytes: total))

@@ -120,7 +120,7 @@ public struct DataPreparation {
             plan = few
             run = try tokenize(plan, to: folder)
         }
-        if let separator = plan.keptSeparator, run.state.train.documents + run.state.validation.documents > 0 {
+        if plan.keptSeparator != nil, run.state.train.documents + run.state.validation.documents > 0 {
             announce(
                 """
                 the tokenizer (\(plan.tokenizer.name)) has no end-of-text token: each document is followed by \

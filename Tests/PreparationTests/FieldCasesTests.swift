@@ -154,7 +154,7 @@ struct FieldCasesTests {
         #expect(prepared.notices.count == 1)
         #expect(
             prepared.notices[0].hasPrefix(
-                "\(2 * count) bytes are not UTF-8, and are kept as they are, the first in \(path) at byte \(first): "
+                "\(2 * count) bytes are not UTF-8 and kept, the first in \(path) at byte \(first): "
             ),
             "\(prepared.notices)"
         )
@@ -196,6 +196,26 @@ struct FieldCasesTests {
         let bad = try write(Array("\u{FEFF}caf".utf8) + [0xE9], to: "b.txt")
         let error = #expect(throws: UserError.self) { try prepare([bad], tokenizer: .char) }
         #expect(error?.message.hasPrefix("\(bad) is not UTF-8: byte 6 is 0xE9") == true)
+    }
+
+    @Test("A character that a tokenizer does not have is named with its file")
+    func unknownCharacter() throws {
+        _ = try prepare([try write("some text to prepare".utf8, to: "a.txt")], tokenizer: .char)
+        let other = try write("some more".utf8 + Array(repeating: 0x7A, count: 50), to: "b.txt")
+        let error = #expect(throws: UserError.self) {
+            try DataPreparation.run(
+                PreparationRequest(
+                    source: .inputs([other]),
+                    name: "other",
+                    dataFolder: folder("data"),
+                    tokenizer: .path(folder("data/mine"))
+                )
+            )
+        }
+        #expect(
+            error?.message.hasPrefix("\(other), from byte 0: the character z (U+007A) at byte 9") == true,
+            "\(String(describing: error))"
+        )
     }
 
     // MARK: - Documents and separators

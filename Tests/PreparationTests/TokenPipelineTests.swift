@@ -209,7 +209,10 @@ struct TokenPipelineTests {
         var batches = Self.batches
         batches[20].bytes[batches[20].pieces[3].range.lowerBound] = 0
         let pipeline = try pipeline("a")
-        #expect(throws: UserError(.data, "a zero")) { try pipeline.run(next: text(batches)) { _ in } }
+        let piece = batches[20].pieces[3]
+        #expect(throws: UserError(.data, "\(piece.origin), from byte \(piece.offset): a zero")) {
+            try pipeline.run(next: text(batches)) { _ in }
+        }
         #expect(pipeline.state.pieces == batches[..<20].reduce(0) { $0 + $1.pieces.count })
         #expect(pipeline.saveRest())
         let state = try #require(PreparationState.load(folder: folder("a"), settings: "s", elementType: .uint16))

@@ -1,5 +1,6 @@
 import Compute
 import Datasets
+import Platform
 import Tokenizers
 
 /// Encodes the pieces of a batch on all workers: tokens as they stand in a file, in the order of the text.
@@ -50,7 +51,12 @@ struct BatchEncoder {
         ids.removeAll(keepingCapacity: true)
         do {
             for piece in batch.pieces[range] {
-                try batch.withText(of: piece) { try encode($0, piece, ids: &ids, output: &output) }
+                do {
+                    try batch.withText(of: piece) { try encode($0, piece, ids: &ids, output: &output) }
+                } catch let error as UserError {
+                    // A tokenizer knows the piece alone.
+                    throw UserError(error.kind, "\(piece.origin), from byte \(piece.offset): \(error.message)")
+                }
             }
         } catch {
             output.error = error

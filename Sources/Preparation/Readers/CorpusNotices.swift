@@ -47,10 +47,10 @@ final class CorpusNotices {
         case .utf16: "converted from UTF-16: \(files)"
         case .invalidUTF8:
             """
-            \(count) bytes are not UTF-8, and are kept as they are, the first in \(first): if the text is in another \
-            encoding, convert it first, such as with iconv -f LATIN1 -t UTF-8
+            \(count) \(count == 1 ? "byte is" : "bytes are") not UTF-8 and kept, the first in \(first): if the text is in \
+            another encoding, convert it first, such as with iconv -f LATIN1 -t UTF-8
             """
-        case .nul: "\(count) NUL characters are kept as they are, the first in \(first)"
+        case .nul: "\(count) NUL \(count == 1 ? "character is" : "characters are") kept, the first in \(first)"
         case .skippedLine: "--skip_bad passed over \(count) \(count == 1 ? "line" : "lines"), the first in \(first)"
         case .skippedFile: "--skip_bad passed over what is not text: \(files)"
         case .carriageReturns:
