@@ -77,7 +77,13 @@ let package = Package(
             pkgConfig: "libarchive",
             providers: [.apt(["libarchive-dev"]), .brew(["libarchive"])]
         ),
-        .target(name: "CArchiveShim", dependencies: ["CArchive"]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .target(
+            name: "CArchiveShim",
+            dependencies: ["CArchive", .target(name: "CZlib", condition: .when(platforms: [.linux]))],
+            // Part of every macOS, with its headers.
+            linkerSettings: [.linkedLibrary("z", .when(platforms: [.macOS]))]
+        ),
         .target(name: "Tokenizers", dependencies: ["Compute", "Formats", "Platform"], swiftSettings: optimizedSwift),
         .target(
             name: "Datasets",
@@ -186,8 +192,8 @@ let package = Package(
         .testTarget(
             name: "InterchangeTests",
             dependencies: [
-                "Interchange", "ModelFiles", "Transformer", "Datasets", "Tokenizers", "Formats", "Compute",
-                "Platform", "TestSupport",
+                "Interchange", "ModelFiles", "Transformer", "Preparation", "Datasets", "Tokenizers", "Formats",
+                "Compute", "Platform", "TestSupport",
             ]
         ),
         .testTarget(

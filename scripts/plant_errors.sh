@@ -61,14 +61,19 @@ rank-twice          | Sources/Collectives/Ring/RingAllReduce.swift | s/^ *kernel
 bucket-left-out     | Sources/Training/Replicas/GradientReducer.swift | s/\.reversed()/.reversed().dropLast()/
 rank-weight         | Sources/Training/Step/TrainingStep.swift | s|gradientScale: 1 / Float(tokenCount),|gradientScale: 1.01 / Float(tokenCount),|
 clipping            | Sources/Training/Optimizer/GradientNorm.swift | s/maximum \/ (norm/1.01 * maximum \/ (norm/
-document-end        | Sources/Preparation/Pipeline/BatchEncoder.swift | s/if piece.endsDocument, endsDocuments, isDocument/if piece.startsDocument, endsDocuments, isDocument/
+document-end        | Sources/Preparation/Pipeline/BatchEncoder.swift | s/if piece.endsDocument { ids/if piece.startsDocument { ids/
 document-hash       | Sources/Preparation/Pipeline/DocumentSplit.swift | s/seed: seed)/seed: 0)/
 document-hashed     | Sources/Preparation/Pipeline/DocumentSplit.swift | s/start.prefix(Self.hashedBytes)/start.prefix(Self.hashedBytes - 1)/
 position-cut        | Sources/Preparation/Pipeline/PositionSplit.swift | s/trainCount - before, in/trainCount - before + 1, in/
 position-scalars    | Sources/Preparation/Pipeline/PositionSplit.swift | s/guard self == .characters else { return text.count }/return text.count/
 separator-line      | Sources/Preparation/Readers/TextAssembler.swift | s/restart(at: open + 2)/restart(at: open + 1)/
+separator-crlf      | Sources/Preparation/Readers/DocumentSeparator.swift | s/hasCR ? position - 1 : position/position/
+line-field          | Sources/Preparation/Readers/JSONLine.swift | s/\.length > \$1\.length/.length < $1.length/
+utf16-pairs         | Sources/Preparation/Readers/UTF16Stream.swift | s/(unit - 0xD800) << 10/(unit - 0xD800) << 9/
 archive-hidden      | Sources/Preparation/Readers/CorpusReader.swift | s/!isHidden(member.name) {/true {/
-archive-marks       | Sources/Preparation/Readers/CorpusReader.swift | s/guard archive.isOnlyCompressed else { return true }//
+archive-marks       | Sources/Preparation/Readers/CorpusReader.swift | s/case .jsonLines, .archive, .compressed: true/case .jsonLines: true\n        case .archive, .compressed: false/
+archive-list        | Sources/Preparation/Readers/ArchiveStream.swift | s/guard memberCount >= listed else/guard memberCount + 1 >= listed else/
+gzip-rest           | Sources/Preparation/Readers/GzipStream.swift | s/guard buffer\[start\] == 0x1F else {/if buffer[start] != 0x1F { rest = 0..<0; return }; &/
 shard-resume        | Sources/Preparation/Pipeline/ShardWriter.swift | s/length: state.openTokens \* elementType/length: state.openTokens * 0 * elementType/
 pipeline-resume     | Sources/Preparation/Pipeline/TokenPipeline.swift | s/max(0, state.pieces - position), of/max(0, state.pieces - position - 1), of/
 pipeline-save       | Sources/Preparation/Pipeline/TokenPipeline.swift | s/if position > state.pieces { (state/do { (state/

@@ -22,6 +22,10 @@ extension DatasetDescription {
             .init("sources", .array(sources.map(\.json))),
         ]
         if let demo { members.append(.init("demo", demo.json)) }
+        if let documentEnd { members.append(.init("document_end", .string(documentEnd))) }
+        if !reading.isEmpty {
+            members.append(.init("reading", .object(reading.map { .init($0.name, .integer($0.count)) })))
+        }
         return JSONValue.object(members).text(pretty: true)
     }
 
@@ -61,6 +65,10 @@ extension DatasetDescription {
                 bytes: try source.count("bytes"),
                 sha256: try source.string("sha256")
             )
+        }
+        if file["document_end"] != nil { documentEnd = try file.string("document_end") }
+        reading = (file["reading"]?.objectValue ?? []).compactMap { member in
+            member.value.integerValue.map { .init(name: member.name, count: $0) }
         }
         if file["demo"] != nil {
             guard let seed = UInt64(try file.string("demo.seed")) else { throw file.wrong("demo.seed") }

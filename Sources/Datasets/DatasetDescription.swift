@@ -69,6 +69,14 @@ package struct DatasetDescription: Equatable, Sendable {
         }
     }
 
+    /// What was found in the text, or done to it, while it was read: by name, how often.
+    package struct ReadingCount: Equatable, Sendable {
+        package var name: String
+        package var count: Int
+
+        package init(name: String, count: Int) { (self.name, self.count) = (name, count) }
+    }
+
     package var name: String
     package var tokenizer: TokenizerReference
     package var vocabularySize: Int
@@ -81,6 +89,9 @@ package struct DatasetDescription: Equatable, Sendable {
     package var rule: Rule
     package var sources: [Source]
     package var demo: Demo?
+    /// The text that follows each document where the tokenizer has no token for it.
+    package var documentEnd: String?
+    package var reading: [ReadingCount]
 
     package init(
         name: String,
@@ -93,7 +104,9 @@ package struct DatasetDescription: Equatable, Sendable {
         validationText: Text? = nil,
         rule: Rule,
         sources: [Source],
-        demo: Demo? = nil
+        demo: Demo? = nil,
+        documentEnd: String? = nil,
+        reading: [ReadingCount] = []
     ) {
         self.name = name
         self.tokenizer = tokenizer
@@ -106,6 +119,8 @@ package struct DatasetDescription: Equatable, Sendable {
         self.rule = rule
         self.sources = sources
         self.demo = demo
+        self.documentEnd = documentEnd
+        self.reading = reading
     }
 
     /// Identifies tokens and tokenizer, whatever the dataset is called and wherever it lies.

@@ -33,7 +33,11 @@ extension DataPreparation {
         case .inputs(let inputs):
             return try Corpus(
                 inputs: inputs,
-                format: CorpusFormat(separator: request.separator, field: request.field),
+                format: CorpusFormat(
+                    separator: request.separator,
+                    field: request.field,
+                    skipsBad: request.skipsBad
+                ),
                 hasShare: request.validationShare != nil
             )
         case .published(let dataset, let copy):
@@ -51,7 +55,9 @@ extension DataPreparation {
                 throw UserError(.usage, "a demo corpus of \(characters) characters: it needs some")
             }
             return Corpus(
-                sources: [CorpusSource(name: DemoCorpus.name, content: .demo(seed: seed, characters: characters))]
+                sources: [
+                    CorpusSource(name: FilePath(DemoCorpus.name), content: .demo(seed: seed, characters: characters))
+                ]
             )
         }
     }
@@ -66,18 +72,19 @@ extension DataPreparation {
     }
 
     private func corpus(of dataset: NamedDataset, _ paths: [String]) throws -> Corpus {
+        let paths = paths.map { FilePath($0) }
         switch dataset {
         case .openwebtext:
             return Corpus(sources: try paths.map { try CorpusSource(named: $0) }, isOneText: false)
         case .tinystories:
             let splits = zip(paths, [Dataset.Split.train, .validation])
             return Corpus(
-                sources: splits.map { CorpusSource(name: $0, content: .file($0), split: $1) },
+                sources: try splits.map { CorpusSource(name: $0, content: .file(try CorpusFile($0)), split: $1) },
                 format: CorpusFormat(separator: "<|endoftext|>"),
                 isOneText: false
             )
         case .shakespeareChar, .shakespeare, .fineweb, .demo:
-            return Corpus(sources: paths.map { CorpusSource(name: $0, content: .file($0)) })
+            return Corpus(sources: try paths.map { CorpusSource(name: $0, content: .file(try CorpusFile($0))) })
         }
     }
 
@@ -103,7 +110,7 @@ extension DataPreparation {
     func description(
         _ plan: PreparationPlan,
         state: PreparationState,
-        sources: [DatasetDescription.Source]
+        reader: CorpusReader
     ) -> DatasetDescription {
         var demo: DatasetDescription.Demo?
         if case .demo(let seed, let characters) = request.source {
@@ -123,8 +130,10 @@ extension DataPreparation {
             trainText: .init(bytes: state.train.textBytes, documents: state.train.documents),
             validationText: .init(bytes: state.validation.textBytes, documents: state.validation.documents),
             rule: plan.rule,
-            sources: sources,
-            demo: demo
+            sources: reader.finishedSources,
+            demo: demo,
+            documentEnd: plan.keptSeparator,
+            reading: reader.notices.counts.map { .init(name: $0.kind.rawValue, count: $0.count) }
         )
     }
 }

@@ -9,8 +9,8 @@ public struct DataPreparation {
     /// Text up to this many bytes is tokenized by characters unless the user says otherwise.
     public static let characterLimit = 2_000_000
 
-    /// Whether this build has libarchive, which reads compressed files and archives.
-    public static var readsArchives: Bool { ArchiveStream.isBuiltIn }
+    /// Whether this build has libarchive and zlib, which read compressed files and archives.
+    public static var readsArchives: Bool { ArchiveReader.isBuiltIn }
 
     let request: PreparationRequest
     let progress: (PreparationProgress) -> Void
@@ -25,7 +25,8 @@ public struct DataPreparation {
     /// - Parameters:
     ///   - cacheFolder: where downloads are kept; nil for `CacheFolder.path()`.
     ///   - progress: called after each piece of work.
-    ///   - announce: told before it starts what a published dataset takes.
+    ///   - announce: told before it starts what a published dataset takes, and at the end what of the text was converted,
+    ///     passed over or is odd, a line each.
     /// - Throws: `UserError`: `.usage` for a request that cannot be carried out, or a dataset that is there already; `.data`
     ///   for text that is empty, too short, or not UTF-8 (with the byte), damaged archives, and files with a wrong hash;
     ///   `.inputOutput` for what cannot be read, written or downloaded. Nothing half-made is left, unless it is worth going on
@@ -119,6 +120,15 @@ public struct DataPreparation {
             plan = few
             run = try tokenize(plan, to: folder)
         }
+        if plan.keptSeparator != nil, run.state.train.documents + run.state.validation.documents > 0 {
+            announce(
+                """
+                the tokenizer (\(plan.tokenizer.name)) has no end-of-text token: each document is followed by \
+                \(plan.corpus.format.shownSeparator)
+                """
+            )
+        }
+        run.reader.notices.lines.forEach(announce)
         try check(run.state, plan)
         try publish(run, of: plan, in: folder)
         let state = run.state
@@ -140,7 +150,7 @@ public struct DataPreparation {
 
     private struct Run {
         let state: PreparationState
-        let sources: [DatasetDescription.Source]
+        let reader: CorpusReader
         let continuedTokens: Int
     }
 
@@ -150,7 +160,7 @@ public struct DataPreparation {
         let savedState = try? FileSystem.read(statePath)
         do {
             try TokenizerFile.save(plan.tokenizer, folder: folder.temporaryPath)
-            let description = description(plan, state: run.state, sources: run.sources)
+            let description = description(plan, state: run.state, reader: run.reader)
             try AtomicFile.write(description.text, to: folder.temporaryPath + "/" + DatasetDescription.fileName)
             for name in [PreparationState.fileName, Self.keptInput] {
                 try FileSystem.remove(folder.temporaryPath + "/" + name)
@@ -184,12 +194,14 @@ public struct DataPreparation {
         )
         let tokenizer = plan.tokenizer
         let reader = plan.corpus.reader { tokenizer.lastCut(in: $0) }
-        let total = try plan.corpus.byteCount
+        let total = plan.corpus.byteCount
         do {
             try run(pipeline, reading: reader, total: total, position: plan.position)
         } catch {
+            // Text that no longer fits what was counted of it is a fault of what writes to the file.
+            let isData = (error as? UserError)?.kind == .data
             throw InterruptedPreparation(
-                cause: error,
+                cause: isData ? plan.corpus.change ?? error : error,
                 corpus: plan.corpus,
                 state: pipeline.state,
                 folder: folder.temporaryPath,
@@ -199,7 +211,7 @@ public struct DataPreparation {
         }
         return Run(
             state: pipeline.state,
-            sources: reader.finishedSources,
+            reader: reader,
             continuedTokens: earlier.map { $0.train.tokens + $0.validation.tokens } ?? 0
         )
     }

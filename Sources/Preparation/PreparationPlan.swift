@@ -11,6 +11,8 @@ struct PreparationPlan {
     var rule: DatasetDescription.Rule
     /// Where one text is cut in two.
     var position: PositionSplit?
+    /// What follows each document: the tokenizer's end-of-text token, or else the separator as text.
+    private(set) var documentEnd: [Int32] = []
 
     /// - Parameter cacheFolder: where downloads are kept; nil for `CacheFolder.path()`.
     /// - Throws: `UserError` for text that is not UTF-8 and is to be, and for a tokenizer that cannot be used.
@@ -35,11 +37,34 @@ struct PreparationPlan {
         } else {
             (tokenizer, characterCount) = try Self.ownTokenizer(request, corpus, progress: progress)
         }
-        guard corpus.isOneText else { return }
+        guard corpus.isOneText else {
+            documentEnd = try Self.documentEnd(tokenizer, corpus)
+            return
+        }
         // Bytes need not be UTF-8, so that there are no characters to count.
         let unit: PositionSplit.Unit = tokenizer is ByteTokenizer ? .bytes : .characters
         let total = try characterCount ?? Self.count(unit, of: corpus, progress: progress)
         position = PositionSplit(unit: unit, total: total)
+    }
+
+    /// The text that follows each document; nil where the tokenizer has a token for it, or there is one text.
+    var keptSeparator: String? {
+        corpus.isOneText || tokenizer.endOfText != nil ? nil : corpus.format.keptSeparator
+    }
+
+    private static func documentEnd(_ tokenizer: any Tokenizer, _ corpus: Corpus) throws -> [Int32] {
+        if let end = tokenizer.endOfText { return [end] }
+        do {
+            return try tokenizer.encode(corpus.format.keptSeparator)
+        } catch {
+            throw UserError(
+                .data,
+                """
+                the tokenizer has no end-of-text token, and cannot write \(corpus.format.shownSeparator) between documents \
+                in its place: name a separator of characters that it has with --separator
+                """
+            )
+        }
     }
 
     private static func rule(_ request: PreparationRequest, _ corpus: Corpus) -> DatasetDescription.Rule {
@@ -102,11 +127,11 @@ struct PreparationPlan {
         of corpus: Corpus,
         progress: (PreparationProgress) -> Void
     ) throws -> Int {
-        let total = try corpus.byteCount
+        let total = corpus.byteCount
         let reader = corpus.reader { UTF8Scanner.lastBoundary(in: $0) }
         var count = 0
         while let batch = try reader.next() {
-            for piece in batch.pieces { try batch.withText(of: piece, field: corpus.field) { count += unit.count($0) } }
+            for piece in batch.pieces { batch.withText(of: piece) { count += unit.count($0) } }
             progress(.init(stage: .reading, doneBytes: reader.bytesRead, totalBytes: total))
         }
         return count
@@ -122,9 +147,8 @@ struct PreparationPlan {
         return BatchEncoder(
             tokenizer: tokenizer,
             elementType: elementType,
-            endsDocuments: !corpus.isOneText,
-            documentSplit: documentSplit,
-            field: corpus.field
+            documentEnd: documentEnd,
+            documentSplit: documentSplit
         )
     }
 
@@ -139,8 +163,8 @@ struct PreparationPlan {
     /// Identifies text, tokens and shards: what an earlier run wrote is gone on from when this is the same.
     func settings(shardSize: Int) throws -> String {
         let parts = [
-            try corpus.identity, TokenizerFile.hash(of: tokenizer), "\(rule)", String(shardSize),
-            String(TextAssembler.pieceSize),
+            corpus.identity, TokenizerFile.hash(of: tokenizer), "\(rule)", String(shardSize),
+            String(TextAssembler.pieceSize), "\(documentEnd)",
         ]
         return Checksum.sha256(of: parts.joined(separator: "\0"))
     }
@@ -150,20 +174,21 @@ extension CharacterSurvey {
     /// Reads a text once for its characters; nil when it has more than `limit` bytes.
     fileprivate init?(_ corpus: Corpus, limit: Int, progress: (PreparationProgress) -> Void) throws {
         self.init()
-        let total = try corpus.byteCount
+        let total = corpus.byteCount
         let reader = corpus.reader { UTF8Scanner.lastBoundary(in: $0) }
         var byteCount = 0
         while let batch = try reader.next() {
             for piece in batch.pieces {
-                try batch.withText(of: piece, field: corpus.field) { text in
+                try batch.withText(of: piece) { text in
                     byteCount += text.count
-                    // A line's text has no place in its file that would help.
-                    let offset = piece.form == .text ? piece.offset : 0
-                    if byteCount <= limit { try add(text, source: piece.origin, from: offset) }
+                    if byteCount <= limit { try add(text, source: piece.origin, from: piece.offset) }
                 }
             }
             guard byteCount <= limit else { return nil }
             progress(.init(stage: .reading, doneBytes: reader.bytesRead, totalBytes: total))
         }
+        guard !corpus.isOneText else { return }
+        var separator = corpus.format.keptSeparator
+        try separator.withUTF8 { try add(UnsafeRawBufferPointer($0), source: "the separator") }
     }
 }

@@ -1,15 +1,19 @@
 import Datasets
+import Platform
 
 /// What to prepare.
 public struct PreparationRequest: Equatable, Sendable {
     /// Where the text comes from.
     public enum Source: Equatable, Sendable {
         /// The user's own: files, folders, patterns, and "-" for standard input.
-        case inputs([String])
+        case inputs([FilePath])
         /// A published text: from a copy that the user names, the cache, or by download.
         case published(NamedDataset, copy: String?)
         /// Text of the demo's grammar.
         case demo(seed: UInt64, characters: Int)
+
+        /// The user's own, by paths in UTF-8.
+        public static func inputs(_ paths: [String]) -> Source { .inputs(paths.map { FilePath($0) }) }
     }
 
     /// What is prepared.
@@ -22,8 +26,10 @@ public struct PreparationRequest: Equatable, Sendable {
     public var tokenizer: TokenizerSource?
     /// What stands between the documents of a plain text.
     public var separator: String?
-    /// The field of JSONL that is the text; nil for "text", in files that are JSONL by their names.
+    /// The field of JSONL that is the text; nil for "text", in files that are JSONL by their names or their content.
     public var field: String?
+    /// Whether bad lines of JSONL, and files that are not text, are passed over, with a notice.
+    public var skipsBad: Bool
     /// Share of the documents that is for validation; nil for `defaultValidationShare`, or `validationShareOfFew` where that
     /// gives none, or a few short ones.
     public var validationShare: Double?
@@ -65,6 +71,7 @@ public struct PreparationRequest: Equatable, Sendable {
         seed = Self.defaultSeed
         shardSize = Self.defaultShardSize
         threads = 1
+        skipsBad = false
     }
 
     /// The request behind `prepare NAME`.

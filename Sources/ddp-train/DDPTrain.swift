@@ -34,7 +34,7 @@ struct DDPTrain: ParsableCommand {
     static func main() {
         InheritedState.mend()
         ParentWatch.start()
-        endProcess(run(Array(CommandLine.arguments.dropFirst())))
+        endProcess(run(ArgumentBytes.arguments()))
     }
 
     /// Parses and runs, and turns every error into one line on standard error.

@@ -17,7 +17,7 @@ enum Version {
         kernels: \(Kernels.standard.instructionSet), of \(Kernels.available.joined(separator: ", "))
         matrix products: \(MatrixProducts.standard.description); linked with \(BLASDescription.build.split(separator: " ").prefix(2).joined(separator: " "))
         between ranks: tcp\(MPILibrary.version.map { ", mpi (\($0))" } ?? "; built without mpi")
-        archives: \(DataPreparation.readsArchives ? "gzip, xz, zstd, tar and others (libarchive)" : "built without libarchive")
+        archives: \(DataPreparation.readsArchives ? "gzip, xz, zstd, tar and others (libarchive, zlib)" : "built without libarchive")
         """
     }
 }

@@ -5,8 +5,8 @@ import Testing
 @Suite("Arrows between targets")
 struct ArrowsTests {
     private static let arrows: [String: Set<String>] = [
-        "Platform": [], "COpenBLAS": [], "CMPI": [], "CArchive": [], "CVectorKernels": [],
-        "CMPIShim": ["CMPI"], "CArchiveShim": ["CArchive"],
+        "Platform": [], "COpenBLAS": [], "CMPI": [], "CArchive": [], "CZlib": [], "CVectorKernels": [],
+        "CMPIShim": ["CMPI"], "CArchiveShim": ["CArchive", "CZlib"],
         "ReferenceGPT": ["Platform"],
         "Compute": ["CVectorKernels", "COpenBLAS", "Platform"],
         "Formats": ["CVectorKernels", "Platform"],

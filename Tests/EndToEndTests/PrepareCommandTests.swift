@@ -125,6 +125,25 @@ import Testing
         #expect(try contents("data/a") == contents("data/whole"))
     }
 
+    @Test("Lines of JSON by standard input are recognized, bad ones passed over on demand, and standard error says so")
+    func standardInputLines() throws {
+        let lines = (0..<50).map { "{\"id\": NaN, \"text\": \"document number \($0)\"}\n" }.joined()
+        let arguments = ["prepare", "--input=-", "--tokenizer=byte", "--val_fraction=0.2"]
+        let stopped = try program.start(arguments + ["--name=a"], input: lines + "{\n").wait()
+        #expect(stopped.exitCode == 65, "\(stopped)")
+        #expect(stopped.errors.contains("error: standard input: line 51 is not JSON"), "\(stopped)")
+        let result = try program.start(arguments + ["--name=a", "--skip-bad", "--json"], input: lines + "{\n").wait()
+        #expect(result.exitCode == 0, "\(result)")
+        #expect(result.output.contains("\"text_bytes\":890"), "\(result)")
+        #expect(
+            result.errorLines.map { $0.prefix(36) } == [
+                "the tokenizer (byte) has no end-of-t", "recognized as JSONL by content, with",
+                "--skip_bad passed over 1 line, the f",
+            ],
+            "\(result)"
+        )
+    }
+
     @Test("A full disk stops a preparation with one line that names the file; with room the same command succeeds")
     func fullDisk() throws {
         let text = (0..<4000).map { "\($0) " + String(repeating: "words ", count: 100) + "\n\n" }.joined()

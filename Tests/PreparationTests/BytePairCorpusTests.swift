@@ -11,7 +11,7 @@ struct BytePairCorpusTests {
     func files(threads: Int) throws {
         let path = Fixtures.path("bytepair/text.txt")
         var trainer = try BytePairTrainer(vocabularySize: 800, pool: WorkerPool(threadCount: threads))
-        try trainer.add(inputs: [path])
+        try trainer.add(inputs: [FilePath(path)])
         var expected = try BytePairTrainer(vocabularySize: 800, pool: WorkerPool(threadCount: 1))
         try FileSystem.read(path).withUnsafeBytes { expected.add($0) }
         #expect(trainer.byteCount == expected.byteCount)

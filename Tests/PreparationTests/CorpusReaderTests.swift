@@ -99,7 +99,9 @@ struct CorpusReaderTests {
         for number in 0..<3000 { text += String(repeating: "wörd\(number) ", count: number % 200) + "<|end|>\r\n" }
         text += String(repeating: "ein langer Satz über nichts. ", count: 90_000)
         func pieces(_ size: Int) throws -> [TextBatch.Piece] {
-            var assembler = TextAssembler(separator: "<|end|>") { UTF8Scanner.lastBoundary(in: $0) }
+            var assembler = TextAssembler(format: CorpusFormat(separator: "<|end|>")) {
+                UTF8Scanner.lastBoundary(in: $0)
+            }
             var pieces: [TextBatch.Piece] = []
             func take(_ batch: TextBatch?) {
                 for var piece in batch?.pieces ?? [] {
@@ -131,19 +133,12 @@ struct CorpusReaderTests {
         #expect(whole.count == 2985 + 3)
     }
 
-    @Test("JSONL gives a line's field, and errors name file and byte")
+    @Test("JSONL gives a line's field, and errors name file and line")
     func jsonLines() throws {
         let path = try write("{\"text\": \"one\"}\n\n{\"id\": 2, \"text\": \"zw\\u00f6lf\"}", to: "a.jsonl")
-        let lines = try documents([path])
-        #expect(lines.map(\.text) == ["{\"text\": \"one\"}", "{\"id\": 2, \"text\": \"zw\\u00f6lf\"}"])
-        func text(_ line: String, _ field: String = "text") throws -> String {
-            try Array(line.utf8).withUnsafeBytes {
-                try JSONLine.text(of: $0, field: field, origin: "a.jsonl", offset: 17)
-            }
-        }
-        #expect(try text(lines[1].text) == "zwölf")
+        #expect(try documents([path]).map(\.text) == ["one", "zwölf"])
         for (line, reason) in [
-            ("{\"text\": 1}", "its field text is no string"),
+            ("{\"text\": 1}", "has a field text that is no string"),
             (
                 "{\"id\": 1, \"body\": \"x\"}",
                 "has no field text, but id, body: name the one that is the text with --field"
@@ -151,11 +146,17 @@ struct CorpusReaderTests {
             ("[1]", "is no JSON object"),
             ("{\"text\": ", "is not JSON: the text ends where a value should be at byte 9"),
         ] {
-            let error = try #require(throws: UserError.self) { try text(line) }
-            #expect(error.kind == .data)
-            #expect(error.message.hasPrefix("a.jsonl: the line at byte 17"))
-            #expect(error.message.hasSuffix(reason), "\(error.message)")
+            let path = try write("{\"text\": \"one\"}\n\n\(line)\n", to: "a.jsonl")
+            let error = try #require(throws: UserError.self) { try documents([path]) }
+            #expect(error == UserError(.data, "\(path): line 3 \(reason)"))
         }
+    }
+
+    @Test("An error in a compressed file names the file, as it is called", .enabled(if: ArchiveReader.isBuiltIn))
+    func compressedLines() throws {
+        let path = Fixtures.path("cases/data/d6-lines.json.gz")
+        let error = try #require(throws: UserError.self) { try documents([path], CorpusFormat(field: "body")) }
+        #expect(error.message.hasPrefix("\(path): line 1 has no field body, but text:"), "\(error.message)")
     }
 
     @Test("a Parquet file is refused with the line that converts it")
@@ -187,7 +188,7 @@ struct CorpusReaderTests {
 
     @Test(
         "archives are read through, whatever their form, and however deeply they lie in each other",
-        .enabled(if: ArchiveStream.isBuiltIn),
+        .enabled(if: ArchiveReader.isBuiltIn),
         arguments: ["nested.tar.xz", "flat.tar.gz", "flat.tar.zst", "flat.zip"]
     )
     func archive(name: String) throws {
@@ -199,30 +200,32 @@ struct CorpusReaderTests {
     }
 
     @Test(
-        "a text that is only compressed is one text, and known by its name without the ending",
-        .enabled(if: ArchiveStream.isBuiltIn),
+        "a text that is only compressed is one text, and has the file's name",
+        .enabled(if: ArchiveReader.isBuiltIn),
         arguments: ["gz", "xz", "zst"]
     )
     func compressed(ending: String) throws {
         let path = "\(Self.archives)/text.txt.\(ending)"
-        #expect(try documents([path]) == [Document(text: Self.archived(8), origin: Self.archives + "/text.txt")])
+        #expect(try documents([path]) == [Document(text: Self.archived(8), origin: path)])
         #expect(try Corpus(inputs: [path], format: CorpusFormat(), hasShare: false).isOneText)
     }
 
     @Test(
         "a compressed file whose name starts with a dot is read where it is named, and passed over in a folder",
-        .enabled(if: ArchiveStream.isBuiltIn)
+        .enabled(if: ArchiveReader.isBuiltIn)
     )
     func hiddenCompressed() throws {
         try AtomicFile.write(try FileSystem.read(Self.archives + "/text.txt.gz"), to: folder(".text.txt.gz"))
         #expect(
-            try documents([folder(".text.txt.gz")]) == [Document(text: Self.archived(8), origin: folder(".text.txt"))]
+            try documents([folder(".text.txt.gz")]) == [
+                Document(text: Self.archived(8), origin: folder(".text.txt.gz"))
+            ]
         )
         let path = try write("seen", to: "seen.txt")
         #expect(try documents([folder.path]) == [Document(text: "seen", origin: path)])
     }
 
-    @Test("a damaged member is named, after all that lies before it", .enabled(if: ArchiveStream.isBuiltIn))
+    @Test("a damaged member is named, after all that lies before it", .enabled(if: ArchiveReader.isBuiltIn))
     func damaged() throws {
         let reader = try Corpus(inputs: [Self.archives + "/damaged.tar.xz"], format: CorpusFormat(), hasShare: false)
             .reader { $0.count }
@@ -234,7 +237,7 @@ struct CorpusReaderTests {
 
     @Test(
         "an archive that was cut short is an error",
-        .enabled(if: ArchiveStream.isBuiltIn),
+        .enabled(if: ArchiveReader.isBuiltIn),
         arguments: ["nested.tar.xz", "flat.tar.gz", "flat.tar.zst", "text.txt.gz", "text.txt.xz", "text.txt.zst"]
     )
     func cut(name: String) throws {

@@ -38,7 +38,7 @@ struct TokenPipelineTests {
 
     private static let batches: [TextBatch] = {
         var batches: [TextBatch] = []
-        var assembler = TextAssembler(separator: nil) { $0.count }
+        var assembler = TextAssembler { $0.count }
         for (number, document) in documents.enumerated() {
             assembler.begin("\(number)", form: .text, split: nil)
             try! document.withUnsafeBytes { try assembler.append($0) }
@@ -66,9 +66,8 @@ struct TokenPipelineTests {
             encoder: BatchEncoder(
                 tokenizer: tokenizer,
                 elementType: type,
-                endsDocuments: true,
-                documentSplit: DocumentSplit(validationShare: Self.share, seed: 7),
-                field: "text"
+                documentEnd: [256],
+                documentSplit: DocumentSplit(validationShare: Self.share, seed: 7)
             ),
             shardSize: 10_000,
             state: state ?? PreparationState(settings: settings),
@@ -210,7 +209,10 @@ struct TokenPipelineTests {
         var batches = Self.batches
         batches[20].bytes[batches[20].pieces[3].range.lowerBound] = 0
         let pipeline = try pipeline("a")
-        #expect(throws: UserError(.data, "a zero")) { try pipeline.run(next: text(batches)) { _ in } }
+        let piece = batches[20].pieces[3]
+        #expect(throws: UserError(.data, "\(piece.origin), from byte \(piece.offset): a zero")) {
+            try pipeline.run(next: text(batches)) { _ in }
+        }
         #expect(pipeline.state.pieces == batches[..<20].reduce(0) { $0 + $1.pieces.count })
         #expect(pipeline.saveRest())
         let state = try #require(PreparationState.load(folder: folder("a"), settings: "s", elementType: .uint16))

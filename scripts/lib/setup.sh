@@ -115,6 +115,7 @@ missing_packages() {
             pkg-config --exists ompi-c 2> /dev/null || echo libopenmpi-dev
             have mpirun || echo openmpi-bin
             pkg-config --exists libarchive 2> /dev/null || echo libarchive-dev
+            pkg-config --exists zlib 2> /dev/null || echo zlib1g-dev
             ;;
     esac
 }
@@ -124,7 +125,7 @@ install_libraries() {
     local install="$1" packages=()
     while IFS= read -r name; do packages+=("$name"); done < <(missing_packages)
     if [ "${#packages[@]}" -eq 0 ]; then
-        note "OpenBLAS (or Accelerate), Open MPI and libarchive are here"
+        note "OpenBLAS (or Accelerate), Open MPI, libarchive and zlib are here"
         return
     fi
     if [ "$install" = no ]; then

@@ -92,10 +92,10 @@ extension Doctor {
         )
     }
 
-    /// - Parameter isBuiltIn: whether this program was built with libarchive.
+    /// - Parameter isBuiltIn: whether this program was built with libarchive and zlib.
     static func archives(isBuiltIn: Bool) -> Finding {
         let install = Surroundings.installation([
-            "apt-get": "libarchive-dev", "dnf": "libarchive-devel", "brew": "libarchive",
+            "apt-get": "libarchive-dev zlib1g-dev", "dnf": "libarchive-devel zlib-devel", "brew": "libarchive",
         ])
         return Finding(
             "libarchive",
@@ -105,7 +105,7 @@ extension Doctor {
             state: isBuiltIn ? .fine : .missing,
             advice: isBuiltIn
                 ? nil
-                : "to prepare compressed text and archives: \(install ?? "install libarchive"), then swift build again"
+                : "to prepare compressed text and archives: \(install ?? "install libarchive and zlib"), then swift build again"
         )
     }
 

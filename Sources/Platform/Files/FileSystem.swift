@@ -4,17 +4,24 @@
 /// also throws `UserError(.data)` for a file above its limit.
 public enum FileSystem {
     /// What exists at a path; `other` is a device, a pipe or a socket.
-    public enum ItemKind: Sendable { case file, folder, other }
+    public enum ItemKind: Sendable {
+        case file, folder, other
+
+        /// - Parameter mode: the system's `st_mode`.
+        init(mode: mode_t) {
+            switch mode & mode_t(S_IFMT) {
+            case mode_t(S_IFREG): self = .file
+            case mode_t(S_IFDIR): self = .folder
+            default: self = .other
+            }
+        }
+    }
 
     /// What exists at a path, following symbolic links; nil if nothing does.
     public static func kind(of path: String) -> ItemKind? {
         var info = stat()
         guard stat(path, &info) == 0 else { return nil }
-        switch info.st_mode & mode_t(S_IFMT) {
-        case mode_t(S_IFREG): return .file
-        case mode_t(S_IFDIR): return .folder
-        default: return .other
-        }
+        return ItemKind(mode: info.st_mode)
     }
 
     /// The size of a file in bytes.
@@ -69,19 +76,7 @@ public enum FileSystem {
     }
 
     /// Removes a file, a symbolic link (not its target), or a folder and its content. A missing path is not an error.
-    public static func remove(_ path: String) throws {
-        var info = stat()
-        guard lstat(path, &info) == 0 else {
-            if errno == ENOENT { return }
-            throw failure("cannot remove", path, errno)
-        }
-        if info.st_mode & mode_t(S_IFMT) == mode_t(S_IFDIR) {
-            for name in try names(inFolder: path) { try remove(path + "/" + name) }
-            guard rmdir(path) == 0 || errno == ENOENT else { throw failure("cannot remove", path, errno) }
-        } else {
-            guard unlink(path) == 0 || errno == ENOENT else { throw failure("cannot remove", path, errno) }
-        }
-    }
+    public static func remove(_ path: String) throws { try remove(FilePath(path)) }
 
     /// Renames a file or folder within a file system. A file at the new path is replaced in one step.
     public static func rename(_ path: String, to newPath: String) throws {
@@ -99,18 +94,10 @@ public enum FileSystem {
         }
     }
 
-    /// The names in a folder, sorted, without `.` and `..`; hidden ones are included.
+    /// The names in a folder, sorted, without `.` and `..`; hidden ones are included. Bytes of a name that are not UTF-8
+    /// are written as in `caf\xE9`: such a file cannot be opened by this name.
     public static func names(inFolder path: String) throws -> [String] {
-        guard let folder = opendir(path) else { throw failure("cannot read the folder", path, errno) }
-        defer { closedir(folder) }
-        var names: [String] = []
-        while let entry = readdir(folder) {
-            let name = withUnsafePointer(to: &entry.pointee.d_name) {
-                $0.withMemoryRebound(to: CChar.self, capacity: 1) { String(cString: $0) }
-            }
-            if name != ".", name != ".." { names.append(name) }
-        }
-        return names.sorted()
+        try names(inFolder: FilePath(path)).map(\.description)
     }
 
     /// All bytes of a file.

@@ -1,5 +1,6 @@
 import Compute
 import Datasets
+import Platform
 import Tokenizers
 
 /// Encodes the pieces of a batch on all workers: tokens as they stand in a file, in the order of the text.
@@ -25,12 +26,10 @@ struct BatchEncoder {
 
     let tokenizer: any Tokenizer
     let elementType: TokenFile.ElementType
-    /// Whether each document is followed by the tokenizer's end-of-text token, if it has one.
-    let endsDocuments: Bool
+    /// What follows each document.
+    let documentEnd: [Int32]
     /// Nil where every piece has its split.
     let documentSplit: DocumentSplit?
-    /// Of a line of JSONL.
-    let field: String
 
     /// The pieces that each task has.
     static func tasks(of batch: TextBatch) -> [Range<Int>] {
@@ -52,7 +51,12 @@ struct BatchEncoder {
         ids.removeAll(keepingCapacity: true)
         do {
             for piece in batch.pieces[range] {
-                try batch.withText(of: piece, field: field) { try encode($0, piece, ids: &ids, output: &output) }
+                do {
+                    try batch.withText(of: piece) { try encode($0, piece, ids: &ids, output: &output) }
+                } catch let error as UserError {
+                    // A tokenizer knows the piece alone.
+                    throw UserError(error.kind, "\(piece.origin), from byte \(piece.offset): \(error.message)")
+                }
             }
         } catch {
             output.error = error
@@ -68,17 +72,15 @@ struct BatchEncoder {
         output: inout Output
     ) throws {
         let start = ids.count
-        if !text.isEmpty { try tokenizer.encode(text, into: &ids) }
-        // A line of JSONL without text is no document.
-        let isDocument = !text.isEmpty
-        if piece.endsDocument, endsDocuments, isDocument, let end = tokenizer.endOfText { ids.append(end) }
+        try tokenizer.encode(text, into: &ids)
+        if piece.endsDocument { ids += documentEnd }
         output.pieces.append(
             .init(
                 tokens: ids.count - start,
                 textBytes: text.count,
                 split: piece.split ?? (piece.startsDocument ? documentSplit?.split(of: text) : nil),
                 startsDocument: piece.startsDocument,
-                endsDocument: piece.endsDocument && isDocument
+                endsDocument: piece.endsDocument
             )
         )
     }

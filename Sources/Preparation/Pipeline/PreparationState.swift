@@ -5,7 +5,8 @@ import Platform
 /// How far a preparation has come: state.json beside its shards, so that one that was interrupted goes on from there.
 struct PreparationState: Equatable, Sendable {
     static let fileName = "state.json"
-    private static let version = 1
+    /// 2: the pieces of JSONL are texts, and not lines.
+    private static let version = 2
 
     /// Identifies what is prepared and how: only the same preparation goes on.
     var settings: String

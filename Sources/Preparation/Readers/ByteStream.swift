@@ -20,23 +20,34 @@ final class FileStream: ByteStream {
     private var hash = RunningChecksum()
 
     /// - Throws: `UserError(.inputOutput)` when the path is missing, unreadable, or a folder.
-    init(path: String) throws {
-        name = path
-        guard FileSystem.kind(of: path) != .folder else {
+    ///
+    /// - Parameter name: what it is, for messages; nil for the path.
+    init(path: FilePath, name: String? = nil) throws {
+        self.name = name ?? path.description
+        guard try FileInfo(of: path).kind != .folder else {
             throw UserError(.inputOutput, "cannot read \(path): it is a folder")
         }
-        descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        descriptor = FileSystem.openDescriptor(path, O_RDONLY)
         guard descriptor >= 0 else { throw FileSystem.failure("cannot open", path, errno) }
     }
 
+    static let standardInput = "standard input"
+
     /// Standard input.
     init() {
-        name = "standard input"
+        name = Self.standardInput
         descriptor = STDIN_FILENO
     }
 
     deinit {
         if descriptor != STDIN_FILENO { close(descriptor) }
+    }
+
+    /// What the system says about the file now.
+    ///
+    /// - Throws: `UserError(.inputOutput)`.
+    var info: FileInfo {
+        get throws { try FileInfo(ofDescriptor: descriptor, FilePath(name)) }
     }
 
     /// SHA-256 of the bytes that were read.
@@ -65,24 +76,49 @@ private func systemRead(_ descriptor: Int32, _ buffer: UnsafeMutableRawBufferPoi
 final class PeekedStream: ByteStream {
     let name: String
     /// Up to as many bytes as were asked for.
-    let head: [UInt8]
+    private(set) var head: [UInt8] = []
+    private let headSize: Int
     private var position = 0
     private let rest: any ByteStream
 
     init(_ stream: any ByteStream, count: Int) throws {
-        var head = [UInt8](repeating: 0, count: count)
-        var filled = 0
-        while filled < count {
-            let got = try head.withUnsafeMutableBytes {
-                try stream.read(into: UnsafeMutableRawBufferPointer(rebasing: $0[filled...]))
-            }
-            if got == 0 { break }
-            filled += got
-        }
-        head.removeLast(count - filled)
         name = stream.name
-        self.head = head
+        headSize = count
         rest = stream
+        try fill()
+    }
+
+    private func fill() throws {
+        let kept = head
+        // Not filled with zeros first: an archive may have millions of short members.
+        head = try [UInt8](unsafeUninitializedCapacity: headSize) { buffer, filled in
+            let room = UnsafeMutableRawBufferPointer(buffer)
+            room.copyBytes(from: kept)
+            filled = kept.count
+            while filled < headSize {
+                let got = try rest.read(into: UnsafeMutableRawBufferPointer(rebasing: room[filled...]))
+                if got == 0 { break }
+                filled += got
+            }
+        }
+    }
+
+    /// Passes over the first bytes, and looks at those after them.
+    ///
+    /// - Returns: false if there are fewer.
+    func skip(_ count: Int) throws -> Bool {
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 16, alignment: 64)
+        defer { buffer.deallocate() }
+        var left = count
+        while left > 0 {
+            let got = try read(into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<min(left, buffer.count)]))
+            guard got > 0 else { return false }
+            left -= got
+        }
+        head.removeFirst(position)
+        position = 0
+        try fill()
+        return true
     }
 
     func read(into buffer: UnsafeMutableRawBufferPointer) throws -> Int {

@@ -10,18 +10,13 @@ struct Corpus: Sendable {
     /// SHA-256 of standard input, once it is kept in a file.
     private var keptInputHash = ""
 
-    var field: String { format.field ?? CorpusFormat.defaultField }
-
     /// Bytes of its files; 0 where that is not known.
     var byteCount: Int {
-        get throws {
-            if readsStandardInput { return 0 }
-            return try sources.reduce(0) { try $0 + $1.byteCount }
-        }
+        readsStandardInput ? 0 : sources.reduce(0) { $0 + $1.byteCount }
     }
 
     var readsStandardInput: Bool { sources.contains { $0.content == .standardInput } }
-    var hasFiles: Bool { sources.contains { !$0.paths.isEmpty } }
+    var hasFiles: Bool { sources.contains { !$0.files.isEmpty } }
 
     init(sources: [CorpusSource], format: CorpusFormat = CorpusFormat(), isOneText: Bool = true) {
         self.sources = sources
@@ -32,8 +27,8 @@ struct Corpus: Sendable {
     /// What the user names: files of plain text one by one are one text. A folder or a pattern, an archive, JSONL, or anything
     /// with a separator, a field or a share for validation is documents.
     ///
-    /// - Throws: `UserError` for what is not there, cannot be read, or is a Parquet file.
-    init(inputs: [String], format: CorpusFormat, hasShare: Bool) throws {
+    /// - Throws: `UserError` for what is not there, cannot be read, or is not text.
+    init(inputs: [FilePath], format: CorpusFormat, hasShare: Bool) throws {
         guard !inputs.isEmpty else {
             throw UserError(.usage, "there is no text to prepare: name files with --input")
         }
@@ -42,13 +37,21 @@ struct Corpus: Sendable {
         }
         let sources = try inputs.map { try CorpusSource(named: $0) }
         var areDocuments = format.separator != nil || format.field != nil || hasShare
+        var binary: [BinaryContent] = []
         for source in sources {
-            switch source.content {
-            case .files: areDocuments = true
-            case .file(let path): areDocuments = try CorpusReader.holdsDocuments(path) || areDocuments
-            case .standardInput, .demo: break
+            if case .files = source.content { areDocuments = true }
+            for file in source.files {
+                do {
+                    // Before the first token, not after hours: what is not text is told by each file's first bytes.
+                    let holdsDocuments = try CorpusReader.holdsDocuments(FileStream(path: file.path), format: format)
+                    areDocuments = areDocuments || holdsDocuments
+                } catch let content as BinaryContent {
+                    binary.append(content)
+                    areDocuments = true
+                }
             }
         }
+        if let first = binary.first, !format.skipsBad { throw first.error(others: binary.count - 1) }
         self.init(sources: sources, format: format, isOneText: !areDocuments)
     }
 
@@ -71,28 +74,49 @@ struct Corpus: Sendable {
         }
         try file.commit()
         keptInputHash = stream.sha256
-        sources[index].content = .file(path)
-        if isOneText { isOneText = try !CorpusReader.holdsDocuments(path) }
+        sources[index].content = .file(try CorpusFile(FilePath(path)))
+        guard isOneText else { return }
+        do {
+            let kept = try FileStream(path: FilePath(path), name: FileStream.standardInput)
+            isOneText = try !CorpusReader.holdsDocuments(kept, format: format)
+        } catch let content as BinaryContent {
+            throw content.error()
+        }
+    }
+
+    /// The error that names a file which changed since it was found; nil if none did.
+    var change: (any Error)? {
+        do {
+            for file in sources.flatMap(\.files) {
+                let now = try FileInfo(of: file.path)
+                try file.checkUnchanged(byteCount: now.size, now: now)
+            }
+            return nil
+        } catch {
+            return error
+        }
     }
 
     /// Identifies the text by the names, sizes and times of its files: the same means that an interrupted preparation may go on.
     var identity: String {
-        get throws {
-            var parts: [String] = [format.separator ?? "", format.field ?? "", String(isOneText)]
-            for source in sources {
-                parts += [source.name, source.split?.rawValue ?? ""]
-                if case .demo(let seed, let characters) = source.content { parts += ["\(seed)", "\(characters)"] }
-                if source.name == CorpusSource.standardInputName {
-                    parts.append(keptInputHash)
-                    continue
-                }
-                for path in source.paths {
-                    parts += [
-                        path, String(try FileSystem.size(ofFile: path)), try FileSystem.modificationTime(of: path),
-                    ]
-                }
-            }
-            return Checksum.sha256(of: parts.joined(separator: "\0"))
+        var parts = [format.separator ?? "", format.field ?? "", String(format.skipsBad), String(isOneText)].map {
+            Array($0.utf8)
         }
+        for source in sources {
+            parts += [source.name.bytes, Array((source.split?.rawValue ?? "").utf8)]
+            if case .demo(let seed, let characters) = source.content {
+                parts += ["\(seed)", "\(characters)"].map { Array($0.utf8) }
+            }
+            if source.name == CorpusSource.standardInputName {
+                parts.append(Array(keptInputHash.utf8))
+                continue
+            }
+            for file in source.files {
+                parts += [file.path.bytes, Array("\(file.info.size)".utf8), Array(file.info.modificationTime.utf8)]
+            }
+        }
+        var checksum = RunningChecksum()
+        Array(parts.joined(separator: [0])).withUnsafeBytes { checksum.update($0) }
+        return checksum.text
     }
 }

@@ -1,23 +1,32 @@
 import Datasets
 import Formats
 import Platform
+import Tokenizers
 
 /// How documents stand in files.
 struct CorpusFormat: Equatable, Sendable {
     /// Ends a document of plain text; nil where a file, or a member of an archive, is one document.
     var separator: String?
-    /// The field of a line of JSONL that is its text; nil for "text", in files that are JSONL by their names.
+    /// The field of a line of JSONL that is its text; nil for "text", in files that are JSONL by their names or their content.
     var field: String?
+    /// Whether bad lines of JSONL, and files that are not text, are passed over.
+    var skipsBad = false
 
-    static let defaultField = "text"
+    var fieldName: String { field ?? "text" }
+
+    /// The separator that is kept after each document where the tokenizer has no token for its end.
+    var keptSeparator: String { separator ?? "\n\n" }
+
+    /// A separator as it is typed: with `\n` for a line feed.
+    var shownSeparator: String {
+        let text = keptSeparator.replacing("\n", with: "\\n").replacing("\t", with: "\\t").replacing("\r", with: "\\r")
+        return "\"\(text)\""
+    }
 }
 
 /// Reads the text of some sources, in order, batch by batch: plain text, JSONL, and both in compressed files and archives,
 /// however deeply they lie within each other.
 final class CorpusReader {
-    /// More levels of archives within archives than any honest corpus has.
-    private static let deepest = 8
-
     private let sources: [CorpusSource]
     private let format: CorpusFormat
     private var assembler: TextAssembler
@@ -29,19 +38,24 @@ final class CorpusReader {
     private var fileStream: FileStream?
     private var bytesOfFinishedFiles = 0
     /// Of the source that is being read.
-    private var hashes: [(path: String, bytes: Int, sha256: String)] = []
+    private var hashes: [(path: FilePath, bytes: Int, sha256: String)] = []
     /// Archives that are open, each within the one before it.
     private var archives: [ArchiveStream] = []
     private var current: (any ByteStream)?
 
     /// What was read of each source that was read to its end.
     private(set) var finishedSources: [DatasetDescription.Source] = []
+    /// What of the text that was read so far a user should know.
+    let notices: CorpusNotices
+    /// Of the plain text that is being read.
+    private var encoding: UTF8Check?
 
     /// - Parameter lastCut: the last place in a text where the tokenizer allows it to be cut; 0 when there is none.
     init(sources: [CorpusSource], format: CorpusFormat, lastCut: @escaping (UnsafeRawBufferPointer) -> Int) {
         self.sources = sources
         self.format = format
-        assembler = TextAssembler(separator: format.separator, lastCut: lastCut)
+        notices = CorpusNotices(format: format)
+        assembler = TextAssembler(format: format, notices: notices, lastCut: lastCut)
     }
 
     deinit { buffer.deallocate() }
@@ -60,20 +74,13 @@ final class CorpusReader {
     }
 
     /// Whether a file's text is several documents whatever the format says: it is an archive, or JSONL.
-    static func holdsDocuments(_ path: String) throws -> Bool {
-        var stream = try PeekedStream(FileStream(path: path), count: ContentKind.headSize)
-        for _ in 0..<deepest {
-            switch try ContentKind(head: stream.head, name: stream.name, areJSONLines: false) {
-            case .text: return false
-            case .jsonLines: return true
-            case .packed:
-                let archive = try ArchiveStream(stream)
-                guard let member = try archive.next() else { return true }
-                guard archive.isOnlyCompressed else { return true }
-                stream = try PeekedStream(member, count: ContentKind.headSize)
-            }
+    ///
+    /// - Throws: `UserError` for what cannot be read; `BinaryContent` for what is not text.
+    static func holdsDocuments(_ file: FileStream, format: CorpusFormat) throws -> Bool {
+        switch try RecognizedContent(file, format: format).kind {
+        case .text: false
+        case .jsonLines, .archive, .compressed: true
         }
-        return true
     }
 
     // MARK: - A step: some bytes, or one thing opened or closed
@@ -82,17 +89,20 @@ final class CorpusReader {
         if let current {
             let count = try current.read(into: buffer)
             guard count == 0 else {
-                try assembler.append(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+                let bytes = UnsafeRawBufferPointer(rebasing: buffer[..<count])
+                encoding?.add(bytes)
+                try assembler.append(bytes)
                 return true
             }
             try assembler.end()
+            noteEncoding(of: current)
             self.current = nil
             if archives.isEmpty { try finishFile() }
             return true
         }
         if let archive = archives.last {
             if let member = try archive.next() {
-                if archive.isOnlyCompressed || !isHidden(member.name) { try open(member) }
+                if !isHidden(member.name) { try open(member) }
             } else {
                 archives.removeLast()
                 if archives.isEmpty { try finishFile() }
@@ -103,25 +113,46 @@ final class CorpusReader {
     }
 
     /// Files that systems leave in archives, such as macOS's `._name`.
-    private func isHidden(_ name: String) -> Bool { FileSystem.lastComponent(of: name).hasPrefix(".") }
+    private func isHidden(_ name: String) -> Bool { FilePath(name).isHidden }
 
     private func open(_ stream: any ByteStream) throws {
-        let stream = try PeekedStream(stream, count: ContentKind.headSize)
-        let areLines = format.field != nil
-        switch try ContentKind(head: stream.head, name: stream.name, areJSONLines: areLines) {
-        case .packed:
-            guard archives.count < Self.deepest else {
-                throw UserError(.data, "\(stream.name) is an archive within \(Self.deepest) others: unpack them first")
+        let content: RecognizedContent
+        do {
+            content = try RecognizedContent(stream, format: format)
+        } catch let binary as BinaryContent {
+            guard format.skipsBad else { throw binary.error() }
+            notices.add(.skippedFile, at: "\(binary.name), which \(binary.reason)")
+            if archives.isEmpty { try finishFile() }
+            return
+        }
+        for notice in content.notices { notices.add(notice, at: stream.name) }
+        switch content.kind {
+        case .archive:
+            guard archives.count < RecognizedContent.deepest else {
+                throw UserError(
+                    .data,
+                    "\(stream.name) is an archive within \(RecognizedContent.deepest) others: unpack them first"
+                )
             }
-            archives.append(try ArchiveStream(stream))
-        case .jsonLines: begin(stream, .jsonLine)
-        case .text: begin(stream, .text)
+            archives.append(try ArchiveStream(content.stream))
+        case .jsonLines: begin(content.stream, .jsonLines, from: content.offset)
+        case .text, .compressed: begin(content.stream, .text, from: content.offset)
         }
     }
 
-    private func begin(_ stream: any ByteStream, _ form: TextBatch.Form) {
+    private func begin(_ stream: any ByteStream, _ form: TextAssembler.Form, from offset: Int = 0) {
         current = stream
-        assembler.begin(stream.name, form: form, split: sources[source].split)
+        // JSONL is checked line by line.
+        encoding = form == .text ? UTF8Check(from: offset) : nil
+        assembler.begin(stream.name, form: form, split: sources[source].split, from: offset)
+    }
+
+    private func noteEncoding(of stream: any ByteStream) {
+        encoding?.finish()
+        for (kind, finding) in [(CorpusNotices.Kind.invalidUTF8, encoding?.invalid), (.nul, encoding?.nul)] {
+            guard let finding, let first = finding.first else { continue }
+            notices.add(kind, at: "\(stream.name) at byte \(first)", count: finding.count)
+        }
     }
 
     private func openNext() throws -> Bool {
@@ -134,7 +165,11 @@ final class CorpusReader {
             fileStream = stream
             try open(stream)
         case .file, .files:
-            let stream = try FileStream(path: sources[source].paths[file])
+            let isKeptInput = sources[source].name == CorpusSource.standardInputName
+            let stream = try FileStream(
+                path: sources[source].files[file].path,
+                name: isKeptInput ? FileStream.standardInput : nil
+            )
             fileStream = stream
             try open(stream)
         }
@@ -145,15 +180,17 @@ final class CorpusReader {
         if let stream = fileStream {
             // What follows an archive's end belongs to the file all the same.
             while try stream.read(into: buffer) > 0 {}
-            guard stream.byteCount > 0 || sources[source].paths.count > 1 else {
+            let files = sources[source].files
+            if !files.isEmpty { try files[file].checkUnchanged(byteCount: stream.byteCount, now: stream.info) }
+            guard stream.byteCount > 0 || files.count > 1 else {
                 throw UserError(.data, "\(stream.name) is empty: there is no text to prepare")
             }
             bytesOfFinishedFiles += stream.byteCount
-            hashes.append((stream.name, stream.byteCount, stream.sha256))
+            hashes.append((files.isEmpty ? sources[source].name : files[file].path, stream.byteCount, stream.sha256))
             fileStream = nil
         }
         file += 1
-        guard file >= sources[source].paths.count else { return }
+        guard file >= sources[source].files.count else { return }
         finishSource()
         (source, file) = (source + 1, 0)
     }
@@ -166,17 +203,17 @@ final class CorpusReader {
         case .demo: return
         case .file, .standardInput:
             finishedSources.append(
-                .init(name: FileSystem.lastComponent(of: named.name), bytes: hashes[0].bytes, sha256: hashes[0].sha256)
+                .init(name: named.name.lastComponent.description, bytes: hashes[0].bytes, sha256: hashes[0].sha256)
             )
         case .files:
             var lines = RunningChecksum()
             for hash in hashes {
-                var line = "\(hash.sha256)  \(hash.path)\n"
-                line.withUTF8 { lines.update(UnsafeRawBufferPointer($0)) }
+                let line = Array("\(hash.sha256)  ".utf8) + hash.path.bytes + [0x0A]
+                line.withUnsafeBytes { lines.update($0) }
             }
             finishedSources.append(
                 .init(
-                    name: FileSystem.lastComponent(of: named.name),
+                    name: named.name.lastComponent.description,
                     bytes: hashes.reduce(0) { $0 + $1.bytes },
                     sha256: lines.text
                 )

@@ -12,16 +12,25 @@ struct TextAssembler {
     /// A line of JSONL is held as a whole.
     static let longestLine = 1 << 30
 
-    /// Ends a document wherever it stands; empty for none. The line break after it belongs to it.
-    private let separator: [UInt8]
+    /// What is read: text, or lines of JSON whose field is the text of a document.
+    enum Form {
+        case text, jsonLines
+    }
+
+    private let format: CorpusFormat
+    /// The line break after it belongs to it.
+    private let separator: DocumentSeparator?
+    private let notices: CorpusNotices
     /// The last place in some text where it may be cut; 0 when there is none.
     private let lastCut: (UnsafeRawBufferPointer) -> Int
     private var batch = TextBatch()
     private var finished: TextBatch?
+    /// Pieces of the finished batch that were taken.
+    private var taken = 0
 
     /// Of what is being read.
     private var origin = ""
-    private var form = TextBatch.Form.text
+    private var form = Form.text
     private var split: Dataset.Split?
     /// The byte of the origin at which the batch's bytes start.
     private var base = 0
@@ -33,39 +42,71 @@ struct TextAssembler {
     private var window = Self.pieceSize
     private var startsDocument = true
     private var skipsLineBreak = false
+    /// Of JSONL, lines that were read; of text, separators.
+    private var lines = 0
+    private var separators = 0
+    private var hasCRLF = false
 
-    init(separator: String?, lastCut: @escaping (UnsafeRawBufferPointer) -> Int) {
-        self.separator = Array((separator ?? "").utf8)
+    init(
+        format: CorpusFormat = CorpusFormat(),
+        notices: CorpusNotices = CorpusNotices(),
+        lastCut: @escaping (UnsafeRawBufferPointer) -> Int
+    ) {
+        self.format = format
+        separator = DocumentSeparator(format.separator)
+        self.notices = notices
         self.lastCut = lastCut
     }
 
     /// Takes a batch that is complete.
     mutating func take() -> TextBatch? {
-        defer { finished = nil }
-        return finished
+        guard let pieces = finished?.pieces, let length = finished?.bytes.count else { return nil }
+        guard taken > 0 || length > 2 * Self.batchSize && pieces.count > 1 else {
+            defer { finished = nil }
+            return finished
+        }
+        return takePart()
     }
 
     /// Takes what is left, at the end of everything.
     mutating func takeRest() -> TextBatch? {
         if let batch = take() { return batch }
         guard !batch.pieces.isEmpty else { return nil }
-        defer { batch = TextBatch() }
-        return batch
+        (finished, batch) = (batch, TextBatch())
+        return take()
+    }
+
+    /// A long line makes one large batch, and its tokens need more room than it: they are not made all at once.
+    private mutating func takePart() -> TextBatch? {
+        guard let whole = finished else { return nil }
+        var part = TextBatch()
+        while taken < whole.pieces.count, part.bytes.count < Self.batchSize {
+            var piece = whole.pieces[taken]
+            let start = part.bytes.count
+            part.bytes += whole.bytes[piece.range]
+            piece.range = start..<part.bytes.count
+            part.pieces.append(piece)
+            taken += 1
+        }
+        if taken == whole.pieces.count { (finished, taken) = (nil, 0) }
+        return part
     }
 
     // MARK: - One file or member
 
     /// A file begins, and a document with it.
-    mutating func begin(_ name: String, form: TextBatch.Form, split: Dataset.Split?) {
+    ///
+    /// - Parameter offset: the byte of the file that comes first.
+    mutating func begin(_ name: String, form: Form, split: Dataset.Split?, from offset: Int = 0) {
         origin = name
         self.form = form
         self.split = split
-        base = -batch.bytes.count
+        base = offset - batch.bytes.count
         restart(at: batch.bytes.count)
-        skipsLineBreak = false
+        (skipsLineBreak, hasCRLF, lines, separators) = (false, false, 0, 0)
     }
 
-    /// - Throws: `UserError(.data)` for a line of JSONL beyond all measure.
+    /// - Throws: `UserError(.data)` for a line of JSONL that is no document, or beyond all measure.
     mutating func append(_ bytes: UnsafeRawBufferPointer) throws {
         batch.bytes.append(contentsOf: bytes)
         try work(atEnd: false)
@@ -75,25 +116,54 @@ struct TextAssembler {
     /// The file ends, and its last document.
     mutating func end() throws {
         try work(atEnd: true)
-        close(at: batch.bytes.count, next: batch.bytes.count)
+        if form == .text {
+            noteSeparators()
+            close(at: batch.bytes.count, next: batch.bytes.count)
+        }
         if batch.bytes.count >= Self.batchSize, !batch.pieces.isEmpty { finish() }
     }
 
     private mutating func work(atEnd: Bool) throws {
         switch form {
-        case .jsonLine: try splitLines()
+        case .jsonLines: try splitLines(atEnd: atEnd)
         case .text: splitText(atEnd: atEnd)
         }
     }
 
-    private mutating func splitLines() throws {
-        while let end = find([0x0A]) { close(at: end, next: end + 1) }
+    private mutating func splitLines(atEnd: Bool) throws {
+        while let end = lineBreak() { try takeLine(to: end, next: end + 1) }
+        if atEnd { return try takeLine(to: batch.bytes.count, next: batch.bytes.count) }
         searched = batch.bytes.count
         guard batch.bytes.count - open <= Self.longestLine else {
-            throw UserError(
-                .data,
-                "\(origin): the line at byte \(base + open) is longer than \(Self.longestLine) bytes"
-            )
+            throw UserError(.data, "\(origin): line \(lines + 1) is longer than \(Self.longestLine) bytes")
+        }
+    }
+
+    /// The next end of a line.
+    private func lineBreak() -> Int? {
+        batch.bytes.withUnsafeBytes { bytes in
+            guard searched < bytes.count, let base = bytes.baseAddress else { return nil }
+            return memchr(base + searched, 0x0A, bytes.count - searched).map { UnsafeRawPointer($0) - base }
+        }
+    }
+
+    /// Makes a document of a line, whose text takes its place; an empty one, or an empty text, is none.
+    private mutating func takeLine(to end: Int, next: Int) throws {
+        lines += 1
+        defer { restart(at: next) }
+        guard batch.bytes[open..<end].contains(where: { $0 > 0x20 }) else { return }
+        do {
+            let (field, line) = (format.fieldName, open..<end)
+            let length = try batch.bytes.withUnsafeMutableBytes {
+                try JSONLine.extract(field, from: UnsafeMutableRawBufferPointer(rebasing: $0[line]))
+            }
+            guard length > 0 else { return }
+            let textEnd = open + length
+            cut(upTo: textEnd)
+            add(open..<textEnd, endsDocument: true)
+        } catch let fault as JSONLine.Fault {
+            guard format.skipsBad else { throw UserError(.data, "\(origin): line \(lines) \(fault.reason)") }
+            notices.add(.skippedLine, at: "\(origin): line \(lines) \(fault.reason)")
         }
     }
 
@@ -102,14 +172,26 @@ struct TextAssembler {
             if skipsLineBreak {
                 guard dropLineBreak(atEnd: atEnd) else { return }
             }
-            let end = separator.isEmpty ? nil : find(separator)
-            let known = end ?? max(open, batch.bytes.count - (atEnd ? 0 : max(0, separator.count - 1)))
+            let found = batch.bytes.withUnsafeBytes {
+                separator?.find(in: $0, from: max(open, searched), documentStart: open)
+            }
+            // A separator may be still to come as a whole.
+            let hidden = atEnd ? 0 : (separator?.longest ?? 1) - 1
+            let known = found?.lowerBound ?? max(open, batch.bytes.count - hidden)
             searched = known
             cut(upTo: known)
-            guard let end else { return }
-            close(at: end, next: end + separator.count)
+            guard let found else { return }
+            separators += 1
+            if found.count > (separator?.bytes.count ?? 0) { hasCRLF = true }
+            close(at: found.lowerBound, next: found.upperBound)
             skipsLineBreak = true
         }
+    }
+
+    private func noteSeparators() {
+        guard separator != nil, base + batch.bytes.count > 0 else { return }
+        if separators == 0 { notices.add(.absentSeparator, at: origin) }
+        if hasCRLF { notices.add(.carriageReturns, at: origin) }
     }
 
     /// Whether it is decided: the second byte of CR LF may be still to come.
@@ -133,7 +215,9 @@ struct TextAssembler {
             let length = batch.bytes.withUnsafeBytes {
                 lastCut(UnsafeRawBufferPointer(rebasing: $0[open..<open + window]))
             }
-            if length > 0 {
+            // What decides a document's split is not to depend on where its text may be cut.
+            let least = form == .jsonLines && startsDocument ? DocumentSplit.hashedBytes : 1
+            if length >= least {
                 add(open..<open + length, endsDocument: false)
                 open += length
                 window = Self.pieceSize
@@ -145,9 +229,7 @@ struct TextAssembler {
 
     /// Ends the document; an empty one is none.
     private mutating func close(at end: Int, next: Int) {
-        if form == .jsonLine ? batch.bytes[open..<end].contains(where: { $0 > 0x20 }) : end > open {
-            add(open..<end, endsDocument: true)
-        }
+        if end > open { add(open..<end, endsDocument: true) }
         restart(at: next)
     }
 
@@ -159,7 +241,6 @@ struct TextAssembler {
         batch.pieces.append(
             .init(
                 range: range,
-                form: form,
                 startsDocument: startsDocument,
                 endsDocument: endsDocument,
                 split: split,
@@ -181,20 +262,5 @@ struct TextAssembler {
         base += open
         searched -= open
         open = 0
-    }
-
-    /// The next place of a pattern in the open document.
-    private func find(_ pattern: [UInt8]) -> Int? {
-        batch.bytes.withUnsafeBytes { bytes in
-            var position = max(open, searched)
-            while position + pattern.count <= bytes.count {
-                let rest = bytes.count - pattern.count + 1 - position
-                guard let found = memchr(bytes.baseAddress! + position, Int32(pattern[0]), rest) else { return nil }
-                position = UnsafeRawPointer(found) - bytes.baseAddress!
-                if memcmp(found, pattern, pattern.count) == 0 { return position }
-                position += 1
-            }
-            return nil
-        }
     }
 }

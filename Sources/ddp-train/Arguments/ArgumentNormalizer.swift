@@ -21,9 +21,17 @@ struct ArgumentNormalizer {
 
     func normalize(_ arguments: [String]) throws -> [String] {
         var rest = arguments[...]
-        guard let command = try popCommand(&rest) else { return arguments }
+        let command = try popCommand(&rest)
+        let normalized = try command.map { try normalize(rest, of: $0, isImplied: rest.count == arguments.count) }
+        // Of all options, only the texts to read take names up to the next one.
+        let inputs = command.flatMap { table.commands[$0]?.first { $0.value == .values }?.key }
+        try ArgumentBytes.check(normalized ?? arguments, inputs: inputs.map { "--\($0)" })
+        return normalized ?? arguments
+    }
+
+    private func normalize(_ arguments: ArraySlice<String>, of command: String, isImplied: Bool) throws -> [String] {
+        var rest = arguments
         let options = table.commands[command] ?? [:]
-        let isImplied = rest.count == arguments.count
         var result = command.split(separator: " ").map { String($0) }
         let shortNames = table.passingOn[command]
         while var argument = rest.popFirst() {

@@ -20,8 +20,8 @@ struct Prepare: ParsableCommand {
 
             Files of plain text, named one by one, are one text: the first nine tenths are for training, the rest for \
             validation. A folder, a pattern, an archive, JSONL, and text with a --separator are documents: each is followed \
-            by the tokenizer's end-of-text token, if it has one, and a hash of each decides whether it is for validation. \
-            Compressed files and archives (gzip, xz, zstd, bzip2, lz4, tar, zip) are read as they are, also within each other.
+            by the tokenizer's end-of-text token (by the separator, or a blank line, if it has none), and a hash of each \
+            decides whether it is for validation. Compressed files and archives (gzip, xz, zstd, bzip2, lz4, tar, zip) are read as they are, also within each other.
 
             What is interrupted goes on where it stopped when the same command is given again.
             """
@@ -35,7 +35,7 @@ struct Prepare: ParsableCommand {
         help: ArgumentHelp("Files, folders and patterns of text; - for standard input.", valueName: "path"),
         completion: .file()
     )
-    var input: [String] = []
+    var input: [FilePath] = []
 
     @Option(help: "Name of the data set. (default: the one that is known)")
     var name: String?
@@ -124,6 +124,7 @@ struct Prepare: ParsableCommand {
         let result = try DataPreparation.run(try request()) {
             output.progress(meter.text($0))
         } announce: {
+            output.clearProgress()
             Console.note($0)
         }
         output.clearProgress()
@@ -163,7 +164,7 @@ struct Prepare: ParsableCommand {
         }
         for (option, isGiven) in [
             ("separator", format.separator != nil), ("field", format.field != nil),
-            ("val_fraction", valFraction != nil),
+            ("val_fraction", valFraction != nil), ("skip_bad", format.skipsBad),
         ] where isGiven {
             throw UserError(.usage, "--\(option) goes with --input")
         }
@@ -209,6 +210,7 @@ struct Prepare: ParsableCommand {
         request.overwrite = overwrite
         request.separator = try format.separatorText
         request.field = format.field
+        request.skipsBad = format.skipsBad
         request.validationShare = try valFraction?.number("val_fraction", "above 0 and below 1") { $0 > 0 && $0 < 1 }
         request.shardSize = try shardSize.whole("shard_size", atLeast: 1, atMost: .max / 4)
         request.threads = try threads.threads()

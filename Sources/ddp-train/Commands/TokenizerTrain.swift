@@ -31,7 +31,7 @@ struct TokenizerTrain: ParsableCommand {
         ),
         completion: .file()
     )
-    var input: [String]
+    var input: [FilePath]
 
     @OptionGroup var format: CorpusFormatOptions
 
@@ -64,7 +64,15 @@ struct TokenizerTrain: ParsableCommand {
         )
         let console = RunOutput()
         let meter = PreparationMeter()
-        try trainer.add(inputs: input, separator: format.separatorText, field: format.field) {
+        try trainer.add(
+            inputs: input,
+            separator: format.separatorText,
+            field: format.field,
+            skipsBad: format.skipsBad
+        ) {
+            console.clearProgress()
+            Console.note($0)
+        } progress: {
             console.progress(meter.text($0))
         }
         let tokenizer = BytePairTokenizer(

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Makes the archives of this folder, which the tests of Sources/Preparation/Readers read. Needs GNU tar, gzip, xz, zstd and zip.
+# Makes the archives of this folder, which the tests of Sources/Preparation/Readers read. Needs GNU tar, gzip, xz, zstd,
+# bzip2, lz4 and zip.
 #
 # Document n is the line "Document n of the archive." so often that it is 100 n + 1 lines long.
 set -euo pipefail
@@ -39,6 +40,8 @@ document 8 > text.txt
 gzip -nc text.txt > "$folder/text.txt.gz"
 xz -c text.txt > "$folder/text.txt.xz"
 zstd -qf text.txt -o "$folder/text.txt.zst"
+bzip2 -c text.txt > "$folder/text.txt.bz2"
+lz4 -qc text.txt > "$folder/text.txt.lz4"
 
 # Damaged in the second of three members: bytes within the inner xz changed, the outer one whole.
 member=openwebtext/urlsf_subset00-1_data.xz

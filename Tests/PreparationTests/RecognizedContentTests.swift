@@ -1,0 +1,216 @@
+import Platform
+import TestSupport
+import Testing
+
+@testable import Preparation
+
+@Suite("What is recognized by content")
+struct RecognizedContentTests {
+    let folder: TemporaryFolder
+
+    init() throws {
+        folder = try TemporaryFolder()
+    }
+
+    private func content(
+        _ bytes: [UInt8],
+        _ name: String = "a",
+        _ format: CorpusFormat = CorpusFormat()
+    ) throws -> RecognizedContent {
+        try AtomicFile.write(bytes, to: folder(name))
+        return try RecognizedContent(try FileStream(path: FilePath(folder(name))), format: format)
+    }
+
+    private func text(of stream: any ByteStream) throws -> String {
+        var bytes: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 1000)
+        while case let count = try buffer.withUnsafeMutableBytes({ try stream.read(into: $0) }), count > 0 {
+            bytes += buffer[..<count]
+        }
+        return try #require(String(validating: bytes, as: UTF8.self))
+    }
+
+    private static let line = "{\"id\": 1, \"text\": \"one\"}\n"
+
+    // MARK: - JSON
+
+    @Test(
+        "JSON lines are known by their first line, whatever the name",
+        arguments: ["a", "a.json", "a.txt", "a.jl", "a.JSON", "data.jsonl.part"]
+    )
+    func lines(name: String) throws {
+        let long = "{\"text\": \"" + String(repeating: "long ", count: 100_000) + "\"}\n"
+        for text in [Self.line, Self.line + "not JSON\n", "\n\n" + Self.line, "\u{FEFF}" + Self.line, long] {
+            let content = try content(Array(text.utf8), name)
+            #expect(content.kind == .jsonLines)
+            #expect(content.notices.last == .jsonLines)
+        }
+    }
+
+    @Test(
+        "A name that says JSONL needs no notice",
+        arguments: ["a.jsonl", "a.JSONL", "a.ndjson", "A.JsonL", "a.jsonl.gz"]
+    )
+    func names(name: String) throws {
+        let content = try content(Array(Self.line.utf8), name)
+        #expect(content.kind == .jsonLines)
+        #expect(content.notices.isEmpty)
+    }
+
+    @Test(
+        "JSON without such lines is text, with a notice",
+        arguments: [
+            "{\"id\": 1, \"body\": \"one\"}\n{\"id\": 2}\n", "{\n  \"name\": \"a package\",\n  \"files\": []\n}\n",
+            "[\"one\", \"two\"]", "{\"data\": [{\"text\": \"one\"}]}", "[[1, 2],\n[3, 4]]\n", "{\"text\": 1}\n",
+        ]
+    )
+    func otherJSON(text: String) throws {
+        let content = try content(Array(text.utf8), "a.json")
+        #expect(content.kind == .text)
+        #expect(content.notices == [.otherJSON])
+        #expect(try self.text(of: content.stream) == text)
+    }
+
+    @Test(
+        "Text that only begins like JSON is text, without a notice",
+        arguments: [
+            "[1] A first note.\n[2] Another.\n", "{ braces }\n", "{\"text\": one}\n", "[", "{", "[a](b)", "{} {a}", "",
+        ]
+    )
+    func text(text: String) throws {
+        let content = try content(Array(text.utf8), "a.json")
+        #expect(content.kind == .text)
+        #expect(content.notices.isEmpty)
+    }
+
+    @Test(
+        "An array, and objects over several lines, that have the field are refused with what converts them",
+        arguments: [
+            ("[\n  {\"id\": 1, \"text\": \"one\"}\n]\n", "one JSON array", "'.[]'"),
+            ("[{\"text\": \"one\"}, {\"text\": \"two\"}]", "one JSON array", "'.[]'"),
+            ("{\n  \"text\": \"one\"\n}\n{\n  \"text\": \"two\"\n}\n", "JSON objects", "."),
+            ("{\"text\": \"one\"}{\"text\": \"two\"}", "JSON objects", "."),
+        ]
+    )
+    func refusedJSON(text: String, what: String, filter: String) throws {
+        let error = try #require(throws: UserError.self) { try content(Array(text.utf8), "a.json") }
+        #expect(
+            error
+                == UserError(
+                    .data,
+                    """
+                    \(folder("a.json")) has \(what), but not one object on each line, as JSONL does: convert it with \
+                    jq -c \(filter) FILE > FILE.jsonl
+                    """
+                )
+        )
+    }
+
+    @Test("Where the name or the user says JSONL, an array is refused whatever its fields are")
+    func namedArray() throws {
+        let array = Array("[\n{\"body\": \"one\"},\n{\"body\": \"two\"}\n]".utf8)
+        #expect(throws: UserError.self) { try content(array, "a.jsonl") }
+        #expect(throws: UserError.self) { try content(array, "a", CorpusFormat(field: "body")) }
+    }
+
+    // MARK: - Encodings
+
+    private func utf16(_ text: String, isBigEndian: Bool) -> [UInt8] {
+        text.utf16.flatMap { unit in
+            let (high, low) = (UInt8(unit >> 8), UInt8(unit & 255))
+            return isBigEndian ? [high, low] : [low, high]
+        }
+    }
+
+    @Test("UTF-16 is converted, with a mark or unmistakable without one", arguments: [true, false])
+    func utf16(isBigEndian: Bool) throws {
+        let latin = String(repeating: "Zwölf Boxkämpfer jagen Viktor 𝄞.\r\n", count: 5000)
+        let marked = "\u{FEFF}" + String(repeating: "日本語の文𝄞\n", count: 10_000)
+        for text in [latin, "\u{FEFF}" + latin, marked, "ab"] {
+            let content = try content(utf16(text, isBigEndian: isBigEndian))
+            #expect(content.kind == .text)
+            #expect(content.notices == [.utf16])
+            #expect(try self.text(of: content.stream) == text.filter { $0 != "\u{FEFF}" })
+        }
+        let lines = try content(utf16(Self.line + Self.line, isBigEndian: isBigEndian))
+        #expect(lines.kind == .jsonLines)
+        #expect(lines.notices == [.utf16, .jsonLines])
+    }
+
+    @Test("Damaged UTF-16 is refused with the byte")
+    func damagedUTF16() throws {
+        for (bytes, reason) in [
+            ([0xFF, 0xFE, 0x41, 0, 0x42], "it ends within a character at byte 4"),
+            ([0xFF, 0xFE, 0x41, 0, 0x34, 0xD8, 0x42, 0], "half a surrogate pair at byte 4"),
+            ([0xFF, 0xFE, 0x41, 0, 0x1E, 0xDD], "half a surrogate pair at byte 4"),
+            ([0xFF, 0xFE, 0x41, 0, 0x34, 0xD8], "it ends within a character at byte 4"),
+        ] as [([UInt8], String)] {
+            let error = try #require(throws: UserError.self) { try text(of: content(bytes).stream) }
+            #expect(error.kind == .data)
+            #expect(error.message.contains("is UTF-16, but damaged: \(reason)"), "\(error.message)")
+        }
+    }
+
+    @Test("UTF-32 is refused by name, with a mark or without", arguments: [true, false])
+    func utf32(isBigEndian: Bool) throws {
+        for text in ["\u{FEFF}some text", "some text"] {
+            let bytes = text.unicodeScalars.flatMap { scalar in
+                let bytes = (0..<4).map { UInt8(truncatingIfNeeded: scalar.value >> UInt32(8 * $0)) }
+                return isBigEndian ? bytes.reversed() : bytes
+            }
+            let error = try #require(throws: UserError.self) { try content(bytes) }
+            #expect(error.message.hasPrefix("\(folder("a")) is UTF-32"), "\(error.message)")
+        }
+    }
+
+    @Test("A UTF-8 byte order mark is left out, and said")
+    func mark() throws {
+        let content = try content(Array("\u{FEFF}some text".utf8))
+        #expect(content.notices == [.byteOrderMark])
+        #expect(content.offset == 3)
+        #expect(try text(of: content.stream) == "some text")
+    }
+
+    // MARK: - Binary files
+
+    @Test(
+        "What is not text is refused by what it is",
+        arguments: [
+            (Array("%PDF-1.7\n1 0 obj\n".utf8), "is a PDF document"),
+            ([0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A], "is a PNG image"),
+            ([0x7F, 0x45, 0x4C, 0x46, 2, 1], "is a program (ELF)"),
+            ([0x80, 2, 0x7D, 0x71, 0, 0x2E], "is a pickle"), ([0x80, 4, 0x95], "is a pickle"),
+            ([0x40, 0, 0, 0, 0, 0, 0, 0] + Array("{\"a\":{}".utf8), "is a model (safetensors)"),
+            ([0x93] + Array("NUMPY".utf8) + [1, 0, 0x76, 0], "is a NumPy array"),
+            (Array("GGUF".utf8) + [3, 0, 0, 0], "is a model (GGUF)"),
+            (Array("SQLite format 3".utf8) + [0], "is a SQLite database"),
+            (
+                [0x50, 0x4B, 3, 4] + [UInt8](repeating: 0, count: 26) + Array("[Content_Types].xml".utf8),
+                "is a Microsoft Office document"
+            ),
+            ([1, 0, 2, 0, 3, 0, 0, 0], "has NUL bytes, the first at byte 1"),
+            (
+                Array("caf".utf8) + [0xE9] + [UInt8](repeating: 0x20, count: 1000) + [0],
+                "has NUL bytes, the first at byte 1004"
+            ),
+        ] as [([UInt8], String)]
+    )
+    func binary(bytes: [UInt8], reason: String) throws {
+        let binary = try #require(throws: BinaryContent.self) { try content(bytes) }
+        #expect(binary.reason == reason)
+    }
+
+    @Test(
+        "Text that begins like a binary file is text",
+        arguments: ["GGUF is a format", "RIFFs and ID3 tags", "MZ", "BM", "GIF8 is short", "ORC of a tale", "fLaC"]
+    )
+    func likeBinary(text: String) throws {
+        #expect(try content(Array(text.utf8)).kind == .text)
+    }
+
+    @Test("A NUL in a long text does not make it a binary file")
+    func strayNUL() throws {
+        let text = String(repeating: "a line of a log\n", count: 100) + "\0"
+        #expect(try content(Array(text.utf8)).kind == .text)
+    }
+}
