@@ -279,6 +279,11 @@ struct FieldCasesTests {
         )
     }
 
+    @Test("A separator is shown as it is typed")
+    func shownSeparator() {
+        #expect(CorpusFormat(separator: "\r\n\t|é").shownSeparator == #""\r\n\t|é""#)
+    }
+
     @Test("CR LF separators are found however the bytes come", arguments: 1...7)
     func chunks(size: Int) throws {
         let text = "a\r\n\r\nb\n\nc\r\n\nd\n\r\n\r\ne\r\r\n\r\nf\r\n"

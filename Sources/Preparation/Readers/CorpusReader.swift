@@ -17,10 +17,10 @@ struct CorpusFormat: Equatable, Sendable {
     /// The separator that is kept after each document where the tokenizer has no token for its end.
     var keptSeparator: String { separator ?? "\n\n" }
 
-    /// A separator as it is typed: with `\n` for a line feed.
+    /// A separator as it is typed: with `\n` for a line feed. By scalars, as CR LF is one character.
     var shownSeparator: String {
-        let text = keptSeparator.replacing("\n", with: "\\n").replacing("\t", with: "\\t").replacing("\r", with: "\\r")
-        return "\"\(text)\""
+        let names: [Unicode.Scalar: String] = ["\n": "\\n", "\r": "\\r", "\t": "\\t"]
+        return "\"" + keptSeparator.unicodeScalars.map { names[$0] ?? String($0) }.joined() + "\""
     }
 }
 
