@@ -149,8 +149,8 @@ public struct Checkpoint: Sendable {
         try AtomicFile.write(description, to: folder + "/config.json")
         if let tokenizer {
             try TokenizerFile.save(tokenizer, folder: folder)
-            let description = HuggingFaceConfiguration.tokenizerText(state.model)
-            try AtomicFile.write(description, to: folder + "/tokenizer_config.json")
+            let description = HuggingFaceConfiguration.tokenizerText(state.model, endOfText: tokenizer.endOfTextName)
+            try AtomicFile.write(description, to: folder + "/" + TokenizerFile.settingsName)
         }
         for name in try FileSystem.names(inFolder: folder) where hashes[name] == nil {
             hashes[name] = try Checksum.sha256(ofFile: folder + "/" + name, progress: progress)

@@ -53,7 +53,7 @@ struct ModelArguments: ParsableArguments {
     /// - Throws: `UserError` when there is none, or it is damaged.
     func load(forTraining: Bool = false) throws -> TrainedModel {
         let pool = WorkerPool(threadCount: try threads.threads())
-        let own = try tokenizer.map { try TokenizerSource($0).open() }
+        let own = try tokenizer.map { try TokenizerSource($0).open(notice: Console.note) }
         guard let name = initFrom, !isRun else {
             guard from == nil else { throw ModelPlace.misplacedCopy }
             return try TrainedModel(
