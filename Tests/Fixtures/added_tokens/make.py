@@ -78,7 +78,6 @@ def main():
         ([("<m>", "special"), ("m>a",)], ["<m>a", "m>a <m>"]),
         ([("!",), ("\u00e9",), ("\u0120the", "special")], ["a!!! \u00e9 \u0120the the"]),
         ([("<m>", "rstrip"), ("  ",)], ["a<m>     a", "<m>   the"]),
-        ([(" ", "lstrip"), ("<m>", "rstrip")], ["a<m>   a   the"]),
         ([("a b",), ("a b c d",), ("b c",)], ["a b c", "a b c d", "xa b c e"]),
     ]
     cases = [case(base, added(words, *tokens), texts) for tokens, texts in by_hand]
