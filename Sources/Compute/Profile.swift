@@ -40,7 +40,7 @@ public final class Profile {
     private let recorders: UnsafeMutableBufferPointer<dt_recorder>
 
     /// Recordings of all profiles that go on: the kernels' table is exchanged by the first and put back by the last.
-    private static let active = Mutex(0)
+    private static let active = Guarded(0)
 
     /// - Parameters:
     ///   - pool: whose workers are recorded. Only these are: other pools may run at the same time.

@@ -19,8 +19,7 @@ public final class WorkerPool: @unchecked Sendable {
     private let sleepers = Atomic<Int>(0)
     private let stopping = Atomic<Bool>(false)
     private var job: Job?
-    private let mutex: UnsafeMutablePointer<pthread_mutex_t>
-    private let condition: UnsafeMutablePointer<pthread_cond_t>
+    private let monitor = Monitor()
     private var threads: [SystemThread] = []
 
     /// The one place where a closure crosses threads: `run` outlives every use of it.
@@ -36,10 +35,6 @@ public final class WorkerPool: @unchecked Sendable {
     public init(threadCount: Int) {
         precondition(threadCount >= 1, "a pool of \(threadCount) threads")
         self.threadCount = threadCount
-        mutex = .allocate(capacity: 1)
-        condition = .allocate(capacity: 1)
-        pthread_mutex_init(mutex, nil)
-        pthread_cond_init(condition, nil)
         MatrixProducts.prepare()
         for worker in 1..<max(threadCount, 1) { threads.append(startThread(worker)) }
     }
@@ -48,10 +43,6 @@ public final class WorkerPool: @unchecked Sendable {
         stopping.store(true, ordering: .sequentiallyConsistent)
         wakeSleepers()
         for thread in threads { thread.join() }
-        pthread_mutex_destroy(mutex)
-        pthread_cond_destroy(condition)
-        mutex.deallocate()
-        condition.deallocate()
     }
 
     /// Runs `body(task, worker)` for every task in `0..<taskCount`; worker is below `threadCount`. Not reentrant.
@@ -123,22 +114,18 @@ public final class WorkerPool: @unchecked Sendable {
     }
 
     private func sleepUntilWork() {
-        pthread_mutex_lock(mutex)
-        sleepers.add(1, ordering: .sequentiallyConsistent)
-        while ticket.load(ordering: .sequentiallyConsistent) & 0xFFFF_FFFF == 0,
-            !stopping.load(ordering: .sequentiallyConsistent)
-        {
-            pthread_cond_wait(condition, mutex)
+        monitor.locked {
+            sleepers.add(1, ordering: .sequentiallyConsistent)
+            while ticket.load(ordering: .sequentiallyConsistent) & 0xFFFF_FFFF == 0,
+                !stopping.load(ordering: .sequentiallyConsistent)
+            {
+                monitor.wait()
+            }
+            sleepers.subtract(1, ordering: .sequentiallyConsistent)
         }
-        sleepers.subtract(1, ordering: .sequentiallyConsistent)
-        pthread_mutex_unlock(mutex)
     }
 
-    private func wakeSleepers() {
-        pthread_mutex_lock(mutex)
-        pthread_cond_broadcast(condition)
-        pthread_mutex_unlock(mutex)
-    }
+    private func wakeSleepers() { monitor.locked { monitor.wake() } }
 
     /// Threads hold the pool unretained: `deinit` joins them before its memory goes.
     private func startThread(_ worker: Int) -> SystemThread {

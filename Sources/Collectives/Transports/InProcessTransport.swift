@@ -1,3 +1,5 @@
+import Platform
+
 /// Ranks that are threads of one process, for tests: a message is copied from the sender's memory into the receiver's.
 ///
 /// Either rank's thread makes the copy, with the ring's lock held. `withdraw` takes this rank's messages out of the ring with

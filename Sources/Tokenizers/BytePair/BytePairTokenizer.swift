@@ -1,4 +1,4 @@
-import Synchronization
+import Platform
 
 /// GPT-2's byte-level BPE (Radford and others, 2019), with its vocabulary or one's own.
 ///
@@ -24,7 +24,7 @@ public final class BytePairTokenizer: Tokenizer {
     private let addedTokens: AddedTokenSplitter?
     /// The same with special tokens.
     private let allAddedTokens: AddedTokenSplitter?
-    private let idle = Mutex<[Borrowed]>([])
+    private let idle = Guarded<[Borrowed]>([])
 
     /// An encoder that one thread at a time uses: whoever took it out of `idle`.
     private struct Borrowed: @unchecked Sendable {

@@ -144,7 +144,7 @@ private struct Writer: Sendable {
 /// A save on a thread of its own.
 private final class Running {
     private final class Shared: Sendable {
-        let ended = Mutex<EndedSave?>(nil)
+        let ended = Guarded<EndedSave?>(nil)
         let pieces = Atomic<Int>(0)
     }
 

@@ -1,0 +1,26 @@
+import Platform
+import Testing
+
+@Suite("A value that threads share")
+struct GuardedTests {
+    @Test("threads that change it take turns, and see what the one before left")
+    func turns() {
+        let numbers = Guarded<[Int]>([])
+        let threads = (0..<4).map { thread in
+            SystemThread { for turn in 0..<500 { numbers.withLock { $0.append(4 * turn + thread) } } }
+        }
+        for thread in threads { thread.join() }
+        #expect(numbers.withLock { $0.sorted() } == Array(0..<2000))
+    }
+
+    @Test("what the body throws is thrown, and the lock is free again")
+    func errors() {
+        let count = Guarded(0)
+        #expect(throws: UserError.self) { try count.withLock { _ in throw UserError(.data, "none") } }
+        #expect(
+            count.withLock {
+                $0 += 1; return $0
+            } == 1
+        )
+    }
+}
