@@ -111,7 +111,9 @@ extension TokenizerFile {
         try UnusableTokenizer.naming(file.path) {
             let count = BytePairVocabulary.tiktokenCount(file.bytes)
             if let (name, difference) = foreignVocabularies[count] {
-                throw UnusableTokenizer("it has the \(count) tokens of \(name), which \(difference): only GPT-2's form is read")
+                throw UnusableTokenizer(
+                    "it has the \(count) tokens of \(name), which \(difference): only GPT-2's form is read"
+                )
             }
             let vocabulary = try BytePairVocabulary(tiktokenText: file.bytes)
             try vocabulary.checkPattern()

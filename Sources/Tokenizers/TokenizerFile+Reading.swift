@@ -31,7 +31,9 @@ extension TokenizerFile {
         let preTokenizer = file["pre_tokenizer"] ?? .null
         if merges.isEmpty, added.isEmpty, let simple = try withoutMerges(vocabulary, preTokenizer) {
             if let end = settings.endOfText {
-                notice("\(end.file) ends a text with \(JSONValue.string(end.content).text()), which the tokenizer does not have")
+                notice(
+                    "\(end.file) ends a text with \(JSONValue.string(end.content).text()), which the tokenizer does not have"
+                )
             }
             return simple
         }
@@ -69,7 +71,8 @@ extension TokenizerFile {
         case nil where value == .null: return
         case "ByteLevel": return
         case "Sequence": for step in value["processors"]?.arrayValue ?? [] { try checkPostProcessor(step) }
-        case "TemplateProcessing" where value["single"]?.arrayValue?.allSatisfy({ $0["Sequence"] != nil }) == true: return
+        case "TemplateProcessing" where value["single"]?.arrayValue?.allSatisfy({ $0["Sequence"] != nil }) == true:
+            return
         case let type:
             throw UnusableTokenizer(
                 "its post_processor adds tokens to each text (\(type ?? "unknown")): only those without are read"

@@ -128,8 +128,9 @@ extension TokenizerSettings {
                 guard let other = known[Array(token.content.utf8)] else { return true }
                 let isSame =
                     other.id == token.id
-                    && (!describesAddedTokens || other.stripsLeft == token.stripsLeft
-                        && other.stripsRight == token.stripsRight && other.isSingleWord == token.isSingleWord)
+                    && (!describesAddedTokens
+                        || other.stripsLeft == token.stripsLeft
+                            && other.stripsRight == token.stripsRight && other.isSingleWord == token.isSingleWord)
                 guard isSame else {
                     throw UnusableTokenizer(
                         """
@@ -156,7 +157,9 @@ extension TokenizerSettings {
 
 extension TokenizerSettings {
     /// The classes of transformers whose merges.txt and vocab.json have GPT-2's pattern, and that add nothing to a text.
-    private static let classes = ["GPT2Tokenizer", "CodeGenTokenizer", "PreTrainedTokenizer", "PreTrainedTokenizerFast"]
+    private static let classes = [
+        "GPT2Tokenizer", "CodeGenTokenizer", "PreTrainedTokenizer", "PreTrainedTokenizerFast",
+    ]
 
     /// What the files say is added to a vocabulary: tokens of their own, and those of it that have a role.
     func added(to members: [(name: String, id: Int?)]) -> [BytePairVocabulary.AddedToken] {
@@ -203,7 +206,9 @@ extension TokenizerSettings {
         }
         if let id = vocabulary.id(named: endOfText.content) {
             if let fromModel, fromModel.id != id {
-                notice("\(fromModel.file) ends a text with id \(fromModel.id), \(endOfText.file) with \(id): \(id) is used")
+                notice(
+                    "\(fromModel.file) ends a text with id \(fromModel.id), \(endOfText.file) with \(id): \(id) is used"
+                )
             }
             return id
         }

@@ -12,9 +12,9 @@ import Testing
         program = Program(in: folder)
     }
 
-    /// A run on documents that are "ab" and the token that ends them, and little else.
+    /// A run on documents that end with "ab" and the token that ends them.
     private func train() throws {
-        let text = (0..<400).map { $0 % 50 == 0 ? "harbour" : "ab" }.joined(separator: "\n\n")
+        let text = (0..<400).map { "\($0)ab" }.joined(separator: "\n\n")
         try text.write(toFile: folder("text.txt"), atomically: true, encoding: .utf8)
         let prepared = try program.run(
             "prepare",
@@ -46,7 +46,7 @@ import Testing
     @Test("A special token in a prompt is that token, and another end of texts stops a sample and goes with an export")
     func prompts() throws {
         try train()
-        func sample(_ model: String, _ start: String) throws -> String {
+        func sample(_ start: String, _ model: String = "--out_dir=out") throws -> String {
             let result = try program.run(
                 "sample",
                 model,
@@ -59,20 +59,21 @@ import Testing
             return result.output
         }
         // After "ab" comes the end of the text.
-        #expect(try sample("out", "a") == "ab\n")
+        #expect(try sample("a") == "ab\n")
         // Without a text a model begins from the token that ends another one.
-        #expect(try sample("out", "") == "ab\n")
-        #expect(try sample("out", "</s>") == "</s>ab\n")
+        let text = try sample("")
+        #expect(text.hasSuffix("ab\n"))
+        #expect(try sample("</s>") == "</s>" + text)
         try "</s>".write(toFile: folder("prompt.txt"), atomically: true, encoding: .utf8)
-        #expect(try sample("out", "FILE:prompt.txt") == "</s>ab\n")
+        #expect(try sample("FILE:prompt.txt") == "</s>" + text)
 
         let exported = try program.run("export", "--out=exported")
         #expect(exported.exitCode == 0, "\(exported)")
         let settings = try String(contentsOfFile: folder("exported/tokenizer_config.json"), encoding: .utf8)
         #expect(settings.contains("\"eos_token\": \"</s>\""), "\(settings)")
-        #expect(try sample("--init_from=exported", "</s>") == "</s>ab\n")
-        let text = try program.run(program: "stream-text", ["exported", "</s>a"])
-        #expect(text.exitCode == 0 && text.output.hasPrefix("b"), "\(text)")
+        #expect(try sample("</s>", "--init_from=exported") == "</s>" + text)
+        let streamed = try program.run(program: "stream-text", ["exported", "</s>1a"])
+        #expect(streamed.exitCode == 0 && streamed.output.hasPrefix("b"), "\(streamed)")
 
         for given in [["--text=</s>ab"], ["--input=prompt2.txt"]] {
             try "</s>ab".write(toFile: folder("prompt2.txt"), atomically: true, encoding: .utf8)
@@ -100,7 +101,8 @@ import Testing
         let none = try program.run("prepare", "--input=text.txt", "--name=c", "--tokenizer=byte", "--special_tokens")
         #expect(none.exitCode == 64, "\(none)")
         #expect(
-            none.errors == "ddp-train: error: --special_tokens: the tokenizer (byte) has no special tokens; leave the option out\n"
+            none.errors
+                == "ddp-train: error: --special_tokens: the tokenizer (byte) has no special tokens; leave the option out\n"
         )
         let known = try program.run("prepare", "shakespeare_char", "--special_tokens")
         #expect(known.exitCode == 64 && known.errors.contains("--special_tokens goes with --input"), "\(known)")
@@ -112,7 +114,11 @@ import Testing
         let result = try program.run("tokenizer", "encode", "--tokenizer=\(path)", "the")
         #expect(result.exitCode == 0 && result.errorLines.count == 1, "\(result)")
         #expect(result.errors.contains("GPT-2's pattern is assumed"), "\(result)")
-        try "some text to prepare".write(toFile: folder("text.txt"), atomically: true, encoding: .utf8)
+        try String(repeating: "some text to prepare ", count: 50).write(
+            toFile: folder("text.txt"),
+            atomically: true,
+            encoding: .utf8
+        )
         let prepared = try program.run("prepare", "--input=text.txt", "--name=a", "--tokenizer=\(path)")
         #expect(prepared.exitCode == 0 && prepared.errors.contains("GPT-2's pattern is assumed"), "\(prepared)")
     }

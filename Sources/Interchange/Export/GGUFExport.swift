@@ -38,7 +38,11 @@ public enum GGUFExport {
         precondition(configuration.vocabularySize <= model.configuration.vocabularySize)
         var metadata = GGUFMetadata()
         describe(configuration, name: name, in: &metadata)
-        if let tokenizer { try describe(tokenizer, in: &metadata) } else { metadata.add("tokenizer.ggml.model", "none") }
+        if let tokenizer {
+            try describe(tokenizer, in: &metadata)
+        } else {
+            metadata.add("tokenizer.ggml.model", "none")
+        }
 
         try FileSystem.createFolder(FileSystem.folder(of: path))
         let file = try AtomicFile(path: path)

@@ -36,7 +36,8 @@ extension [BytePairVocabulary.AddedToken] {
         if !kinds.contains(where: \.isEmpty) {
             guard allSatisfy(\.isPlain) else { return self }
             let tries = kinds.map { AddedTokenTrie($0) }
-            for (kind, other) in [(kinds[0], tries[1]), (kinds[1], tries[0])] where kind.contains(where: other.overlaps) {
+            for (kind, other) in [(kinds[0], tries[1]), (kinds[1], tries[0])] where kind.contains(where: other.overlaps)
+            {
                 return self
             }
         }

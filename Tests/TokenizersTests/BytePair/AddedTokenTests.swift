@@ -91,7 +91,9 @@ struct AddedTokenTests {
         }
     }
 
-    @Test("added tokens that are no special ones, and what strips, have the ids of Hugging Face's tokenizers in a whole text")
+    @Test(
+        "added tokens that are no special ones, and what strips, have the ids of Hugging Face's tokenizers in a whole text"
+    )
     func fieldCases() throws {
         let added = try open(Fixtures.path("cases/data/d5-added"))
         let text = try FileSystem.read(Fixtures.path("cases/data/d5-text.txt"))
@@ -124,7 +126,10 @@ struct AddedTokenTests {
     @Test(
         "added tokens that tokenizers would give other ids are refused",
         arguments: [
-            (#"[{"id":263,"content":"[1]"},{"id":262,"content":"[2]"}]"#, #"its added token "[1]" has the id 263, but"#),
+            (
+                #"[{"id":263,"content":"[1]"},{"id":262,"content":"[2]"}]"#,
+                #"its added token "[1]" has the id 263, but"#
+            ),
             (#"[{"id":300,"content":"[1]"}]"#, "gives it 262: added tokens follow the vocabulary"),
             (#"[{"id":262,"content":"!"}]"#, #"its token "!" has two ids, 0 and 262"#),
             (#"[{"id":262,"content":"[1]"},{"id":263,"content":"[1]"}]"#, "it has an added token twice"),

@@ -48,7 +48,9 @@ struct TokenizerSettingsTests {
             files: ["added_tokens": #"{"foo":259,"<m>":258}"#, "special_tokens_map": #"{"mask_token":"<m>"}"#]
         )
         let (tokenizer, notices) = try open()
-        #expect(try tokenizer.encodePrompt(Array("a <m> foo <|endoftext|>".utf8)) == [64, 220, 258, 220, 259, 220, 257])
+        #expect(
+            try tokenizer.encodePrompt(Array("a <m> foo <|endoftext|>".utf8)) == [64, 220, 258, 220, 259, 220, 257]
+        )
         #expect(try tokenizer.encode("<m>foo") == [27, 76, 29, 259])
         #expect(tokenizer.endOfText == 257)
         #expect(notices.isEmpty)
@@ -102,7 +104,10 @@ struct TokenizerSettingsTests {
             ("tokenizer_config", #"{"add_bos_token":true}"#, "adds a token to each text (add_bos_token)"),
             ("tokenizer_config", #"{"add_eos_token":true}"#, "adds a token to each text (add_eos_token)"),
             ("tokenizer_config", #"{"tokenizer_class":"Qwen2Tokenizer"}"#, "says that it is a Qwen2Tokenizer"),
-            ("tokenizer_config", #"{"tokenizer_class":"RobertaTokenizerFast"}"#, "says that it is a RobertaTokenizerFast"),
+            (
+                "tokenizer_config", #"{"tokenizer_class":"RobertaTokenizerFast"}"#,
+                "says that it is a RobertaTokenizerFast"
+            ),
             ("tokenizer_config", #"{"added_tokens_decoder":{"x":{"content":"a"}}}"#, "has \"x\" where an id belongs"),
             ("tokenizer_config", #"{"added_tokens_decoder":{"258":{}}}"#, "has no content: {}"),
             ("tokenizer_config", #"{"eos_token":3}"#, "eos_token of tokenizer_config.json has no content: 3"),
@@ -177,18 +182,31 @@ struct TokenizerSettingsTests {
 
     @Test("a model's id that is no added token ends no text, and that is said where nothing else does")
     func noEnd() throws {
-        try writeTokenizer([], #"[{"id":257,"content":"<m>","special":true}]"#, files: ["config": #"{"eos_token_id":50256}"#])
+        try writeTokenizer(
+            [],
+            #"[{"id":257,"content":"<m>","special":true}]"#,
+            files: ["config": #"{"eos_token_id":50256}"#]
+        )
         let (tokenizer, notices) = try open()
         #expect(tokenizer.endOfText == nil)
         #expect(notices.count == 1)
-        #expect(notices.first?.hasSuffix("config.json ends a text with id 50256, which is no added token: no token ends a text") == true)
+        #expect(
+            notices.first?.hasSuffix(
+                "config.json ends a text with id 50256, which is no added token: no token ends a text"
+            ) == true
+        )
         #expect(try TokenizerFile.open(Fixtures.path("cases/data/d11-eos")).endOfText == 256)
     }
 
     @Test("truncation and padding are passed over, which is said")
     func truncation() throws {
         let added = #"[{"id":257,"content":"<|endoftext|>","special":true}]"#
-        try writeTokenizer([], added, files: [:], other: #""truncation":{"max_length":2},"padding":{"strategy":"BatchLongest"},"#)
+        try writeTokenizer(
+            [],
+            added,
+            files: [:],
+            other: #""truncation":{"max_length":2},"padding":{"strategy":"BatchLongest"},"#
+        )
         let (tokenizer, notices) = try open()
         #expect(try tokenizer.encode("abcd").count == 4)
         #expect(notices.map { $0.hasSuffix("which is passed over: texts are encoded as they are") } == [true, true])
@@ -203,7 +221,10 @@ struct TokenizerSettingsTests {
                 #"{"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"<s>"}},{"Sequence":{"id":"A"}}]}"#,
                 "TemplateProcessing"
             ),
-            (#"{"type":"Sequence","processors":[{"type":"ByteLevel"},{"type":"RobertaProcessing"}]}"#, "RobertaProcessing"),
+            (
+                #"{"type":"Sequence","processors":[{"type":"ByteLevel"},{"type":"RobertaProcessing"}]}"#,
+                "RobertaProcessing"
+            ),
             (#"{"type":"BertProcessing"}"#, "BertProcessing"),
             (#"{"kind":1}"#, "unknown"),
         ] as [(String, String?)]
