@@ -3,8 +3,9 @@
 # of text that is made to be difficult, the time of encoding on one thread and on two, the time of training 8,192 tokens on
 # 100 MB, and what the others read of the files that training writes. Exit code 1 where ids differ.
 #
-#   scripts/compare_tokenizer.sh [--no-install] [--data FOLDER] [--megabytes 100] [--pairs N] [--only ids|speed|training]
+#   scripts/compare_tokenizer.sh [--no-install] [--data FOLDER] [--megabytes 100] [--pairs N] [--only ids|speed|training|added]
 #
+#   --rounds     how many tokenizers with random added tokens are compared (100)
 #   --data       a folder with gpt2/vocab.bpe, gpt2/encoder.json and tinyshakespeare/input.txt; else they are downloaded
 #
 # Python is the one on the PATH if it has the packages, else one in a virtual environment in the cache folder

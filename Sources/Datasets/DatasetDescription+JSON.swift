@@ -21,6 +21,7 @@ extension DatasetDescription {
             .init("split", rule.json),
             .init("sources", .array(sources.map(\.json))),
         ]
+        if recognizesSpecialTokens { members.append(.init("special_tokens", .bool(true))) }
         if let demo { members.append(.init("demo", demo.json)) }
         if let documentEnd { members.append(.init("document_end", .string(documentEnd))) }
         if !reading.isEmpty {
@@ -53,6 +54,7 @@ extension DatasetDescription {
             file: try file.string("tokenizer.file"),
             sha256: try file.string("tokenizer.sha256")
         )
+        recognizesSpecialTokens = file["special_tokens"] == .bool(true)
         vocabularySize = try file.count("vocabulary_size")
         elementType = try file.string("dtype")
         (train, validation) = (try file.files("splits.train.files"), try file.files("splits.val.files"))

@@ -79,6 +79,8 @@ package struct DatasetDescription: Equatable, Sendable {
 
     package var name: String
     package var tokenizer: TokenizerReference
+    /// Whether text that looked like a special token became one.
+    package var recognizesSpecialTokens: Bool
     package var vocabularySize: Int
     package var elementType: String
     package var train: [File]
@@ -96,6 +98,7 @@ package struct DatasetDescription: Equatable, Sendable {
     package init(
         name: String,
         tokenizer: TokenizerReference,
+        recognizesSpecialTokens: Bool = false,
         vocabularySize: Int,
         elementType: String,
         train: [File],
@@ -110,6 +113,7 @@ package struct DatasetDescription: Equatable, Sendable {
     ) {
         self.name = name
         self.tokenizer = tokenizer
+        self.recognizesSpecialTokens = recognizesSpecialTokens
         self.vocabularySize = vocabularySize
         self.elementType = elementType
         self.train = train

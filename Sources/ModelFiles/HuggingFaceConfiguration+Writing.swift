@@ -49,11 +49,15 @@ extension HuggingFaceConfiguration {
 
     /// The text of the `tokenizer_config.json` that belongs beside a `tokenizer.json`. Without it transformers takes the
     /// tokenizer of a GPT-2 for byte-level BPE, whatever the file says, and drops what that would not have written.
-    public static func tokenizerText(_ model: GPTConfiguration) -> String {
-        JSONValue.object([
-            .init("tokenizer_class", .string("PreTrainedTokenizerFast")),
-            .init("model_max_length", .integer(model.blockSize)),
-            .init("clean_up_tokenization_spaces", .bool(false)),
-        ]).textWithLinePerMember()
+    ///
+    /// - Parameter endOfText: what the file calls the token that ends a document; nil if the vocabulary has none.
+    public static func tokenizerText(_ model: GPTConfiguration, endOfText: String?) -> String {
+        JSONValue.object(
+            [
+                .init("tokenizer_class", .string("PreTrainedTokenizerFast")),
+                .init("model_max_length", .integer(model.blockSize)),
+                .init("clean_up_tokenization_spaces", .bool(false)),
+            ] + (endOfText.map { [.init("eos_token", .string($0))] } ?? [])
+        ).textWithLinePerMember()
     }
 }

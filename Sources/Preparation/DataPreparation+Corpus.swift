@@ -14,7 +14,8 @@ extension DataPreparation {
             throw UserError(.usage, "\(path) is no data set but a file: choose another --name, or move it away")
         }
         let ours = [
-            DatasetDescription.fileName, TokenizerFile.name, NanoGPTMeta.fileName, TokenCheck.fileName, ".DS_Store",
+            DatasetDescription.fileName, TokenizerFile.name, TokenizerFile.settingsName, NanoGPTMeta.fileName,
+            TokenCheck.fileName, ".DS_Store",
         ]
         if let other = try FileSystem.names(inFolder: path).first(where: { !ours.contains($0) && !$0.hasSuffix(".bin") }
         ) {
@@ -123,6 +124,7 @@ extension DataPreparation {
                 file: TokenizerFile.name,
                 sha256: TokenizerFile.hash(of: plan.tokenizer)
             ),
+            recognizesSpecialTokens: plan.recognizesSpecialTokens,
             vocabularySize: plan.tokenizer.vocabularySize,
             elementType: plan.elementType.rawValue,
             train: state.train.files,

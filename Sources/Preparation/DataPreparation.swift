@@ -25,8 +25,8 @@ public struct DataPreparation {
     /// - Parameters:
     ///   - cacheFolder: where downloads are kept; nil for `CacheFolder.path()`.
     ///   - progress: called after each piece of work.
-    ///   - announce: told before it starts what a published dataset takes, and at the end what of the text was converted,
-    ///     passed over or is odd, a line each.
+    ///   - announce: told before it starts what a published dataset takes and what is assumed about a tokenizer, and at the
+    ///     end what of the text was converted, passed over or is odd, a line each.
     /// - Throws: `UserError`: `.usage` for a request that cannot be carried out, or a dataset that is there already; `.data`
     ///   for text that is empty, too short, or not UTF-8 (with the byte), damaged archives, and files with a wrong hash;
     ///   `.inputOutput` for what cannot be read, written or downloaded. Nothing half-made is left, unless it is worth going on
@@ -81,6 +81,7 @@ public struct DataPreparation {
                 request: request,
                 corpus: corpus,
                 cacheFolder: cacheFolder,
+                notice: announce,
                 progress: progress
             )
             let kept = try folder ?? AtomicFolder(continuing: path)

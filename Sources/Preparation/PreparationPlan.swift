@@ -8,21 +8,26 @@ import Tokenizers
 struct PreparationPlan {
     var corpus: Corpus
     var tokenizer: any Tokenizer
+    let recognizesSpecialTokens: Bool
     var rule: DatasetDescription.Rule
     /// Where one text is cut in two.
     var position: PositionSplit?
     /// What follows each document: the tokenizer's end-of-text token, or else the separator as text.
     private(set) var documentEnd: [Int32] = []
 
-    /// - Parameter cacheFolder: where downloads are kept; nil for `CacheFolder.path()`.
+    /// - Parameters:
+    ///   - cacheFolder: where downloads are kept; nil for `CacheFolder.path()`.
+    ///   - notice: is told what is assumed about the tokenizer.
     /// - Throws: `UserError` for text that is not UTF-8 and is to be, and for a tokenizer that cannot be used.
     init(
         request: PreparationRequest,
         corpus: Corpus,
         cacheFolder: String?,
+        notice: (String) -> Void = { _ in },
         progress: @escaping (PreparationProgress) -> Void
     ) throws {
         self.corpus = corpus
+        recognizesSpecialTokens = request.recognizesSpecialTokens
         rule = Self.rule(request, corpus)
         if case .demo(_, let characters)? = corpus.sources.first?.content {
             tokenizer = DemoCorpus.tokenizer
@@ -31,12 +36,15 @@ struct PreparationPlan {
         }
         var characterCount: Int?
         if let source = request.tokenizer, source != .char {
-            tokenizer = try source.open(cacheFolder: cacheFolder) {
-                progress(.init(stage: .downloading, doneBytes: $0, totalBytes: 0))
-            }
+            tokenizer = try source.open(
+                cacheFolder: cacheFolder,
+                progress: { progress(.init(stage: .downloading, doneBytes: $0, totalBytes: 0)) },
+                notice: notice
+            )
         } else {
             (tokenizer, characterCount) = try Self.ownTokenizer(request, corpus, progress: progress)
         }
+        if recognizesSpecialTokens { tokenizer = try Self.recognizingSpecials(tokenizer) }
         guard corpus.isOneText else {
             documentEnd = try Self.documentEnd(tokenizer, corpus)
             return
@@ -65,6 +73,18 @@ struct PreparationPlan {
                 """
             )
         }
+    }
+
+    private static func recognizingSpecials(_ tokenizer: any Tokenizer) throws -> BytePairTokenizer {
+        guard let tokenizer = tokenizer as? BytePairTokenizer,
+            tokenizer.vocabulary.addedTokens.contains(where: \.isSpecial)
+        else {
+            throw UserError(
+                .usage,
+                "--special_tokens: the tokenizer (\(tokenizer.name)) has no special tokens; leave the option out"
+            )
+        }
+        return BytePairTokenizer(tokenizer.vocabulary, recognizingSpecials: true)
     }
 
     private static func rule(_ request: PreparationRequest, _ corpus: Corpus) -> DatasetDescription.Rule {
@@ -162,10 +182,15 @@ struct PreparationPlan {
 
     /// Identifies text, tokens and shards: what an earlier run wrote is gone on from when this is the same.
     func settings(shardSize: Int) throws -> String {
-        let parts = [
+        var parts = [
             corpus.identity, TokenizerFile.hash(of: tokenizer), "\(rule)", String(shardSize),
             String(TextAssembler.pieceSize), "\(documentEnd)",
         ]
+        // Only what is not so by default, so that preparations of earlier versions are gone on from.
+        if recognizesSpecialTokens { parts.append("special tokens") }
+        if let end = tokenizer.endOfTextName, end != BytePairVocabulary.endOfTextContent {
+            parts.append("end of text \(end)")
+        }
         return Checksum.sha256(of: parts.joined(separator: "\0"))
     }
 }

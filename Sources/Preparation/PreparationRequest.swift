@@ -24,6 +24,8 @@ public struct PreparationRequest: Equatable, Sendable {
     public var dataFolder: String
     /// Nil chooses: characters up to 2 MB of text, above it byte pairs that are trained on the text.
     public var tokenizer: TokenizerSource?
+    /// Whether text that looks like a special token, such as `<|endoftext|>`, stands for it.
+    public var recognizesSpecialTokens = false
     /// What stands between the documents of a plain text.
     public var separator: String?
     /// The field of JSONL that is the text; nil for "text", in files that are JSONL by their names or their content.

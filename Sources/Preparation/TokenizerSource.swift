@@ -27,17 +27,19 @@ public enum TokenizerSource: Equatable, Sendable {
     ///   - text: what `char` takes its characters from.
     ///   - cacheFolder: where downloads are kept; nil for `CacheFolder.path()`.
     ///   - progress: called with the bytes of a download.
+    ///   - notice: is told what is assumed about a file, and what of it is passed over.
     /// - Throws: `UserError`: `.usage` for `char` without a text, `.data` for what is no tokenizer, `.inputOutput` for
     ///   what cannot be read or downloaded.
     public func open(
         text: [UInt8]? = nil,
         cacheFolder: String? = nil,
-        progress: (_ bytes: Int) -> Void = { _ in }
+        progress: (_ bytes: Int) -> Void = { _ in },
+        notice: (String) -> Void = { _ in }
     ) throws -> any Tokenizer {
         switch self {
         case .gpt2:
             let download = Download(file: .gpt2Merges, cacheFolder: try cacheFolder ?? CacheFolder.path())
-            return try TokenizerFile.merges(download.locate(progress: progress), names: nil)
+            return try TokenizerFile.merges(download.locate(progress: progress))
         case .char:
             guard let text else {
                 throw UserError(.usage, "tokenizer=char takes its characters from a text, and there is none here")
@@ -53,7 +55,7 @@ public enum TokenizerSource: Equatable, Sendable {
                     "tokenizer=\(path): there is no such file or folder, nor is it one of gpt2, byte and char"
                 )
             }
-            return try TokenizerFile.open(path)
+            return try TokenizerFile.open(path, notice: notice)
         }
     }
 }

@@ -3,12 +3,12 @@
 /// Bytes are one without merges. So are characters of one byte; the bytes of each other character are joined by
 /// merges of their own, first byte first. No merge joins two characters, since none begins within one.
 public struct ByteLevelForm: Sendable {
-    /// Each token by id, bytes as printable scalars; special tokens by their content.
+    /// Each token by id, bytes as printable scalars; added tokens by their content.
     public let names: [String]
     /// Two printable tokens with a space between, the first merged first.
     public let merges: [String]
-    /// Ids of tokens that text is never merged to.
-    public let specialIDs: Set<Int>
+    /// Tokens that text is searched for, and not merged to.
+    public let addedTokens: [BytePairVocabulary.AddedToken]
 
     /// Takes a `BytePairTokenizer`'s vocabulary and merges; for others makes merges that spell each token.
     public init(_ tokenizer: any Tokenizer) {
@@ -21,11 +21,11 @@ public struct ByteLevelForm: Sendable {
                     PrintableBytes.text(of: Array(token[..<index])) + " " + PrintableBytes.text(of: [token[index]])
                 }
             }.filter { seen.insert($0).inserted }
-            specialIDs = []
+            addedTokens = []
             return
         }
         names = vocabulary.names
         merges = vocabulary.mergeLines
-        specialIDs = Set(vocabulary.specials.map { Int($0.id) })
+        addedTokens = vocabulary.addedTokens
     }
 }

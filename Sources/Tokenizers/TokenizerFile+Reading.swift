@@ -1,8 +1,15 @@
 import Formats
 
 extension TokenizerFile {
+    /// - Parameters:
+    ///   - settings: what lies beside the file.
+    ///   - notice: is told what of the file is passed over.
     /// - Throws: `UnusableTokenizer`.
-    static func tokenizer(from file: JSONValue) throws -> any Tokenizer {
+    static func tokenizer(
+        from file: JSONValue,
+        settings: TokenizerSettings,
+        notice: (String) -> Void
+    ) throws -> any Tokenizer {
         guard let model = file["model"], let vocabulary = model["vocab"]?.objectValue else {
             throw UnusableTokenizer("it has no model with a vocabulary")
         }
@@ -12,12 +19,32 @@ extension TokenizerFile {
                 "it changes text by a normalizer (\(type(of: file["normalizer"]))): only those without are read"
             )
         }
+        try checkPostProcessor(file["post_processor"] ?? .null)
+        // transformers sets both aside too, and asks for them anew with each text.
+        for (member, effect) in [("truncation", "cuts long texts"), ("padding", "fills up short texts")]
+        where (file[member] ?? .null) != .null {
+            notice("it \(effect) (\(member)), which is passed over: texts are encoded as they are")
+        }
+        try settings.checkSpace()
         let merges = model["merges"]?.arrayValue ?? []
-        let added = file["added_tokens"]?.arrayValue ?? []
+        let added = try settings.adding(to: addedTokens(file["added_tokens"]))
         let preTokenizer = file["pre_tokenizer"] ?? .null
-        if merges.isEmpty, added.isEmpty, let simple = try withoutMerges(vocabulary, preTokenizer) { return simple }
+        if merges.isEmpty, added.isEmpty, let simple = try withoutMerges(vocabulary, preTokenizer) {
+            if let end = settings.endOfText {
+                notice(
+                    "\(end.file) ends a text with \(JSONValue.string(end.content).text()), which the tokenizer does not have"
+                )
+            }
+            return simple
+        }
         try GPT2PreTokenizer.check(preTokenizer)
-        return BytePairTokenizer(try bytePairs(vocabulary, merges: merges, added: added))
+        var pairs = try BytePairVocabulary(
+            members: vocabulary.map { ($0.name, $0.value.integerValue) },
+            merges: merges.map(pair),
+            added: added
+        )
+        pairs.endOfText = settings.endOfText(of: pairs, notice: notice)
+        return BytePairTokenizer(pairs)
     }
 
     /// Refuses what would give other ids than plain BPE.
@@ -25,15 +52,40 @@ extension TokenizerFile {
         guard model["type"] == .string("BPE") else {
             throw UnusableTokenizer("its model is of type \(type(of: model)): only BPE is read")
         }
-        for (member, harmless) in [
-            ("dropout", [.null, .integer(0), .number(0)]), ("continuing_subword_prefix", [.null, .string("")]),
-            ("end_of_word_suffix", [.null, .string("")]), ("byte_fallback", [.null, .bool(false)]),
-            ("ignore_merges", [.null, .bool(false)]),
-        ] as [(String, [JSONValue])] {
-            let value = model[member] ?? .null
-            guard harmless.contains(value) else {
-                throw UnusableTokenizer("its model has \(member) \(value.text()): only BPE without it is read")
+        // The token of unknown characters is never used: all bytes have tokens.
+        let others: Set = ["type", "vocab", "merges", "unk_token", "fuse_unk", "cache_capacity"]
+        let harmless: [String: JSONValue] = [
+            "dropout": .number(0), "continuing_subword_prefix": .string(""), "end_of_word_suffix": .string(""),
+        ]
+        for member in model.objectValue ?? [] where !others.contains(member.name) {
+            let value = member.value == .integer(0) ? .number(0) : member.value
+            guard [.null, harmless[member.name] ?? .bool(false)].contains(value) else {
+                throw UnusableTokenizer("its model has \(member.name) \(value.text()): only BPE without it is read")
             }
+        }
+    }
+
+    /// Refuses what adds tokens to each text.
+    private static func checkPostProcessor(_ value: JSONValue) throws {
+        switch value["type"]?.stringValue {
+        case nil where value == .null: return
+        case "ByteLevel": return
+        case "Sequence": for step in value["processors"]?.arrayValue ?? [] { try checkPostProcessor(step) }
+        case "TemplateProcessing" where value["single"]?.arrayValue?.allSatisfy({ $0["Sequence"] != nil }) == true:
+            return
+        case let type:
+            throw UnusableTokenizer(
+                "its post_processor adds tokens to each text (\(type ?? "unknown")): only those without are read"
+            )
+        }
+    }
+
+    private static func addedTokens(_ value: JSONValue?) throws -> [BytePairVocabulary.AddedToken] {
+        try (value?.arrayValue ?? []).map { token in
+            guard token["content"]?.stringValue != nil, let id = token["id"]?.integerValue else {
+                throw UnusableTokenizer("an added token has no content or no id: \(token.text())")
+            }
+            return try TokenizerSettings.token(token, id: Int32(clamping: id), of: "an added token")
         }
     }
 
@@ -55,42 +107,11 @@ extension TokenizerFile {
         }
         guard !scalars.isEmpty else { throw UnusableTokenizer("its vocabulary is empty") }
         guard isByteLevel else { return CharacterTokenizer(scalars: scalars) }
+        try GPT2PreTokenizer.checkSpace(preTokenizer)
         guard scalars == PrintableBytes.scalars else {
             throw UnusableTokenizer("its pre_tokenizer is that of bytes, its vocabulary is not")
         }
         return ByteTokenizer()
-    }
-
-    private static func bytePairs(
-        _ vocabulary: [JSONValue.Member],
-        merges: [JSONValue],
-        added: [JSONValue]
-    ) throws -> BytePairVocabulary {
-        let specials = try added.map { token in
-            guard let content = token["content"]?.stringValue, let id = token["id"]?.integerValue else {
-                throw UnusableTokenizer("an added token has no content or no id: \(token.text())")
-            }
-            return BytePairVocabulary.Special(content: content, id: Int32(clamping: id))
-        }
-        // Names are told apart as bytes: canonically equal strings are different tokens.
-        let contents = Set(specials.map { Array($0.content.utf8) })
-        guard contents.count == specials.count else { throw UnusableTokenizer("it has an added token twice") }
-        var members = specials.map { (name: $0.content, id: Int($0.id) as Int?) }
-        for member in vocabulary {
-            guard contents.contains(Array(member.name.utf8)) else {
-                members.append((member.name, member.value.integerValue))
-                continue
-            }
-            let id = specials.first { $0.content.utf8.elementsEqual(member.name.utf8) }!.id
-            guard member.value.integerValue == Int(id) else {
-                throw UnusableTokenizer("its token \"\(member.name)\" has two ids, \(member.value.text()) and \(id)")
-            }
-        }
-        let specialIDs = Set(specials.map { Int($0.id) })
-        let tokens = try byID(members).enumerated().map { id, name in
-            try specialIDs.contains(id) ? Array(name.utf8) : bytes(of: name)
-        }
-        return try BytePairVocabulary(tokens: tokens, merges: merges.map(pair), specials: specials)
     }
 
     /// A merge as `"a b"`, or as `["a", "b"]` of newer releases of tokenizers.
@@ -148,11 +169,7 @@ private enum GPT2PreTokenizer {
                 try check(split: step)
                 isSplit = true
             case "ByteLevel" where isLast:
-                guard step["add_prefix_space"] != .bool(true) else {
-                    throw UnusableTokenizer(
-                        "its pre_tokenizer puts a space before the text (add_prefix_space), as GPT-2's does not"
-                    )
-                }
+                try checkSpace(step)
                 // What the split gives would be split again, into the same pieces.
                 guard isSplit || step["use_regex"] != .bool(false) else {
                     throw UnusableTokenizer(
@@ -165,6 +182,15 @@ private enum GPT2PreTokenizer {
             }
         }
         throw UnusableTokenizer("its pre_tokenizer is no ByteLevel: only GPT-2's is read")
+    }
+
+    /// - Throws: `UnusableTokenizer` for a ByteLevel that puts a space before the text.
+    static func checkSpace(_ byteLevel: JSONValue) throws {
+        guard [nil, .bool(false)].contains(byteLevel["add_prefix_space"]) else {
+            throw UnusableTokenizer(
+                "its pre_tokenizer puts a space before the text (add_prefix_space), as GPT-2's does not"
+            )
+        }
     }
 
     private static func check(split: JSONValue) throws {

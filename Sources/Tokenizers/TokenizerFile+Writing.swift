@@ -18,7 +18,7 @@ extension TokenizerFile {
                 decoder: level,
                 vocabulary: vocabulary.names,
                 merges: vocabulary.mergeLines,
-                specials: vocabulary.specials
+                addedTokens: vocabulary.addedTokens
             )
         default: preconditionFailure("tokenizers of kind \(tokenizer.name) have no file")
         }
@@ -38,13 +38,14 @@ extension TokenizerFile {
         decoder: JSONValue,
         vocabulary: [String],
         merges: [String] = [],
-        specials: [BytePairVocabulary.Special] = []
+        addedTokens: [BytePairVocabulary.AddedToken] = []
     ) -> String {
-        let added = specials.map { special in
+        let added = addedTokens.map { token in
             JSONValue.object([
-                .init("id", .integer(Int(special.id))), .init("content", .string(special.content)),
-                .init("single_word", .bool(false)), .init("lstrip", .bool(false)), .init("rstrip", .bool(false)),
-                .init("normalized", .bool(false)), .init("special", .bool(true)),
+                .init("id", .integer(Int(token.id))), .init("content", .string(token.content)),
+                .init("single_word", .bool(token.isSingleWord)), .init("lstrip", .bool(token.stripsLeft)),
+                .init("rstrip", .bool(token.stripsRight)), .init("normalized", .bool(token.isNormalized)),
+                .init("special", .bool(token.isSpecial)),
             ])
         }
         return JSONValue.object([

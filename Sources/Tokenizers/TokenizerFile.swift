@@ -9,27 +9,40 @@ public enum TokenizerFile {
     /// In every dataset and checkpoint, and in Hugging Face's folders.
     public static let name = "tokenizer.json"
 
-    /// Writes `folder/tokenizer.json`.
+    /// Writes `folder/tokenizer.json`; and `tokenizer_config.json` where another token than `<|endoftext|>` ends a text, which
+    /// the first cannot say.
     ///
     /// - Throws: `UserError(.inputOutput)`.
     public static func save(_ tokenizer: any Tokenizer, folder: String) throws {
         try AtomicFile.write(text(of: tokenizer), to: folder + "/" + name)
+        guard let end = tokenizer.endOfTextName, end != BytePairVocabulary.endOfTextContent else { return }
+        let settings = JSONValue.object([.init("eos_token", .string(end))])
+        try AtomicFile.write(settings.text(pretty: true), to: folder + "/" + TokenizerSettings.fileName)
     }
 
-    /// Reads `folder/tokenizer.json`.
+    /// Beside `tokenizer.json` in Hugging Face's folders, and in datasets that need it.
+    public static let settingsName = TokenizerSettings.fileName
+
+    /// Reads `folder/tokenizer.json`, and what the files of transformers beside it say about it.
     ///
+    /// - Parameter notice: is told what of the files is passed over.
     /// - Throws: `UserError(.inputOutput)` when it cannot be read, `UserError(.data)` when it is no tokenizer of a
     ///   known kind.
-    public static func load(folder: String) throws -> any Tokenizer {
-        try load(path: folder + "/" + name)
+    public static func load(folder: String, notice: (String) -> Void = { _ in }) throws -> any Tokenizer {
+        try load(path: folder + "/" + name, notice: notice)
     }
 
     /// Reads a file in the form of `tokenizer.json`, whatever its name.
     ///
     /// - Throws: as `load(folder:)`.
-    static func load(path: String) throws -> any Tokenizer {
+    static func load(path: String, notice: (String) -> Void) throws -> any Tokenizer {
         let file = try JSONValue(ofFile: path)
-        return try UnusableTokenizer.naming(path) { try tokenizer(from: file) }
+        return try UnusableTokenizer.naming(path) {
+            // Another name may be one of many tokenizers in the folder.
+            let isAlone = FileSystem.lastComponent(of: path) == name
+            let settings = isAlone ? try TokenizerSettings(folder: FileSystem.folder(of: path)) : TokenizerSettings()
+            return try tokenizer(from: file, settings: settings) { notice("the tokenizer \(path): \($0)") }
+        }
     }
 
     /// SHA-256 of the tokenizer's file: the same for equal tokenizers, wherever they are kept.

@@ -24,6 +24,15 @@ package enum UTF8Scanner {
         return value >= 0x10000 && value < 0x110000 ? (value, 4) : (0, 0)
     }
 
+    /// The scalar that ends at `position`, and its length in bytes: 0 when the bytes there are not UTF-8, or none.
+    static func scalar(before position: Int, in bytes: UnsafeRawBufferPointer) -> (value: UInt32, length: Int) {
+        for length in 1...4 where length <= position && bytes[position - length] & 0xC0 != 0x80 {
+            let found = scalar(in: bytes, at: position - length)
+            return found.length == length ? found : (0, 0)
+        }
+        return (0, 0)
+    }
+
     /// The end of the text, or the start of a scalar that the text ends in the middle of.
     package static func lastBoundary(in bytes: UnsafeRawBufferPointer) -> Int {
         for length in 1...3 where length <= bytes.count {

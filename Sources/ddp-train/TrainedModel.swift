@@ -26,7 +26,7 @@ struct TrainedModel {
         model = try checkpoint.loadModel(pool: pool, forTraining: forTraining)
         folder = checkpoint.folder
         state = checkpoint.state
-        self.tokenizer = try tokenizer ?? Self.tokenizer(in: folder)
+        self.tokenizer = try tokenizer ?? Self.tokenizer(in: folder, notice: Console.note)
         try checkTokenizer(isNamed: tokenizer != nil)
     }
 
@@ -36,7 +36,7 @@ struct TrainedModel {
         try source.load(into: model)
         folder = source.path
         state = nil
-        self.tokenizer = try tokenizer ?? Self.tokenizer(in: source.folder)
+        self.tokenizer = try tokenizer ?? Self.tokenizer(in: source.folder, notice: Console.note)
         try checkTokenizer(isNamed: tokenizer != nil)
     }
 
@@ -59,10 +59,10 @@ struct TrainedModel {
 
     /// The tokenizer beside a model, where there is one: as tokenizer.json, or as the vocab.json and merges.txt of
     /// older folders.
-    static func tokenizer(in folder: String) throws -> (any Tokenizer)? {
+    static func tokenizer(in folder: String, notice: (String) -> Void = { _ in }) throws -> (any Tokenizer)? {
         let files = [[TokenizerFile.name], ["vocab.json", "merges.txt"]]
         let isThere = files.contains { $0.allSatisfy { FileSystem.kind(of: folder + "/" + $0) == .file } }
-        return isThere ? try TokenizerFile.open(folder) : nil
+        return isThere ? try TokenizerFile.open(folder, notice: notice) : nil
     }
 
     /// - Throws: `UserError(.data)` that says how to name one, when there is no tokenizer.

@@ -24,7 +24,8 @@ do {
     try source.load(into: model)
 
     let options = SamplingOptions(maxNewTokens: 200, allowedVocabulary: tokenizer.vocabularySize)
-    Generator(model: model).generate(prompt: try tokenizer.encode(prompt), options: options) { token in
+    Generator(model: model).generate(prompt: try tokenizer.encodePrompt(Array(prompt.utf8)), options: options) {
+        token in
         // Bytes as they come: a character may be spread over several tokens.
         let bytes = tokenizer.decode([token])
         return write(STDOUT_FILENO, bytes, bytes.count) == bytes.count

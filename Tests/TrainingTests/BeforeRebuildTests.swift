@@ -67,7 +67,7 @@ struct BeforeRebuildTests {
         let checkpoint = try checkpoint(name)
         for (file, text) in [
             ("config.json", HuggingFaceConfiguration.text(checkpoint.state.model, endOfText: nil)),
-            ("tokenizer_config.json", HuggingFaceConfiguration.tokenizerText(checkpoint.state.model)),
+            ("tokenizer_config.json", HuggingFaceConfiguration.tokenizerText(checkpoint.state.model, endOfText: nil)),
         ] {
             let written = try FileSystem.read(checkpoint.folder + "/" + file)
             #expect(text == String(decoding: written, as: UTF8.self))

@@ -19,7 +19,7 @@ public enum GGUFExport {
     ///   - tokenizer: nil for a file without, which takes and gives ids only.
     ///   - replacing: whether a file of that name may be replaced.
     /// - Throws: `UserError(.usage)` when the model cannot be expressed, or the file exists and may not be replaced;
-    ///   `UserError(.inputOutput)` when it cannot be written.
+    ///   `UserError(.data)` when the tokenizer cannot be; `UserError(.inputOutput)` when it cannot be written.
     public static func write(
         _ model: GPT,
         to path: String,
@@ -38,7 +38,11 @@ public enum GGUFExport {
         precondition(configuration.vocabularySize <= model.configuration.vocabularySize)
         var metadata = GGUFMetadata()
         describe(configuration, name: name, in: &metadata)
-        if let tokenizer { describe(tokenizer, in: &metadata) } else { metadata.add("tokenizer.ggml.model", "none") }
+        if let tokenizer {
+            try describe(tokenizer, in: &metadata)
+        } else {
+            metadata.add("tokenizer.ggml.model", "none")
+        }
 
         try FileSystem.createFolder(FileSystem.folder(of: path))
         let file = try AtomicFile(path: path)
@@ -71,13 +75,24 @@ public enum GGUFExport {
         metadata.add("gpt2.attention.layer_norm_epsilon", Float(1e-5))
     }
 
-    private static func describe(_ tokenizer: any Tokenizer, in metadata: inout GGUFMetadata) {
+    private static func describe(_ tokenizer: any Tokenizer, in metadata: inout GGUFMetadata) throws {
         let form = ByteLevelForm(tokenizer)
+        if let token = form.addedTokens.first(where: { !$0.isPlain }) {
+            throw UserError(
+                .data,
+                """
+                GGUF cannot say where the added token \(JSONValue.string(token.content).text()) is found (lstrip, rstrip, \
+                single_word): export to another format, or without the tokenizer
+                """
+            )
+        }
         metadata.add("tokenizer.ggml.model", "gpt2")
         metadata.add("tokenizer.ggml.pre", "gpt-2")
         metadata.add("tokenizer.ggml.tokens", form.names)
-        // 1 is a normal token, 3 one that controls.
-        metadata.add("tokenizer.ggml.token_type", form.names.indices.map { form.specialIDs.contains($0) ? 3 : 1 })
+        // 1 is a normal token, 3 one that controls, 4 one that text is searched for.
+        var types = [Int32](repeating: 1, count: form.names.count)
+        for token in form.addedTokens { types[Int(token.id)] = token.isSpecial ? 3 : 4 }
+        metadata.add("tokenizer.ggml.token_type", types)
         metadata.add("tokenizer.ggml.merges", form.merges)
         guard let end = tokenizer.endOfText else { return }
         metadata.add("tokenizer.ggml.bos_token_id", UInt32(end))

@@ -44,8 +44,8 @@ public enum HuggingFaceExport {
         if let tokenizer {
             try TokenizerFile.save(tokenizer, folder: target.temporaryPath)
             try AtomicFile.write(
-                HuggingFaceConfiguration.tokenizerText(configuration),
-                to: target.temporaryPath + "/tokenizer_config.json"
+                HuggingFaceConfiguration.tokenizerText(configuration, endOfText: tokenizer.endOfTextName),
+                to: target.temporaryPath + "/" + TokenizerFile.settingsName
             )
         }
         try target.commit(replacing: replacing)

@@ -12,10 +12,10 @@ import Formats
 // MARK: - Writing
 
 extension BytePairVocabulary {
-    /// Each token's printable form by id; special tokens by their content.
+    /// Each token's printable form by id; added tokens by their content.
     var names: [String] {
         var names = tokens.map { PrintableBytes.text(of: $0) }
-        for special in specials { names[Int(special.id)] = special.content }
+        for token in addedTokens { names[Int(token.id)] = token.content }
         return names
     }
 
@@ -34,11 +34,11 @@ extension BytePairVocabulary {
         JSONValue.object(names.enumerated().map { .init($0.element, .integer($0.offset)) }).text() + "\n"
     }
 
-    /// tiktoken's form: the bytes of each token in base 64, and its id, which is its rank too. Special tokens are not
-    /// in it.
+    /// tiktoken's form: the bytes of each token in base 64, and its id, which is its rank too. Added tokens are not in
+    /// it.
     var tiktokenText: String {
-        let specialIDs = Set(specials.map { Int($0.id) })
-        return tokens.enumerated().filter { !specialIDs.contains($0.offset) }
+        let addedIDs = Set(addedTokens.map { Int($0.id) })
+        return tokens.enumerated().filter { !addedIDs.contains($0.offset) }
             .map { "\(Data($0.element).base64EncodedString()) \($0.offset)\n" }.joined()
     }
 }
@@ -48,11 +48,41 @@ extension BytePairVocabulary {
 extension BytePairVocabulary {
     /// A vocabulary from merges.txt or vocab.bpe.
     ///
-    /// - Parameter names: what vocab.json or encoder.json beside it says; nil for GPT-2's order of ids.
+    /// - Parameters:
+    ///   - names: what vocab.json or encoder.json beside it says; nil for GPT-2's order of ids.
+    ///   - settings: what else lies beside it.
     /// - Throws: `UnusableTokenizer`.
-    init(mergesText: UnsafeRawBufferPointer, names: JSONValue?) throws {
+    init(mergesText: UnsafeRawBufferPointer, names: JSONValue?, settings: TokenizerSettings = .init()) throws {
+        let merges = try Self.merges(mergesText)
+        guard let names else {
+            guard !settings.addedTokens.isEmpty else {
+                try self.init(merges: merges)
+                return
+            }
+            let members = try Self(merges: merges).names.enumerated().map { (name: $0.element, id: $0.offset as Int?) }
+            try self.init(members: members, merges: merges, added: settings.added(to: members))
+            return
+        }
+        guard let vocabulary = names.objectValue else {
+            throw UnusableTokenizer("the vocabulary beside it is no JSON object")
+        }
+        let members = vocabulary.map { (name: $0.name, id: $0.value.integerValue) }
+        var added = settings.added(to: members)
+        let known = Set(added.map { Array($0.content.utf8) })
+        let made = Set(merges.map { $0.left + $0.right })
+        for member in members where !known.contains(Array(member.name.utf8)) {
+            if let token = PrintableBytes.token(of: member.name), token.count == 1 || made.contains(token) { continue }
+            guard member.name.hasPrefix("<"), member.name.hasSuffix(">") else {
+                throw UnusableTokenizer("no merge makes the token \"\(member.name)\" of the vocabulary beside it")
+            }
+            added.append(AddedToken(content: member.name, id: Int32(clamping: member.id ?? -1)))
+        }
+        try self.init(members: members, merges: merges, added: added)
+    }
+
+    private static func merges(_ text: UnsafeRawBufferPointer) throws -> [(left: [UInt8], right: [UInt8])] {
         var merges: [(left: [UInt8], right: [UInt8])] = []
-        for (number, line) in try Self.lines(mergesText).enumerated() {
+        for (number, line) in try lines(text).enumerated() {
             // The first line names the format's version; a merge may begin with # too.
             if number == 0, line.hasPrefix("#version") { continue }
             let parts = line.utf8.split(separator: UInt8(ascii: " "), omittingEmptySubsequences: false).map {
@@ -68,27 +98,7 @@ extension BytePairVocabulary {
             merges.append((left, right))
         }
         guard !merges.isEmpty else { throw UnusableTokenizer("it has no merges") }
-        guard let names else {
-            try self.init(merges: merges)
-            return
-        }
-        guard let members = names.objectValue else {
-            throw UnusableTokenizer("the vocabulary beside it is no JSON object")
-        }
-        var specials: [Special] = []
-        let made = Set(merges.map { $0.left + $0.right })
-        let tokens = try TokenizerFile.byID(members.map { ($0.name, $0.value.integerValue) }).enumerated().map {
-            id,
-            name in
-            let token = PrintableBytes.token(of: name)
-            if let token, token.count == 1 || made.contains(token) { return token }
-            guard name.hasPrefix("<"), name.hasSuffix(">") else {
-                throw UnusableTokenizer("no merge makes the token \"\(name)\" of the vocabulary beside it")
-            }
-            specials.append(Special(content: name, id: Int32(id)))
-            return Array(name.utf8)
-        }
-        try self.init(tokens: tokens, merges: merges, specials: specials)
+        return merges
     }
 
     /// A vocabulary from a .tiktoken file, with `<|endoftext|>` behind its ids.
@@ -125,9 +135,34 @@ extension BytePairVocabulary {
             }
             merges.append((parts[0], parts[1]))
         }
-        let end = Special(content: Self.endOfTextContent, id: Int32(tokens.count))
+        let end = AddedToken(content: Self.endOfTextContent, id: Int32(tokens.count))
         tokens.append(Array(end.content.utf8))
-        try self.init(tokens: tokens, merges: merges, specials: [end])
+        try self.init(tokens: tokens, merges: merges, addedTokens: [end])
+    }
+
+    /// How many tokens a .tiktoken file has.
+    static func tiktokenCount(_ text: UnsafeRawBufferPointer) -> Int {
+        text.split { $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r") }.count
+    }
+
+    /// Refuses tokens that were made with another split pattern than GPT-2's, which splits them: text never has them.
+    ///
+    /// Only tokens of ASCII are looked at, since versions of Unicode differ; and none that begin with an apostrophe, which are
+    /// parts of contractions.
+    /// - Throws: `UnusableTokenizer` naming the first.
+    func checkPattern() throws {
+        let added = Set(addedTokens.map { Int($0.id) })
+        for (id, token) in tokens.enumerated() where token.count > 1 && !added.contains(id) {
+            guard token.allSatisfy({ 0x20..<0x7F ~= $0 || 0x09...0x0D ~= $0 }), token[0] != UInt8(ascii: "'") else {
+                continue
+            }
+            let end = token.withUnsafeBytes { PreTokenScanner($0).end(from: 0) }
+            guard end == token.count else {
+                throw UnusableTokenizer(
+                    "GPT-2's pattern splits its token \(id), \(PrintableBytes.quoted(token)): it was made with another pattern"
+                )
+            }
+        }
     }
 
     /// What the bytes of a token are merged to by the tokens of lower id.

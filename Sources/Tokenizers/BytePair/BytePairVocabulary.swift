@@ -10,46 +10,37 @@ public struct BytePairVocabulary: Equatable, Sendable {
         public let result: Int32
     }
 
-    /// A token that text is never merged to: it stands for its content only where that is asked for.
-    public struct Special: Equatable, Sendable {
-        /// Such as `<|endoftext|>`; not empty.
-        public let content: String
-        /// Its place in `tokens`.
-        public let id: Int32
-
-        /// Nothing is checked here, but by the vocabulary that takes it.
-        public init(content: String, id: Int32) {
-            self.content = content
-            self.id = id
-        }
-    }
-
     /// What GPT-2 ends a document with.
     public static let endOfTextContent = "<|endoftext|>"
 
-    /// The bytes of each id; those of a special token are its content's.
+    /// The bytes of each id; those of an added token that no merge makes are its content's.
     public let tokens: [[UInt8]]
     /// The first is merged first.
     public let merges: [Merge]
     /// Ascending by id.
-    public let specials: [Special]
+    public let addedTokens: [AddedToken]
+    /// The id that ends a document: by default that of the added token `<|endoftext|>`, where there is one.
+    public internal(set) var endOfText: Int32?
     /// The token of each single byte.
     let byteTokens: [Int32]
 
-    /// The special token `<|endoftext|>`, where there is one.
-    public var endOfText: Int32? { specials.first { $0.content == Self.endOfTextContent }?.id }
-
     /// - Parameters:
-    ///   - tokens: the bytes of each id, those of `specials` among them.
+    ///   - tokens: the bytes of each id, those of `addedTokens` among them.
     ///   - merges: pairs of the bytes of two tokens, in the order in which they are merged.
+    ///   - unmerged: ids of the added tokens that text is never merged to; nil for all added tokens.
     /// - Throws: `UnusableTokenizer` when a byte has no token, two tokens are the same, a merge names unknown tokens or
     ///   stands twice, or a token is made by none.
-    init(tokens: [[UInt8]], merges: [(left: [UInt8], right: [UInt8])], specials: [Special]) throws {
-        let specials = specials.sorted { $0.id < $1.id }
-        for special in specials where special.content.isEmpty {
-            throw UnusableTokenizer("its special token \(special.id) is empty")
+    init(
+        tokens: [[UInt8]],
+        merges: [(left: [UInt8], right: [UInt8])],
+        addedTokens: [AddedToken],
+        unmerged: Set<Int32>? = nil
+    ) throws {
+        let addedTokens = addedTokens.sorted { $0.id < $1.id }
+        for token in addedTokens where token.content.isEmpty {
+            throw UnusableTokenizer("its added token \(token.id) is empty")
         }
-        let ids = try Self.ids(of: tokens, without: Set(specials.map(\.id)))
+        let ids = try Self.ids(of: tokens, without: unmerged ?? Set(addedTokens.map(\.id)))
         byteTokens = try Self.byteTokens(ids)
         self.merges = try Self.merges(merges, ids)
         let made = Set(self.merges.map(\.result))
@@ -57,13 +48,14 @@ public struct BytePairVocabulary: Equatable, Sendable {
             throw UnusableTokenizer("its token \(id), \(PrintableBytes.quoted(token)), is made by no merge")
         }
         self.tokens = tokens
-        self.specials = specials
+        self.addedTokens = addedTokens.withoutIdleNormalization
+        endOfText = addedTokens.first { $0.content == Self.endOfTextContent }?.id
     }
 
-    private static func ids(of tokens: [[UInt8]], without specials: Set<Int32>) throws -> [[UInt8]: Int32] {
+    private static func ids(of tokens: [[UInt8]], without unmerged: Set<Int32>) throws -> [[UInt8]: Int32] {
         var ids: [[UInt8]: Int32] = [:]
         ids.reserveCapacity(tokens.count)
-        for (id, token) in tokens.enumerated() where !specials.contains(Int32(id)) {
+        for (id, token) in tokens.enumerated() where !unmerged.contains(Int32(id)) {
             guard !token.isEmpty else { throw UnusableTokenizer("its token \(id) is empty") }
             if let first = ids.updateValue(Int32(id), forKey: token) {
                 throw UnusableTokenizer("its tokens \(first) and \(id) are the same, \(PrintableBytes.quoted(token))")
@@ -112,6 +104,17 @@ public struct BytePairVocabulary: Equatable, Sendable {
         }
     }
 
+    /// The printable form of a token, or the content of an added one.
+    func name(of id: Int32) -> String {
+        addedTokens.first { $0.id == id }?.content ?? PrintableBytes.text(of: tokens[Int(id)])
+    }
+
+    /// The token of a name: added tokens come first.
+    func id(named name: String) -> Int32? {
+        if let token = addedTokens.first(where: { $0.content.utf8.elementsEqual(name.utf8) }) { return token.id }
+        return PrintableBytes.token(of: name).flatMap { tokens.firstIndex(of: $0) }.map { Int32($0) }
+    }
+
     /// A vocabulary in the order of GPT-2's: the bytes in the order of their printable forms, the merges' tokens, then
     /// `<|endoftext|>`.
     ///
@@ -120,9 +123,9 @@ public struct BytePairVocabulary: Equatable, Sendable {
         var tokens = PrintableBytes.order.map { [$0] }
         tokens.reserveCapacity(merges.count + 257)
         for merge in merges { tokens.append(merge.left + merge.right) }
-        let end = Special(content: Self.endOfTextContent, id: Int32(tokens.count))
+        let end = AddedToken(content: Self.endOfTextContent, id: Int32(tokens.count))
         tokens.append(Array(end.content.utf8))
-        try self.init(tokens: tokens, merges: merges, specials: [end])
+        try self.init(tokens: tokens, merges: merges, addedTokens: [end])
     }
 }
 

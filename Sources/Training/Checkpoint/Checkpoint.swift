@@ -152,8 +152,8 @@ public struct Checkpoint: Sendable {
         if let tokenizer {
             try TokenizerFile.save(tokenizer, folder: folder)
             progress()
-            let description = HuggingFaceConfiguration.tokenizerText(state.model)
-            try AtomicFile.write(description, to: folder + "/tokenizer_config.json")
+            let description = HuggingFaceConfiguration.tokenizerText(state.model, endOfText: tokenizer.endOfTextName)
+            try AtomicFile.write(description, to: folder + "/" + TokenizerFile.settingsName)
             progress()
         }
         for name in try FileSystem.names(inFolder: folder) where hashes[name] == nil {

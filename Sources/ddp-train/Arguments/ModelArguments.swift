@@ -90,7 +90,7 @@ struct ModelArguments: ParsableArguments {
 
     private func open(headCount: Int?, forTraining: Bool) throws -> TrainedModel {
         let pool = WorkerPool(threadCount: try threads.threads())
-        let own = try tokenizer.map { try TokenizerSource($0).open() }
+        let own = try tokenizer.map { try TokenizerSource($0).open(notice: Console.note) }
         guard let name = initFrom, !isRun else {
             guard from == nil else { throw ModelPlace.misplacedCopy }
             return try TrainedModel(

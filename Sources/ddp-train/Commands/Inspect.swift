@@ -177,7 +177,7 @@ struct Inspect: ParsableCommand {
         let tokenizer = try model.requiredTokenizer()
         let ids: [Int32]
         do {
-            ids = try tokenizer.encode(bytes)
+            ids = try tokenizer.encodePrompt(bytes)
         } catch let error as UserError {
             throw UserError(error.kind, "\(name): \(error.message)")
         }

@@ -59,6 +59,12 @@ struct Prepare: ParsableCommand {
     )
     var tokenizer: String?
 
+    @Flag(
+        name: .customLong("special_tokens"),
+        help: "Take what looks like a special token, such as <|endoftext|>, as one. (default: it is text)"
+    )
+    var specialTokens = false
+
     @OptionGroup var format: CorpusFormatOptions
 
     @Option(
@@ -164,7 +170,7 @@ struct Prepare: ParsableCommand {
         }
         for (option, isGiven) in [
             ("separator", format.separator != nil), ("field", format.field != nil),
-            ("val_fraction", valFraction != nil), ("skip_bad", format.skipsBad),
+            ("val_fraction", valFraction != nil), ("skip_bad", format.skipsBad), ("special_tokens", specialTokens),
         ] where isGiven {
             throw UserError(.usage, "--\(option) goes with --input")
         }
@@ -207,6 +213,7 @@ struct Prepare: ParsableCommand {
         var request = request
         request.dataFolder = dataDir
         if let tokenizer { request.tokenizer = TokenizerSource(tokenizer) }
+        request.recognizesSpecialTokens = specialTokens
         request.overwrite = overwrite
         request.separator = try format.separatorText
         request.field = format.field

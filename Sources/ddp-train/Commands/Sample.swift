@@ -114,7 +114,7 @@ struct Sample: ParsableCommand {
         guard let start else { return tokenizer.usualPrompt }
         let text = try Console.text(of: start)
         do {
-            let ids = try tokenizer.encode(text)
+            let ids = try tokenizer.encodePrompt(text)
             return ids.isEmpty ? ([tokenizer.beforeText], []) : (ids, text)
         } catch let error as UserError {
             throw UserError(error.kind, "--start: \(error.message)")

@@ -32,7 +32,7 @@ struct TokenizerArguments: ParsableArguments {
 
     /// - Parameter text: what `char` takes its characters from.
     func open(text: [UInt8]? = nil) throws -> any Tokenizer {
-        try TokenizerSource(tokenizer).open(text: text)
+        try TokenizerSource(tokenizer).open(text: text, notice: Console.note)
     }
 }
 

@@ -25,14 +25,7 @@ struct TokenizerEncode: ParsableCommand {
     func run() throws {
         let text = try text.given() ?? Console.input()
         let tokenizer = try tokenizer.open(text: text)
-        var ids: [Int32] = []
-        try text.withUnsafeBytes { bytes in
-            if specialTokens, let tokenizer = tokenizer as? BytePairTokenizer {
-                tokenizer.encode(bytes, recognizingSpecials: true, into: &ids)
-            } else {
-                try tokenizer.encode(bytes, into: &ids)
-            }
-        }
+        let ids = try specialTokens ? tokenizer.encodePrompt(text) : tokenizer.encode(text)
         guard !json else {
             let values = ids.map { JSONValue.integer(Int($0)) }
             return try Console.output(JSONValue.object([.init("ids", .array(values))]).text() + "\n")

@@ -1,0 +1,114 @@
+import Formats
+import Platform
+import TestSupport
+import Testing
+
+@testable import Datasets
+@testable import Preparation
+@testable import Tokenizers
+
+@Suite("Special tokens in prepared text")
+struct SpecialTokenPreparationTests {
+    let folder: TemporaryFolder
+
+    init() throws {
+        folder = try TemporaryFolder()
+    }
+
+    private func request(_ text: String, tokenizer: String, recognizes: Bool = false) throws -> PreparationRequest {
+        try AtomicFile.write(text, to: folder("text.txt"))
+        var request = PreparationRequest(
+            source: .inputs([folder("text.txt")]),
+            name: "mine",
+            dataFolder: folder("data"),
+            tokenizer: .path(tokenizer)
+        )
+        request.separator = "\n\n"
+        request.validationShare = 0.5
+        request.recognizesSpecialTokens = recognizes
+        request.overwrite = true
+        return request
+    }
+
+    private func ids(_ request: PreparationRequest) throws -> [Int32] {
+        _ = try DataPreparation.run(request)
+        let dataset = try Dataset.open(folder: folder("data"), name: "mine")
+        return try [dataset.train, dataset.validation].flatMap { sequence in
+            var tokens = [Int32](repeating: -1, count: sequence.count)
+            try tokens.withUnsafeMutableBufferPointer {
+                try sequence.copy(from: 0, count: $0.count, into: $0.baseAddress!)
+            }
+            return tokens
+        }
+    }
+
+    private static let documents = (0..<20).map { "document \($0)" }.joined(separator: "\n\n")
+
+    @Test("a token of another name ends documents, and is what a dataset's tokenizer ends texts with")
+    func endOfText() throws {
+        let request = try request(Self.documents, tokenizer: Fixtures.path("cases/data/d11-eos"))
+        #expect(try ids(request).filter { $0 == 256 }.count == 20)
+        let dataset = try Dataset.open(folder: folder("data"), name: "mine")
+        #expect(dataset.endOfText == 256)
+        #expect(dataset.tokenizer?.endOfText == 256)
+        // A dataset with the file that says so is replaced like any other.
+        #expect(try FileSystem.names(inFolder: folder("data/mine")).contains("tokenizer_config.json"))
+        #expect(try ids(request).count > 20)
+    }
+
+    @Test("text that looks like a special token is text, unless the request asks; dataset.json says which")
+    func specialTokens() throws {
+        let text = Self.documents.replacing("document", with: "a</s>")
+        for recognizes in [false, true] {
+            let request = try request(text, tokenizer: Fixtures.path("cases/data/d11-eos"), recognizes: recognizes)
+            #expect(try ids(request).filter { $0 == 256 }.count == (recognizes ? 40 : 20))
+            let description = try DatasetDescription(path: folder("data/mine/dataset.json"))
+            #expect(description.recognizesSpecialTokens == recognizes)
+            #expect(description.text.contains("special_tokens") == recognizes)
+            #expect(description.text.utf8.elementsEqual(try FileSystem.read(folder("data/mine/dataset.json"))))
+        }
+    }
+
+    @Test("a tokenizer without special tokens recognizes none, which is said")
+    func none() throws {
+        for tokenizer in [TokenizerSource.byte, .char] {
+            var request = try request(Self.documents, tokenizer: "", recognizes: true)
+            request.tokenizer = tokenizer
+            let error = #expect(throws: UserError.self) { try DataPreparation.run(request) }
+            #expect(error?.kind == .usage)
+            #expect(error?.message.hasPrefix("--special_tokens: the tokenizer (") == true, "\(error?.message ?? "")")
+        }
+    }
+
+    @Test("a preparation is not gone on from with special tokens taken otherwise, or another end of texts")
+    func settings() throws {
+        func settings(_ tokenizer: String, recognizes: Bool) throws -> String {
+            let request = try request(Self.documents, tokenizer: tokenizer, recognizes: recognizes)
+            let corpus = try DataPreparation(request: request, cacheFolder: nil, progress: { _ in }).corpus()
+            let plan = try PreparationPlan(request: request, corpus: corpus, cacheFolder: nil, progress: { _ in })
+            return try plan.settings(shardSize: 100)
+        }
+        let d11 = Fixtures.path("cases/data/d11-eos")
+        try FileSystem.createFolder(folder("other"))
+        try AtomicFile.write(FileSystem.read(d11 + "/tokenizer.json"), to: folder("other/tokenizer.json"))
+        let all = [
+            try settings(d11, recognizes: false), try settings(d11, recognizes: true),
+            try settings(folder("other"), recognizes: false),
+        ]
+        #expect(Set(all).count == 3)
+    }
+
+    @Test("a long text is cut nowhere within an added token: any number of pieces has the ids of the whole")
+    func longText() throws {
+        let text = String(repeating: "the harbour office. harbour harbour", count: 80_000)
+        var request = try request(text, tokenizer: Fixtures.path("cases/data/d5-added"))
+        request.separator = nil
+        request.validationShare = nil
+        let tokenizer = try #require(try TokenizerFile.open(Fixtures.path("cases/data/d5-added")) as? BytePairTokenizer)
+        // 90 % of the characters are for training: the cut between the splits falls at a character.
+        let border = text.utf8.count * 9 / 10
+        let bytes = Array(text.utf8)
+        let expected = try tokenizer.encode(Array(bytes[..<border])) + tokenizer.encode(Array(bytes[border...]))
+        #expect(try ids(request) == expected)
+    }
+}
