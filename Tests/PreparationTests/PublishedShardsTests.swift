@@ -18,10 +18,13 @@ struct PublishedShardsTests {
         folder = try TemporaryFolder()
         try FileSystem.createFolder(folder("copy"))
         for (index, name) in names.enumerated() { try AtomicFile.write(shard(index), to: folder("copy/\(name)")) }
-        // As many tokens as GPT-2's, in small: pairs of bytes.
-        let scalars = (0...255).map { PrintableBytes.text(of: [$0]) }
-        let merges = (0..<50_000).map { "\(scalars[$0 >> 8]) \(scalars[$0 & 255])\n" }
-        try AtomicFile.write("#version: 0.2\n" + merges.joined(), to: folder("merges.txt"))
+        // As many tokens as GPT-2's, in small: two and three letters, which its pattern keeps together.
+        let letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+        let pairs = letters.flatMap { first in letters.map { "\(first)\($0)" } }
+        let merges =
+            pairs.map { "\($0.prefix(1)) \($0.suffix(1))\n" }
+            + pairs.flatMap { pair in letters.map { "\(pair) \($0)\n" } }
+        try AtomicFile.write("#version: 0.2\n" + merges.prefix(50_000).joined(), to: folder("merges.txt"))
     }
 
     /// 100 tokens, and a few more by the index.
