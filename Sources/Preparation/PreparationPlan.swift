@@ -182,15 +182,10 @@ struct PreparationPlan {
 
     /// Identifies text, tokens and shards: what an earlier run wrote is gone on from when this is the same.
     func settings(shardSize: Int) throws -> String {
-        var parts = [
+        let parts = [
             corpus.identity, TokenizerFile.hash(of: tokenizer), "\(rule)", String(shardSize),
-            String(TextAssembler.pieceSize), "\(documentEnd)",
+            String(TextAssembler.pieceSize), "\(documentEnd)", "\(recognizesSpecialTokens)",
         ]
-        // Only what is not so by default, so that preparations of earlier versions are gone on from.
-        if recognizesSpecialTokens { parts.append("special tokens") }
-        if let end = tokenizer.endOfTextName, end != BytePairVocabulary.endOfTextContent {
-            parts.append("end of text \(end)")
-        }
         return Checksum.sha256(of: parts.joined(separator: "\0"))
     }
 }

@@ -81,7 +81,9 @@ extension Rendezvous {
     /// A rank that looks for rank 0 may hold the very port for a moment (see `Socket.connected`), so it is tried again.
     private func listening(on address: SocketAddress) throws -> Socket {
         for _ in 0..<20 {
-            do { return try Socket.listening(on: address) } catch let error as SocketError where error.code == EADDRINUSE {
+            do { return try Socket.listening(on: address) } catch let error as SocketError
+                where error.code == EADDRINUSE
+            {
                 usleep(50_000)
             }
         }

@@ -29,7 +29,7 @@ public struct SplitLoss: Equatable, Sendable {
         progress: (Double) -> Void = { _ in }
     ) throws {
         if let reason = dataset.nothingToScore(in: split) {
-            throw UserError(.data, "there is nothing to score: \(reason); choose a split or a data set that has tokens")
+            throw UserError(.data, "there is nothing to score: \(reason); choose a split or a dataset that has tokens")
         }
         let blocks = SplitBlocks(
             dataset.sequence(of: split),
