@@ -46,7 +46,9 @@ enum ModelPlace {
 
     /// The shape of what `locate` finds; nothing is downloaded for it.
     ///
-    /// - Parameter headCount: of a state_dict of PyTorch.
+    /// - Parameters:
+    ///   - name: as given to `--init_from`.
+    ///   - headCount: of a state_dict of PyTorch.
     /// - Throws: as `locate`.
     static func shape(of name: String, headCount: Int?) throws -> GPTConfiguration {
         if let path = try path(of: name, .best) {
