@@ -11,6 +11,22 @@ struct FileTests {
         folder = try TemporaryFolder()
     }
 
+    @Test("Threads that make the same folders at once all find them there")
+    func foldersAtOnce() throws {
+        let folder = try TemporaryFolder()
+        let failures = Guarded<[String]>([])
+        for round in 0..<200 {
+            let path = folder("\(round)/a/b/c")
+            let threads = (0..<4).map { _ in
+                SystemThread {
+                    do { try FileSystem.createFolder(path) } catch { failures.withLock { $0.append("\(error)") } }
+                }
+            }
+            for thread in threads { thread.join() }
+        }
+        #expect(failures.withLock { $0 } == [])
+    }
+
     @Test("a file written atomically has the bytes, replaces the old one, and leaves nothing beside it")
     func atomicFile() throws {
         try AtomicFile.write("old", to: folder("a.txt"))

@@ -66,9 +66,8 @@ public enum FileSystem {
         let code = errno
         if code == EEXIST, kind(of: path) == .folder { return }
         let above = folder(of: path)
-        guard code == ENOENT, above != path, kind(of: above) == nil else {
-            throw failure("cannot make the folder", path, code)
-        }
+        guard code == ENOENT, above != path else { throw failure("cannot make the folder", path, code) }
+        // It may be there by now: another process or thread may make the same folders.
         try createFolder(above)
         guard mkdir(path, 0o777) == 0 || errno == EEXIST else {
             throw failure("cannot make the folder", path, errno)
