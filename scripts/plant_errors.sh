@@ -70,7 +70,7 @@ separator-line      | Sources/Preparation/Readers/TextAssembler.swift | s/restar
 separator-crlf      | Sources/Preparation/Readers/DocumentSeparator.swift | s/hasCR ? position - 1 : position/position/
 line-field          | Sources/Preparation/Readers/JSONLine.swift | s/\.length > \$1\.length/.length < $1.length/
 utf16-pairs         | Sources/Preparation/Readers/UTF16Stream.swift | s/(unit - 0xD800) << 10/(unit - 0xD800) << 9/
-archive-hidden      | Sources/Preparation/Readers/CorpusReader.swift | s/!isHidden(member.name) {/true {/
+archive-hidden      | Sources/Preparation/Readers/CorpusReader.swift | s/!isHidden(member.name, in: archive.name) {/true {/
 archive-marks       | Sources/Preparation/Readers/CorpusReader.swift | s/case .jsonLines, .archive, .compressed: true/case .jsonLines: true\n        case .archive, .compressed: false/
 archive-list        | Sources/Preparation/Readers/ArchiveStream.swift | s/guard memberCount >= listed else/guard memberCount + 1 >= listed else/
 gzip-rest           | Sources/Preparation/Readers/GzipStream.swift | s/guard buffer\[start\] == 0x1F else {/if buffer[start] != 0x1F { rest = 0..<0; return }; &/

@@ -34,6 +34,24 @@ struct DamagedArchiveTests {
         return error?.message.replacing(folder.path + "/", with: "") ?? ""
     }
 
+    @Test("a tar whose first header is damaged is no text, whatever is hit", arguments: [0, 100, 140, 150])
+    func firstHeader(byte: Int) throws {
+        var tar = ArchiveMaking.tar(
+            (0..<3).map { .init("in/\($0).txt", String(repeating: "Report \($0).\n", count: 9000)) }
+        )
+        #expect(try texts(tar, as: "whole.tar").count == 3)
+        tar[byte] ^= 1
+        #expect(error(tar, as: "a.tar") == "a.tar is a damaged tar: the checksum of its first header is wrong")
+    }
+
+    @Test("hidden folders of an archive are left out, as those of a folder are")
+    func hiddenFolders() throws {
+        let members = [".git/config", "in/.cache/a.txt", "in/b.txt", "./in/c.txt"].map {
+            ArchiveMaking.Member($0, "Text of \($0).\n")
+        }
+        #expect(try texts(ArchiveMaking.tar(members), as: "a.tar") == ["Text of in/b.txt.\n", "Text of ./in/c.txt.\n"])
+    }
+
     // MARK: - Compressed files
 
     @Test("what follows the compressed data is no end in silence", arguments: ["bz2", "lz4", "xz", "zst"])

@@ -35,7 +35,7 @@ struct RecognizedContentTests {
     // MARK: - JSON
 
     @Test(
-        "JSON lines are known by their first line, whatever the name",
+        "JSON lines are known by most of the first ones, whatever the name",
         arguments: ["a", "a.json", "a.txt", "a.jl", "a.JSON", "data.jsonl.part"]
     )
     func lines(name: String) throws {
@@ -44,6 +44,19 @@ struct RecognizedContentTests {
             let content = try content(Array(text.utf8), name)
             #expect(content.kind == .jsonLines)
             #expect(content.notices.last == .jsonLines)
+        }
+    }
+
+    @Test(
+        "A line that is none does not hide the others, wherever it is",
+        arguments: ["{\"text\": \"cut\n", "# a header\n", "{\"text\": null}\n", "{\"version\": 1}\n"]
+    )
+    func badLine(first: String) throws {
+        let lines = String(repeating: Self.line, count: 5)
+        for text in [first + lines, lines + first] {
+            let content = try content(Array(text.utf8), "a.json")
+            #expect(content.kind == .jsonLines)
+            #expect(content.notices == [.jsonLines])
         }
     }
 
@@ -61,7 +74,8 @@ struct RecognizedContentTests {
         "JSON without such lines is text, with a notice",
         arguments: [
             "{\"id\": 1, \"body\": \"one\"}\n{\"id\": 2}\n", "{\n  \"name\": \"a package\",\n  \"files\": []\n}\n",
-            "[\"one\", \"two\"]", "{\"data\": [{\"text\": \"one\"}]}", "[[1, 2],\n[3, 4]]\n", "{\"text\": 1}\n",
+            "[\"one\", \"two\"]", "\"one\"\n\"two\"\n", "[1, 2]\n[3, 4]\n", "{\"data\": [{\"text\": \"one\"}]}",
+            "[[1, 2],\n[3, 4]]\n", "{\"text\": 1}\n",
         ]
     )
     func otherJSON(text: String) throws {
@@ -74,7 +88,8 @@ struct RecognizedContentTests {
     @Test(
         "Text that only begins like JSON is text, without a notice",
         arguments: [
-            "[1] A first note.\n[2] Another.\n", "{ braces }\n", "{\"text\": one}\n", "[", "{", "[a](b)", "{} {a}", "",
+            "[1] A first note.\n[2] Another.\n", "{\"text\": \"an example\"}\nThat is JSON.\nThis is not.\n",
+            "1\n2\n3\n", "{ braces }\n", "{\"text\": one}\n", "[", "{", "[a](b)", "{} {a}", "",
         ]
     )
     func text(text: String) throws {

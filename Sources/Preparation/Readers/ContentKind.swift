@@ -10,8 +10,11 @@ enum ContentKind: Equatable {
     private static let zip: [UInt8] = [0x50, 0x4B, 0x03, 0x04]
 
     /// - Parameter areJSONLines: whether a text counts as JSONL whatever its name.
-    /// - Throws: `UserError(.data)` for Parquet files, with what to do instead.
+    /// - Throws: `UserError(.data)` for damaged tars, and for Parquet files, with what to do instead.
     init(head: [UInt8], name: String, areJSONLines: Bool) throws {
+        if !Self.isTar(head), head.dropFirst(257).starts(with: Array("ustar".utf8)), head.prefix(512).contains(0) {
+            throw UserError(.data, "\(name) is a damaged tar: the checksum of its first header is wrong")
+        }
         if head.starts(with: Array("PAR1".utf8)) {
             throw UserError(.data, "\(name) is a Parquet file; \(Self.parquetConversion(of: name))")
         }

@@ -40,8 +40,8 @@ final class CorpusNotices {
         case .jsonLines: "recognized as JSONL by content, with the text in the field \(format.fieldName): \(files)"
         case .otherJSON:
             """
-            read as plain text although it is JSON, as there are no lines with a field \(format.fieldName) \
-            (--field names another): \(files)
+            read as plain text although it is JSON, as most of its first lines have no field \(format.fieldName) with a \
+            text (--field names another, and makes JSONL of any file): \(files)
             """
         case .byteOrderMark: "left out the UTF-8 byte order mark at the start: \(files)"
         case .utf16: "converted from UTF-16: \(files)"

@@ -102,7 +102,7 @@ final class CorpusReader {
         }
         if let archive = archives.last {
             if let member = try archive.next() {
-                if !isHidden(member.name) { try open(member) }
+                if !isHidden(member.name, in: archive.name) { try open(member) }
             } else {
                 archives.removeLast()
                 if archives.isEmpty { try finishFile() }
@@ -112,8 +112,11 @@ final class CorpusReader {
         return try openNext()
     }
 
-    /// Files that systems leave in archives, such as macOS's `._name`.
-    private func isHidden(_ name: String) -> Bool { FilePath(name).isHidden }
+    /// Files that systems leave in archives, such as macOS's `._name`, and folders such as `.git`, as in a folder that is read.
+    private func isHidden(_ name: String, in archive: String) -> Bool {
+        let own = name.hasPrefix(archive) ? name.dropFirst(archive.count) : name[...]
+        return own.split(separator: "/").contains { $0.hasPrefix(".") && $0 != "." && $0 != ".." }
+    }
 
     private func open(_ stream: any ByteStream) throws {
         let content: RecognizedContent

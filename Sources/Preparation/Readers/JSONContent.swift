@@ -2,34 +2,74 @@ import Platform
 
 /// How JSON stands in a text, told by its first bytes.
 enum JSONContent: Equatable {
-    /// The first line is an object; whether that has the field, as a string.
+    /// The lines are values; whether at least half are objects with the field, as a string.
     case lines(hasField: Bool)
     /// An array, or objects that go over several lines; whether the first object has the field, as a string.
     case values(isArray: Bool, hasField: Bool)
 
     /// Nil for a text that is not JSON.
     ///
+    /// One line proves nothing where there are others: the first may be damaged, or an example that a text begins with.
+    ///
     /// - Parameters:
     ///   - head: the text's first bytes. A line or a value that is longer counts by its beginning.
     ///   - isWhole: whether there is no more text.
     init?(head: UnsafeRawBufferPointer, isWhole: Bool, field: String) {
-        var scanner = JSONScanner(head)
-        scanner.skipSpace()
-        let start = scanner.position
-        let isArray = scanner.next == UInt8(ascii: "[")
-        guard isArray || scanner.next == UInt8(ascii: "{") else { return nil }
-        if !isArray {
-            let rest = head[start...]
-            let end = rest.firstIndex(of: 0x0A)
-            let line = UnsafeRawBufferPointer(rebasing: head[start..<(end ?? head.endIndex)])
-            if Self.isValue(line, isWhole: isWhole || end != nil, mayGoOn: false) {
-                self = .lines(hasField: Self.hasField(field, line))
-                return
+        let lines = Lines(head, isWhole: isWhole, field: field)
+        if lines.haveField {
+            self = .lines(hasField: true)
+        } else if lines.areObjects {
+            self = .lines(hasField: false)
+        } else if let values = Self.values(head, isWhole: isWhole, field: field) {
+            self = values
+        } else if lines.areValues {
+            self = .lines(hasField: false)
+        } else {
+            return nil
+        }
+    }
+
+    /// What the lines of a text are, empty ones apart.
+    private struct Lines {
+        private var count = 0
+        private var objects = 0
+        private var values = 0
+        private var withField = 0
+
+        init(_ head: UnsafeRawBufferPointer, isWhole: Bool, field: String) {
+            let lines = head.split(separator: 0x0A)
+            for (index, line) in lines.enumerated() {
+                var scanner = JSONScanner(UnsafeRawBufferPointer(rebasing: line))
+                scanner.skipSpace()
+                guard let first = scanner.next else { continue }
+                let isCut = index == lines.count - 1 && !isWhole && head.last != 0x0A
+                // What is cut says less than the lines before it.
+                if isCut, count > 0 { break }
+                count += 1
+                let text = UnsafeRawBufferPointer(rebasing: line[(line.startIndex + scanner.position)...])
+                guard [UInt8(ascii: "{"), UInt8(ascii: "["), UInt8(ascii: "\"")].contains(first),
+                    JSONContent.isValue(text, isWhole: !isCut, mayGoOn: false)
+                else { continue }
+                values += 1
+                guard first == UInt8(ascii: "{") else { continue }
+                objects += 1
+                if JSONContent.hasField(field, text) { withField += 1 }
             }
         }
-        let text = UnsafeRawBufferPointer(rebasing: head[start...])
-        guard Self.isValue(text, isWhole: isWhole, mayGoOn: !isArray) else { return nil }
-        self = .values(isArray: isArray, hasField: Self.hasField(field, text))
+
+        var haveField: Bool { count > 0 && 2 * withField >= count }
+        var areObjects: Bool { count > 0 && objects == count }
+        var areValues: Bool { count > 1 && values == count }
+    }
+
+    private static func values(_ head: UnsafeRawBufferPointer, isWhole: Bool, field: String) -> JSONContent? {
+        var scanner = JSONScanner(head)
+        scanner.skipSpace()
+        let isArray = scanner.next == UInt8(ascii: "[")
+        guard isArray || scanner.next == UInt8(ascii: "{") else { return nil }
+        let text = UnsafeRawBufferPointer(rebasing: head[scanner.position...])
+        guard isValue(text, isWhole: isWhole, mayGoOn: !isArray) else { return nil }
+        return .values(isArray: isArray, hasField: hasField(field, text))
     }
 
     /// - Parameters:

@@ -68,7 +68,7 @@ enum JSONLine {
             guard let length = length(of: name, in: field, scanner.bytes) else { return }
             guard !found.contains(where: { $0.length == length }) else {
                 let name = String(decoding: field.prefix(length), as: UTF8.self)
-                throw JSONScanner.Failure(reason: "the name \"\(name)\" a second time", offset: start)
+                throw Fault(reason: "has the field \(name) twice")
             }
             found.append((length, start..<scanner.position))
         }
