@@ -136,7 +136,7 @@ struct Rendezvous {
             roster = try Roster.read(
                 from: control,
                 worldSize: place.worldSize,
-                by: max(deadline, .now) + timeout + .seconds(2)
+                by: .now + meetTimeout + timeout + .seconds(2)
             )
         } catch let error as SocketError {
             let address = control.remoteAddress.map { "\($0)" } ?? "an unknown address"
