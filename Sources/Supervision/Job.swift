@@ -35,9 +35,8 @@ public struct Job: Sendable {
         /// From that until SIGKILL.
         public var afterTerminate = Duration.seconds(5)
         /// From a signal that asks for the end until another one is a second request: whoever signals a whole job may reach the
-        /// launcher more than once. A little longer than the ranks' own wait (`EndingSignals`), so that what is passed on then
-        /// is a second request to them too.
-        public var beforeSecondSignal = Duration.milliseconds(2200)
+        /// launcher more than once.
+        public var beforeSecondSignal = Duration.seconds(2)
         /// From a second signal, with which all get SIGTERM, until SIGKILL.
         public var afterSecondSignal = Duration.seconds(2)
         /// From the last rank's end, for what a process that it left may still write.

@@ -7,8 +7,9 @@ import Synchronization
 ///
 /// By handler and not by a thread in `sigwait`: OpenBLAS starts a thread before `main`, in which no signal is blocked.
 public enum EndingSignals {
-    /// From when on another signal after the first is a second request, in nanoseconds.
-    public static let secondRequestAfter: UInt64 = 2_000_000_000
+    /// From when on another signal after the first is a second request, in nanoseconds: a little less than the 2 s that
+    /// users are told and a launcher waits, as what it passes on comes a moment later.
+    static let secondRequestAfter: UInt64 = 1_900_000_000
 
     /// Whether a signal has come since a handler was installed.
     static var hasCome: Bool { signalHasCome.load(ordering: .relaxed) }
@@ -48,6 +49,7 @@ public enum EndingSignals {
     private static func install(_ handler: @escaping @convention(c) (Int32) -> Void) {
         // Initializes the globals, which a handler must not do.
         _ = (signalHasCome.load(ordering: .relaxed), firstRequest.load(ordering: .relaxed))
+        _ = (secondRequestAfter, ExitStatus.stopped)
         // A parent may have started the process with signals blocked.
         var signals = sigset_t()
         sigemptyset(&signals)
@@ -62,7 +64,7 @@ public enum EndingSignals {
         }
     }
 
-    private static func isIgnored(_ number: Int32) -> Bool {
+    static func isIgnored(_ number: Int32) -> Bool {
         var action = sigaction()
         sigaction(number, nil, &action)
         return action.isIgnored

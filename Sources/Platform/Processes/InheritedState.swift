@@ -9,6 +9,8 @@ public enum InheritedState {
         openStandardDescriptors()
         signal(SIGCHLD, SIG_DFL)
         signal(SIGXFSZ, SIG_IGN)
+        // It asks a run to stop; before there is one it does nothing.
+        signal(SIGUSR1, SIG_IGN)
         if getpid() == 1 { endOnSignals() }
     }
 
@@ -24,7 +26,7 @@ public enum InheritedState {
 
     /// The first process of a container is not ended by a signal that it has no handler for.
     private static func endOnSignals() {
-        for number in [SIGTERM, SIGINT, SIGHUP] {
+        for number in [SIGTERM, SIGINT, SIGHUP] where !EndingSignals.isIgnored(number) {
             signal(number) { _exit(128 + $0) }
         }
     }

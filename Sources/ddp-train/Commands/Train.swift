@@ -72,7 +72,7 @@ struct Train: ConfiguredCommand, RankedCommand {
             communicator: job.connection.communicator,
             version: Version.program
         )
-        stop.listen(saying: job.isMain && !ParentWatch.isUnderLauncher)
+        stop.listen(saying: !ParentWatch.isUnderLauncher)
         switch try trainer.run() {
         case .finished: break
         case .stopped: throw ExitCode(ExitStatus.stopped)
