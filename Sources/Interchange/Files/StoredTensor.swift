@@ -70,7 +70,10 @@ struct StoredTensor {
             MappedFile.release(other.bytes)
         }
         guard count == other.count else { return false }
-        return pieces.allSatisfy { values($0) == other.values($0) }
+        // By equality, for which both zeros are one; a damaged model's NaN equals itself.
+        return pieces.allSatisfy { piece in
+            zip(values(piece), other.values(piece)).allSatisfy { $0 == $1 || $0.isNaN && $1.isNaN }
+        }
     }
 
     /// Whether all its numbers are 0.
