@@ -39,6 +39,8 @@ struct AddedTokenSplitter: Sendable {
         // token before it took: tokenizers counts that white space for both, or drops the second one if it has no other.
         var rest = 0
         var position = 0
+        // The end of the last white space that was looked through, so that none is looked through for every token in it.
+        var spacesEnd = 0
         while position < text.count {
             guard let token = search.match(in: text, at: position) else {
                 position += 1
@@ -47,8 +49,11 @@ struct AddedTokenSplitter: Sendable {
             var (start, end) = (position, position + token.content.utf8.count)
             position = end
             guard mayStand(token, at: start..<end, in: text) else { continue }
-            if token.stripsLeft { start = max(rest, Self.startOfSpaces(before: start, in: text)) }
-            if token.stripsRight { end = Self.endOfSpaces(from: end, in: text) }
+            if token.stripsLeft { start = Self.startOfSpaces(before: start, after: rest, in: text) }
+            if token.stripsRight {
+                if end > spacesEnd { spacesEnd = Self.endOfSpaces(from: end, in: text) }
+                end = spacesEnd
+            }
             if rest < start { pass(rest..<start) }
             if start < end { onToken(token.id) }
             rest = end
@@ -92,13 +97,15 @@ extension AddedTokenSplitter {
         ScalarClasses.shared.values[Int(scalar)] == ScalarClass.space.rawValue
     }
 
-    private static func startOfSpaces(before end: Int, in text: UnsafeRawBufferPointer) -> Int {
+    /// Where the white space before `end` begins, `floor` at the earliest.
+    private static func startOfSpaces(before end: Int, after floor: Int, in text: UnsafeRawBufferPointer) -> Int {
         var start = end
-        while true {
+        while start > floor {
             let (scalar, length) = UTF8Scanner.scalar(before: start, in: text)
-            guard length > 0, isSpace(scalar) else { return start }
+            guard length > 0, isSpace(scalar) else { break }
             start -= length
         }
+        return max(floor, start)
     }
 
     private static func endOfSpaces(from start: Int, in text: UnsafeRawBufferPointer) -> Int {
