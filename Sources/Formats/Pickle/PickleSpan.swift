@@ -5,7 +5,7 @@ struct PickleSpan: Sendable {
     enum Form: Sendable {
         /// As they are; text is UTF-8.
         case plain
-        /// Python's raw-unicode-escape: Latin-1 with `\uXXXX` and `\UXXXXXXXX`.
+        /// Python's raw-unicode-escape: Latin-1, with other characters as `\u` and 4 hexadecimal digits or `\U` and 8.
         case rawEscapes
         /// What stands between the quotes of a Python 2 string, with its escapes.
         case quoted

@@ -75,17 +75,7 @@ struct AddedTokenTests {
             let tokenizer = BytePairTokenizer(vocabulary, recognizingSpecials: recognizingSpecials)
             let whole = try tokenizer.encode(text)
             for size in [1, 2, 3, 5, 8, 13, 50] {
-                var pieces: [Int32] = []
-                var (start, wanted) = (0, size)
-                while start < text.count {
-                    let end = min(start + wanted, text.count)
-                    let cut = text[start..<end].withUnsafeBytes {
-                        end == text.count ? $0.count : tokenizer.lastCut(in: $0)
-                    }
-                    pieces += try tokenizer.encode(Array(text[start..<start + cut]))
-                    start += cut
-                    wanted = cut == 0 ? wanted * 2 : size
-                }
+                let pieces = try BytePairFixture.encodeInPieces(text, of: size, with: tokenizer)
                 #expect(pieces == whole, "pieces of \(size), special tokens \(recognizingSpecials)")
             }
         }

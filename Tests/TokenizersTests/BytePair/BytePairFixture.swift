@@ -32,6 +32,20 @@ enum BytePairFixture {
     static let gpt2Folder = shared("gpt2")
     static let shakespeare = shared("tinyshakespeare/input.txt")
 
+    /// Encodes a text in pieces of about `size` bytes, each up to where `lastCut` says that it may be cut.
+    static func encodeInPieces(_ text: [UInt8], of size: Int, with tokenizer: any Tokenizer) throws -> [Int32] {
+        var pieces: [Int32] = []
+        var (start, wanted) = (0, size)
+        while start < text.count {
+            let end = min(start + wanted, text.count)
+            let cut = text[start..<end].withUnsafeBytes { end == text.count ? $0.count : tokenizer.lastCut(in: $0) }
+            pieces += try tokenizer.encode(Array(text[start..<start + cut]))
+            start += cut
+            wanted = cut == 0 ? wanted * 2 : size
+        }
+        return pieces
+    }
+
     private static func shared(_ name: String) -> String? {
         let path = Fixtures.path("../../../shared/data/\(name)")
         return FileSystem.kind(of: path) == nil ? nil : path
