@@ -80,7 +80,7 @@ extension Dataset {
             throw UserError(
                 .data,
                 """
-                \(folder) has no train.bin, and no shards *train*.bin or *train*.npy: it is no data set, or half of one; \
+                \(folder) has no train.bin, and no shards *train*.bin or *train*.npy: it is no dataset, or half of one; \
                 prepare it again
                 """
             )
@@ -100,7 +100,7 @@ extension Dataset {
     private static func checkEmptiness(_ files: [[TokenFile]], folder: String) throws {
         let validation = files[1].count == 1 ? [] : files[1]
         guard let empty = (files[0] + validation).first(where: { $0.count == 0 }) else { return }
-        throw UserError(.data, "\(empty.path) is empty; prepare the data set again")
+        throw UserError(.data, "\(empty.path) is empty; prepare the dataset again")
     }
 
     /// The form of all files if they are llm.c's shards.

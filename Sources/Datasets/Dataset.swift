@@ -139,13 +139,13 @@ public struct Dataset: Sendable {
                 .data,
                 """
                 \(path)/\(TokenizerFile.name) is not the tokenizer that made this data set (its hash differs from the \
-                one in \(DatasetDescription.fileName)); prepare the data set again
+                one in \(DatasetDescription.fileName)); prepare the dataset again
                 """
             )
         }
         func sequence(_ files: [DatasetDescription.File], _ split: Split) throws -> TokenSequence {
             guard split == .validation || files.contains(where: { $0.tokens > 0 }) else {
-                throw UserError(.data, "\(path): split \(split.rawValue) has no tokens; prepare the data set again")
+                throw UserError(.data, "\(path): split \(split.rawValue) has no tokens; prepare the dataset again")
             }
             let files = try files.map {
                 try TokenFile(path: path + "/" + $0.name, elementType: elementType, expectedCount: $0.tokens)

@@ -45,7 +45,7 @@ extension DatasetDescription {
         guard version == Self.version else {
             throw UserError(
                 .data,
-                "\(path) has version \(version), this program reads \(Self.version); prepare the data set again"
+                "\(path) has version \(version), this program reads \(Self.version); prepare the dataset again"
             )
         }
         name = try file.string("name")
@@ -106,7 +106,7 @@ private struct DescriptionReader {
     }
 
     func wrong(_ member: String) -> UserError {
-        UserError(.data, "\(path): \(prefix)\(member) is missing or wrong; prepare the data set again")
+        UserError(.data, "\(path): \(prefix)\(member) is missing or wrong; prepare the dataset again")
     }
 
     func string(_ member: String) throws -> String {

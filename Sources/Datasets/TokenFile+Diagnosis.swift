@@ -18,6 +18,7 @@ extension TokenFile {
                 ("big-endian uint32", Self.all(bytes, UInt32.self) { $0.byteSwapped < largest }),
                 ("float32", Self.all(bytes, UInt32.self) { isID(Double(Float(bitPattern: $0))) }),
                 ("big-endian uint16", Self.all(bytes, UInt16.self) { $0.byteSwapped < vocabularySize }),
+                ("uint8", Self.all(bytes, UInt8.self) { $0 < vocabularySize }),
             ]
             return guesses.first(where: \.isRight)?.type
         }.flatMap { $0 }

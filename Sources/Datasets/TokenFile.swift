@@ -82,7 +82,7 @@ public struct TokenFile: Sendable {
                 .data,
                 """
                 \(path) has \(size) bytes, but dataset.json says \(expectedCount) tokens of \(width) bytes: \
-                it was cut short or replaced; prepare the data set again
+                it was cut short or replaced; prepare the dataset again
                 """
             )
         }
@@ -91,7 +91,7 @@ public struct TokenFile: Sendable {
                 .data,
                 """
                 \(path) has \(size) bytes, \(width == 2 ? "an odd number" : "no multiple of \(width)"), but its tokens have \
-                \(width) bytes: it was cut short; prepare it again
+                \(width) bytes: it was cut short, or has ids of another type; prepare it again
                 """
             )
         }

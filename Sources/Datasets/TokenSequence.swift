@@ -150,8 +150,8 @@ public struct TokenSequence: Sendable {
                 vocab_size in a meta.pkl beside it
                 """
             case .assumed:
-                "GPT-2's is assumed, as there is no meta.pkl; write one with vocab_size, or prepare the data set again"
-            case .meta, .description: "tokens and tokenizer do not belong together; prepare the data set again"
+                "GPT-2's is assumed, as there is no meta.pkl; write one with vocab_size, or prepare the dataset again"
+            case .meta, .description: "tokens and tokenizer do not belong together; prepare the dataset again"
             }
         let owner = vocabularyOrigin == .model ? "the model's vocabulary" : "the vocabulary"
         return UserError(

@@ -88,7 +88,7 @@ struct DatasetTests {
         #expect(odd.message.hasPrefix("\(folder("set/train.bin")) has 3 bytes, an odd number"))
         try write([], to: "train.bin")
         let empty = try #require(throws: UserError.self) { try open() }
-        #expect(empty == UserError(.data, "\(folder("set/train.bin")) is empty; prepare the data set again"))
+        #expect(empty == UserError(.data, "\(folder("set/train.bin")) is empty; prepare the dataset again"))
     }
 
     @Test("a missing data set is an error with the command that makes it")

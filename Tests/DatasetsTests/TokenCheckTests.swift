@@ -41,7 +41,7 @@ struct TokenCheckTests {
             .data,
             """
             \(folder("set/a_train_1.bin")): token \(position) has the id 50304, beyond the vocabulary of 50304: GPT-2's \
-            is assumed, as there is no meta.pkl; write one with vocab_size, or prepare the data set again
+            is assumed, as there is no meta.pkl; write one with vocab_size, or prepare the dataset again
             """
         )
         #expect(throws: expected) { try check() }
