@@ -58,9 +58,14 @@ extension Rendezvous {
     /// Of rank 0's own name, without which it cannot listen where there is no secret. The name may become known only later.
     private func knownAddresses(of master: String) -> [SocketAddress] {
         let deadline = ContinuousClock.now + meetTimeout
+        var noteAt: ContinuousClock.Instant? = .now + Self.quietWait
         while true {
             let addresses = SocketAddress.resolve(master, port: place.masterPort)
             guard addresses.isEmpty, secret.isPublic, .now < deadline else { return addresses }
+            if let due = noteAt, .now >= due {
+                noteAt = nil
+                note("waiting for the name of rank 0: \(nobodyKnows(master))")
+            }
             usleep(500_000)
         }
     }

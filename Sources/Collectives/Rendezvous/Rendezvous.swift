@@ -28,7 +28,7 @@ struct Rendezvous {
     let note: (String) -> Void
 
     /// After how long a rank says whom it waits for.
-    private static let quietWait = Duration.seconds(3)
+    static let quietWait = Duration.seconds(3)
 
     var handshake: Handshake { Handshake(secret: secret) }
 
