@@ -1,6 +1,6 @@
 extension Experiment {
     /// Every experiment, in the order in which data pass through the model.
-    public static let all = [
+    package static let all = [
         Experiment(
             "positions",
             "Where a token stands",

@@ -1,11 +1,11 @@
 /// One question about the model, asked by changing one thing: arms beside a baseline that has the same data and seeds.
-public struct Experiment: Sendable {
+package struct Experiment: Sendable {
     /// A way to train, as the options of `ddp-train train` that differ from the baseline's.
-    public struct Arm: Sendable {
+    package struct Arm: Sendable {
         /// As in the report's table.
-        public let name: String
+        package let name: String
         /// Without dashes, as the options' names.
-        public let options: [(name: String, value: String)]
+        package let options: [(name: String, value: String)]
 
         /// The name of its runs' folder.
         var folder: String { String(name.map { $0.isLetter || $0.isNumber ? $0 : "-" }) }
@@ -24,14 +24,14 @@ public struct Experiment: Sendable {
     }
 
     /// As typed on the command line.
-    public let name: String
+    package let name: String
     /// A heading of the report.
-    public let title: String
+    package let title: String
     /// What one may expect, and why; one or two sentences.
-    public let question: String
+    package let question: String
     let focus: Focus
     /// Without the baseline.
-    public let arms: [Arm]
+    package let arms: [Arm]
 
     init(
         _ name: String,
@@ -51,5 +51,5 @@ public struct Experiment: Sendable {
     static let baseline = Arm(name: "baseline", options: [])
 
     /// The experiment of this name.
-    public static func named(_ name: String) -> Experiment? { all.first { $0.name == name } }
+    package static func named(_ name: String) -> Experiment? { all.first { $0.name == name } }
 }

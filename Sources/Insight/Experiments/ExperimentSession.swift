@@ -7,7 +7,7 @@ import Training
 import Transformer
 
 /// Runs experiments: every arm with every seed, the baseline first, each beside the baseline of the same seed.
-public final class ExperimentSession {
+package final class ExperimentSession {
     /// What has been found out so far about one arm.
     struct ArmResult {
         let arm: Experiment.Arm
@@ -15,7 +15,7 @@ public final class ExperimentSession {
     }
 
     /// Whether all arms are trained, or somebody asked to stop before.
-    public enum Outcome: Sendable { case finished, stopped }
+    package enum Outcome: Sendable { case finished, stopped }
 
     let experiments: [Experiment]
     let seeds: [Int]
@@ -36,7 +36,7 @@ public final class ExperimentSession {
 
     /// - Parameter configuration: of the baseline, as `base(_:)` makes it; its `out_dir` receives the runs and the report.
     /// - Throws: `UserError(.usage)` when an arm cannot be trained with this configuration, or the folder is taken.
-    public init(
+    package init(
         _ experiments: [Experiment],
         seedCount: Int,
         configuration: ResolvedConfiguration,
@@ -80,7 +80,7 @@ public final class ExperimentSession {
     }
 
     /// The size at which a CPU of two cores does all experiments in 6 to 16 minutes: what was not asked for otherwise.
-    public static func base(_ resolved: ResolvedConfiguration) throws -> ResolvedConfiguration {
+    package static func base(_ resolved: ResolvedConfiguration) throws -> ResolvedConfiguration {
         var base = resolved
         let iterations = resolved.isExplicit(\.maxIters) ? resolved.values.maxIters : 600
         // A preset that was asked for has sizes of its own.
@@ -96,7 +96,7 @@ public final class ExperimentSession {
     }
 
     /// Options of a run of so many iterations, where nothing else was asked for.
-    public static func defaults(iterations: Int = 600) -> [(name: String, value: String)] {
+    package static func defaults(iterations: Int = 600) -> [(name: String, value: String)] {
         [
             ("dataset", DemoCorpus.name), ("n_layer", "3"), ("n_head", "4"), ("n_embd", "64"), ("block_size", "32"),
             ("dropout", "0"), ("batch_size", "24"), ("gradient_accumulation_steps", "1"),
@@ -111,7 +111,7 @@ public final class ExperimentSession {
     /// Trains everything and writes the report, again after each run, so that it can be watched.
     ///
     /// - Throws: `UserError`.
-    public func run() throws -> Outcome {
+    package func run() throws -> Outcome {
         let peak = MachinePeak.measure(
             pool: WorkerPool(threadCount: Processors.count(asked: configuration.values.threads)),
             rounds: 5
@@ -185,10 +185,10 @@ public final class ExperimentSession {
     }
 
     /// What was found, for `--json`.
-    public var json: JSONValue { ExperimentReport(self).json }
+    package var json: JSONValue { ExperimentReport(self).json }
 
     /// What was found, in sentences, and where the page is.
-    public var lines: [String] {
+    package var lines: [String] {
         ExperimentReport(self).sentences.filter { !$0.sentences.isEmpty }.flatMap { entry in
             ["", entry.title] + entry.sentences.map { "  " + $0 }
         } + (isStopped ? ["", "stopped: what was not trained yet is left out; --overwrite begins anew"] : [])

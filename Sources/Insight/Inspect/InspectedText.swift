@@ -2,18 +2,18 @@ import Platform
 import Transformer
 
 /// The text that a model is looked at with: T tokens that it sees, and after each the one that comes.
-public struct InspectedText: Equatable, Sendable {
+package struct InspectedText: Equatable, Sendable {
     /// T ids.
-    public let tokens: [Int32]
+    package let tokens: [Int32]
     /// The token after each.
-    public let targets: [Int32]
+    package let targets: [Int32]
     /// What text it is, for the reader.
-    public let source: String
+    package let source: String
     /// Tokens of the whole text, of which `tokens` are the first.
-    public let available: Int
+    package let available: Int
 
     /// Tokens to look at where nothing else is asked for.
-    public static let usualCount = 64
+    package static let usualCount = 64
 
     /// The first tokens of a text: all but the last are seen, all but the first predicted.
     ///
@@ -21,7 +21,7 @@ public struct InspectedText: Equatable, Sendable {
     ///   - ids: of the whole text.
     ///   - count: T, at most the block size.
     /// - Throws: `UserError(.data)` when there are not two tokens.
-    public init(ids: [Int32], count: Int, source: String) throws {
+    package init(ids: [Int32], count: Int, source: String) throws {
         guard ids.count >= 2 else {
             let found = ids.isEmpty ? "is empty" : "is a single token"
             throw UserError(.data, "\(source) \(found): it takes two, one to see and one to predict")

@@ -5,7 +5,7 @@ import Training
 import Transformer
 
 /// What is seen in one model with one text: everything comes from the model's own passes.
-public struct Inspection: Sendable {
+package struct Inspection: Sendable {
     struct Head: Sendable {
         let pattern: AttentionMap
         let entropy: AttentionEntropy?
@@ -15,7 +15,7 @@ public struct Inspection: Sendable {
     }
 
     /// Its checkpoint's name, or the model's.
-    public let name: String
+    package let name: String
     /// What its checkpoint says; nil for another tool's model.
     let state: CheckpointState?
     /// Of each layer, each head.
@@ -35,7 +35,7 @@ public struct Inspection: Sendable {
     ///   - checkpoint: the model's, whose optimizer makes the next update.
     ///   - seed: of the sample and of the induction probe.
     /// - Throws: `UserError(.data)` when the model's loss is not a number, or the optimizer's state is damaged.
-    public init(
+    package init(
         _ model: GPT,
         name: String,
         checkpoint: Checkpoint?,

@@ -27,7 +27,7 @@ enum InspectionNumber {
 
 extension InspectionReport {
     /// The document: what the page shows, and no number beside it.
-    public var json: JSONValue {
+    package var json: JSONValue {
         .object([
             .init("format", .integer(1)),
             .init("title", .string(title)),

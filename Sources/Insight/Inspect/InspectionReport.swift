@@ -4,7 +4,7 @@ import Tokenizers
 import Transformer
 
 /// What was seen in the checkpoints of a run, or in one model: as JSON, and as a page that shows it.
-public struct InspectionReport {
+package struct InspectionReport {
     let title: String
     let configuration: GPTConfiguration
     let parameterCount: Int
@@ -23,7 +23,7 @@ public struct InspectionReport {
     ///   - model: one of those that were looked at, for its shape.
     ///   - inspections: at least one, all with the same text.
     ///   - shown: the index of the one to show first.
-    public init(
+    package init(
         title: String,
         model: GPT,
         text: InspectedText,
@@ -47,7 +47,7 @@ public struct InspectionReport {
     /// One file that shows everything.
     ///
     /// - Parameter json: the report's, which takes a while to make.
-    public func page(_ json: JSONValue) -> String {
+    package func page(_ json: JSONValue) -> String {
         HTMLPage(
             title: title,
             script: PackageResources.inspect_js + PackageResources.heads_js + PackageResources.layers_js,
@@ -57,7 +57,7 @@ public struct InspectionReport {
     }
 
     /// A line for the terminal.
-    public var summary: String {
+    package var summary: String {
         let shown = inspections[shown]
         let loss = shown.flow.loss / Double(text.tokens.count)
         let kinds = shown.heads.joined().compactMap { $0.kind?.kind }
@@ -79,13 +79,13 @@ public struct InspectionReport {
 
 extension InspectionReport {
     /// A page with more weights than this would take a browser too long.
-    public static let mostWeights = 20_000_000
+    package static let mostWeights = 20_000_000
 
     /// How many checkpoints a page can hold.
     ///
     /// - Parameter tokens: T.
     /// - Throws: `UserError(.usage)` when a single one is too large, with the number of tokens that fits.
-    public static func mostCheckpoints(_ configuration: GPTConfiguration, tokens: Int) throws -> Int {
+    package static func mostCheckpoints(_ configuration: GPTConfiguration, tokens: Int) throws -> Int {
         let heads = configuration.layerCount * configuration.headCount
         let most = mostWeights / (heads * tokens * tokens)
         guard most == 0 else { return most }
@@ -100,7 +100,7 @@ extension InspectionReport {
     }
 
     /// `most` of the indices 0 ..< count, evenly: the first, the last and `chosen` among them as far as they fit.
-    public static func spread(_ count: Int, most: Int, keeping chosen: Int) -> [Int] {
+    package static func spread(_ count: Int, most: Int, keeping chosen: Int) -> [Int] {
         guard count > most else { return Array(0..<count) }
         guard most > 1 else { return [chosen] }
         var indices = (0..<most).map { ($0 * (count - 1) + (most - 1) / 2) / (most - 1) }

@@ -2,10 +2,10 @@ import Platform
 import Training
 
 /// Where a page may be written: what somebody else made is not replaced unasked.
-public enum PagePlace {
+package enum PagePlace {
     /// - Parameter overwrite: whether a file that this program did not make is replaced.
     /// - Throws: `UserError(.usage)` for a file that is not a page of this program, and for what is no file.
-    public static func check(_ path: String, overwrite: Bool) throws {
+    package static func check(_ path: String, overwrite: Bool) throws {
         try check(path, isOwn: RunFiles.isPage(path), overwrite: overwrite)
     }
 
@@ -13,7 +13,7 @@ public enum PagePlace {
     ///
     /// - Returns: the path of the numbers.
     /// - Throws: as `check`, and when the page's name does not end with `.html`.
-    public static func checkWithNumbers(_ path: String, overwrite: Bool) throws -> String {
+    package static func checkWithNumbers(_ path: String, overwrite: Bool) throws -> String {
         guard path.hasSuffix(".html") else {
             throw UserError(
                 .usage,

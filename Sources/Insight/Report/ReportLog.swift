@@ -7,7 +7,7 @@ import Transformer
 /// The page is made from what the run has written, of which only what is new is read. It is written at the first step, at
 /// evaluations, at the end, and in between every few seconds; the more that costs the more seldom, so that it stays below a
 /// hundredth of the run's time.
-public final class ReportLog: TrainingObserver {
+package final class ReportLog: TrainingObserver {
     private let record: RunRecord
     private let note: (String) -> Void
     private let now: () -> ContinuousClock.Instant
@@ -26,7 +26,7 @@ public final class ReportLog: TrainingObserver {
     /// - Parameters:
     ///   - outputFolder: `out_dir`.
     ///   - note: told once when the page cannot be written; the run goes on.
-    public init(
+    package init(
         outputFolder: String,
         note: @escaping (String) -> Void,
         now: @escaping () -> ContinuousClock.Instant = { .now }
@@ -37,7 +37,7 @@ public final class ReportLog: TrainingObserver {
     }
 
     /// Writes the page at the first step, and then when it is due.
-    public func stepDone(_ report: StepReport) {
+    package func stepDone(_ report: StepReport) {
         record.updateMade(report.iteration + 1)
         defer { sawStep = true }
         guard !sawStep || isDue(Self.stepInterval) else { return }
@@ -45,17 +45,17 @@ public final class ReportLog: TrainingObserver {
     }
 
     /// Writes the page when it is due.
-    public func evaluationDone(_ report: EvaluationReport, model: GPT) {
+    package func evaluationDone(_ report: EvaluationReport, model: GPT) {
         hasSamples = true
         guard isDue(Self.eventInterval) else { return }
         write(.running)
     }
 
     /// Writes nothing: the checkpoint is read for the next page.
-    public func checkpointSaved(_ report: SaveReport) { hasCheckpoints = true }
+    package func checkpointSaved(_ report: SaveReport) { hasCheckpoints = true }
 
     /// Writes the page once more, for good.
-    public func runEnded(_ end: RunEnd, iteration: Int) {
+    package func runEnded(_ end: RunEnd, iteration: Int) {
         write(nil)
     }
 

@@ -3,19 +3,19 @@ import Platform
 import Training
 
 /// The page of a run, or of several laid over each other.
-public enum ReportPage {
+package enum ReportPage {
     /// What was made of runs: the page's data, and what a user should know.
-    public struct Result {
+    package struct Result {
         /// Where the page was written.
-        public let path: String
+        package let path: String
         /// The JSON within the page.
-        public let data: JSONValue
+        package let data: JSONValue
         /// What the user should know of the runs' files, a line each.
-        public let notices: [String]
+        package let notices: [String]
     }
 
     /// Runs on one page at most: more lines than that nobody tells apart.
-    public static let runLimit = 50
+    package static let runLimit = 50
 
     /// Reads runs and writes their page.
     ///
@@ -24,7 +24,7 @@ public enum ReportPage {
     ///   - overwrite: whether a file that this program did not make is replaced.
     /// - Throws: `UserError(.usage)` for a place that may not be written, `.data` for a run that has logged nothing,
     ///   `.inputOutput` for what is not there or cannot be written.
-    public static func write(_ folders: [String], to path: String?, overwrite: Bool) throws -> Result {
+    package static func write(_ folders: [String], to path: String?, overwrite: Bool) throws -> Result {
         guard folders.count <= runLimit else {
             throw UserError(.usage, "\(folders.count) runs are too many for one page: name at most \(runLimit)")
         }

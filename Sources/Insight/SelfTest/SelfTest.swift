@@ -4,23 +4,23 @@ import Training
 import Transformer
 
 /// One statement about the model and what was measured of it.
-public struct SelfTestCheck: Equatable, Sendable {
+package struct SelfTestCheck: Equatable, Sendable {
     /// The part of the model, such as `LayerNorm`.
-    public let name: String
+    package let name: String
     /// What is true if it passes, and why it has to be.
-    public let statement: String
+    package let statement: String
     /// What was seen, with the limit.
-    public let numbers: String
+    package let numbers: String
     /// Whether the numbers keep to the limit.
-    public let passed: Bool
+    package let passed: Bool
 
     /// `ok    LayerNorm: …`
-    public var lines: [String] {
+    package var lines: [String] {
         ["\(passed ? "ok  " : "FAIL")  \(name): \(statement)", "      \(numbers)"]
     }
 
     /// One object: `name`, `statement`, `numbers`, `passed`.
-    public var json: JSONValue {
+    package var json: JSONValue {
         .object([
             .init("name", .string(name)), .init("statement", .string(statement)), .init("numbers", .string(numbers)),
             .init("passed", .bool(passed)),
@@ -32,7 +32,7 @@ public struct SelfTestCheck: Equatable, Sendable {
 ///
 /// The model is a new one, with random tokens in place of text; two short sequences are enough for every check, so that a
 /// large model is tried in seconds.
-public struct SelfTest {
+package struct SelfTest {
     private(set) var configuration: GPTConfiguration
     let pool: WorkerPool
     let seed: UInt64
@@ -45,7 +45,7 @@ public struct SelfTest {
     let tokens, targets: [Int32]
 
     /// - Parameter configuration: dropout is left out, which has no place in a check of equality.
-    public init(
+    package init(
         _ configuration: GPTConfiguration,
         pool: WorkerPool,
         seed: Int = 1337,
@@ -65,7 +65,7 @@ public struct SelfTest {
 
     /// Every check, in the order in which data pass through the model; `tell` hears of each as it is done.
     @discardableResult
-    public func run(_ tell: (SelfTestCheck) -> Void = { _ in }) -> [SelfTestCheck] {
+    package func run(_ tell: (SelfTestCheck) -> Void = { _ in }) -> [SelfTestCheck] {
         let model = newModel()
         var checks: [SelfTestCheck] = []
         for check in [

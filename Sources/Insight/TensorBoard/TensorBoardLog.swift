@@ -13,7 +13,7 @@ import Transformer
 /// | configuration | the run's config.toml |
 ///
 /// A run that is resumed begins a new file, and what the earlier ones say of later steps no longer counts.
-public final class TensorBoardLog: TrainingObserver {
+package final class TensorBoardLog: TrainingObserver {
     private let files: RunFiles
     private let note: (String) -> Void
     /// Opened at the first event: only then is the run's folder its own.
@@ -23,13 +23,13 @@ public final class TensorBoardLog: TrainingObserver {
     /// - Parameters:
     ///   - outputFolder: `out_dir`; the events lie in `tensorboard/` there.
     ///   - note: told once when events cannot be written; the run goes on.
-    public init(outputFolder: String, note: @escaping (String) -> Void) {
+    package init(outputFolder: String, note: @escaping (String) -> Void) {
         files = RunFiles(folder: outputFolder)
         self.note = note
     }
 
     /// Appends the step's scalars, if it is a logged one.
-    public func stepDone(_ report: StepReport) {
+    package func stepDone(_ report: StepReport) {
         guard report.isLogged else { return }
         append(
             step: report.iteration,
@@ -42,7 +42,7 @@ public final class TensorBoardLog: TrainingObserver {
     }
 
     /// Appends the losses, and the sample where one was written.
-    public func evaluationDone(_ report: EvaluationReport, model: GPT) {
+    package func evaluationDone(_ report: EvaluationReport, model: GPT) {
         let losses = report.losses
         append(
             step: report.iteration,
