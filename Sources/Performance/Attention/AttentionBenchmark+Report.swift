@@ -5,7 +5,7 @@ import Training
 
 extension AttentionBenchmark {
     /// One object for programs.
-    public func json(_ comparisons: [Comparison]) -> JSONValue {
+    package func json(_ comparisons: [Comparison]) -> JSONValue {
         .object([
             .init("n_head", .integer(headCount)),
             .init("head_size", .integer(headSize)),
@@ -17,7 +17,7 @@ extension AttentionBenchmark {
     }
 
     /// Lines for people.
-    public func lines(_ comparisons: [Comparison]) -> [String] {
+    package func lines(_ comparisons: [Comparison]) -> [String] {
         var lines = [
             """
             attention of one sequence, \(headCount) heads of \(headSize), \(threads) threads, \
@@ -56,7 +56,7 @@ extension AttentionBenchmark {
 
 extension AttentionBenchmark.Form {
     /// Forward and backward, medians, in seconds.
-    public var seconds: Double { forward.median + backward.median }
+    package var seconds: Double { forward.median + backward.median }
 
     fileprivate var json: JSONValue {
         .object([
@@ -68,7 +68,7 @@ extension AttentionBenchmark.Form {
 
 extension AttentionBenchmark.Comparison {
     /// The plain form's time over the tiled one's.
-    public var timesAsFast: Double? { plain.map { $0.seconds / tiled.seconds } }
+    package var timesAsFast: Double? { plain.map { $0.seconds / tiled.seconds } }
 
     fileprivate var json: JSONValue {
         func number(_ value: Double?) -> JSONValue { value.flatMap { $0.isFinite ? .number($0) : nil } ?? .null }

@@ -5,25 +5,25 @@ import Transformer
 
 /// Sets the model's tiled attention beside the plain one that holds whole matrices of weights: time, memory, and how far
 /// their results are apart, for one sequence of each length.
-public struct AttentionBenchmark: Sendable {
+package struct AttentionBenchmark: Sendable {
     /// Heads of the layer.
-    public let headCount: Int
+    package let headCount: Int
     /// Features of a head.
-    public let headSize: Int
+    package let headSize: Int
     /// Tokens of each sequence, a comparison each.
-    public let lengths: [Int]
+    package let lengths: [Int]
     /// Worker threads.
-    public let threads: Int
+    package let threads: Int
     /// Untimed passes first.
-    public let warmUp: Int
+    package let warmUp: Int
     /// Timed passes; nil for as many as take about half a second of each form, at least 3 and at most 50.
-    public let repetitions: Int?
+    package let repetitions: Int?
 
     /// Tokens, by factors of two.
-    public static let usualLengths = [64, 128, 256, 512, 1024, 2048, 4096]
+    package static let usualLengths = [64, 128, 256, 512, 1024, 2048, 4096]
 
     /// Allocates nothing: `run` does.
-    public init(
+    package init(
         headCount: Int,
         headSize: Int,
         lengths: [Int] = usualLengths,
@@ -40,33 +40,33 @@ public struct AttentionBenchmark: Sendable {
     }
 
     /// One form of attention at one length.
-    public struct Form: Sendable {
+    package struct Form: Sendable {
         /// Seconds of forward passes.
-        public let forward: Spread
+        package let forward: Spread
         /// Seconds of backward passes.
-        public let backward: Spread
+        package let backward: Spread
         /// Besides q, k, v, the output and their gradients.
-        public let bytes: Int
+        package let bytes: Int
     }
 
     /// Both forms at one length.
-    public struct Comparison: Sendable {
+    package struct Comparison: Sendable {
         /// Tokens of the sequence.
-        public let length: Int
+        package let length: Int
         /// A block of query rows at a time.
-        public let tiled: Form
+        package let tiled: Form
         /// Nil where its matrices do not fit this machine's memory.
-        public let plain: Form?
+        package let plain: Form?
         /// Largest absolute difference of the outputs; inputs are uniform in [-1, 1).
-        public let outputDifference: Double?
+        package let outputDifference: Double?
         /// The same of the gradients of q, k and v.
-        public let gradientDifference: Double?
+        package let gradientDifference: Double?
     }
 
     /// - Parameter progress: told what is going on.
     ///
     /// - Throws: `UserError(.usage)` when even the tiled form does not fit memory.
-    public func run(progress: (String) -> Void = { _ in }) throws -> [Comparison] {
+    package func run(progress: (String) -> Void = { _ in }) throws -> [Comparison] {
         let pool = WorkerPool(threadCount: threads)
         for length in lengths { try checkMemory(length) }
         return lengths.map { length in

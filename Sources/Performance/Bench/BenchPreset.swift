@@ -5,7 +5,7 @@ import Transformer
 
 /// The shapes that `bench` knows by name. Where a preset of training has that name, model, dropout and batch are its own (but
 /// for GPT-2's, whose batch is 1), and a step is one micro-batch.
-public enum BenchPreset: String, CaseIterable, Sendable {
+package enum BenchPreset: String, CaseIterable, Sendable {
     case baby, char
     case charWithoutDropout = "char-nodropout"
     case gpt2
@@ -29,7 +29,7 @@ public enum BenchPreset: String, CaseIterable, Sendable {
     /// This shape with some options of training in place of its own.
     ///
     /// - Throws: `UserError(.usage)` for values that are not allowed.
-    public func shape(
+    package func shape(
         with options: [(name: String, value: String)] = [],
         vocabularySize: Int? = nil
     ) throws -> BenchShape {
@@ -43,14 +43,14 @@ public enum BenchPreset: String, CaseIterable, Sendable {
 }
 
 /// What a benchmark computes.
-public struct BenchShape: Sendable {
+package struct BenchShape: Sendable {
     /// Where it comes from, for messages.
-    public let preset: BenchPreset
+    package let preset: BenchPreset
     /// The options: batch, dropout, threads and all others.
-    public let training: TrainingConfiguration
+    package let training: TrainingConfiguration
     /// The shape of the model that is trained.
-    public let model: GPTConfiguration
+    package let model: GPTConfiguration
 
     /// Worker threads.
-    public var threads: Int { Processors.count(asked: training.threads) }
+    package var threads: Int { Processors.count(asked: training.threads) }
 }

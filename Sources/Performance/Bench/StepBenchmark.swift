@@ -9,16 +9,16 @@ import Transformer
 ///
 /// Three things are measured one after the other in one process, so that none disturbs another: the steps; between them,
 /// before and after, the machine's peak in matrix products; and then some more steps with their time by part.
-public struct StepBenchmark: Sendable {
+package struct StepBenchmark: Sendable {
     /// What is trained.
-    public let shape: BenchShape
+    package let shape: BenchShape
     /// Steps before the measurement, which touch memory for the first time.
-    public let warmUp: Int
+    package let warmUp: Int
     /// Steps to measure; nil for as many as take about ten seconds, at least 5 and at most 200.
-    public let steps: Int?
+    package let steps: Int?
 
     /// Allocates nothing: `run` does.
-    public init(shape: BenchShape, warmUp: Int = 2, steps: Int? = nil) {
+    package init(shape: BenchShape, warmUp: Int = 2, steps: Int? = nil) {
         self.shape = shape
         self.warmUp = warmUp
         self.steps = steps
@@ -26,7 +26,7 @@ public struct StepBenchmark: Sendable {
 
     /// - Parameter progress: told what is going on, often.
     /// - Throws: `UserError(.usage)` when the shape does not fit this machine's memory.
-    public func run(progress: (String) -> Void = { _ in }) throws -> StepMeasurement {
+    package func run(progress: (String) -> Void = { _ in }) throws -> StepMeasurement {
         _ = try MemoryCheck(model: shape.model, training: shape.training, threads: shape.threads)
         let pool = WorkerPool(threadCount: shape.threads)
         let step = try trainingStep(pool: pool)

@@ -6,7 +6,7 @@ import Transformer
 
 extension StepMeasurement {
     /// One object for programs.
-    public var json: JSONValue {
+    package var json: JSONValue {
         .object(
             [
                 .init("preset", .string(shape.preset.rawValue)),
@@ -30,7 +30,7 @@ extension StepMeasurement {
     }
 
     /// Lines for people.
-    public var lines: [String] {
+    package var lines: [String] {
         let spread = spread
         func milliseconds(_ seconds: Double) -> String { Numbers.fixed(seconds * 1000, 2) }
         let memory = peakMemory.map { ByteCount.text($0) } ?? "not known on this system"

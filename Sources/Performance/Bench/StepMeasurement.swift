@@ -3,46 +3,46 @@ import Training
 import Transformer
 
 /// What was measured of whole training steps.
-public struct StepMeasurement: Sendable {
+package struct StepMeasurement: Sendable {
     /// What was trained.
-    public let shape: BenchShape
+    package let shape: BenchShape
     /// Steps before the measured ones.
-    public let warmUp: Int
+    package let warmUp: Int
     /// Of each measured step.
-    public let seconds: [Double]
+    package let seconds: [Double]
     /// Floating-point operations a second of this machine's matrix products, in the same run.
-    public let peak: Double
+    package let peak: Double
     /// In bytes; nil where the system does not say.
-    public let peakMemory: Int?
+    package let peakMemory: Int?
     /// Of some more steps after the measured ones.
-    public let profile: PartTimes
+    package let profile: PartTimes
 
     /// Of `seconds`.
-    public var spread: Spread { Spread(seconds) }
+    package var spread: Spread { Spread(seconds) }
 
     /// By the median step.
-    public var tokensPerSecond: Double { Double(shape.training.tokensPerIteration) / spread.median }
+    package var tokensPerSecond: Double { Double(shape.training.tokensPerIteration) / spread.median }
 
     /// Floating-point operations a second by nanoGPT's count (see `GPTConfiguration.operationsPerToken`).
-    public var countedOperations: Double { tokensPerSecond * shape.model.operationsPerToken }
+    package var countedOperations: Double { tokensPerSecond * shape.model.operationsPerToken }
 
     /// `countedOperations` by `peak`, 0 to 1.
-    public var shareOfPeak: Double { countedOperations / peak }
+    package var shareOfPeak: Double { countedOperations / peak }
 }
 
 /// The workers' time by part.
-public struct PartTimes: Sendable {
+package struct PartTimes: Sendable {
     /// Steps that were recorded, at least 1.
-    public let steps: Int
+    package let steps: Int
     /// Threads of the pool.
-    public let workers: Int
+    package let workers: Int
     /// Of a step.
-    public let wallSeconds: Double
+    package let wallSeconds: Double
     /// Of a step, summed over the workers; what takes most comes first, and what never happened is left out.
-    public let seconds: [(part: Part, seconds: Double)]
+    package let seconds: [(part: Part, seconds: Double)]
 
     /// - Parameter profile: with at least one recording, each of them a step.
-    public init(_ profile: Profile) {
+    package init(_ profile: Profile) {
         let count = Double(profile.recordings.count)
         steps = profile.recordings.count
         workers = profile.workerCount
@@ -53,5 +53,5 @@ public struct PartTimes: Sendable {
     }
 
     /// Of all workers' time.
-    public func share(_ seconds: Double) -> Double { seconds / (wallSeconds * Double(workers)) }
+    package func share(_ seconds: Double) -> Double { seconds / (wallSeconds * Double(workers)) }
 }

@@ -4,36 +4,36 @@ import Platform
 import Training
 
 /// Times the all-reduce of the ranks of a job, size by size, over one or several ways in turn.
-public struct AllReduceBenchmark {
+package struct AllReduceBenchmark {
     /// One size over one way.
-    public struct Result: Equatable, Sendable {
+    package struct Result: Equatable, Sendable {
         /// Bytes of the sum, on each rank.
-        public var bytes: Int
+        package var bytes: Int
         /// Of the slowest rank, a repetition each.
-        public var seconds: Spread
+        package var seconds: Spread
 
         /// For one size.
-        public init(bytes: Int, seconds: Spread) {
+        package init(bytes: Int, seconds: Spread) {
             self.bytes = bytes
             self.seconds = seconds
         }
 
         /// Bytes a second that each rank sends and receives, `bytes * 2 (n - 1) / n / time`, as NCCL's tests count it, at the
         /// best repetition.
-        public func busBandwidth(worldSize: Int) -> Double {
+        package func busBandwidth(worldSize: Int) -> Double {
             2 * Double(worldSize - 1) / Double(worldSize) * Double(bytes) / seconds.minimum
         }
     }
 
     /// Bytes of each sum, whole numbers of floats.
-    public var sizes: [Int]
+    package var sizes: [Int]
     /// Timed sums of each size.
-    public var repetitions: Int
+    package var repetitions: Int
 
     /// - Parameters:
     ///   - sizes: bytes of each sum, whole numbers of floats.
     ///   - repetitions: timed ones for each size, after one that is not.
-    public init(sizes: [Int], repetitions: Int) {
+    package init(sizes: [Int], repetitions: Int) {
         precondition(sizes.allSatisfy { $0 > 0 && $0 % 4 == 0 } && repetitions > 0)
         self.sizes = sizes
         self.repetitions = repetitions
@@ -43,7 +43,7 @@ public struct AllReduceBenchmark {
     ///
     /// - Parameter ways: of one job. They take turns, so that what else the machine does hits all alike.
     /// - Throws: `UserError(.other)` when a sum is wrong; `CollectiveError.failed`.
-    public func run(_ ways: [Communicator], progress: (Int) -> Void = { _ in }) throws -> [[Result]] {
+    package func run(_ ways: [Communicator], progress: (Int) -> Void = { _ in }) throws -> [[Result]] {
         let floats = Floats(count: sizes.max()! / 4)
         let board = ways[0].board
         board.activity = .computing

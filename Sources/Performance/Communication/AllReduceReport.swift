@@ -4,18 +4,18 @@ import Platform
 import Training
 
 /// What an `AllReduceBenchmark` found, way by way, and which of them it speaks for.
-public struct AllReduceReport: Sendable {
+package struct AllReduceReport: Sendable {
     /// How the ranks of a job can sum: a transport and an algorithm.
-    public struct Way: Sendable {
+    package struct Way: Sendable {
         /// What carried the messages.
-        public var transport: JobConnection.Transport
+        package var transport: JobConnection.Transport
         /// How they were summed.
-        public var allReduce: Communicator.AllReduce
+        package var allReduce: Communicator.AllReduce
         /// One for each size, in the order of the benchmark.
-        public var results: [AllReduceBenchmark.Result]
+        package var results: [AllReduceBenchmark.Result]
 
         /// The ways of one report have results for the same sizes.
-        public init(
+        package init(
             transport: JobConnection.Transport,
             allReduce: Communicator.AllReduce,
             results: [AllReduceBenchmark.Result]
@@ -30,26 +30,26 @@ public struct AllReduceReport: Sendable {
     }
 
     /// The way that a job should take.
-    public struct Recommendation: Equatable, Sendable {
+    package struct Recommendation: Equatable, Sendable {
         /// Its place among the ways.
-        public var way: Int
+        package var way: Int
         /// A sentence.
-        public var reason: String
+        package var reason: String
     }
 
     /// Ranks of the job.
-    public var ranks: Int
+    package var ranks: Int
     /// Different hosts among them.
-    public var machines: Int
+    package var machines: Int
     /// How the ranks reach each other, such as `mpi, eth0 (10.0.0.5)`.
-    public var route: String
+    package var route: String
     /// Bytes a second of copying memory, read and written ones both counted, by one thread.
-    public var copyBandwidth: Double
+    package var copyBandwidth: Double
     /// At least one; the first is what a job takes without being told.
-    public var ways: [Way]
+    package var ways: [Way]
 
     /// At least one way.
-    public init(ranks: Int, machines: Int, route: String, copyBandwidth: Double, ways: [Way]) {
+    package init(ranks: Int, machines: Int, route: String, copyBandwidth: Double, ways: [Way]) {
         precondition(!ways.isEmpty)
         self.ranks = ranks
         self.machines = machines
@@ -68,7 +68,7 @@ public struct AllReduceReport: Sendable {
     /// Nil where there was nothing to choose from.
     ///
     /// What counts is the median over the sizes from a megabyte on (all, when there are none) of the ratios of median times.
-    public var recommendation: Recommendation? {
+    package var recommendation: Recommendation? {
         guard ways.count > 1 else { return nil }
         let gains = ways.map { gain(of: $0, over: ways[0]) }
         let best = gains.indices.max { gains[$0] < gains[$1] }!
@@ -95,7 +95,7 @@ public struct AllReduceReport: Sendable {
     // MARK: Text
 
     /// One object: the job's facts, `ways` with their sizes, and `recommendation` or null.
-    public var json: JSONValue {
+    package var json: JSONValue {
         .object([
             .init("ranks", .integer(ranks)),
             .init("machines", .integer(machines)),
@@ -136,7 +136,7 @@ public struct AllReduceReport: Sendable {
     }
 
     /// A table with a row for each size and three columns for each way.
-    public var text: String {
+    package var text: String {
         let title = """
             all-reduce of \(ranks) ranks on \(machines) \(machines == 1 ? "machine" : "machines") (\(route)); one thread \
             copies memory at \(Self.gigabytes(copyBandwidth)) GB/s (read and written)

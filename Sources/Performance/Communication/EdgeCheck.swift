@@ -1,18 +1,18 @@
 import Collectives
 
 /// Sends over every edge of the ring by itself, so that a slow one is known by its name.
-public struct EdgeCheck: Equatable, Sendable {
+package struct EdgeCheck: Equatable, Sendable {
     /// From a rank to the next one.
-    public struct Edge: Equatable, Sendable {
+    package struct Edge: Equatable, Sendable {
         /// The rank that sends.
-        public var from: Member
+        package var from: Member
         /// The next one in the ring, which receives.
-        public var to: Member
+        package var to: Member
         /// Of the best message, by the receiver's clock.
-        public var bytesPerSecond: Double
+        package var bytesPerSecond: Double
 
         /// What was measured from one rank to the next.
-        public init(from: Member, to: Member, bytesPerSecond: Double) {
+        package init(from: Member, to: Member, bytesPerSecond: Double) {
             self.from = from
             self.to = to
             self.bytesPerSecond = bytesPerSecond
@@ -20,12 +20,12 @@ public struct EdgeCheck: Equatable, Sendable {
     }
 
     /// From each rank to the next, in order; the last leads to rank 0.
-    public var edges: [Edge]
+    package var edges: [Edge]
     /// Of a byte once round, by the number of edges.
-    public var secondsPerEdge: Double
+    package var secondsPerEdge: Double
 
     /// What was measured; `run` does so.
-    public init(edges: [Edge], secondsPerEdge: Double) {
+    package init(edges: [Edge], secondsPerEdge: Double) {
         self.edges = edges
         self.secondsPerEdge = secondsPerEdge
     }
@@ -38,7 +38,7 @@ public struct EdgeCheck: Equatable, Sendable {
     /// Every rank calls it and returns the same.
     ///
     /// - Throws: `CollectiveError.failed`.
-    public static func run(_ communicator: Communicator) throws -> EdgeCheck {
+    package static func run(_ communicator: Communicator) throws -> EdgeCheck {
         let members = communicator.members
         let memory = CollectiveMemory(byteCount: large)
         let edges = try members.map { from in

@@ -3,18 +3,18 @@ import Platform
 import Training
 
 /// Examines what this build and machine have for training, and what they lack.
-public struct Doctor {
+package struct Doctor {
     /// Of the program, for the report.
-    public var version: String
+    package var version: String
     /// Folder of the datasets, which need not exist.
-    public var dataDir: String
+    package var dataDir: String
     /// Folder that runs write to, which need not exist.
-    public var outDir: String
+    package var outDir: String
     /// Worker threads to measure with.
-    public var threads: Int
+    package var threads: Int
 
     /// Measures nothing yet: `examine` does.
-    public init(version: String, dataDir: String, outDir: String, threads: Int) {
+    package init(version: String, dataDir: String, outDir: String, threads: Int) {
         self.version = version
         self.dataDir = dataDir
         self.outDir = outDir
@@ -22,7 +22,7 @@ public struct Doctor {
     }
 
     /// Takes about half a second, most of it to measure.
-    public func examine() -> DoctorReport {
+    package func examine() -> DoctorReport {
         DoctorReport(build + processor + speed + job + folders)
     }
 

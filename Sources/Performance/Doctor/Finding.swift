@@ -2,9 +2,9 @@ import Formats
 import Platform
 
 /// One thing that a build or a machine has or lacks.
-public struct Finding: Equatable, Sendable {
+package struct Finding: Equatable, Sendable {
     /// Whether something is to be done.
-    public enum State: String, Sendable {
+    package enum State: String, Sendable {
         case fine
         /// Not there, and not needed for everything; `advice` says for what and how to have it.
         case missing
@@ -13,20 +13,20 @@ public struct Finding: Equatable, Sendable {
     }
 
     /// The member of the JSON object.
-    public var key: String
+    package var key: String
     /// What was looked at, the first column for people.
-    public var title: String
+    package var title: String
     /// For people.
-    public var text: String
+    package var text: String
     /// For programs.
-    public var value: JSONValue
+    package var value: JSONValue
     /// `fine` unless it is told otherwise.
-    public var state: State
+    package var state: State
     /// What to do; nil where nothing is to be done.
-    public var advice: String?
+    package var advice: String?
 
     /// Without a `value`, programs get the text.
-    public init(
+    package init(
         _ key: String,
         _ title: String,
         _ text: String,
@@ -44,20 +44,20 @@ public struct Finding: Equatable, Sendable {
 }
 
 /// What `ddp-train doctor` found.
-public struct DoctorReport: Equatable, Sendable {
+package struct DoctorReport: Equatable, Sendable {
     /// In the order in which they are shown.
-    public var findings: [Finding]
+    package var findings: [Finding]
 
     /// Keys are to be distinct, as each is a member of `json`.
-    public init(_ findings: [Finding]) {
+    package init(_ findings: [Finding]) {
         self.findings = findings
     }
 
     /// Whether nothing that is needed is broken.
-    public var isFine: Bool { !findings.contains { $0.state == .broken } }
+    package var isFine: Bool { !findings.contains { $0.state == .broken } }
 
     /// A line for each finding, with advice under those that lack something.
-    public var text: String {
+    package var text: String {
         var lines: [(String, String)] = []
         for finding in findings {
             lines.append((finding.title, finding.text))
@@ -69,7 +69,7 @@ public struct DoctorReport: Equatable, Sendable {
     }
 
     /// One object: a member a finding, then `problems` (what, state and advice of those that are not fine) and `ok`.
-    public var json: JSONValue {
+    package var json: JSONValue {
         let problems = findings.filter { $0.state != .fine }.map { finding in
             JSONValue.object([
                 .init("what", .string(finding.key)), .init("state", .string(finding.state.rawValue)),

@@ -4,22 +4,22 @@ import Platform
 import Training
 
 /// What `ddp-train doctor` found on every rank of a job, and between them.
-public struct JobReport: Sendable {
+package struct JobReport: Sendable {
     /// Of this rank.
-    public var own: DoctorReport
+    package var own: DoctorReport
     /// Every rank's report as its JSON object, in order.
-    public var reports: [JSONValue]
+    package var reports: [JSONValue]
     /// The ranks in order.
-    public var members: [Member]
+    package var members: [Member]
     /// How they reach each other, such as `tcp, eth0 (10.0.0.5)`.
-    public var route: String
+    package var route: String
     /// Speeds between neighbours.
-    public var check: EdgeCheck
+    package var check: EdgeCheck
 
     /// Every rank calls it: examines itself, tells the others, and measures the edges with them.
     ///
     /// - Throws: `CollectiveError.failed`; `UserError` when a message of a rank is no JSON.
-    public init(_ doctor: Doctor, _ communicator: Communicator, route: String) throws {
+    package init(_ doctor: Doctor, _ communicator: Communicator, route: String) throws {
         own = doctor.examine()
         communicator.board.worked()
         reports = try communicator.allGather(message: Array(own.json.text().utf8)).map { try JSONValue(parsing: $0) }
@@ -29,7 +29,7 @@ public struct JobReport: Sendable {
     }
 
     /// Whether nothing that is needed is broken, on any rank.
-    public var isFine: Bool { reports.allSatisfy { $0["ok"] == .bool(true) } }
+    package var isFine: Bool { reports.allSatisfy { $0["ok"] == .bool(true) } }
 
     /// An edge this much slower than the median is worth a word.
     private static let slow = 0.5
@@ -64,14 +64,14 @@ public struct JobReport: Sendable {
     }
 
     /// This rank's report, the edges, and what other ranks lack.
-    public var text: String {
+    package var text: String {
         let latency = "\(Numbers.fixed(check.secondsPerEdge * 1e3, 3)) ms from rank to rank"
         let job = Finding("job", "job", "\(members.count) ranks, \(route); \(latency)")
         return DoctorReport(own.findings + [job] + edgeFindings + problems).text
     }
 
     /// One object: `ok`, `route`, `seconds_per_edge`, `edges`, and `ranks` with every rank's report.
-    public var json: JSONValue {
+    package var json: JSONValue {
         .object([
             .init("ok", .bool(isFine)),
             .init("route", .string(route)),

@@ -3,19 +3,19 @@ import Transformer
 
 extension GenerationBenchmark {
     /// What was measured: a time for each repetition.
-    public struct Result: Sendable {
+    package struct Result: Sendable {
         /// What was asked for.
-        public let benchmark: GenerationBenchmark
+        package let benchmark: GenerationBenchmark
         /// The ids that were given.
-        public let prompt: [Int32]
+        package let prompt: [Int32]
         /// The first sample's tokens.
-        public internal(set) var ids: [Int32] = []
+        package internal(set) var ids: [Int32] = []
         /// From the beginning to the first token.
-        public internal(set) var promptSeconds: [Double] = []
+        package internal(set) var promptSeconds: [Double] = []
         /// From the first token to the last.
-        public internal(set) var decodeSeconds: [Double] = []
+        package internal(set) var decodeSeconds: [Double] = []
         /// Bytes a second, see `readBandwidth`.
-        public internal(set) var readBandwidth = 0.0
+        package internal(set) var readBandwidth = 0.0
 
         init(benchmark: GenerationBenchmark, prompt: [Int32]) {
             self.benchmark = benchmark
@@ -23,36 +23,36 @@ extension GenerationBenchmark {
         }
 
         /// New tokens over the whole time, prompt included: what a call of transformers' `generate` is measured by. Median.
-        public var tokensPerSecond: Double {
+        package var tokensPerSecond: Double {
             let tokens = Double(benchmark.newTokens * benchmark.samples)
             return Spread(zip(promptSeconds, decodeSeconds).map { tokens / ($0 + $1) }).median
         }
 
         /// Tokens of the prompt over the time until the first token is there. Median.
-        public var promptTokensPerSecond: Double {
+        package var promptTokensPerSecond: Double {
             Spread(promptSeconds.map { Double(benchmark.promptTokens) / $0 }).median
         }
 
         /// Tokens after the first over their time. Median.
-        public var decodeTokensPerSecond: Double {
+        package var decodeTokensPerSecond: Double {
             let tokens = Double((benchmark.newTokens - 1) * benchmark.samples)
             return Spread(decodeSeconds.map { tokens / $0 }).median
         }
 
         /// Bytes of weights that a token needs to be read: all but the embeddings of other positions.
-        public static func weightBytes(_ configuration: GPTConfiguration) -> Int {
+        package static func weightBytes(_ configuration: GPTConfiguration) -> Int {
             let layout = ParameterLayout(configuration)
             return 4 * (layout.count - layout.positionEmbedding.count)
         }
 
         /// Bytes of weights a second while decoding, over the bandwidth of reading alone.
-        public func bandwidthShare(_ configuration: GPTConfiguration) -> Double {
+        package func bandwidthShare(_ configuration: GPTConfiguration) -> Double {
             let passes = decodeTokensPerSecond / Double(benchmark.samples)
             return passes * Double(Self.weightBytes(configuration)) / readBandwidth
         }
 
         /// One object: counts, speeds, seconds of each repetition, and the ids.
-        public func json(of model: GPT) -> JSONValue {
+        package func json(of model: GPT) -> JSONValue {
             .object([
                 .init("parameters", .integer(model.layout.count)),
                 .init("threads", .integer(model.pool.threadCount)),

@@ -8,20 +8,20 @@ import Transformer
 /// print(result.json(of: gpt).text())
 /// ```
 /// Always the likeliest token is taken, so the same model gives the same ids everywhere, up to rounding.
-public struct GenerationBenchmark: Sendable {
+package struct GenerationBenchmark: Sendable {
     /// Tokens of the prompt, at least 1.
-    public var promptTokens: Int
+    package var promptTokens: Int
     /// At least 2: the time of the first is that of the prompt.
-    public var newTokens: Int
+    package var newTokens: Int
     /// Samples generated at once, at most `Generator.mostSamples`.
-    public var samples: Int
+    package var samples: Int
     /// Measured generations, at least 1.
-    public var repetitions: Int
+    package var repetitions: Int
     /// Of the prompt's random ids.
-    public var seed: UInt64
+    package var seed: UInt64
 
     /// Traps at counts that are too small.
-    public init(promptTokens: Int, newTokens: Int, samples: Int = 1, repetitions: Int = 3, seed: UInt64 = 1337) {
+    package init(promptTokens: Int, newTokens: Int, samples: Int = 1, repetitions: Int = 3, seed: UInt64 = 1337) {
         precondition(promptTokens >= 1 && newTokens >= 2 && repetitions >= 1)
         self.promptTokens = promptTokens
         self.newTokens = newTokens
@@ -31,7 +31,7 @@ public struct GenerationBenchmark: Sendable {
     }
 
     /// The prompt of random ids, a function of the seed.
-    public func prompt(vocabularySize: Int) -> [Int32] {
+    package func prompt(vocabularySize: Int) -> [Int32] {
         let random = CounterRandom(seed: seed, stream: .sampling, site: 1)
         return (0..<promptTokens).map { Int32(random.integer(UInt32($0), below: vocabularySize)) }
     }
@@ -39,7 +39,7 @@ public struct GenerationBenchmark: Sendable {
     /// Generates `repetitions` times, after once unmeasured.
     ///
     /// - Parameter progress: called after each with its number.
-    public func run(_ model: GPT, progress: (Int) -> Void = { _ in }) -> Result {
+    package func run(_ model: GPT, progress: (Int) -> Void = { _ in }) -> Result {
         let vocabularySize = model.configuration.vocabularySize
         let prompt = prompt(vocabularySize: vocabularySize)
         let options = SamplingOptions(
@@ -72,7 +72,7 @@ public struct GenerationBenchmark: Sendable {
 
     /// Bytes a second at which this model's workers together read its parameters when they do little else: the best of
     /// `rounds`. A token reads nearly all of them, so this is its limit where they do not fit a cache.
-    public static func readBandwidth(_ model: GPT, rounds: Int = 8) -> Double {
+    package static func readBandwidth(_ model: GPT, rounds: Int = 8) -> Double {
         // Products of one half with the other: two streams a worker, and one operation for two cache lines.
         let half = model.parameters.count / 2
         let piece = 65536

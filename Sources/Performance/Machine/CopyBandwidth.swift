@@ -1,10 +1,10 @@
 import Compute
 
 /// How fast this machine's workers together copy memory that no cache holds.
-public enum CopyBandwidth {
+package enum CopyBandwidth {
     /// Bytes a second, read and written bytes both counted, as STREAM does (McCalpin, 1995): the best of some rounds over two
     /// buffers of 128 MB, about a tenth of a second.
-    public static func measure(pool: WorkerPool) -> Double {
+    package static func measure(pool: WorkerPool) -> Double {
         let count = 1 << 25
         let piece = 1 << 16
         let buffers = FloatBuffer(count: 2 * count)

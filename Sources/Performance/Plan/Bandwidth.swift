@@ -2,24 +2,24 @@ import Configuration
 import Platform
 
 /// The speed of a network link, as people write it.
-public struct Bandwidth: Equatable, Sendable {
+package struct Bandwidth: Equatable, Sendable {
     /// More than 0.
-    public var bytesPerSecond: Double
+    package var bytesPerSecond: Double
 
     /// In bytes, not bits.
-    public init(bytesPerSecond: Double) {
+    package init(bytesPerSecond: Double) {
         self.bytesPerSecond = bytesPerSecond
     }
 
     /// What may be written, for help and messages.
-    public static let forms = "Gb/s, or a number with a unit such as 10Gbit, 2.5Gb/s, 100MB/s or 1GiB/s"
+    package static let forms = "Gb/s, or a number with a unit such as 10Gbit, 2.5Gb/s, 100MB/s or 1GiB/s"
 
     /// A plain number is in Gb/s (10⁹ bits a second). Units: `bit` or `b` for bits, `byte` or `B` for bytes, after `k`, `M`, `G`
     /// or `T` (powers of 1000; with `i`, of 1024), with or without `/s` or `ps` after them. The case of b and B counts, the
     /// case of the rest does not.
     ///
     /// - Throws: `UserError(.usage)` that names what may be written.
-    public init(parsing text: String) throws {
+    package init(parsing text: String) throws {
         if let plain = ConfigurationLiteral.number(text), plain > 0, plain.isFinite {
             bytesPerSecond = plain * 1e9 / 8
             return
@@ -64,7 +64,7 @@ public struct Bandwidth: Equatable, Sendable {
     }
 
     /// `10.0 Gb/s`, `800.0 Mb/s`.
-    public var text: String {
+    package var text: String {
         let bits = bytesPerSecond * 8
         return bits >= 1e9 ? "\(Numbers.fixed(bits / 1e9, 1)) Gb/s" : "\(Numbers.fixed(bits / 1e6, 1)) Mb/s"
     }

@@ -1,15 +1,15 @@
 import Transformer
 
 /// Seconds of the pieces that a run consists of, on this machine with these threads.
-public struct PieceCosts: Equatable, Sendable {
+package struct PieceCosts: Equatable, Sendable {
     /// Forward and backward pass of one full chunk.
-    public var chunkTraining: Double
+    package var chunkTraining: Double
     /// Forward pass and loss of one full chunk.
-    public var chunkForward: Double
+    package var chunkForward: Double
     /// Clearing the gradient, its norm, and the update of the parameters.
-    public var update: Double
+    package var update: Double
     /// One token of a sample.
-    public var sampledToken: Double
+    package var sampledToken: Double
 }
 
 /// One kind of piece over models that differ in depth and vocabulary, from which that of a deeper one follows.

@@ -4,18 +4,18 @@ import Platform
 import Training
 
 /// What a plan must know of the data, whether or not they are there yet.
-public struct PlannedData: Equatable, Sendable {
+package struct PlannedData: Equatable, Sendable {
     /// Rows of the token embedding.
-    public var vocabularySize: Int
+    package var vocabularySize: Int
     /// Where the vocabulary's size comes from, for the output.
-    public var vocabularyOrigin: String
+    package var vocabularyOrigin: String
     /// Bytes of the token files of both splits; nil when the dataset is not there.
-    public var bytes: Int?
+    package var bytes: Int?
     /// Whether evaluations will write a sample, which takes a tokenizer.
-    public var samples: Bool
+    package var samples: Bool
 
     /// Facts that are known; the other initializer finds them out.
-    public init(vocabularySize: Int, vocabularyOrigin: String, bytes: Int?, samples: Bool) {
+    package init(vocabularySize: Int, vocabularyOrigin: String, bytes: Int?, samples: Bool) {
         self.vocabularySize = vocabularySize
         self.vocabularyOrigin = vocabularyOrigin
         self.bytes = bytes
@@ -28,7 +28,7 @@ public struct PlannedData: Equatable, Sendable {
     ///   - vocabularySize: what the user says or weights have, which goes first.
     ///   - origin: who says so.
     /// - Throws: `UserError(.data)` when the dataset is there and damaged.
-    public init(
+    package init(
         configuration: TrainingConfiguration,
         vocabularySize: Int? = nil,
         origin: String = "--vocab_size"

@@ -5,35 +5,35 @@ import Transformer
 /// A ring sends `2 (n - 1) / n` of the gradient's bytes from each rank (Patarasuk and Yuan, "Bandwidth optimal all-reduce
 /// algorithms", 2009); latency is not counted. Assumed: gradients of layers travel while the last chunk's backward pass goes
 /// on, those of the embeddings only after it, since the head shares the token embedding and its gradient is complete last.
-public struct Ring: Equatable, Sendable {
+package struct Ring: Equatable, Sendable {
     /// At least 1; one rank sends nothing.
-    public var ranks: Int
+    package var ranks: Int
     /// Of each rank's link.
-    public var bandwidth: Bandwidth
+    package var bandwidth: Bandwidth
 
     /// A ring whose links are all as fast.
-    public init(ranks: Int, bandwidth: Bandwidth) {
+    package init(ranks: Int, bandwidth: Bandwidth) {
         self.ranks = ranks
         self.bandwidth = bandwidth
     }
 
     /// Seconds on the wire for so many bytes.
-    public func seconds(bytes: Int) -> Double {
+    package func seconds(bytes: Int) -> Double {
         2 * Double(ranks - 1) / Double(ranks) * Double(bytes) / bandwidth.bytesPerSecond
     }
 
     /// What a step spends on communication.
-    public struct Cost: Equatable, Sendable {
+    package struct Cost: Equatable, Sendable {
         /// Seconds on the wire.
-        public var total: Double
+        package var total: Double
         /// Behind the backward pass.
-        public var hidden: Double
+        package var hidden: Double
         /// Seconds that the step is longer by.
-        public var exposed: Double { total - hidden }
+        package var exposed: Double { total - hidden }
     }
 
     /// - Parameter backward: seconds of the last chunk's backward pass.
-    public func cost(configuration: GPTConfiguration, backward: Double) -> Cost {
+    package func cost(configuration: GPTConfiguration, backward: Double) -> Cost {
         let layout = ParameterLayout(configuration)
         let embeddings = layout.tokenEmbedding.count + layout.positionEmbedding.count
         let total = seconds(bytes: 4 * layout.count)

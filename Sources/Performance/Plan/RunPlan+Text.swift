@@ -6,7 +6,7 @@ import Transformer
 
 extension RunPlan {
     /// A page for people.
-    public var text: String {
+    package var text: String {
         (headLines + memoryLines + timeLines).map { $0 + "\n" }.joined()
     }
 
@@ -93,7 +93,7 @@ extension RunPlan {
     }
 
     /// One object for programs. Times in seconds, memory in bytes of one rank.
-    public var json: JSONValue {
+    package var json: JSONValue {
         func object(_ members: [(String, JSONValue)]) -> JSONValue { .object(members.map { .init($0.0, $0.1) }) }
         var members: [(String, JSONValue)] = [
             ("preset", .string(values.preset.rawValue)), ("n_layer", .integer(model.layerCount)),

@@ -5,33 +5,33 @@ import Training
 import Transformer
 
 /// What a configuration will take before it is run: memory of a rank, time of a step, an evaluation and the run.
-public struct RunPlan: Sendable {
+package struct RunPlan: Sendable {
     /// The options that were planned.
-    public let values: TrainingConfiguration
+    package let values: TrainingConfiguration
     /// The shape that they give on these data.
-    public let model: GPTConfiguration
+    package let model: GPTConfiguration
     /// What is known of the data.
-    public let data: PlannedData
+    package let data: PlannedData
     /// Ranks, at least 1.
-    public let ranks: Int
+    package let ranks: Int
     /// Of each rank's link; nil only for one rank.
-    public let bandwidth: Bandwidth?
+    package let bandwidth: Bandwidth?
     /// Worker threads of a rank.
-    public let threads: Int
+    package let threads: Int
     /// Of one rank, in bytes.
-    public let memory: MemoryPlan
+    package let memory: MemoryPlan
     /// Bytes that are free on this machine, and why the configuration does not fit them; nil when it does.
-    public let available: Int?
+    package let available: Int?
     /// One line for the user; nil when it fits.
-    public let refusal: String?
+    package let refusal: String?
     /// In seconds.
-    public let time: TimePlan
+    package let time: TimePlan
     /// Operations a second of matrix products, and bytes a second of copying.
-    public let peak: Double
+    package let peak: Double
     /// Bytes a second, read and written ones both counted, by all threads.
-    public let copyBandwidth: Double
+    package let copyBandwidth: Double
     /// Bytes a second of saving a checkpoint, nil where nothing can be written.
-    public let storage: Double?
+    package let storage: Double?
 
     /// Measures for a few seconds.
     ///
@@ -41,7 +41,7 @@ public struct RunPlan: Sendable {
     ///   - iteration: where a resumed run goes on.
     /// - Throws: `UserError(.usage)` for more ranks than sequences in a step, and for a model of which not even the pieces
     ///   to be measured fit this machine.
-    public init(
+    package init(
         values: TrainingConfiguration,
         data: PlannedData,
         weights: GPTConfiguration? = nil,
@@ -138,7 +138,7 @@ public struct RunPlan: Sendable {
     }
 
     /// Of all ranks together, by the time of a step without evaluations.
-    public var tokensPerSecond: Double { Double(values.tokensPerIteration) / time.step }
+    package var tokensPerSecond: Double { Double(values.tokensPerIteration) / time.step }
 
     /// Share of a step's chunks that a rank with less to do than others waits.
     var idleShare: Double {

@@ -3,29 +3,29 @@ import Training
 import Transformer
 
 /// How long steps, evaluations and a whole run take, from what their pieces cost.
-public struct TimePlan: Equatable, Sendable {
+package struct TimePlan: Equatable, Sendable {
     /// Sequences of a chunk, and of the rank that has the most of a step.
-    public let chunkSequences: Int
+    package let chunkSequences: Int
     /// Of a step's sequences, those of the rank that has the most.
-    public let sequencesPerRank: Int
+    package let sequencesPerRank: Int
     /// Forward and backward passes of a step.
-    public let passes: Double
+    package let passes: Double
     /// The gradient's clearing and norm, and the update of the parameters; seconds of each step.
-    public let update: Double
+    package let update: Double
     /// Of a step, all zero for one rank.
-    public let communication: Ring.Cost
+    package let communication: Ring.Cost
     /// One evaluation, without what follows it.
-    public let evaluation: Double
+    package let evaluation: Double
     /// The sample after an evaluation, 0 without a tokenizer.
-    public let sample: Double
+    package let sample: Double
     /// One checkpoint.
-    public let checkpoint: Double
+    package let checkpoint: Double
     /// Updates still to make.
-    public let steps: Int
+    package let steps: Int
     /// Evaluations still to make.
-    public let evaluations: Int
+    package let evaluations: Int
     /// Checkpoints at most: every evaluation may be the best so far.
-    public let checkpoints: Int
+    package let checkpoints: Int
 
     /// A forward pass is about a third of a whole one; what the last chunk's backward takes hides communication.
     private static let backwardShare = 2.0 / 3
@@ -34,7 +34,7 @@ public struct TimePlan: Equatable, Sendable {
     ///   - ring: nil for one rank.
     ///   - iteration: where a resumed run goes on.
     ///   - storage: bytes a second of saving; nil counts nothing.
-    public init(
+    package init(
         values: TrainingConfiguration,
         model: GPTConfiguration,
         costs: PieceCosts,
@@ -67,18 +67,18 @@ public struct TimePlan: Equatable, Sendable {
     }
 
     /// Seconds of a step, with what of communication is not hidden.
-    public var step: Double { passes + update + communication.exposed }
+    package var step: Double { passes + update + communication.exposed }
 
     /// Seconds of what is left of the run, with evaluations, samples and checkpoints.
-    public var run: Double {
+    package var run: Double {
         Double(steps) * step + Double(evaluations) * (evaluation + sample) + Double(checkpoints) * checkpoint
     }
 
     /// What is added to a run's length before it is asked of Slurm: a fifth of it, and five minutes.
-    public static let slurmMargin = "20 % and 5 minutes"
+    package static let slurmMargin = "20 % and 5 minutes"
 
     /// `HH:MM:SS` for `sbatch --time`, in whole minutes; hours may have more than two digits.
-    public var slurmTime: String {
+    package var slurmTime: String {
         let minutes = Int((run * 1.2 / 60).rounded(.up)) + 5
         func two(_ value: Int) -> String { value < 10 ? "0\(value)" : "\(value)" }
         return "\(two(minutes / 60)):\(two(minutes % 60)):00"

@@ -1,14 +1,14 @@
 import Formats
 
 /// Median and spread of what was measured several times.
-public struct Spread: Equatable, Sendable {
+package struct Spread: Equatable, Sendable {
     /// Values, at least 1.
-    public let count: Int
+    package let count: Int
     /// Quartiles are between the two nearest values, in proportion; all in the unit of the values.
-    public let minimum, lowerQuartile, median, upperQuartile, maximum: Double
+    package let minimum, lowerQuartile, median, upperQuartile, maximum: Double
 
     /// - Parameter values: at least one.
-    public init(_ values: [Double]) {
+    package init(_ values: [Double]) {
         precondition(!values.isEmpty)
         let sorted = values.sorted()
         /// Between the two nearest values, in proportion.

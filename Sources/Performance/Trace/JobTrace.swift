@@ -9,7 +9,7 @@ import Training
 /// try trace.write(to: "out/trace-all.json")
 /// print(trace.report.lines)
 /// ```
-public struct JobTrace {
+package struct JobTrace {
     /// By rank.
     let profiles: [RankProfile]
     /// Of each rank's clock against rank 0's.
@@ -18,7 +18,7 @@ public struct JobTrace {
     /// - Parameter place: rank 0's file, as `--profile` named it, or a run's folder in which there is one.
     /// - Throws: `UserError(.inputOutput)` when there is none, or that of a rank is missing; `UserError(.data)` when one is damaged,
     ///   or they are not of one run.
-    public init(place: String) throws {
+    package init(place: String) throws {
         let kind = FileSystem.kind(of: place)
         guard kind != nil else {
             throw UserError(
@@ -81,7 +81,7 @@ public struct JobTrace {
     }
 
     /// Where the joined trace goes unless told otherwise.
-    public var usualPath: String {
+    package var usualPath: String {
         let path = profiles[0].path
         let stem = path.hasSuffix(".json") ? String(path.dropLast(".json".count)) : path
         return stem + ".all.json"
@@ -91,12 +91,12 @@ public struct JobTrace {
     func onMainClock(_ time: Int, ofRank rank: Int) -> Int { offsets[rank]?.onOther(time) ?? time }
 
     /// What the steps say of ranks that wait for each other.
-    public var report: StragglerReport { StragglerReport(self) }
+    package var report: StragglerReport { StragglerReport(self) }
 
     /// Writes all ranks' events as one trace: a process each rank, microseconds from the first step of all.
     ///
     /// - Throws: `UserError(.inputOutput)`; `UserError(.usage)` when that would replace a profile of a rank.
-    public func write(to path: String) throws {
+    package func write(to path: String) throws {
         guard RankProfile.rank(ofFile: path) == nil else {
             throw UserError(.usage, "\(path) is a rank's own profile, and is not replaced: choose another --out")
         }

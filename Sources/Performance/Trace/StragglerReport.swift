@@ -6,7 +6,7 @@ import Training
 ///
 /// A step's gradients can be summed when the last rank has its own ready. That rank is late by how long after the others' mean it
 /// is ready; what the sum then takes is the network's, or the transport's, for all alike.
-public struct StragglerReport {
+package struct StragglerReport {
     /// Means over the steps, in milliseconds.
     struct Rank {
         var rank: Int
@@ -28,7 +28,7 @@ public struct StragglerReport {
     }
 
     /// What a rank is late for, or what the job waits for in its place.
-    public enum Cause: String {
+    package enum Cause: String {
         /// It computes longer.
         case compute
         /// It waits for something else than ranks: for a processor, a disk, or the work between two steps.
@@ -96,7 +96,7 @@ public struct StragglerReport {
     }
 
     /// What steps lose their time to, of what makes up a noteworthy share of them.
-    public var cause: Cause {
+    package var cause: Cause {
         guard let latest, step > 0 else { return .none }
         guard max(latest.late, sum) / step >= Self.noteworthy else { return .none }
         guard latest.late >= sum else { return .network }
@@ -104,7 +104,7 @@ public struct StragglerReport {
     }
 
     /// The rank that the others wait for; nil where there is none.
-    public var straggler: Int? { cause == .compute || cause == .waiting ? latest?.rank : nil }
+    package var straggler: Int? { cause == .compute || cause == .waiting ? latest?.rank : nil }
 
     private func meanOfOthers(_ rank: Rank, _ value: (Rank) -> Double) -> Double {
         let others = ranks.filter { $0.rank != rank.rank }
@@ -123,7 +123,7 @@ public struct StragglerReport {
     // MARK: For people
 
     /// For a terminal: a table of the ranks and what it means, in milliseconds.
-    public var lines: [String] {
+    package var lines: [String] {
         guard ranks.count > 1 else { return ["one rank: there is nobody to wait for"] + partLines(ranks[0]) }
         let heading = TextTable.line([
             ("rank", 4), ("  host", -18), ("sequences", 10), ("working ms", 12), ("without CPU ms", 16),
@@ -206,7 +206,7 @@ public struct StragglerReport {
     // MARK: For programs
 
     /// One object: means in milliseconds, cause, straggler (a rank or null), verdict, and `ranks`.
-    public var json: JSONValue {
+    package var json: JSONValue {
         .object([
             .init("steps", .integer(steps)), .init("step_ms", .number(step)), .init("sum_ms", .number(sum)),
             .init("clock_uncertainty_ms", .number(uncertainty)), .init("cause", .string(cause.rawValue)),
