@@ -32,7 +32,7 @@ package final class ExperimentSession {
 
     private let output: RunOutput
     private let stop: StopRequest
-    private var pathOfPage: String { configuration.values.outDir + "/experiments.html" }
+    private var pagePath: String { configuration.values.outDir + "/experiments.html" }
 
     /// - Parameter configuration: of the baseline, as `base(_:)` makes it; its `out_dir` receives the runs and the report.
     /// - Throws: `UserError(.usage)` when an arm cannot be trained with this configuration, or the folder is taken.
@@ -66,11 +66,11 @@ package final class ExperimentSession {
             )
         }
         // Whatever cannot be, is refused before anything long begins.
-        let usual = try configured(Experiment.baseline, seed: seeds[0]).values
+        let baseline = try configured(Experiment.baseline, seed: seeds[0]).values
         for arm in experiments.flatMap(\.arms) {
             var changed = try configured(arm, seed: seeds[0]).values
-            changed.outDir = usual.outDir
-            guard changed != usual else {
+            changed.outDir = baseline.outDir
+            guard changed != baseline else {
                 throw UserError(
                     .usage,
                     "the arm \(arm.name) would be the baseline itself, which has \(arm.command) already: leave that option out"
@@ -84,11 +84,11 @@ package final class ExperimentSession {
         var base = resolved
         let iterations = resolved.isExplicit(\.maxIters) ? resolved.values.maxIters : 600
         // A preset that was asked for has sizes of its own.
-        func isAsked(_ key: ConfigurationKey) -> Bool {
+        func isUserChoice(_ key: ConfigurationKey) -> Bool {
             if case .preset = resolved.origin(of: key) { return resolved.isExplicit(\.preset) }
             return resolved.isExplicit(key)
         }
-        for (name, value) in defaults(iterations: iterations) where !isAsked(.named(name)!) {
+        for (name, value) in defaults(iterations: iterations) where !isUserChoice(.named(name)!) {
             try base.choose("the size of experiments", setting: name, to: value)
         }
         try base.validate()
@@ -120,7 +120,7 @@ package final class ExperimentSession {
         let total = arms.count * seeds.count
         var done = 0
         let start = ContinuousClock.now
-        let wantsHeads = experiments.contains { $0.focus == .heads }
+        let measuresHeads = experiments.contains { $0.focus == .heads }
         for seed in seeds {
             for arm in arms {
                 let place = "run \(done + 1) of \(total): \(arm.name), seed \(seed)"
@@ -132,7 +132,7 @@ package final class ExperimentSession {
                     peak: peak,
                     progress: { [output] _ in output.progress(place) },
                     keepModel: { [self] model in
-                        guard wantsHeads && arm.options.isEmpty else { return }
+                        guard measuresHeads && arm.options.isEmpty else { return }
                         var values = configuration.values
                         values.seed = seed
                         ablations.append(try HeadAblation(of: model, dataset: dataset, values: values))
@@ -143,7 +143,7 @@ package final class ExperimentSession {
                     try writeReport()
                     return .stopped
                 }
-                keep(run, of: arm)
+                record(run, of: arm)
                 done += 1
                 let elapsed = (ContinuousClock.now - start) / .seconds(1)
                 let left =
@@ -168,7 +168,7 @@ package final class ExperimentSession {
         return configured
     }
 
-    private func keep(_ run: ExperimentRun, of arm: Experiment.Arm) {
+    private func record(_ run: ExperimentRun, of arm: Experiment.Arm) {
         if arm.options.isEmpty { return baseline.runs.append(run) }
         for experiment in results.indices {
             for index in results[experiment].indices where results[experiment][index].arm.name == arm.name {
@@ -181,7 +181,7 @@ package final class ExperimentSession {
         let report = ExperimentReport(self)
         try FileSystem.createFolder(configuration.values.outDir)
         try AtomicFile.write(report.json.text() + "\n", to: configuration.values.outDir + "/experiments.json")
-        try AtomicFile.write(report.page.text, to: pathOfPage)
+        try AtomicFile.write(report.page.text, to: pagePath)
     }
 
     /// What was found, for `--json`.
@@ -192,6 +192,6 @@ package final class ExperimentSession {
         ExperimentReport(self).sentences.filter { !$0.sentences.isEmpty }.flatMap { entry in
             ["", entry.title] + entry.sentences.map { "  " + $0 }
         } + (isStopped ? ["", "stopped: what was not trained yet is left out; --overwrite begins anew"] : [])
-            + ["", "report: \(pathOfPage)"]
+            + ["", "report: \(pagePath)"]
     }
 }

@@ -16,7 +16,7 @@ struct AttentionEntropy: Equatable, Sendable {
                 let weight = pattern[row, position]
                 return weight > 0 ? sum - weight * log(weight) : sum
             }
-            return (nats: entropy, share: entropy / log(Double(pattern.choices[row])))
+            return (nats: entropy, share: entropy / log(Double(pattern.visibleCounts[row])))
         }
         guard let nats = rows.lazy.map(\.nats).mean, let normalized = rows.lazy.map(\.share).mean else { return nil }
         self.nats = nats

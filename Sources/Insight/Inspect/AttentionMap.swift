@@ -6,13 +6,13 @@ struct AttentionMap: Equatable, Sendable {
     /// Of each row, the positions from the first it sees to the last.
     let visible: [Range<Int>]
     /// How many of them it sees: fewer than all where there is a gap between attention sinks and a window.
-    let choices: [Int]
+    let visibleCounts: [Int]
 
-    init(weights: [Float], visible: [Range<Int>], choices: [Int]? = nil) {
+    init(weights: [Float], visible: [Range<Int>], visibleCounts: [Int]? = nil) {
         precondition(weights.count == visible.count * visible.count, "a square of \(visible.count) positions")
         self.weights = weights
         self.visible = visible
-        self.choices = choices ?? visible.map(\.count)
+        self.visibleCounts = visibleCounts ?? visible.map(\.count)
     }
 
     /// A causal one: row t sees 0 … t.
@@ -25,7 +25,7 @@ struct AttentionMap: Equatable, Sendable {
     subscript(row: Int, position: Int) -> Double { Double(weights[row * length + position]) }
 
     /// Rows that have a choice: those that see more than one position.
-    var rowsWithChoice: [Int] { choices.indices.filter { choices[$0] > 1 } }
+    var rowsWithChoice: [Int] { visibleCounts.indices.filter { visibleCounts[$0] > 1 } }
 }
 
 extension Sequence<Double> {

@@ -53,11 +53,11 @@ extension HeadScores {
     }
 
     /// A score names the head from here on …
-    static let leastScore = 0.4
+    static let minimumScore = 0.4
     /// … if it is so many times the next best.
-    static let leastLead = 1.5
+    static let minimumLead = 1.5
     /// A head that no score names is an even one from this normalized entropy on.
-    static let leastEvenness = 0.9
+    static let minimumEvenness = 0.9
 
     func score(of kind: Kind) -> Double? {
         switch kind {
@@ -74,12 +74,12 @@ extension HeadScores {
     func kind(entropy: AttentionEntropy?) -> (kind: Kind, score: Double)? {
         let scores = Kind.allCases.compactMap { kind in score(of: kind).map { (kind: kind, score: $0) } }
             .sorted { $0.score > $1.score }
-        if let best = scores.first, best.score >= Self.leastScore,
-            scores.count < 2 || best.score >= Self.leastLead * scores[1].score
+        if let best = scores.first, best.score >= Self.minimumScore,
+            scores.count < 2 || best.score >= Self.minimumLead * scores[1].score
         {
             return best
         }
-        guard let share = entropy?.normalized, share >= Self.leastEvenness else { return nil }
+        guard let share = entropy?.normalized, share >= Self.minimumEvenness else { return nil }
         return (.even, share)
     }
 }

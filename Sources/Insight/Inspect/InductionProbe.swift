@@ -7,12 +7,12 @@ struct InductionProbe {
     /// P tokens, twice.
     let tokens: [Int32]
 
-    private static let mostTokens = 32
+    private static let maximumPeriod = 32
 
     /// - Parameter vocabulary: ids to draw from.
     /// - Returns: nil when block or vocabulary are too small for two tokens twice.
     init?(blockSize: Int, vocabulary: Range<Int32>, seed: UInt64) {
-        let period = min(blockSize / 2, vocabulary.count, Self.mostTokens)
+        let period = min(blockSize / 2, vocabulary.count, Self.maximumPeriod)
         guard period >= 2 else { return nil }
         let random = CounterRandom(seed: seed, stream: .test)
         var drawn: [Int32] = []

@@ -13,7 +13,7 @@ package struct InspectedText: Equatable, Sendable {
     package let available: Int
 
     /// Tokens to look at where nothing else is asked for.
-    package static let usualCount = 64
+    package static let defaultCount = 64
 
     /// The first tokens of a text: all but the last are seen, all but the first predicted.
     ///

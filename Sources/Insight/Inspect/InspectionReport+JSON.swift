@@ -68,9 +68,9 @@ extension InspectionReport {
 
     private var ruleJSON: JSONValue {
         .object([
-            .init("least_score", .number(HeadScores.leastScore)),
-            .init("least_lead", .number(HeadScores.leastLead)),
-            .init("least_evenness", .number(HeadScores.leastEvenness)),
+            .init("least_score", .number(HeadScores.minimumScore)),
+            .init("least_lead", .number(HeadScores.minimumLead)),
+            .init("least_evenness", .number(HeadScores.minimumEvenness)),
             .init("shut", .number(Double(ActivationStatistics.shut(configuration.activation)))),
             .init("open", .number(Double(ActivationStatistics.open))),
         ])

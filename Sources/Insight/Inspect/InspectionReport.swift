@@ -79,17 +79,17 @@ package struct InspectionReport {
 
 extension InspectionReport {
     /// A page with more weights than this would take a browser too long.
-    package static let mostWeights = 20_000_000
+    package static let maximumWeights = 20_000_000
 
     /// How many checkpoints a page can hold.
     ///
     /// - Parameter tokens: T.
     /// - Throws: `UserError(.usage)` when a single one is too large, with the number of tokens that fits.
-    package static func mostCheckpoints(_ configuration: GPTConfiguration, tokens: Int) throws -> Int {
+    package static func maximumCheckpoints(_ configuration: GPTConfiguration, tokens: Int) throws -> Int {
         let heads = configuration.layerCount * configuration.headCount
-        let most = mostWeights / (heads * tokens * tokens)
+        let most = maximumWeights / (heads * tokens * tokens)
         guard most == 0 else { return most }
-        let fitting = Int(Double(mostWeights / heads).squareRoot())
+        let fitting = Int(Double(maximumWeights / heads).squareRoot())
         throw UserError(
             .usage,
             """
@@ -100,10 +100,10 @@ extension InspectionReport {
     }
 
     /// `most` of the indices 0 ..< count, evenly: the first, the last and `chosen` among them as far as they fit.
-    package static func spread(_ count: Int, most: Int, keeping chosen: Int) -> [Int] {
-        guard count > most else { return Array(0..<count) }
-        guard most > 1 else { return [chosen] }
-        var indices = (0..<most).map { ($0 * (count - 1) + (most - 1) / 2) / (most - 1) }
+    package static func evenlySpaced(_ count: Int, limit: Int, keeping chosen: Int) -> [Int] {
+        guard count > limit else { return Array(0..<count) }
+        guard limit > 1 else { return [chosen] }
+        var indices = (0..<limit).map { ($0 * (count - 1) + (limit - 1) / 2) / (limit - 1) }
         if !indices.contains(chosen) {
             // In place of the nearest.
             let nearest = indices.indices.min { abs(indices[$0] - chosen) < abs(indices[$1] - chosen) }!

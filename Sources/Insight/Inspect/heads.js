@@ -8,8 +8,8 @@ function weight(layer, head, row, column, c = current()) {
   return column >= from && column < to ? c.attention[layer][head][row][column - from] : null;
 }
 
-/** The two ends of the maps' colours as [red, green, blue]. */
-function mapColours() {
+/** The two ends of the maps' colors as [red, green, blue]. */
+function mapColors() {
   const style = getComputedStyle(document.documentElement);
   const rgb = name => {
     let hex = style.getPropertyValue(name).trim().slice(1);
@@ -19,7 +19,7 @@ function mapColours() {
   return [rgb("--low"), rgb("--high")];
 }
 
-/** Colours go by the root of a weight: a tenth is well seen. */
+/** Colors go by the root of a weight: a tenth is well seen. */
 const strength = value => Math.sqrt(Math.max(0, Math.min(1, value)));
 
 /** The head's map, one point a weight. */
@@ -74,11 +74,11 @@ function headsSection() {
   }
   document.addEventListener("keydown", event => { if (event.key === "Escape" && view.isOpen) close(); });
   watch(["checkpoint", "theme"], () => {
-    const colours = mapColours();
+    const colors = mapColors();
     cells.forEach((cell, i) => {
       const [layer, head] = [Math.floor(i / nHeads), i % nHeads];
       const scores = current().heads[layer][head];
-      canvases[i].getContext("2d").putImageData(mapImage(layer, head, colours), 0, 0);
+      canvases[i].getContext("2d").putImageData(mapImage(layer, head, colors), 0, 0);
       cell.lastChild.textContent = scores.kind ?? "";
       cell.setAttribute("aria-label", `${headName(layer, head)}: ${kindText(scores)}`);
       cell.title = cell.getAttribute("aria-label");
@@ -164,7 +164,7 @@ function largeMap() {
     context.scale(ratio, ratio);
     const image = document.createElement("canvas");
     image.width = image.height = length;
-    image.getContext("2d").putImageData(mapImage(view.layer, view.head, mapColours()), 0, 0);
+    image.getContext("2d").putImageData(mapImage(view.layer, view.head, mapColors()), 0, 0);
     context.imageSmoothingEnabled = false;
     context.drawImage(image, margin, margin, side - margin, side - margin);
     context.strokeStyle = style.getPropertyValue("--line");
@@ -190,25 +190,25 @@ function largeMap() {
     context.lineWidth = 1.5;
     context.strokeRect(margin + column * cell, margin + row * cell, cell, cell);
   }
-  function later() { read(); frame ??= requestAnimationFrame(draw); }
+  function scheduleDraw() { read(); frame ??= requestAnimationFrame(draw); }
   canvas.addEventListener("pointermove", event => {
     const bounds = canvas.getBoundingClientRect(), cell = (bounds.width - margin) / length;
     const [x, y] = [event.clientX - bounds.left - margin, event.clientY - bounds.top - margin].map(v => Math.floor(v / cell));
     if (x < 0 || y < 0 || x >= length || y >= length) return;
     [row, column] = [y, x];
-    later();
+    scheduleDraw();
   });
   canvas.addEventListener("keydown", event => {
     const move = {ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1]}[event.key];
     if (!move) return;
     event.preventDefault();
     [row, column] = [row + move[0], column + move[1]].map(v => Math.max(0, Math.min(length - 1, v)));
-    later();
+    scheduleDraw();
   });
   watch(["layer", "head"], () => { strongest(); read(); draw(); });
   watch(["checkpoint", "theme"], () => { read(); draw(); });
   new ResizeObserver(draw).observe(box);
-  return el("div", {}, el("p", {class: "quiet"}, "Left the token that takes, on top those it takes from. The colour goes by the root "
+  return el("div", {}, el("p", {class: "quiet"}, "Left the token that takes, on top those it takes from. The color goes by the root "
     + "of the weight."), box);
 }
 

@@ -32,7 +32,7 @@ const quoted = id => `“${tokenText(id)}”`;
 const checkpointName = c => c.iteration === null ? c.name : `iteration ${number(c.iteration)}`;
 const percent = share => share === null ? "–" : `${number(100 * share, 3)} %`;
 
-/** A background between none and `name`'s colour, for a share from 0 to 1. */
+/** A background between none and `name`'s color, for a share from 0 to 1. */
 const tint = (name, share) => `background:color-mix(in srgb, var(${name}) ${(100 * share).toFixed(1)}%, transparent)`;
 
 /**
@@ -114,7 +114,7 @@ function facts() {
   return box;
 }
 
-/** The text, each token with the colour of its loss; the one under the pointer or with the focus shows what was expected. */
+/** The text, each token with the color of its loss; the one under the pointer or with the focus shows what was expected. */
 function textSection() {
   const most = Math.max(1, ...DATA.checkpoints.flatMap(c => c.losses.map(l => l ?? 0)));
   const spans = words.map((id, i) => el("span", {class: "token", role: "button", "data-position": i}, tokenText(id)));

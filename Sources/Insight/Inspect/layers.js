@@ -64,7 +64,7 @@ function lensSection() {
       const position = Math.floor(i / columns), [top, , target] = current().lens[i % columns][position];
       cell.textContent = tokenText(top);
       cell.setAttribute("style", tint("--good", .6 * target));
-      cell.classList.toggle("right-one", top === DATA.targets[position]);
+      cell.classList.toggle("correct", top === DATA.targets[position]);
     });
     show(at);
   });

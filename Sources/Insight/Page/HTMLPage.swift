@@ -12,7 +12,7 @@ struct HTMLPage {
     /// Style of this page alone.
     var style: [UInt8] = []
     let data: JSONValue
-    /// Seconds after which a browser loads the page again, as long as it is written again (`keepFresh` in `page.js`); nil for
+    /// Seconds after which a browser loads the page again, as long as it is written again (`reloadPeriodically` in `page.js`); nil for
     /// a page that is finished.
     var reload: Int?
 

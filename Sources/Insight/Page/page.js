@@ -5,7 +5,7 @@
 const DATA = JSON.parse(document.getElementById("data").textContent);
 
 /** What the reader has set on this page, which outlasts its loading again where the browser allows it. */
-const kept = {
+const pageState = {
   key: "ddp-train " + location.pathname,
   values: {},
   get(name, otherwise) { return name in this.values ? this.values[name] : otherwise; },
@@ -14,7 +14,7 @@ const kept = {
     try { sessionStorage[this.key] = JSON.stringify(this.values); } catch { /* a page from a file may not */ }
   },
 };
-try { kept.values = JSON.parse(sessionStorage[kept.key] ?? "{}"); } catch { /* as above */ }
+try { pageState.values = JSON.parse(sessionStorage[pageState.key] ?? "{}"); } catch { /* as above */ }
 
 /**
  * Loads the page again every so many seconds, at the place where the reader is. A page that is not written any more, as that
@@ -23,11 +23,11 @@ try { kept.values = JSON.parse(sessionStorage[kept.key] ?? "{}"); } catch { /* a
  *
  * written: when the page was made, in seconds since 1970.
  */
-function keepFresh(seconds, written) {
+function reloadPeriodically(seconds, written) {
   const focusable = () => [...document.querySelectorAll("button, select, input, summary, [tabindex]")];
   addEventListener("load", () => {
-    const place = kept.get("place");
-    kept.set("place", null);
+    const place = pageState.get("place");
+    pageState.set("place", null);
     if (!place) return;
     scrollTo(0, place.scroll);
     focusable()[place.focus]?.focus({preventScroll: true});
@@ -37,7 +37,7 @@ function keepFresh(seconds, written) {
     if (age > 3600) return;
     setTimeout(() => {
       if (document.hidden || !getSelection().isCollapsed) { look(); return; }
-      kept.set("place", {scroll: scrollY, focus: focusable().indexOf(document.activeElement)});
+      pageState.set("place", {scroll: scrollY, focus: focusable().indexOf(document.activeElement)});
       location.reload();
     }, Math.max(seconds, age / 10) * 1000);
   };
@@ -45,7 +45,7 @@ function keepFresh(seconds, written) {
 }
 {
   const reload = document.querySelector("meta[name=reload]");
-  if (reload) keepFresh(Number(reload.content), DATA.written ?? Date.parse(document.lastModified) / 1000);
+  if (reload) reloadPeriodically(Number(reload.content), DATA.written ?? Date.parse(document.lastModified) / 1000);
 }
 
 /** An element: `el("p", {class: "quiet"}, "text", child…)`. Attributes that begin with "on" are listeners. */
@@ -71,8 +71,8 @@ function number(value, digits = 4) {
   return String(Number(value.toPrecision(digits)));
 }
 
-/** The colour of the n-th series, as a CSS value that follows the theme. */
-const colour = n => `var(--s${n % 10})`;
+/** The color of the n-th series, as a CSS value that follows the theme. */
+const color = n => `var(--s${n % 10})`;
 
 /** A section of the page with its heading; the text under it explains what is shown. */
 function section(title, explanation, ...children) {
@@ -128,7 +128,7 @@ function duration(seconds) {
   return `${days} ${days === 1 ? "day" : "days"} ${Math.floor(s % 86400 / 3600)} h`;
 }
 
-/** An `<svg>` of the page as a file of its own: colours and lines stand in it, and the names of its series below. */
+/** An `<svg>` of the page as a file of its own: colors and lines stand in it, and the names of its series below. */
 function svgText(svg, names = []) {
   const copy = svg.cloneNode(true);
   const properties = ["fill", "stroke", "stroke-width", "stroke-dasharray", "opacity", "font-size", "font-family", "text-anchor"];
@@ -141,10 +141,10 @@ function svgText(svg, names = []) {
   const root = getComputedStyle(document.documentElement);
   const [, , width, height] = svg.getAttribute("viewBox").split(" ").map(Number);
   const text = {"font-size": 11, "font-family": "sans-serif"};
-  names.forEach(([name, colour, dashed], i) => {
+  names.forEach(([name, color, dashed], i) => {
     const y = height + 12 + 16 * i;
     copy.append(
-      el("path", {d: `M50 ${y - 4}h16`, style: `stroke:${resolved(colour)};stroke-width:2;stroke-dasharray:${dashed ? "4 2" : "none"}`}),
+      el("path", {d: `M50 ${y - 4}h16`, style: `stroke:${resolved(color)};stroke-width:2;stroke-dasharray:${dashed ? "4 2" : "none"}`}),
       el("text", {...text, x: 72, y, style: `fill:${root.getPropertyValue("--ink")}`}, name));
   });
   const total = height + 16 * names.length;
@@ -153,10 +153,10 @@ function svgText(svg, names = []) {
   copy.setAttribute("width", width);
   copy.setAttribute("height", total);
   return `<?xml version="1.0" encoding="UTF-8"?>\n${new XMLSerializer().serializeToString(copy)}\n`;
-  /** `var(--s0)` is a colour only within the page. */
-  function resolved(colour) {
-    const name = /^var\((.*)\)$/.exec(colour);
-    return name ? root.getPropertyValue(name[1]) : colour;
+  /** `var(--s0)` is a color only within the page. */
+  function resolved(color) {
+    const name = /^var\((.*)\)$/.exec(color);
+    return name ? root.getPropertyValue(name[1]) : color;
   }
 }
 
@@ -194,7 +194,7 @@ function logTicks(low, high, count) {
 /**
  * A line chart as wide as its place.
  *
- * series: [{name, points: [[x, y], …], low?: [[x, y], …], high?: …, dashed?, colour?}], x rising.
+ * series: [{name, points: [[x, y], …], low?: [[x, y], …], high?: …, dashed?, color?}], x rising.
  * options: {x: "iteration", y: "loss", height?, log?: y logarithmic, references?: [{name, y}], zero?: begin y at 0,
  *   whole?: x has no values between whole numbers,
  *   key?: by which hidden series are remembered when the page is loaded again, y unless given}
@@ -204,18 +204,18 @@ function lineChart(series, options = {}) {
   const height = options.height ?? 240;
   const key = `hidden ${options.key ?? options.y}`;
   const hidden = new Set();
-  const shown = series.map((s, i) => ({...s, colour: s.colour ?? colour(i)})).filter(s => s.points.length);
+  const shown = series.map((s, i) => ({...s, color: s.color ?? color(i)})).filter(s => s.points.length);
   const box = el("div", {class: "chart", tabindex: "0", role: "img", "aria-label": `${options.y} over ${options.x}`});
-  for (const s of shown) if (kept.get(key, []).includes(s.name)) hidden.add(s);
+  for (const s of shown) if (pageState.get(key, []).includes(s.name)) hidden.add(s);
   const tip = el("div", {class: "tip", hidden: true, "aria-live": "polite"});
   const place = el("div");
   const legend = el("div", {class: "legend"}, shown.length < 2 ? [] : shown.map(s => el("button", {
     type: "button", "aria-pressed": String(!hidden.has(s)), onclick: event => {
       if (hidden.has(s)) hidden.delete(s); else hidden.add(s);
-      kept.set(key, [...hidden].map(s => s.name));
+      pageState.set(key, [...hidden].map(s => s.name));
       event.currentTarget.setAttribute("aria-pressed", String(!hidden.has(s)));
       draw();
-    }}, el("i", {class: s.dashed ? "dashed" : null, style: `background-color:${s.colour}`}), s.name)),
+    }}, el("i", {class: s.dashed ? "dashed" : null, style: `background-color:${s.color}`}), s.name)),
     el("button", {type: "button", class: "save", title: "save as SVG", onclick: () => {
       const svg = place.querySelector("svg");
       if (svg) download(`${options.key ?? options.y}.svg`.replaceAll(/[^\w.]+/g, "-"), box.svgText(), "image/svg+xml");
@@ -263,10 +263,10 @@ function lineChart(series, options = {}) {
       if (s.low && s.high) {
         const band = line(s.high) + [...s.low].reverse().filter(p => usable(p[1]))
           .map(p => `L${px(p[0]).toFixed(1)} ${py(p[1]).toFixed(1)}`).join("") + "Z";
-        parts.push(el("path", {class: "band", d: band, style: `fill:${s.colour}`}));
+        parts.push(el("path", {class: "band", d: band, style: `fill:${s.color}`}));
       }
-      if (s.points.length === 1) parts.push(el("circle", {cx: px(s.points[0][0]), cy: py(s.points[0][1]), r: 3, style: `fill:${s.colour}`}));
-      parts.push(el("path", {class: "series", d: line(s.points), style: `stroke:${s.colour}`, "stroke-dasharray": s.dashed ? "5 4" : null}));
+      if (s.points.length === 1) parts.push(el("circle", {cx: px(s.points[0][0]), cy: py(s.points[0][1]), r: 3, style: `fill:${s.color}`}));
+      parts.push(el("path", {class: "series", d: line(s.points), style: `stroke:${s.color}`, "stroke-dasharray": s.dashed ? "5 4" : null}));
     }
     const all = [...new Set(xs)].sort((a, b) => a - b);
     if (at !== null) {
@@ -312,7 +312,7 @@ function lineChart(series, options = {}) {
   box.svgText = () => {
     at = null;
     draw();
-    return svgText(place.querySelector("svg"), shown.filter(s => !hidden.has(s)).map(s => [s.name, s.colour, s.dashed]));
+    return svgText(place.querySelector("svg"), shown.filter(s => !hidden.has(s)).map(s => [s.name, s.color, s.dashed]));
   };
   box.append(place, tip, legend);
   new ResizeObserver(draw).observe(place);

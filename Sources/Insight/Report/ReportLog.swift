@@ -13,7 +13,7 @@ package final class ReportLog: TrainingObserver {
     private let now: () -> ContinuousClock.Instant
     private var lastWrite: ContinuousClock.Instant?
     /// What the last writing took.
-    private(set) var cost = Duration.zero
+    private(set) var writeDuration = Duration.zero
     private var failed = false
     private var sawStep = false
     /// Whether there may be ones that were not read yet; a resumed run has those of before.
@@ -38,7 +38,7 @@ package final class ReportLog: TrainingObserver {
 
     /// Writes the page at the first step, and then when it is due.
     package func stepDone(_ report: StepReport) {
-        record.updateMade(report.iteration + 1)
+        record.updateCompleted(report.iteration + 1)
         defer { sawStep = true }
         guard !sawStep || isDue(Self.stepInterval) else { return }
         write(.running)
@@ -61,7 +61,7 @@ package final class ReportLog: TrainingObserver {
 
     /// Whether so much time has passed, and a hundred times what the writing takes.
     private func isDue(_ interval: Duration) -> Bool {
-        lastWrite.map { now() - $0 >= max(interval, cost * 100) } ?? true
+        lastWrite.map { now() - $0 >= max(interval, writeDuration * 100) } ?? true
     }
 
     /// - Parameter status: nil as the metrics tell.
@@ -91,6 +91,6 @@ package final class ReportLog: TrainingObserver {
             note("warning: the run's report is not written from here on: \(error)")
         }
         lastWrite = now()
-        cost = now() - start
+        writeDuration = now() - start
     }
 }

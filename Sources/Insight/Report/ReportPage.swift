@@ -31,15 +31,15 @@ package enum ReportPage {
         let own = folders.count == 1 ? RunFiles(folder: folders[0]).report : nil
         let path = path ?? own ?? "report.html"
         let records = try folders.map {
-            try RunRecord.open($0, pointLimit: max(100, ThinnedSeries.usualLimit / folders.count))
+            try RunRecord.open($0, pointLimit: max(100, ThinnedSeries.defaultLimit / folders.count))
         }
-        try PagePlace.check(path, overwrite: overwrite)
+        try PageDestination.check(path, overwrite: overwrite)
         let statuses = records.map { $0.status(isHeld: $0.files.isHeld) }
         // The run itself writes that file again.
-        let lives = path == own && statuses == [.running]
+        let isRunning = path == own && statuses == [.running]
         let data = data(zip(records, statuses).map { $0.json(status: $1) }, records)
         let title = records.count == 1 ? records[0].title : "\(records.count) runs"
-        try write(title: title, data: data, reload: lives ? reloadSeconds : nil, to: path)
+        try write(title: title, data: data, reload: isRunning ? reloadSeconds : nil, to: path)
         return Result(path: path, data: data, notices: records.flatMap(\.allNotices))
     }
 

@@ -67,7 +67,7 @@ struct RunHistory {
     }
 
     /// - Parameter limit: points of a series at most.
-    init(limit: Int = ThinnedSeries.usualLimit) {
+    init(limit: Int = ThinnedSeries.defaultLimit) {
         self.limit = limit
         series = Dictionary(uniqueKeysWithValues: Name.allCases.map { ($0, ThinnedSeries(limit: limit)) })
     }
@@ -86,7 +86,7 @@ struct RunHistory {
             let rest = bytes[offset...]
             let newline = rest.firstIndex(of: UInt8(ascii: "\n"))
             if newline == nil, isGrowing { break }
-            take(UnsafeRawBufferPointer(rebasing: rest[..<(newline ?? rest.endIndex)]))
+            consume(UnsafeRawBufferPointer(rebasing: rest[..<(newline ?? rest.endIndex)]))
             offset = (newline ?? rest.endIndex - 1) + 1
             if offset - released > 1 << 24 {
                 file.release(released..<offset)
@@ -96,14 +96,14 @@ struct RunHistory {
         withExtendedLifetime(file) {}
     }
 
-    private mutating func take(_ line: UnsafeRawBufferPointer) {
+    private mutating func consume(_ line: UnsafeRawBufferPointer) {
         lineCount += 1
         guard !line.isEmpty else { return }
         let row = try? JSONValue(parsing: line)
         // Events that are not known here are those of a later version.
         if let event = row?["event"]?.stringValue, !Self.events.contains(event) { return }
         guard let row, let iteration = row["iteration"]?.integerValue, iteration >= 0,
-            iteration <= Int(Int32.max), take(row, iteration)
+            iteration <= Int(Int32.max), consume(row, iteration)
         else {
             damagedCount += 1
             firstDamagedLine = firstDamagedLine ?? lineCount
@@ -114,7 +114,7 @@ struct RunHistory {
     private static let events: Set = ["step", "evaluation", "checkpoint", "end"]
 
     /// - Returns: false when something is missing that such a line has.
-    private mutating func take(_ row: JSONValue, _ iteration: Int) -> Bool {
+    private mutating func consume(_ row: JSONValue, _ iteration: Int) -> Bool {
         func number(_ name: String) -> Double? {
             row[name]?.numberValue.flatMap { $0.isFinite ? $0 : nil }
         }
@@ -124,7 +124,7 @@ struct RunHistory {
         case "step":
             guard number("loss") != nil else { return false }
             for name in Name.steps { series[name]!.append(iteration, number(name.rawValue)) }
-            takeTime(iteration, seconds)
+            addTime(iteration, seconds)
             tokens = row["tokens"]?.integerValue ?? tokens
             tokensPerUpdate = tokens.map { $0 / (iteration + 1) }
             self.iteration = max(self.iteration, iteration + 1)
@@ -169,7 +169,7 @@ struct RunHistory {
     }
 
     /// A step's line has the means of all updates since the line before.
-    private mutating func takeTime(_ iteration: Int, _ seconds: (String) -> Double?) {
+    private mutating func addTime(_ iteration: Int, _ seconds: (String) -> Double?) {
         let updates = Double(max(1, iteration - (lastStep ?? iteration - 1)))
         lastStep = iteration
         guard let whole = seconds("seconds") else { return }

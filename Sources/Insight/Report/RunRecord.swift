@@ -15,8 +15,8 @@ final class RunRecord {
     private(set) var notices: [String] = []
     var title: String { "run \(FileSystem.lastComponent(of: folder))" }
     /// Updates made, which may be more than lines tell.
-    var iteration: Int { max(history.iteration, madeUpdates) }
-    private var madeUpdates = 0
+    var iteration: Int { max(history.iteration, completedUpdates) }
+    private var completedUpdates = 0
 
     struct Sample: Equatable {
         var iteration: Int
@@ -43,7 +43,7 @@ final class RunRecord {
     private static let checkpointLimit = 100
 
     /// - Parameter pointLimit: points of a series at most.
-    init(folder: String, pointLimit: Int = ThinnedSeries.usualLimit) {
+    init(folder: String, pointLimit: Int = ThinnedSeries.defaultLimit) {
         files = RunFiles(folder: folder)
         history = RunHistory(limit: pointLimit)
     }
@@ -51,7 +51,7 @@ final class RunRecord {
     /// Opens a run that a user named, and reads all of it.
     ///
     /// - Throws: `UserError(.inputOutput)` when there is no run, `UserError(.data)` when it has logged nothing that can be read.
-    static func open(_ folder: String, pointLimit: Int = ThinnedSeries.usualLimit) throws -> RunRecord {
+    static func open(_ folder: String, pointLimit: Int = ThinnedSeries.defaultLimit) throws -> RunRecord {
         let record = RunRecord(folder: folder, pointLimit: pointLimit)
         switch FileSystem.kind(of: folder) {
         case nil: throw UserError(.inputOutput, "there is no folder \(folder); a run's folder is its --out_dir")
@@ -92,7 +92,7 @@ final class RunRecord {
         return Double(max(0, values.maxIters - iteration)) * step + Double(evaluations) * history.lastEvaluationSeconds
     }
 
-    func updateMade(_ iteration: Int) { madeUpdates = max(madeUpdates, iteration) }
+    func updateCompleted(_ iteration: Int) { completedUpdates = max(completedUpdates, iteration) }
 
     // MARK: - Reading
 
@@ -113,7 +113,7 @@ final class RunRecord {
         let iterations = files.sampleIterations.filter { $0 <= last }
         let known = Dictionary(uniqueKeysWithValues: samples.map { ($0.iteration, $0) })
         // The last one may have been replaced by a resumed run.
-        samples = Self.spread(iterations, limit: Self.sampleLimit).compactMap { iteration in
+        samples = Self.evenlySpaced(iterations, limit: Self.sampleLimit).compactMap { iteration in
             if iteration != last, let sample = known[iteration] { return sample }
             guard let file = try? MappedFile(path: files.sample(iteration: iteration)) else { return nil }
             let isWhole = file.bytes.count <= Self.sampleBytes
@@ -142,7 +142,7 @@ final class RunRecord {
     }
 
     /// At most so many of the values, evenly spread, first and last among them.
-    static func spread(_ values: [Int], limit: Int) -> [Int] {
+    static func evenlySpaced(_ values: [Int], limit: Int) -> [Int] {
         guard values.count > limit else { return values }
         return (0..<limit).map { values[$0 * (values.count - 1) / (limit - 1)] }
     }

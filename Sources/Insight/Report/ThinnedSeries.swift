@@ -25,7 +25,7 @@ struct ThinnedSeries: Equatable {
 
         var mean: Point { Point(x: firstX + (lastX - firstX) / 2, y: sum / Double(count)) }
 
-        mutating func take(_ other: Bucket) {
+        mutating func merge(_ other: Bucket) {
             if other.low.y < low.y { low = other.low }
             if other.high.y > high.y { high = other.high }
             sum += other.sum
@@ -45,10 +45,10 @@ struct ThinnedSeries: Equatable {
     /// Values appended.
     private(set) var count = 0
 
-    static let usualLimit = 2000
+    static let defaultLimit = 2000
 
     /// - Parameter limit: points at most, 6 or more.
-    init(limit: Int = usualLimit) { capacity = max(2, (limit - 2) / 4 * 2) }
+    init(limit: Int = defaultLimit) { capacity = max(2, (limit - 2) / 4 * 2) }
 
     /// Takes the next value; one that is not finite is left out.
     mutating func append(_ x: Int, _ y: Double?) {
@@ -58,19 +58,19 @@ struct ThinnedSeries: Equatable {
         last = point
         count += 1
         if filled < width, !buckets.isEmpty {
-            buckets[buckets.count - 1].take(Bucket(point))
+            buckets[buckets.count - 1].merge(Bucket(point))
             filled += 1
             return
         }
-        if buckets.count == capacity { merge() }
+        if buckets.count == capacity { mergePairs() }
         buckets.append(Bucket(point))
         filled = 1
     }
 
-    private mutating func merge() {
+    private mutating func mergePairs() {
         buckets = stride(from: 0, to: buckets.count, by: 2).map { index in
             var bucket = buckets[index]
-            bucket.take(buckets[index + 1])
+            bucket.merge(buckets[index + 1])
             return bucket
         }
         width *= 2

@@ -12,7 +12,7 @@ const last = list => list.length ? list[list.length - 1][1] : null;
 const percent = (part, whole) => whole > 0 ? `${number(100 * part / whole, 3)} %` : "–";
 
 /** A run's name on a page of several: its folder. */
-const called = run => several ? run.folder : run.name;
+const runName = run => several ? run.folder : run.name;
 
 /** What is known of the state of a run: its word, and what it means. */
 function state(run) {
@@ -54,9 +54,9 @@ const aboveOptimum = evaluation => evaluation && evaluation.val_optimum
 
 /** A choice that stays when the page is loaded again: a button that is pressed or not. */
 function toggle(name, label, onChange) {
-  return el("button", {type: "button", "aria-pressed": String(kept.get(name, false)), onclick: event => {
-    const isOn = !kept.get(name, false);
-    kept.set(name, isOn);
+  return el("button", {type: "button", "aria-pressed": String(pageState.get(name, false)), onclick: event => {
+    const isOn = !pageState.get(name, false);
+    pageState.set(name, isOn);
     event.currentTarget.setAttribute("aria-pressed", String(isOn));
     onChange();
   }}, label);
@@ -66,7 +66,7 @@ function toggle(name, label, onChange) {
 function lossChart(series, references, key) {
   const place = el("div");
   const show = () => place.replaceChildren(
-    lineChart(series, {x: "iteration", y: "loss", height: 320, log: kept.get("log " + key, false), references, key}));
+    lineChart(series, {x: "iteration", y: "loss", height: 320, log: pageState.get("log " + key, false), references, key}));
   show();
   return el("div", {}, place, toggle("log " + key, "logarithmic", show));
 }
@@ -75,7 +75,7 @@ function lossChart(series, references, key) {
 function charts() {
   const chart = (title, name, options = {}) => {
     if (!runs.some(run => points(run, name).length)) return null;
-    const series = runs.map((run, i) => line(run, name, called(run), {colour: colour(i)}));
+    const series = runs.map((run, i) => line(run, name, runName(run), {color: color(i)}));
     return el("div", {class: "card"}, el("h3", {}, title), lineChart(series, {x: "iteration", y: title, key: name, ...options}));
   };
   return el("div", {class: "cards"},
@@ -96,9 +96,9 @@ function timeSection(run) {
   const total = parts.reduce((sum, [, seconds]) => sum + seconds, 0);
   if (!(total > 0)) return null;
   const bar = el("div", {class: "bar", role: "img", "aria-label": parts.map(([n, s]) => `${n} ${percent(s, total)}`).join(", ")},
-    parts.map(([name, seconds], i) => el("i", {style: `flex-grow:${seconds / total};background:${colour(i)}`, title: name})));
+    parts.map(([name, seconds], i) => el("i", {style: `flex-grow:${seconds / total};background:${color(i)}`, title: name})));
   const rows = parts.map(([name, seconds], i) =>
-    [el("span", {}, el("i", {class: "dot", style: `background:${colour(i)}`}), name), duration(seconds), percent(seconds, total)]);
+    [el("span", {}, el("i", {class: "dot", style: `background:${color(i)}`}), name), duration(seconds), percent(seconds, total)]);
   if (time.communication > 0) rows.push(["communication, beside these", duration(time.communication), percent(time.communication, total)]);
   return section("Time", "Of logged updates, evaluations and saves, as rank 0 measured them; samples and starts are not in it. "
     + "Saving counts while training stood still.", bar, table(["", "time", "share"], rows));
@@ -109,7 +109,7 @@ function sampleSection(run) {
   const samples = run.samples;
   if (!samples.length) return null;
   // The newest, unless the reader has chosen another one.
-  const chosen = samples.findIndex(sample => sample.iteration === kept.get("sample", null));
+  const chosen = samples.findIndex(sample => sample.iteration === pageState.get("sample", null));
   const text = el("pre", {tabindex: "0"}), label = el("label", {for: "sample"});
   const slider = el("input", {type: "range", id: "sample", min: 0, max: samples.length - 1, step: 1});
   slider.value = chosen < 0 ? samples.length - 1 : chosen;
@@ -120,7 +120,7 @@ function sampleSection(run) {
   };
   slider.addEventListener("input", () => {
     const isNewest = Number(slider.value) === samples.length - 1;
-    kept.set("sample", isNewest ? null : samples[Number(slider.value)].iteration);
+    pageState.set("sample", isNewest ? null : samples[Number(slider.value)].iteration);
     show();
   });
   show();
@@ -142,9 +142,9 @@ function configurationSection(run) {
   const chosen = run.configuration.filter(e => e.origin !== "built-in default");
   const builtIn = run.configuration.filter(e => e.origin === "built-in default");
   const headings = ["option", "value", "from"];
-  const details = el("details", {open: kept.get("defaults", false)}, el("summary", {}, `${builtIn.length} built-in defaults`),
+  const details = el("details", {open: pageState.get("defaults", false)}, el("summary", {}, `${builtIn.length} built-in defaults`),
     fits(table(headings, rows(builtIn))));
-  details.addEventListener("toggle", () => kept.set("defaults", details.open));
+  details.addEventListener("toggle", () => pageState.set("defaults", details.open));
   return section("Configuration", "Every option, and where its value comes from.", fits(table(headings, rows(chosen))),
     builtIn.length ? details : null);
 }
@@ -171,9 +171,9 @@ function onePage(run) {
     last(points(run, "mfu")) !== null ? figure("of this machine's peak", percent(last(points(run, "mfu")), 1)) : null,
   ];
   const losses = [
-    line(run, "loss", "train, logged updates", {colour: colour(0)}),
-    line(run, "train_loss", "train, evaluated", {colour: colour(2)}),
-    line(run, "val_loss", "val", {colour: colour(1)}),
+    line(run, "loss", "train, logged updates", {color: color(0)}),
+    line(run, "train_loss", "train, evaluated", {color: color(2)}),
+    line(run, "val_loss", "val", {color: color(1)}),
   ];
   const {count, mean} = run.series.loss;
   const thinned = mean ? ` Of ${number(count, 6)} logged updates: the mean, lowest and highest of ${number(mean.length)} stretches.` : "";
@@ -189,13 +189,13 @@ function onePage(run) {
 
 function severalPages() {
   const losses = runs.flatMap((run, i) => [
-    line(run, "val_loss", `${called(run)} val`, {colour: colour(i)}),
-    line(run, points(run, "train_loss").length ? "train_loss" : "loss", `${called(run)} train`, {colour: colour(i), dashed: true}),
+    line(run, "val_loss", `${runName(run)} val`, {color: color(i)}),
+    line(run, points(run, "train_loss").length ? "train_loss" : "loss", `${runName(run)} train`, {color: color(i), dashed: true}),
   ]);
   const optima = new Set(runs.map(run => run.last?.val_optimum ?? null));
   const optimum = optima.size === 1 ? [...optima][0] : null;
   const rows = runs.map((run, i) => [
-    el("span", {}, el("i", {class: "dot", style: `background:${colour(i)}`}), called(run)), state(run)[0], run.iteration,
+    el("span", {}, el("i", {class: "dot", style: `background:${color(i)}`}), runName(run)), state(run)[0], run.iteration,
     run.best?.val_loss, run.best?.iteration, run.last?.val_loss, run.last?.train_loss, run.last?.val_bits_per_byte, compact(run.tokens),
     duration(run.time.updates + run.time.evaluations + run.time.saving), Math.round(last(points(run, "tokens_per_second")) ?? 0),
   ]);
@@ -207,7 +207,7 @@ function severalPages() {
     section("Loss", "In nats a token; train dashed.", lossChart(losses, [{name: "optimum", y: optimum}], "loss")),
     section("Course", null, charts()),
     section("Options in which they differ", null, DATA.differences.length
-      ? table(["option", ...runs.map(called)], DATA.differences.map(d => [d.name, ...d.values.map(v => el("code", {}, v ?? "–"))]))
+      ? table(["option", ...runs.map(runName)], DATA.differences.map(d => [d.name, ...d.values.map(v => el("code", {}, v ?? "–"))]))
       : el("p", {}, "None.")));
 }
 

@@ -52,9 +52,9 @@ extension SelfTest {
             let values = y[row * width..<(row + 1) * width].map(Double.init)
             let mean = values.reduce(0, +) / Double(width)
             let square = values.reduce(0) { $0 + $1 * $1 } / Double(width)
-            let centre = configuration.norm.kind == .layernorm ? mean : 0
+            let center = configuration.norm.kind == .layernorm ? mean : 0
             if configuration.norm.kind == .layernorm { worstMean = max(worstMean, abs(mean)) }
-            worstDeviation = max(worstDeviation, abs((square - centre * centre).squareRoot() - 1))
+            worstDeviation = max(worstDeviation, abs((square - center * center).squareRoot() - 1))
         }
         // Two features or fewer have hardly a variance of their own.
         let isNothing = configuration.norm.kind == .none || width < 4

@@ -63,9 +63,9 @@ package struct SelfTest {
         targets = Array(ids.dropFirst())
     }
 
-    /// Every check, in the order in which data pass through the model; `tell` hears of each as it is done.
+    /// Every check, in the order in which data pass through the model; `report` hears of each as it is done.
     @discardableResult
-    package func run(_ tell: (SelfTestCheck) -> Void = { _ in }) -> [SelfTestCheck] {
+    package func run(_ report: (SelfTestCheck) -> Void = { _ in }) -> [SelfTestCheck] {
         let model = newModel()
         var checks: [SelfTestCheck] = []
         for check in [
@@ -75,7 +75,7 @@ package struct SelfTest {
         ] {
             let result = check(model)
             checks.append(result)
-            tell(result)
+            report(result)
         }
         return checks
     }

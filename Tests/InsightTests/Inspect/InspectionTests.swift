@@ -297,23 +297,23 @@ struct InspectionTests {
     @Test("A page holds as many checkpoints as its size allows, the chosen one always among them")
     func size() throws {
         var configuration = model.configuration
-        #expect(try InspectionReport.mostCheckpoints(configuration, tokens: 1000) == 3)
+        #expect(try InspectionReport.maximumCheckpoints(configuration, tokens: 1000) == 3)
         configuration.layerCount = 12
         configuration.attention.headCount = 12
         let error = #expect(throws: UserError.self) {
-            try InspectionReport.mostCheckpoints(configuration, tokens: 1024)
+            try InspectionReport.maximumCheckpoints(configuration, tokens: 1024)
         }
         #expect(error?.kind == .usage)
         #expect(error?.message.contains("--tokens=372") == true, "\(String(describing: error))")
-        #expect(try InspectionReport.mostCheckpoints(configuration, tokens: 372) == 1)
-        #expect(InspectionReport.spread(5, most: 9, keeping: 0) == [0, 1, 2, 3, 4])
-        #expect(InspectionReport.spread(9, most: 3, keeping: 8) == [0, 4, 8])
-        #expect(InspectionReport.spread(9, most: 3, keeping: 5) == [0, 5, 8])
-        #expect(InspectionReport.spread(9, most: 1, keeping: 6) == [6])
+        #expect(try InspectionReport.maximumCheckpoints(configuration, tokens: 372) == 1)
+        #expect(InspectionReport.evenlySpaced(5, limit: 9, keeping: 0) == [0, 1, 2, 3, 4])
+        #expect(InspectionReport.evenlySpaced(9, limit: 3, keeping: 8) == [0, 4, 8])
+        #expect(InspectionReport.evenlySpaced(9, limit: 3, keeping: 5) == [0, 5, 8])
+        #expect(InspectionReport.evenlySpaced(9, limit: 1, keeping: 6) == [6])
         for count in 2..<40 {
             for most in 2..<count {
                 for chosen in 0..<count {
-                    let kept = InspectionReport.spread(count, most: most, keeping: chosen)
+                    let kept = InspectionReport.evenlySpaced(count, limit: most, keeping: chosen)
                     #expect(kept.count == most && kept.contains(chosen) && kept == Set(kept).sorted())
                 }
             }

@@ -2,7 +2,7 @@ import Platform
 import Training
 
 /// Where a page may be written: what somebody else made is not replaced unasked.
-package enum PagePlace {
+package enum PageDestination {
     /// - Parameter overwrite: whether a file that this program did not make is replaced.
     /// - Throws: `UserError(.usage)` for a file that is not a page of this program, and for what is no file.
     package static func check(_ path: String, overwrite: Bool) throws {
