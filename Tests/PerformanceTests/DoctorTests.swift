@@ -73,24 +73,24 @@ struct DoctorTests {
     @Test("MPI's library and launcher must be there and of one version")
     func mpi() {
         let (library, path) = ("Open MPI v4.1.4", "/usr/bin/mpirun")
-        let fine = Doctor.mpi(linked: library, mpirun: path, says: "mpirun (Open MPI) 4.1.4")
+        let fine = Doctor.mpi(linked: library, mpirun: path, versionLine: "mpirun (Open MPI) 4.1.4")
         #expect(fine.state == .fine && fine.advice == nil)
         #expect(fine.text == "Open MPI v4.1.4 linked; /usr/bin/mpirun: mpirun (Open MPI) 4.1.4")
         #expect(fine.value["linked"] == .bool(true) && fine.value["same_version"] == .bool(true))
 
-        let other = Doctor.mpi(linked: library, mpirun: path, says: "mpirun (Open MPI) 5.0.1")
+        let other = Doctor.mpi(linked: library, mpirun: path, versionLine: "mpirun (Open MPI) 5.0.1")
         #expect(other.state == .missing && other.value["same_version"] == .bool(false))
         #expect(other.advice?.contains("the mpirun of Open MPI v4.1.4 first on the PATH") == true)
-        let otherKind = Doctor.mpi(linked: library, mpirun: path, says: "HYDRA build details:")
+        let otherKind = Doctor.mpi(linked: library, mpirun: path, versionLine: "HYDRA build details:")
         #expect(otherKind.value["same_version"] == .bool(false))
-        let silent = Doctor.mpi(linked: library, mpirun: path, says: nil)
+        let silent = Doctor.mpi(linked: library, mpirun: path, versionLine: nil)
         #expect(silent.state == .fine && silent.value["same_version"] == .null)
 
-        let absent = Doctor.mpi(linked: nil, mpirun: path, says: "mpirun (Open MPI) 4.1.4")
+        let absent = Doctor.mpi(linked: nil, mpirun: path, versionLine: "mpirun (Open MPI) 4.1.4")
         #expect(absent.state == .missing && absent.text.hasPrefix("not built in; "))
         #expect(absent.advice?.contains("then swift build again") == true)
         #expect(absent.value["linked"] == .bool(false) && absent.value["library"] == .null)
-        let noLauncher = Doctor.mpi(linked: library, mpirun: nil, says: nil)
+        let noLauncher = Doctor.mpi(linked: library, mpirun: nil, versionLine: nil)
         #expect(noLauncher.state == .missing && noLauncher.text == "Open MPI v4.1.4 linked; no mpirun on the PATH")
     }
 

@@ -44,7 +44,7 @@ extension AttentionBenchmark {
                     (memory(comparison.tiled.bytes), 11),
                     (time(comparison.plain?.forward), 11), (time(comparison.plain?.backward), 10),
                     (memory(comparison.plain?.bytes), 11),
-                    (comparison.timesAsFast.map { Numbers.fixed($0, 2) } ?? "-", 9),
+                    (comparison.speedup.map { Numbers.fixed($0, 2) } ?? "-", 9),
                     (comparison.outputDifference.map(Numbers.exponent) ?? "-", 9),
                     (comparison.gradientDifference.map(Numbers.exponent) ?? "-", 10),
                 ])
@@ -68,7 +68,7 @@ extension AttentionBenchmark.Form {
 
 extension AttentionBenchmark.Comparison {
     /// The plain form's time over the tiled one's.
-    package var timesAsFast: Double? { plain.map { $0.seconds / tiled.seconds } }
+    package var speedup: Double? { plain.map { $0.seconds / tiled.seconds } }
 
     fileprivate var json: JSONValue {
         func number(_ value: Double?) -> JSONValue { value.flatMap { $0.isFinite ? .number($0) : nil } ?? .null }
@@ -76,7 +76,7 @@ extension AttentionBenchmark.Comparison {
             .init("block_size", .integer(length)),
             .init("tiled", tiled.json),
             .init("plain", plain?.json ?? .null),
-            .init("times_as_fast", number(timesAsFast)),
+            .init("times_as_fast", number(speedup)),
             .init("largest_output_difference", number(outputDifference)),
             .init("largest_gradient_difference", number(gradientDifference)),
         ])

@@ -20,13 +20,13 @@ package struct AttentionBenchmark: Sendable {
     package let repetitions: Int?
 
     /// Tokens, by factors of two.
-    package static let usualLengths = [64, 128, 256, 512, 1024, 2048, 4096]
+    package static let defaultLengths = [64, 128, 256, 512, 1024, 2048, 4096]
 
     /// Allocates nothing: `run` does.
     package init(
         headCount: Int,
         headSize: Int,
-        lengths: [Int] = usualLengths,
+        lengths: [Int] = defaultLengths,
         threads: Int,
         warmUp: Int = 1,
         repetitions: Int? = nil

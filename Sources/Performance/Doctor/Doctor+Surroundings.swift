@@ -12,22 +12,22 @@ extension Doctor {
         return Self.mpi(
             linked: MPILibrary.version,
             mpirun: mpirun,
-            says: mpirun.flatMap(Surroundings.firstLine(ofVersion:))
+            versionLine: mpirun.flatMap(Surroundings.firstLine(ofVersion:))
         )
     }
 
     /// - Parameters:
     ///   - linked: the version of the library that this program was built with; nil when there was none.
     ///   - mpirun: the path of the launcher.
-    ///   - says: its first line when asked for its version.
-    static func mpi(linked: String?, mpirun: String?, says: String?) -> Finding {
+    ///   - versionLine: its first line when asked for its version.
+    static func mpi(linked: String?, mpirun: String?, versionLine: String?) -> Finding {
         let install = Surroundings.installation([
             "apt-get": "openmpi-bin libopenmpi-dev", "dnf": "openmpi openmpi-devel", "brew": "open-mpi",
         ])
-        let launcher = mpirun.map { says == nil ? $0 : "\($0): \(says!)" } ?? "no mpirun on the PATH"
+        let launcher = mpirun.map { versionLine == nil ? $0 : "\($0): \(versionLine!)" } ?? "no mpirun on the PATH"
         // Of two installations of the same kind the numbers differ; of two kinds, nearly always.
         let isSame: Bool? =
-            if let linked, let says, let version = versionNumber(linked) { versionNumber(says) == version } else { nil }
+            if let linked, let versionLine, let version = versionNumber(linked) { versionNumber(versionLine) == version } else { nil }
         let advice: String? =
             if linked == nil {
                 "for mpirun: \(install ?? "install Open MPI"), then swift build again; without it ranks meet by TCP"
@@ -46,7 +46,7 @@ extension Doctor {
             .object([
                 .init("mpirun", mpirun.map { .string($0) } ?? .null), .init("linked", .bool(linked != nil)),
                 .init("library", linked.map { .string($0) } ?? .null),
-                .init("mpirun_version", says.map { .string($0) } ?? .null),
+                .init("mpirun_version", versionLine.map { .string($0) } ?? .null),
                 .init("same_version", isSame.map { .bool($0) } ?? .null),
             ]),
             state: advice == nil ? .fine : .missing,

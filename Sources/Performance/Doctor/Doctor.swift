@@ -50,8 +50,8 @@ package struct Doctor {
     private var blas: Finding {
         MatrixProducts.prepare()
         let implementation = MatrixProducts.standard.description
-        let mended = BLASDescription.mendedKernel
-        let blas = MatrixProducts.blasDescription + (mended.map { " (mended: it had chosen \($0))" } ?? "")
+        let replacedKernel = BLASDescription.mendedKernel
+        let blas = MatrixProducts.blasDescription + (replacedKernel.map { " (mended: it had chosen \($0))" } ?? "")
         let kernel =
             MatrixProducts.standard.implementation == .own ? "\(implementation); products of few rows: \(blas)" : blas
         return Finding(
@@ -61,7 +61,7 @@ package struct Doctor {
             .object([
                 .init("library", .string(implementation)), .init("kernel", .string(MatrixProducts.blasDescription)),
                 .init("build", .string(BLASDescription.build)),
-                .init("mended_from", mended.map { .string($0) } ?? .null),
+                .init("mended_from", replacedKernel.map { .string($0) } ?? .null),
             ])
         )
     }
@@ -136,11 +136,11 @@ package struct Doctor {
     }
 
     /// What `baby`, the smallest preset, takes.
-    private static let leastMemory = 100_000_000
+    private static let minimumMemory = 100_000_000
 
     private var memory: Finding {
         let free = MemoryCheck.availableBytes
-        let isEnough = free.map { $0 >= Self.leastMemory } ?? true
+        let isEnough = free.map { $0 >= Self.minimumMemory } ?? true
         return Finding(
             "memory_available_bytes",
             "memory free",

@@ -32,12 +32,12 @@ package struct JobReport: Sendable {
     package var isFine: Bool { reports.allSatisfy { $0["ok"] == .bool(true) } }
 
     /// An edge this much slower than the median is worth a word.
-    private static let slow = 0.5
+    private static let slowShare = 0.5
 
     private var edgeFindings: [Finding] {
         let median = Spread(check.edges.map(\.bytesPerSecond)).median
         return check.edges.map { edge in
-            let isSlow = edge.bytesPerSecond < Self.slow * median
+            let isSlow = edge.bytesPerSecond < Self.slowShare * median
             return Finding(
                 "edge_\(edge.from.rank)_\(edge.to.rank)",
                 "\(edge.from) -> \(edge.to)",

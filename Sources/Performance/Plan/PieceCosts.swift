@@ -24,11 +24,11 @@ struct PieceSamples {
     var head: (whole: Double, small: Double)?
 
     /// The base is a small difference of large figures, so it is kept to what it can be: at most this share of a layer.
-    private static let largestBase = 0.25
+    private static let maximumBaseShare = 0.25
 
     /// - Parameter headScale: rows of a chunk over the rows that the head was measured on.
     func seconds(layers: Int, headScale: Double) -> Double {
-        let base = min(max(2 * one - two, 0), Self.largestBase * one)
+        let base = min(max(2 * one - two, 0), Self.maximumBaseShare * one)
         let layer = (one + two - 2 * base) / 3
         let head = head.map { max(0, $0.whole - $0.small) * headScale } ?? 0
         return base + Double(layers) * layer + head

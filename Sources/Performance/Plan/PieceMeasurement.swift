@@ -20,25 +20,25 @@ struct PieceMeasurement {
     /// Stands in for a large vocabulary where layers alone are timed.
     private static let smallVocabulary = 64
     /// Up to this vocabulary the head is timed with the layers.
-    private static let largestPlainVocabulary = 1024
+    private static let maximumJointVocabulary = 1024
     /// A chunk that is guessed to pass in less is timed in the whole model.
     private static let wholeChunkSeconds = 0.1
     /// Rows on which the head of a large vocabulary is timed.
     private static let headRows = 256
     /// Two layers that are guessed to take longer are timed on fewer rows.
-    private static let longestPiece = 3.0
+    private static let maximumPieceSeconds = 3.0
     /// No shorter than this, where small matrices would tell of another speed.
-    private static let shortestLength = 128
+    private static let minimumLength = 128
     /// Time for repetitions, if it is enough for two.
     private static let budget = Duration.milliseconds(1500)
-    private static let mostRounds = 25
+    private static let maximumRounds = 25
 
     func costs() -> PieceCosts { isWhole ? whole() : extrapolated() }
 
     /// Whether the whole model is timed.
     var isWhole: Bool {
         let guess = guess(configuration, sequences: sequences)
-        return guess < Self.wholeChunkSeconds || (configuration.layerCount <= 2 && guess < Self.longestPiece)
+        return guess < Self.wholeChunkSeconds || (configuration.layerCount <= 2 && guess < Self.maximumPieceSeconds)
     }
 
     /// Bytes that measuring takes: less than the model, unless that is shallow.
@@ -93,7 +93,7 @@ struct PieceMeasurement {
     }
 
     var pieces: Pieces {
-        let splitsHead = configuration.vocabularySize > Self.largestPlainVocabulary
+        let splitsHead = configuration.vocabularySize > Self.maximumJointVocabulary
         let vocabulary = splitsHead ? Self.smallVocabulary : configuration.vocabularySize
         func piece(layers: Int, _ vocabulary: Int, _ length: Int, _ sequences: Int) -> Pieces.Piece {
             var shape = configuration
@@ -106,10 +106,10 @@ struct PieceMeasurement {
         var (length, count) = (configuration.blockSize, sequences)
         func isTooLong() -> Bool {
             let two = piece(layers: 2, vocabulary, length, count)
-            return guess(two.configuration, sequences: two.sequences) > Self.longestPiece
+            return guess(two.configuration, sequences: two.sequences) > Self.maximumPieceSeconds
         }
         while count > 1, isTooLong() { count = (count + 1) / 2 }
-        while length >= 2 * Self.shortestLength, isTooLong() { length /= 2 }
+        while length >= 2 * Self.minimumLength, isTooLong() { length /= 2 }
         let headLength = min(length, Self.headRows)
         let headCount = min(count, max(1, Self.headRows / headLength))
         return Pieces(
@@ -166,7 +166,7 @@ struct PieceMeasurement {
         let start = ContinuousClock.now
         let first = round()
         var rounds: [[Double]] = []
-        while rounds.isEmpty || (ContinuousClock.now - start < Self.budget && rounds.count < Self.mostRounds) {
+        while rounds.isEmpty || (ContinuousClock.now - start < Self.budget && rounds.count < Self.maximumRounds) {
             rounds.append(round())
         }
         return first.indices.map { index in

@@ -6,7 +6,7 @@
 struct ClockOffset: Equatable {
     /// A barrier as one rank saw it, in nanoseconds of its own clock.
     struct Round: Equatable {
-        var came, left: Int
+        var entered, exited: Int
     }
 
     /// Nanoseconds ahead, at a moment of the rank's own clock.
@@ -24,20 +24,20 @@ struct ClockOffset: Equatable {
     init?(own: (before: [Round], after: [Round]), other: (before: [Round], after: [Round])) {
         guard let before = Self.bounds(own.before, other.before) else { return nil }
         let after = Self.bounds(own.after, other.after)
-        first = Point(time: Double(own.before.first!.came), ahead: before.middle)
-        last = after.map { Point(time: Double(own.after.first!.came), ahead: $0.middle) } ?? first
+        first = Point(time: Double(own.before.first!.entered), ahead: before.middle)
+        last = after.map { Point(time: Double(own.after.first!.entered), ahead: $0.middle) } ?? first
         uncertainty = max(before.half, after?.half ?? 0)
     }
 
     private static func bounds(_ own: [Round], _ other: [Round]) -> (middle: Double, half: Double)? {
         guard !own.isEmpty, own.count == other.count else { return nil }
-        let most = zip(own, other).map { $0.left - $1.came }.min()!
-        let least = zip(own, other).map { $0.came - $1.left }.max()!
+        let most = zip(own, other).map { $0.exited - $1.entered }.min()!
+        let least = zip(own, other).map { $0.entered - $1.exited }.max()!
         return (Double(most + least) / 2, abs(Double(most - least)) / 2)
     }
 
     /// A moment of the rank's clock on the other's.
-    func onOther(_ time: Int) -> Int {
+    func toOtherClock(_ time: Int) -> Int {
         guard last.time > first.time else { return time - Int(first.ahead.rounded()) }
         let share = (Double(time) - first.time) / (last.time - first.time)
         return time - Int((first.ahead + share * (last.ahead - first.ahead)).rounded())

@@ -81,14 +81,14 @@ package struct JobTrace {
     }
 
     /// Where the joined trace goes unless told otherwise.
-    package var usualPath: String {
+    package var defaultPath: String {
         let path = profiles[0].path
         let stem = path.hasSuffix(".json") ? String(path.dropLast(".json".count)) : path
         return stem + ".all.json"
     }
 
     /// A moment of a rank's clock on rank 0's, both in nanoseconds.
-    func onMainClock(_ time: Int, ofRank rank: Int) -> Int { offsets[rank]?.onOther(time) ?? time }
+    func toMainClock(_ time: Int, ofRank rank: Int) -> Int { offsets[rank]?.toOtherClock(time) ?? time }
 
     /// What the steps say of ranks that wait for each other.
     package var report: StragglerReport { StragglerReport(self) }
@@ -102,7 +102,7 @@ package struct JobTrace {
         }
         let origin =
             profiles.compactMap { profile in
-                profile.steps.first.map { onMainClock($0.start, ofRank: profile.rank) }
+                profile.steps.first.map { toMainClock($0.start, ofRank: profile.rank) }
             }.min() ?? 0
         let file = try AtomicFile(path: path)
         var text = "["
@@ -114,8 +114,8 @@ package struct JobTrace {
                 text += separator
                 separator = ",\n"
                 if let times {
-                    let start = onMainClock(times.start, ofRank: profile.rank) - origin
-                    text += Self.moved(event, start: start, end: onMainClock(times.end, ofRank: profile.rank) - origin)
+                    let start = toMainClock(times.start, ofRank: profile.rank) - origin
+                    text += Self.moved(event, start: start, end: toMainClock(times.end, ofRank: profile.rank) - origin)
                 } else {
                     text += event.text()
                 }

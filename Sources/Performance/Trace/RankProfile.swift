@@ -27,7 +27,7 @@ struct RankProfile {
     let sequences: Int
     let clock: (before: [ClockOffset.Round], after: [ClockOffset.Round])
     let steps: [Step]
-    /// Nanoseconds of the first worker in each part of a step, over all steps, waiting for ranks left out. Of parts within each
+    /// Nanoseconds of the first worker in each part of a step, over all steps, waiting for ranks exited out. Of parts within each
     /// other the inner one has the time.
     let parts: [String: Int]
     private let origin: Int
@@ -47,10 +47,10 @@ struct RankProfile {
     init(path: String) throws {
         self.path = path
         var reader = Reader()
-        try Self.forEachEvent(path) { event, _ in try reader.take(event, path: path) }
-        guard let whose = reader.identity else { throw Self.damaged(path) }
+        try Self.forEachEvent(path) { event, _ in try reader.add(event, path: path) }
+        guard let header = reader.identity else { throw Self.damaged(path) }
         func number(_ name: String) throws -> Int {
-            guard let value = whose[name]?.integerValue, Self.isSane(value) else { throw Self.damaged(path) }
+            guard let value = header[name]?.integerValue, Self.isInRange(value) else { throw Self.damaged(path) }
             return value
         }
         let format = try number("format")
@@ -61,13 +61,13 @@ struct RankProfile {
         (threads, sequences) = (try number("threads"), try number("sequences"))
         let origin = try number("origin_ns")
         self.origin = origin
-        host = whose["host"]?.stringValue ?? ""
+        host = header["host"]?.stringValue ?? ""
         func rounds(_ name: String) -> [ClockOffset.Round] {
-            (whose[name]?.arrayValue ?? []).compactMap { round in
-                guard let came = round.arrayValue?.first?.integerValue, Self.isSane(came),
-                    let left = round.arrayValue?.last?.integerValue, Self.isSane(left)
+            (header[name]?.arrayValue ?? []).compactMap { round in
+                guard let entered = round.arrayValue?.first?.integerValue, Self.isInRange(entered),
+                    let exited = round.arrayValue?.last?.integerValue, Self.isInRange(exited)
                 else { return nil }
-                return ClockOffset.Round(came: origin + came, left: origin + left)
+                return ClockOffset.Round(entered: origin + entered, exited: origin + exited)
             }
         }
         clock = (rounds("clock_before"), rounds("clock_after"))
@@ -103,7 +103,7 @@ struct RankProfile {
     }
 
     /// Sums of a few such numbers are numbers too.
-    private static func isSane(_ value: Int) -> Bool { value.magnitude < 1 << 60 }
+    private static func isInRange(_ value: Int) -> Bool { value.magnitude < 1 << 60 }
 
     private static func damaged(_ path: String) -> UserError {
         UserError(.data, "\(path) is not a profile that --profile wrote, or is damaged: make it again")
@@ -115,7 +115,7 @@ struct RankProfile {
         var steps: [Step] = []
         var slices: [(name: String, start: Int, end: Int)] = []
 
-        mutating func take(_ event: JSONValue, path: String) throws {
+        mutating func add(_ event: JSONValue, path: String) throws {
             guard let name = event["name"]?.stringValue else { throw RankProfile.damaged(path) }
             if name == RankProfile.identity { identity = event["args"] }
             guard let (start, end) = RankProfile.times(event), event["tid"]?.integerValue == 0 else { return }

@@ -16,7 +16,7 @@ package struct StragglerReport {
         var working: Double
         var waiting: Double
         /// After the beginning of the rank that begins first.
-        var begins: Double
+        var startDelay: Double
         /// After the mean of the other ranks.
         var late: Double
         /// Working time for which the step's thread had no processor.
@@ -53,7 +53,7 @@ package struct StragglerReport {
     let lateShare: Double
 
     /// Less of a step is not worth a word.
-    private static let noteworthy = 0.05
+    private static let minimumShare = 0.05
 
     init(_ trace: JobTrace) {
         let profiles = trace.profiles
@@ -63,7 +63,7 @@ package struct StragglerReport {
         let all = (0..<steps).map { index in
             profiles.map { profile in
                 let step = profile.steps[index]
-                func moment(_ time: Int) -> Double { Double(trace.onMainClock(time, ofRank: profile.rank)) / 1e6 }
+                func moment(_ time: Int) -> Double { Double(trace.toMainClock(time, ofRank: profile.rank)) / 1e6 }
                 let summed = step.waits.first?.upperBound ?? step.end
                 return (
                     start: moment(step.start), ready: moment(step.ready), summed: moment(summed), end: moment(step.end)
@@ -80,7 +80,7 @@ package struct StragglerReport {
                 sequences: profile.sequences,
                 working: mean(profile.steps.map { Double($0.working) / 1e6 }),
                 waiting: mean(profile.steps.map { Double($0.waiting) / 1e6 }),
-                begins: mean(all.map { step in step[rank].start - step.map(\.start).min()! }),
+                startDelay: mean(all.map { step in step[rank].start - step.map(\.start).min()! }),
                 late: mean(all.map { step in step[rank].ready - mean(others.map { step[$0].ready }) }),
                 withoutProcessor: mean(profile.steps.map { max(0, Double($0.working - $0.processorTime) / 1e6) }),
                 parts: profile.parts.mapValues { Double($0) / 1e6 / count },
@@ -98,9 +98,9 @@ package struct StragglerReport {
     /// What steps lose their time to, of what makes up a noteworthy share of them.
     package var cause: Cause {
         guard let latest, step > 0 else { return .none }
-        guard max(latest.late, sum) / step >= Self.noteworthy else { return .none }
+        guard max(latest.late, sum) / step >= Self.minimumShare else { return .none }
         guard latest.late >= sum else { return .network }
-        return beginsLate(latest) || lacksProcessor(latest) ? .waiting : .compute
+        return startsLate(latest) || lacksProcessor(latest) ? .waiting : .compute
     }
 
     /// The rank that the others wait for; nil where there is none.
@@ -112,8 +112,8 @@ package struct StragglerReport {
     }
 
     /// Whether most of its delay is there when a step begins.
-    private func beginsLate(_ rank: Rank) -> Bool {
-        rank.begins - meanOfOthers(rank, \.begins) > rank.late / 2
+    private func startsLate(_ rank: Rank) -> Bool {
+        rank.startDelay - meanOfOthers(rank, \.startDelay) > rank.late / 2
     }
 
     private func lacksProcessor(_ rank: Rank) -> Bool {
@@ -164,9 +164,9 @@ package struct StragglerReport {
                 network: sums take \(percent(sum / step)) of an iteration once every rank is ready, and no rank is late by as much; \
                 ddp-train doctor, started as the job was, measures every edge, and ddp-train bench-comm the ways to sum
                 """
-        case .waiting where beginsLate(latest):
+        case .waiting where startsLate(latest):
             return """
-                straggler: \(name); \(waits). Cause: waiting. It begins its iterations \(milliseconds(latest.begins)) ms after the \
+                straggler: \(name); \(waits). Cause: waiting. It begins its iterations \(milliseconds(latest.startDelay)) ms after the \
                 first, with what it does between them: evaluating, saving, logging
                 """
         case .waiting:
@@ -220,7 +220,7 @@ package struct StragglerReport {
                             .init("rank", .integer(rank.rank)), .init("host", .string(rank.host)),
                             .init("sequences", .integer(rank.sequences)), .init("working_ms", .number(rank.working)),
                             .init("without_processor_ms", .number(rank.withoutProcessor)),
-                            .init("waiting_ms", .number(rank.waiting)), .init("begins_ms", .number(rank.begins)),
+                            .init("waiting_ms", .number(rank.waiting)), .init("begins_ms", .number(rank.startDelay)),
                             .init("late_ms", .number(rank.late)), .init("times_last", .integer(rank.timesLast)),
                             .init(
                                 "parts_ms",

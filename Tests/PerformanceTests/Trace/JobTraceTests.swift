@@ -94,7 +94,7 @@ struct JobTraceTests {
             #expect(uncertainty <= 40_000)
             for index in 0..<5 {
                 let difference =
-                    trace.onMainClock(trace.profiles[rank].steps[index].start, ofRank: rank)
+                    trace.toMainClock(trace.profiles[rank].steps[index].start, ofRank: rank)
                     - trace.profiles[0].steps[index].start
                 #expect(abs(Double(difference)) <= uncertainty, "rank \(rank), step \(index)")
             }
@@ -169,10 +169,10 @@ struct JobTraceTests {
     func joined() throws {
         let same = steps(ready: 80, last: 80, sum: 2)
         let trace = try trace([PlannedRank(steps: same), PlannedRank(ahead: 123_456_789, steps: same)])
-        #expect(trace.usualPath == folder.path + "/trace.all.json")
-        try trace.write(to: trace.usualPath)
+        #expect(trace.defaultPath == folder.path + "/trace.all.json")
+        try trace.write(to: trace.defaultPath)
         let events = try #require(
-            try JSONSerialization.jsonObject(with: Data(FileSystem.read(trace.usualPath))) as? [[String: Any]]
+            try JSONSerialization.jsonObject(with: Data(FileSystem.read(trace.defaultPath))) as? [[String: Any]]
         )
         #expect(!events.contains { $0["name"] as? String == "ddp_train_profile" })
         for index in 0..<5 {
