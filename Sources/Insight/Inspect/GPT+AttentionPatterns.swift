@@ -1,7 +1,7 @@
 import Transformer
 
 extension GPT {
-    /// The pattern of each head of each layer.
+    /// The attention map of each head, indexed by layer and head.
     func attentionPatterns(tokens: [Int32]) -> [[AttentionMap]] {
         attentionWeights(tokens: tokens).enumerated().map { layer, heads in
             let visible = tokens.indices.map { visiblePositions(row: $0, length: tokens.count) }

@@ -1,23 +1,24 @@
 import Platform
 import Training
 
-/// Where a page may be written: what somebody else made is not replaced unasked.
+/// Checks that a page may be written to a path. Files that ddp-train did not create are replaced only with
+/// `--overwrite`.
 package enum PageDestination {
-    /// - Parameter overwrite: whether a file that this program did not make is replaced.
-    /// - Throws: `UserError(.usage)` for a file that is not a page of this program, and for what is no file.
+    /// - Parameter overwrite: whether a file that ddp-train did not create may be replaced.
+    /// - Throws: `UserError(.usage)` if the path is such a file, or not a regular file.
     package static func check(_ path: String, overwrite: Bool) throws {
         try check(path, isOwn: RunFiles.isPage(path), overwrite: overwrite)
     }
 
-    /// The same for a page with its numbers in a file beside it: `page.html` and `page.json`.
+    /// Checks a page and the JSON file beside it: `page.html` and `page.json`.
     ///
-    /// - Returns: the path of the numbers.
-    /// - Throws: as `check`, and when the page's name does not end with `.html`.
+    /// - Returns: the path of the JSON file.
+    /// - Throws: the errors of `check`, and `UserError(.usage)` if the page's name does not end with `.html`.
     package static func checkWithNumbers(_ path: String, overwrite: Bool) throws -> String {
         guard path.hasSuffix(".html") else {
             throw UserError(
                 .usage,
-                "--out=\(path): the page is a file NAME.html, and its numbers go to NAME.json beside it"
+                "--out=\(path): the name must end with .html; the numbers are written to a .json file beside the page"
             )
         }
         let isOwn = RunFiles.isPage(path)
@@ -34,11 +35,11 @@ package enum PageDestination {
             guard overwrite || isOwn else {
                 throw UserError(
                     .usage,
-                    "\(path) is not a page that ddp-train has made: choose another --out, or replace it with --overwrite"
+                    "\(path) was not made by ddp-train: choose another --out, or replace it with --overwrite"
                 )
             }
         case .folder, .other:
-            throw UserError(.usage, "\(path) is not a file, and is not replaced: choose another --out")
+            throw UserError(.usage, "\(path) is not a regular file: choose another --out")
         }
     }
 }

@@ -3,23 +3,22 @@ import Formats
 import Training
 import Transformer
 
-/// One statement about the model and what was measured of it.
+/// The result of one check of the model.
 package struct SelfTestCheck: Equatable, Sendable {
     /// The part of the model, such as `LayerNorm`.
     package let name: String
-    /// What is true if it passes, and why it has to be.
+    /// What a correct model does, and why.
     package let statement: String
-    /// What was seen, with the limit.
+    /// The measured values and their limits.
     package let numbers: String
-    /// Whether the numbers keep to the limit.
+    /// Whether the values are within their limits.
     package let passed: Bool
 
-    /// `ok    LayerNorm: …`
+    /// Two lines for the terminal; the first starts with `ok    LayerNorm: `.
     package var lines: [String] {
         ["\(passed ? "ok  " : "FAIL")  \(name): \(statement)", "      \(numbers)"]
     }
 
-    /// One object: `name`, `statement`, `numbers`, `passed`.
     package var json: JSONValue {
         .object([
             .init("name", .string(name)), .init("statement", .string(statement)), .init("numbers", .string(numbers)),
@@ -28,23 +27,25 @@ package struct SelfTestCheck: Equatable, Sendable {
     }
 }
 
-/// A tour through the model's parts on a configuration of the user's: what each must do, and whether it does.
+/// Checks each part of a model with a given configuration.
 ///
-/// The model is a new one, with random tokens in place of text; two short sequences are enough for every check, so that a
-/// large model is tried in seconds.
+/// The model is freshly initialized and the text is random tokens. Every check uses two short sequences, so a large
+/// model takes seconds.
 package struct SelfTest {
     private(set) var configuration: GPTConfiguration
     let pool: WorkerPool
     let seed: UInt64
-    /// Changes the model before it is looked at; for tests of this test.
+    /// Changes the model before the checks. Tests use it to damage the model.
     let change: (GPT) -> Void
 
-    /// Tokens of a sequence, and sequences.
+    /// The number of tokens per sequence.
     let length: Int
+    /// The number of sequences.
     let batch = 2
+    /// (batch, length), row-major.
     let tokens, targets: [Int32]
 
-    /// - Parameter configuration: dropout is left out, which has no place in a check of equality.
+    /// - Parameter configuration: dropout is set to 0, because the checks compare results.
     package init(
         _ configuration: GPTConfiguration,
         pool: WorkerPool,
@@ -63,7 +64,7 @@ package struct SelfTest {
         targets = Array(ids.dropFirst())
     }
 
-    /// Every check, in the order in which data pass through the model; `report` hears of each as it is done.
+    /// Runs every check, in the order in which data passes through the model, and calls `report` after each.
     @discardableResult
     package func run(_ report: (SelfTestCheck) -> Void = { _ in }) -> [SelfTestCheck] {
         let model = newModel()
@@ -90,7 +91,7 @@ package struct SelfTest {
         return model
     }
 
-    /// The gradient of the mean loss over all tokens, in `model.gradients`.
+    /// Computes the gradient of the mean loss over all tokens into `model.gradients`.
     func computeGradients(_ model: GPT) {
         model.zeroGradients()
         _ = model.forwardBackward(
@@ -106,7 +107,7 @@ package struct SelfTest {
         model.loss(tokens: tokens, targets: targets, sequenceLength: length) / Double(tokens.count)
     }
 
-    /// Of the first sequence, row by row.
+    /// The logits of the first sequence, (length, V), after an optional change of the token at `position`.
     func logits(_ model: GPT, changing position: Int? = nil) -> [Float] {
         var first = Array(tokens.prefix(length))
         if let position { first[position] = (first[position] + 1) % Int32(configuration.vocabularySize) }
@@ -114,7 +115,7 @@ package struct SelfTest {
     }
 
     func largestDifference(_ a: some Sequence<Float>, _ b: some Sequence<Float>) -> Double {
-        // A NaN counts as infinitely far.
+        // NaN counts as an infinite difference.
         zip(a, b).reduce(0) { worst, pair in
             let difference = Double(abs(pair.0 - pair.1))
             return difference.isNaN ? .infinity : max(worst, difference)
