@@ -4,7 +4,7 @@ import Platform
 import Training
 
 extension AttentionBenchmark {
-    /// One object for programs.
+    /// The comparisons as a JSON object.
     package func json(_ comparisons: [Comparison]) -> JSONValue {
         .object([
             .init("n_head", .integer(headCount)),
@@ -16,22 +16,22 @@ extension AttentionBenchmark {
         ])
     }
 
-    /// Lines for people.
+    /// The comparisons as a table for the terminal.
     package func lines(_ comparisons: [Comparison]) -> [String] {
         var lines = [
             """
             attention of one sequence, \(headCount) heads of \(headSize), \(threads) threads, \
             \(Kernels.standard.instructionSet), \(MatrixProducts.standard.description)
             """,
-            "medians in ms; memory besides inputs and outputs; largest difference from the plain form's results",
+            "medians in ms; memory without inputs and outputs; largest difference between the results of both forms",
             "",
             TextTable.line([
-                ("", 6), ("tiled", 20), ("", 11), ("plain, whole (T, T)", 21), ("", 11), ("times", 9),
+                ("", 6), ("tiled", 20), ("", 11), ("plain, whole (T, T)", 21), ("", 11), ("speedup", 9),
                 ("difference", 18),
             ]),
             TextTable.line([
                 ("block", 6), ("forward", 10), ("backward", 10), ("memory", 11), ("forward", 11), ("backward", 10),
-                ("memory", 11), ("as fast", 9), ("output", 9), ("gradient", 10),
+                ("memory", 11), ("of tiled", 9), ("output", 9), ("gradient", 10),
             ]),
         ]
         for comparison in comparisons {
@@ -55,7 +55,7 @@ extension AttentionBenchmark {
 }
 
 extension AttentionBenchmark.Form {
-    /// Forward and backward, medians, in seconds.
+    /// The sum of the median forward and backward times, in seconds.
     package var seconds: Double { forward.median + backward.median }
 
     fileprivate var json: JSONValue {
@@ -67,7 +67,7 @@ extension AttentionBenchmark.Form {
 }
 
 extension AttentionBenchmark.Comparison {
-    /// The plain form's time over the tiled one's.
+    /// The plain form's time divided by the tiled form's.
     package var speedup: Double? { plain.map { $0.seconds / tiled.seconds } }
 
     fileprivate var json: JSONValue {
@@ -84,7 +84,7 @@ extension AttentionBenchmark.Comparison {
 }
 
 extension Numbers {
-    /// As `1.2e-6`.
+    /// Formats a number with one decimal and an exponent, such as `1.2e-6`.
     fileprivate static func exponent(_ value: Double) -> String {
         guard value > 0, value.isFinite else { return value == 0 ? "0" : "\(value)" }
         var (mantissa, exponent) = (value, 0)

@@ -3,8 +3,8 @@ import Configuration
 import Training
 import Transformer
 
-/// The shapes that `bench` knows by name. Where a preset of training has that name, model, dropout and batch are its own (but
-/// for GPT-2's, whose batch is 1), and a step is one micro-batch.
+/// The named shapes of `bench`. Model, dropout and batch size are those of the training preset, except that GPT-2
+/// shapes have batch size 1. A step is one micro-batch.
 package enum BenchPreset: String, CaseIterable, Sendable {
     case baby, char
     case charWithoutDropout = "char-nodropout"
@@ -12,7 +12,7 @@ package enum BenchPreset: String, CaseIterable, Sendable {
     case gpt2Medium = "gpt2-medium"
     case tiny, small, medium, large
 
-    /// As options of training.
+    /// The shape as options of `train`.
     var options: [(name: String, value: String)] {
         let base = [("preset", preset.rawValue), ("gradient_accumulation_steps", "1")]
         switch self {
@@ -26,9 +26,9 @@ package enum BenchPreset: String, CaseIterable, Sendable {
         self == .charWithoutDropout ? .char : Preset(rawValue: rawValue)!
     }
 
-    /// This shape with some options of training in place of its own.
+    /// This shape with some options replaced.
     ///
-    /// - Throws: `UserError(.usage)` for values that are not allowed.
+    /// - Throws: `UserError(.usage)` for invalid values.
     package func shape(
         with options: [(name: String, value: String)] = [],
         vocabularySize: Int? = nil
@@ -42,15 +42,13 @@ package enum BenchPreset: String, CaseIterable, Sendable {
     }
 }
 
-/// What a benchmark computes.
+/// The model and options that a benchmark runs.
 package struct BenchShape: Sendable {
-    /// Where it comes from, for messages.
+    /// The preset of the shape, for output.
     package let preset: BenchPreset
-    /// The options: batch, dropout, threads and all others.
     package let training: TrainingConfiguration
-    /// The shape of the model that is trained.
     package let model: GPTConfiguration
 
-    /// Worker threads.
+    /// The number of worker threads.
     package var threads: Int { Processors.count(asked: training.threads) }
 }

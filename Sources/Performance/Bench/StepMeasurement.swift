@@ -2,46 +2,44 @@ import Compute
 import Training
 import Transformer
 
-/// What was measured of whole training steps.
+/// The measurements of whole training steps.
 package struct StepMeasurement: Sendable {
-    /// What was trained.
     package let shape: BenchShape
-    /// Steps before the measured ones.
+    /// The number of steps before the measured ones.
     package let warmUp: Int
-    /// Of each measured step.
+    /// The time of each measured step.
     package let seconds: [Double]
-    /// Floating-point operations a second of this machine's matrix products, in the same run.
+    /// The machine's peak in matrix products, measured in the same process, in floating-point operations per second.
     package let peak: Double
-    /// In bytes; nil where the system does not say.
+    /// The peak of the resident memory in bytes; nil if the system does not report it.
     package let peakMemory: Int?
-    /// Of some more steps after the measured ones.
+    /// The time by part, of additional steps after the measured ones.
     package let profile: PartTimes
 
-    /// Of `seconds`.
     package var spread: Spread { Spread(seconds) }
 
-    /// By the median step.
+    /// Tokens per second of the median step.
     package var tokensPerSecond: Double { Double(shape.training.tokensPerIteration) / spread.median }
 
-    /// Floating-point operations a second by nanoGPT's count (see `GPTConfiguration.operationsPerToken`).
+    /// Floating-point operations per second, counted as nanoGPT does (see `GPTConfiguration.operationsPerToken`).
     package var countedOperations: Double { tokensPerSecond * shape.model.operationsPerToken }
 
-    /// `countedOperations` by `peak`, 0 to 1.
+    /// `countedOperations` divided by `peak`.
     package var shareOfPeak: Double { countedOperations / peak }
 }
 
-/// The workers' time by part.
+/// The worker threads' time by part of the computation.
 package struct PartTimes: Sendable {
-    /// Steps that were recorded, at least 1.
+    /// The number of recorded steps, at least 1.
     package let steps: Int
-    /// Threads of the pool.
+    /// The number of threads in the pool.
     package let workers: Int
-    /// Of a step.
+    /// Wall-clock seconds per step.
     package let wallSeconds: Double
-    /// Of a step, summed over the workers; what takes most comes first, and what never happened is left out.
+    /// Seconds per step summed over the workers, in descending order. Parts without time are left out.
     package let seconds: [(part: Part, seconds: Double)]
 
-    /// - Parameter profile: with at least one recording, each of them a step.
+    /// - Parameter profile: must have at least one recording. Each recording is a step.
     package init(_ profile: Profile) {
         let count = Double(profile.recordings.count)
         steps = profile.recordings.count
@@ -52,6 +50,6 @@ package struct PartTimes: Sendable {
             .sorted { ($0.1, $1.0.rawValue) > ($1.1, $0.0.rawValue) }
     }
 
-    /// Of all workers' time.
+    /// The share of all workers' time.
     package func share(_ seconds: Double) -> Double { seconds / (wallSeconds * Double(workers)) }
 }

@@ -18,8 +18,8 @@ package struct AllReduceBenchmark {
             self.seconds = seconds
         }
 
-        /// Bytes a second that each rank sends and receives, `bytes * 2 (n - 1) / n / time`, as NCCL's tests count it, at the
-        /// best repetition.
+        /// Bytes a second that each rank sends and receives, `bytes * 2 (n - 1) / n / time`, as NCCL's tests count it,
+        /// at the best repetition.
         package func busBandwidth(worldSize: Int) -> Double {
             2 * Double(worldSize - 1) / Double(worldSize) * Double(bytes) / seconds.minimum
         }

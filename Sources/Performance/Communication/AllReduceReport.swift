@@ -67,7 +67,8 @@ package struct AllReduceReport: Sendable {
 
     /// Nil where there was nothing to choose from.
     ///
-    /// What counts is the median over the sizes from a megabyte on (all, when there are none) of the ratios of median times.
+    /// What counts is the median over the sizes from a megabyte on (all, when there are none) of the ratios of median
+    /// times.
     package var recommendation: Recommendation? {
         guard ways.count > 1 else { return nil }
         let gains = ways.map { gain(of: $0, over: ways[0]) }
@@ -138,8 +139,8 @@ package struct AllReduceReport: Sendable {
     /// A table with a row for each size and three columns for each way.
     package var text: String {
         let title = """
-            all-reduce of \(ranks) ranks on \(machines) \(machines == 1 ? "machine" : "machines") (\(route)); one thread \
-            copies memory at \(Self.gigabytes(copyBandwidth)) GB/s (read and written)
+            all-reduce of \(ranks) ranks on \(machines) \(machines == 1 ? "machine" : "machines") (\(route)); one \
+            thread copies memory at \(Self.gigabytes(copyBandwidth)) GB/s (read and written)
             """
         let names = ways.map { ($0.name, -Self.wayWidth) }
         let columns = ways.flatMap { _ in [("best ms", 12), ("median ms", 11), ("bus GB/s", 10)] }
