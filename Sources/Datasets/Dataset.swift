@@ -63,11 +63,11 @@ public struct Dataset: Sendable {
     /// - Throws: `UserError(.data)` when it is missing (with the command that makes it), or its parts do not fit together;
     ///   `UserError(.usage)` for what is no name; `UserError(.inputOutput)` when a file cannot be read.
     public static func open(folder: String, name: String) throws -> Dataset {
-        if isDataset(name), name.contains("/") { throw mistakenForName(path: name) }
+        if isDataset(name), name.contains("/") { throw pathGivenAsName(path: name) }
         try checkName(name)
         let path = folder + "/" + name
         guard FileSystem.kind(of: path) == .folder else {
-            throw isDataset(folder) ? mistakenForDataFolder(folder) : missing(name, folder: folder)
+            throw isDataset(folder) ? datasetGivenAsDataFolder(folder) : missing(name, folder: folder)
         }
         let descriptionPath = path + "/" + DatasetDescription.fileName
         if FileSystem.kind(of: descriptionPath) != nil {
@@ -85,11 +85,11 @@ public struct Dataset: Sendable {
             || !((try? tokenFiles(of: .train, folder: path).names) ?? []).isEmpty
     }
 
-    private static func mistakenForName(path: String) -> UserError {
+    private static func pathGivenAsName(path: String) -> UserError {
         UserError(.usage, "a data set is given by its name, not by its path \(path): \(options(forPath: path))")
     }
 
-    private static func mistakenForDataFolder(_ path: String) -> UserError {
+    private static func datasetGivenAsDataFolder(_ path: String) -> UserError {
         UserError(.data, "\(path) is a data set, not a folder of data sets: \(options(forPath: path))")
     }
 

@@ -7,10 +7,10 @@ import Platform
 /// never 0, so an id 0 among the wide ids tells the two apart.
 struct TokenBytes {
     /// Fewer bytes than this say nothing.
-    private static let leastBytes = 64
+    private static let minimumBytes = 64
     /// Bytes of a file that are looked at. What comes later is checked as it is read: as wide ids, narrow ones are beyond any
     /// vocabulary.
-    private static let mostBytes = 1 << 24
+    private static let maximumBytes = 1 << 24
 
     private var byteCount = 0
     /// Whether the upper half of every 32 bits is 0, and the upper half of every 64 bits.
@@ -22,14 +22,14 @@ struct TokenBytes {
     /// Whether there is an id 0 of 32 bits, and one of 64.
     private var (hasZero32, hasZero64) = (false, false)
     /// Whether any bit is set.
-    private var hasOthers = false
+    private var hasNonzero = false
 
     /// Of no file.
     init() {}
 
     init(_ bytes: UnsafeRawBufferPointer) {
         byteCount = bytes.count
-        let words = UnsafeRawBufferPointer(rebasing: bytes[..<(min(bytes.count, Self.mostBytes) & ~7)])
+        let words = UnsafeRawBufferPointer(rebasing: bytes[..<(min(bytes.count, Self.maximumBytes) & ~7)])
             .assumingMemoryBound(to: UInt64.self)
         // Most files are ruled out by their first block.
         for start in stride(from: 0, to: words.count, by: 512) where isPossible {
@@ -53,7 +53,7 @@ struct TokenBytes {
         areFloats64 = areFloats64 && Self.isWhole(Double(bitPattern: word))
         hasZero32 = hasZero32 || low == 0 || high == 0
         hasZero64 = hasZero64 || word == 0
-        hasOthers = hasOthers || word != 0
+        hasNonzero = hasNonzero || word != 0
     }
 
     private static func isWhole(_ value: Double) -> Bool {
@@ -71,7 +71,7 @@ struct TokenBytes {
         sum.areFloats64 = first.areFloats64 && second.areFloats64
         sum.hasZero32 = first.hasZero32 || second.hasZero32
         sum.hasZero64 = first.hasZero64 || second.hasZero64
-        sum.hasOthers = first.hasOthers || second.hasOthers
+        sum.hasNonzero = first.hasNonzero || second.hasNonzero
         return sum
     }
 
@@ -89,11 +89,11 @@ struct TokenBytes {
     ///   - vocabulary: of the dataset.
     /// - Throws: `UserError(.data)` when they are no little-endian integers, or their type cannot be told.
     func type(path: String, vocabulary: Vocabulary) throws -> TokenType {
-        let saysSomething = byteCount >= Self.leastBytes && hasOthers
+        let isConclusive = byteCount >= Self.minimumBytes && hasNonzero
         if vocabulary.size > TokenFile.largestVocabulary {
-            return saysSomething && hasEmptyUpper32 ? .uint64 : .uint32
+            return isConclusive && hasEmptyUpper32 ? .uint64 : .uint32
         }
-        guard saysSomething else { return .uint16 }
+        guard isConclusive else { return .uint16 }
         if hasEmptyLowerBytes { throw Self.refused(path, "the lower byte of every 16 bits is 0", "big-endian") }
         if areFloats32 || areFloats64 {
             throw Self.refused(path, "every value is a whole number as float\(areFloats32 ? 32 : 64)", "floating point")

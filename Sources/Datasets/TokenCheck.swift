@@ -74,8 +74,8 @@ public struct TokenCheck {
         let splits = Dataset.Split.allCases.map { dataset.sequence(of: $0) }
         let files = splits.flatMap(\.files)
         var findings = try files.map { try Finding($0) }
-        let memory = dataset.path + "/" + Self.fileName
-        let known = Self.remembered(memory)
+        let recordPath = dataset.path + "/" + Self.fileName
+        let known = Self.loadFindings(recordPath)
         for index in findings.indices {
             findings[index].largestID = known.first { $0.isOfSameFile(as: findings[index]) }?.largestID
         }
@@ -98,11 +98,11 @@ public struct TokenCheck {
             .init("format", .string(Self.format)), .init("version", .integer(1)),
             .init("files", .array(findings.map(\.json))),
         ])
-        try? AtomicFile.write(record.text(pretty: true), to: memory)
+        try? AtomicFile.write(record.text(pretty: true), to: recordPath)
     }
 
     /// Nothing, where there is no memory or one that cannot be read.
-    private static func remembered(_ path: String) -> [Finding] {
+    private static func loadFindings(_ path: String) -> [Finding] {
         guard FileSystem.kind(of: path) == .file, let json = try? JSONValue(ofFile: path),
             json["format"] == .string(format), json["version"] == .integer(1)
         else { return [] }
