@@ -189,7 +189,7 @@ struct NamedDatasetTests {
         #expect(try demo.optimum(tokens: tokens, targets: targets, blockSize: 64).mean < 1)
     }
 
-    @Test("a demo corpus of another grammar opens, without an optimum, and says so")
+    @Test("a demo corpus of another grammar opens without an optimum and with a notice")
     func otherGrammar() throws {
         let request = PreparationRequest(
             source: .demo(seed: 5, characters: 1000),
