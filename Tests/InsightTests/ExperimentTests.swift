@@ -224,7 +224,11 @@ struct ExperimentTests {
         #expect(sentences([1, 2, 3], [2, 2, 2])[0].contains("no effect seen"))
         #expect(sentences([1], [2])[0].contains("one seed cannot show"))
         #expect(sentences([0.4, 0.41], [1, 1], optimum: 0.8)[1].contains("the targets leak"))
-        #expect(sentences([0.4, 1.4], [1, 1], optimum: 1)[1].hasPrefix("It ends 0.1000 below the corpus's optimum."))
+        #expect(
+            sentences([0.4, 1.4], [1, 1], optimum: 1)[1].hasPrefix(
+                "Its final loss is 0.1000 below the corpus's optimum."
+            )
+        )
         #expect(sentences([nil, nil], [1, 1]) == ["arm: training broke down with 2 of 2 seeds: loss is not finite."])
     }
 

@@ -93,11 +93,11 @@ struct Findings {
         let distance = Numbers.fixed(abs(aboveOptimum.mean), 4)
         let isBelow = aboveOptimum.interval.map { $0.upperBound < 0 } ?? (aboveOptimum.mean < 0)
         guard isBelow else {
-            return "It ends \(distance) \(aboveOptimum.mean < 0 ? "below" : "above") the corpus's optimum."
+            return "Its final loss is \(distance) \(aboveOptimum.mean < 0 ? "below" : "above") the corpus's optimum."
         }
         return """
-            It ends \(distance) below the corpus's optimum. That is possible only if the model can see the tokens that \
-            it has to predict: the targets leak.
+            Its final loss is \(distance) below the corpus's optimum. That is possible only if the model can see the \
+            tokens that it has to predict: the targets leak.
             """
     }
 
