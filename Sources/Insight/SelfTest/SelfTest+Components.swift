@@ -62,7 +62,7 @@ extension SelfTest {
             name: "LayerNorm",
             statement: isNothing
                 ? "Not checked: this model has no norms, or fewer than 4 features."
-                : "The features of each token have mean 0 and standard deviation 1. The batch plays no part.",
+                : "The features of each token have mean 0 and standard deviation 1. Other tokens have no influence.",
             numbers: isNothing
                 ? "nothing to measure"
                 : "\(rows) tokens: means at most \(Numbers.short(worstMean)) from 0 (limit 1e-5), standard deviations at most "

@@ -112,7 +112,7 @@ extension SelfTest {
         return SelfTestCheck(
             name: "Threads",
             statement:
-                "The gradient has the same bits with \(pool.threadCount) and with \(other.pool.threadCount) threads.",
+                "The gradient has the same bits for thread counts \(pool.threadCount) and \(other.pool.threadCount).",
             numbers: "\(Numbers.grouped(differing)) of \(Numbers.grouped(model.layout.count)) elements differ",
             passed: differing == 0
         )

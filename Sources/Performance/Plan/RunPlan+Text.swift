@@ -56,7 +56,7 @@ extension RunPlan {
         var step = "passes \(seconds(time.passes)), update \(seconds(time.update))"
         if ranks > 1, let bandwidth {
             step += """
-                , all-reduce \(seconds(time.communication.exposed)) (\(seconds(time.communication.total)) at \
+                , all-reduce \(seconds(time.communication.exposed)) (total \(seconds(time.communication.total)) at \
                 \(bandwidth.text), of which \(seconds(time.communication.hidden)) overlap with the last backward pass)
                 """
         }
@@ -69,7 +69,7 @@ extension RunPlan {
             run: \(RunClock.text(seconds: time.run)) for \(Numbers.grouped(time.steps)) iterations and \
             \(Numbers.grouped(time.evaluations)) evaluations
             """,
-            "Slurm: --time=\(time.slurmTime) (the run, \(TimePlan.slurmMargin))",
+            "Slurm: --time=\(time.slurmTime) (the run plus \(TimePlan.slurmMargin))",
         ]
         if ranks > 1 {
             lines.append(
