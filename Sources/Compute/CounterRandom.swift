@@ -9,6 +9,7 @@ public enum RandomStream: UInt8, Sendable {
     case sampling = 5
     case corpus = 6
     case test = 7
+    case dataBlocks = 8
 }
 
 /// Random numbers by counter: a pure function of (seed, stream, site, step, item, index), with no state to save.

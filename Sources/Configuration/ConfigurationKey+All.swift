@@ -17,6 +17,10 @@ extension ConfigurationKey {
         .init("data_dir", .run, \.dataDir, .path(.folder), .nothing, .rank) {
             "Folder of the data sets: NAME is the folder data_dir/NAME"
         },
+        .init("verify_data", .run, \.verifyData, .choice, .nothing, .job) {
+            "What is compared before training: samples of the data between the ranks, or every byte (full), also with "
+                + "the hashes in dataset.json"
+        },
         .init("out_dir", .run, \.outDir, .path(.folder), .nothing, .rank) { "Folder that the run writes to" },
         .init("init_from", .run, \.initFrom, .path(.fileOrName), .nothing, .job) {
             "Where a model begins: scratch, resume (continue the run in out_dir), a model's folder or file, or gpt2, "

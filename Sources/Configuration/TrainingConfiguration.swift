@@ -13,6 +13,8 @@ public struct TrainingConfiguration: Equatable, Sendable {
     public var dataset = "shakespeare_char"
     /// Folder of all datasets.
     public var dataDir = "data"
+    /// How much of the data is compared before training.
+    public var verifyData = DataVerification.samples
     /// The run's folder: checkpoints, metrics, samples and report.
     public var outDir = "out"
     /// `scratch`, `resume`, or the path of a model to start from.

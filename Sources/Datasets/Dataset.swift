@@ -28,6 +28,8 @@ public struct Dataset: Sendable {
     public let endOfText: Int32?
     /// Bytes of text that each split was made of, where dataset.json says so.
     let textBytes: [Split: Int]
+    /// SHA-256 of each of `files` as dataset.json has it; none without one.
+    let recordedHashes: [String]
     /// The source of the text with its known optimum, when this is the demo corpus.
     public let demo: DemoCorpus?
     /// What the user should know about it, a line each.
@@ -51,6 +53,9 @@ public struct Dataset: Sendable {
         case .validation: validation
         }
     }
+
+    /// The files of all splits, those of training first.
+    var files: [TokenFile] { train.files + validation.files }
 
     /// Opens `folder/name`: by its dataset.json; else as nanoGPT does, by its meta.pkl; else as GPT-2 tokens, or Llama 3's where
     /// the files say so. Without dataset.json the tokens are in train.bin and val.bin, or in shards (.bin or .npy) with train and
@@ -164,6 +169,7 @@ public struct Dataset: Sendable {
             .compactMapValues {
                 $0
             }
+        recordedHashes = (description.train + description.validation).map(\.sha256)
         (demo, notices) = Self.demo(of: description, path: path, tokenizer: tokenizer)
     }
 

@@ -110,6 +110,31 @@ struct SeveralRanksTests {
         }
     }
 
+    @Test("Ranks whose copies of the data differ are refused with 65, and both name rank, file and bytes")
+    func otherData() throws {
+        let copy = folder("copy/demo")
+        try FileManager.default.createDirectory(atPath: folder("copy"), withIntermediateDirectories: true)
+        try FileManager.default.copyItem(atPath: folder("data/demo"), toPath: copy)
+        var bytes = try FileSystem.read(copy + "/train.bin")
+        for byte in bytes.count / 2..<bytes.count { bytes[byte] = 0 }
+        try AtomicFile.write(bytes, to: copy + "/train.bin")
+        func rank(_ number: Int, _ dataFolder: String) throws -> Program.Running {
+            var program = program
+            program.environment.merge([
+                "RANK": "\(number)", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29716",
+            ]) { $1 }
+            return try program.start(Self.options + ["--data_dir=\(dataFolder)", "--out_dir=other-data"])
+        }
+        let ranks = [try rank(0, "data"), try rank(1, "copy")]
+        for result in try ranks.map({ try $0.wait() }) {
+            #expect(result.exitCode == 65, "\(result)")
+            let place =
+                #/rank 1 \([^)]*\) has other bytes in demo/train.bin than rank 0 \([^)]*\), first at bytes \d+–\d+/#
+            #expect(result.errors.contains(place), "\(result)")
+        }
+        #expect(FileSystem.kind(of: folder("other-data")) == nil)
+    }
+
     @Test("A step and an evaluation that last longer than the timeout are no alarm")
     func longerThanTimeout() throws {
         let timeout = 2

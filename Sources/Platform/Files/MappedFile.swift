@@ -43,7 +43,18 @@ public final class MappedFile: @unchecked Sendable {
         Self.release(UnsafeRawBufferPointer(rebasing: bytes[range]))
     }
 
-    /// The same for a part of any mapped file. Memory that is not of a file would lose its content.
+    /// Begins to read pages from disk, and does not wait for them.
+    ///
+    /// - Parameter range: within `bytes`.
+    public func prefetch(_ range: Range<Int>) {
+        precondition(range.lowerBound >= 0 && range.upperBound <= bytes.count, "\(range) of \(bytes.count) bytes")
+        guard !range.isEmpty, let base = bytes.baseAddress else { return }
+        // The mapping begins at a page, and the call takes none but whole pages.
+        let start = range.lowerBound / Int(getpagesize()) * Int(getpagesize())
+        madvise(UnsafeMutableRawPointer(mutating: base + start), range.upperBound - start, MADV_WILLNEED)
+    }
+
+    /// Drops pages of a part of any mapped file. Memory that is not of a file would lose its content.
     package static func release(_ bytes: UnsafeRawBufferPointer) {
         guard let base = bytes.baseAddress else { return }
         let page = Int(getpagesize())

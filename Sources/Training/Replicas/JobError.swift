@@ -13,4 +13,17 @@ public struct JobError: FoundByAllRanks, CustomStringConvertible {
 extension Communicator {
     /// An error that all ranks find, in the form to throw; with one rank, the error itself.
     func common(_ error: UserError) -> any Error { worldSize > 1 ? JobError(error: error) : error }
+
+    /// Tells all ranks what this one has found; every rank calls it.
+    ///
+    /// - Parameter found: nil where nothing is wrong.
+    /// - Throws: on every rank, what the first rank has found, with its name; `CollectiveError.failed`.
+    func agree(on found: UserError?) throws {
+        let own = found.map { [UInt8(truncatingIfNeeded: $0.kind.rawValue)] + Array($0.message.utf8) } ?? []
+        let all = try allGather(message: own)
+        guard let rank = all.firstIndex(where: { !$0.isEmpty }) else { return }
+        let message = String(decoding: all[rank].dropFirst(), as: UTF8.self)
+        let kind = UserError.Kind(rawValue: Int32(all[rank][0])) ?? .other
+        throw common(UserError(kind, worldSize > 1 ? "\(members[rank]): \(message)" : message))
+    }
 }

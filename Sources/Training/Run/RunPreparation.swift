@@ -29,6 +29,8 @@ struct RunPreparation {
         let memory = try fit(plan, share)
         let batches = try makeBatches(plan)
         let pool = WorkerPool(threadCount: share.threads)
+        try comparison(plan.dataset, pool)
+            .run(plan.values.verifyData, batches.sampler, firstStep: plan.iteration, seed: plan.values.seed)
         try checkTokens(plan, pool)
         let trace = try makeTrace(plan)
         let folder = try resumedFolder ?? makeNewFolder(plan)
@@ -60,7 +62,8 @@ struct RunPreparation {
     /// Compares options, data and programs of all ranks, and shares the cores of each machine.
     private func agree() throws -> ThreadShare {
         output.onProgress = communicator.board.worked
-        try JobAgreement(asked, dataset: dataset, version: version).check(communicator)
+        try JobAgreement(asked, version: version).check(communicator)
+        try comparison(dataset, WorkerPool(threadCount: 1)).checkFingerprints()
         let share = try ThreadShare(asked: asked.values.threads, communicator: communicator)
         if let warning = share.warning { output.note(warning) }
         return share
@@ -206,6 +209,10 @@ struct RunPreparation {
                 """
             )
         }
+    }
+
+    private func comparison(_ dataset: Dataset, _ pool: WorkerPool) -> DataComparison {
+        DataComparison(dataset: dataset, pool: pool, communicator: communicator, output: output)
     }
 
     private func checkTokens(_ plan: Plan, _ pool: WorkerPool) throws {
