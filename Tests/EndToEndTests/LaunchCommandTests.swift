@@ -106,6 +106,14 @@ struct LaunchCommandTests {
         #expect(result.errors.contains("ulimit -f shows the largest size that is allowed"), "\(result)")
     }
 
+    @Test("Small stacks are enough for ranks")
+    func smallStacks() throws {
+        let options = ["--dataset=mine"] + TrainedRun.tiny + ["--max_iters=2", "--out_dir=small-stacks"]
+        let words = ([try Program.path(), "launch", "-n", "2"] + options).joined(separator: " ")
+        let result = try run.program.shell("ulimit -s 512; exec \(words)")
+        #expect(result.exitCode == 0, "\(result)")
+    }
+
     @Test("A rank that is killed is started again from the last checkpoint", .enabled(if: hasProc))
     func restart() throws {
         let launcher = try start("restarted", ["--max_restarts=2"], until: 45)
