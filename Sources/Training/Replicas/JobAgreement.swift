@@ -8,9 +8,10 @@ struct JobAgreement {
     private let facts: [(name: String, value: String)]
 
     init(_ configuration: ResolvedConfiguration, dataset: Dataset, version: String) {
-        let options = ConfigurationKey.all.filter { $0.scope == .job }
-            .map { (name: $0.name, value: $0.argument(in: configuration.values)) }
-        facts = options + [("the data set's tokens", dataset.fingerprint), ("the version of ddp-train", version)]
+        facts =
+            configuration.jobOptions + [
+                ("the data set's tokens", dataset.fingerprint), ("the version of ddp-train", version),
+            ]
     }
 
     /// Compares the facts of all ranks.
