@@ -28,6 +28,8 @@ public final class JobConnection {
         public var allReduce: Communicator.AllReduce
         /// Name, address or network of an interface; empty for the one that leads to rank 0.
         public var interface: String
+        /// Ports that this rank may listen on, besides rank 0's own.
+        public var portRange: PortRange
         /// Content of a file of hosts; nil for none.
         public var hostfile: String?
         /// How long ranks wait at the start for those that have not come.
@@ -36,6 +38,9 @@ public final class JobConnection {
         public var timeout: Duration
         /// Of the program: ranks of another one are turned away.
         public var version: String
+        /// What all ranks must have in common, by name. Over TCP, a rank with another value than rank 0's is turned away while the
+        /// ranks meet; a name that one of them leaves out is not compared.
+        public var shared: [(name: String, value: String)]
         /// Whether the job is there to compare all the ways in which it can sum: `JobConnection.routes`.
         public var comparesRoutes: Bool
 
@@ -44,19 +49,23 @@ public final class JobConnection {
             transport: Transport,
             allReduce: Communicator.AllReduce = .ring,
             interface: String = "",
+            portRange: PortRange = .standard,
             hostfile: String? = nil,
             meetTimeout: Duration = .seconds(300),
             timeout: Duration = .seconds(60),
             version: String,
+            shared: [(name: String, value: String)] = [],
             comparesRoutes: Bool = false
         ) {
             self.transport = transport
             self.allReduce = allReduce
             self.interface = interface
+            self.portRange = portRange
             self.hostfile = hostfile
             self.meetTimeout = meetTimeout
             self.timeout = timeout
             self.version = version
+            self.shared = shared
             self.comparesRoutes = comparesRoutes
         }
     }
@@ -108,7 +117,7 @@ public final class JobConnection {
         environment: [String: String],
         stop: StopRequest = StopRequest(),
         watchdog: Watchdog = .ofProgram(),
-        note: @escaping (String) -> Void
+        note: @escaping @Sendable (String) -> Void
     ) throws -> JobConnection {
         let alone = Communicator(single: LocalNames.host)
         guard options.transport != .none else { return JobConnection(alone) }
@@ -154,7 +163,7 @@ public final class JobConnection {
         let environment: [String: String]
         let stop: StopRequest
         let watchdog: Watchdog
-        let note: (String) -> Void
+        let note: @Sendable (String) -> Void
 
         /// Under mpirun, and under a launcher that speaks PMIx: without it, MPI would end the process.
         var canUseMPI: Bool {
@@ -163,7 +172,11 @@ public final class JobConnection {
         }
 
         func overTCP() throws -> JobConnection {
-            let rendezvous = rendezvous(try JobSecret.of(environment: environment), wantsRing: true)
+            let rendezvous = rendezvous(
+                try JobSecret.of(environment: environment),
+                wantsRing: true,
+                shared: options.shared
+            )
             let listeners = place.rank == 0 ? try rendezvous.listen(environment: environment) : []
             let meeting = try rendezvous.meet(listeners: listeners)
             guard let ring = meeting.ring else { preconditionFailure("a meeting without a ring") }
@@ -172,6 +185,12 @@ public final class JobConnection {
 
         /// MPI carries the messages; the control connections are TCP's, over addresses and with a secret that MPI brings.
         func overMPI() throws -> JobConnection {
+            let notice = WaitingNotice(
+                "waiting for all ranks to come over MPI",
+                after: Rendezvous.quietWait,
+                note: note
+            )
+            defer { notice.end() }
             let thread = CommunicationThread { MPITransport(try MPIWorld.start()) }
             let (place, environment, timeout) = (place, environment, options.meetTimeout)
             func world<Value>(_ body: @escaping (MPIWorld) throws -> Value) throws -> Value {
@@ -187,6 +206,7 @@ public final class JobConnection {
             let addresses = listeners.compactMap(\.localAddress).map { "\($0.host) \($0.port)" }
             let own = ([secretText] + addresses).joined(separator: "\n")
             let told = try world { try $0.broadcast(Array(own.utf8), timeout: timeout) }
+            notice.end()
             let lines = String(decoding: told, as: UTF8.self).split(separator: "\n")
             let candidates = lines.dropFirst().compactMap { line -> SocketAddress? in
                 let parts = line.split(separator: " ")
@@ -211,12 +231,19 @@ public final class JobConnection {
             }
         }
 
-        private func rendezvous(_ secret: JobSecret, wantsRing: Bool) -> Rendezvous {
+        /// - Parameter shared: nothing under MPI, whose launcher holds the job together.
+        private func rendezvous(
+            _ secret: JobSecret,
+            wantsRing: Bool,
+            shared: [(name: String, value: String)] = []
+        ) -> Rendezvous {
             Rendezvous(
                 place: place,
                 secret: secret,
                 version: options.version,
+                options: SharedOptions(shared),
                 interface: options.interface,
+                ports: options.portRange,
                 meetTimeout: options.meetTimeout,
                 timeout: options.timeout,
                 wantsRing: wantsRing,

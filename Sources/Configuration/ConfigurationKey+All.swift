@@ -179,6 +179,9 @@ extension ConfigurationKey {
         .init("meet_timeout", .ranks, \.meetTimeout, .timeout, .connection, .rank) {
             "Seconds to wait at the start for ranks that have not come"
         },
+        .init("port_range", .ranks, \.portRange, .ports, .connection, .rank) {
+            "Ports that a rank may listen on, LOW-HIGH, besides MASTER_PORT on rank 0: those to open in a firewall"
+        },
         .init("interface", .ranks, \.interface, .text(mayBeEmpty: true), .connection, .rank) {
             "Network interface between ranks, by name, address or network; unless given, the one that leads to rank 0"
         },

@@ -12,23 +12,28 @@ struct RankJob {
     var isMain: Bool { connection.communicator.isMain }
 
     /// - Parameters:
-    ///   - values: how the ranks reach each other.
+    ///   - configuration: how the ranks reach each other, and the options that all of them must have in common.
+    ///   - command: what else they must have in common: which command they run, and with which arguments.
     ///   - stop: a wish of any rank that the job end reaches that of every other rank.
     ///   - comparesRoutes: whether the job is there to compare the ways in which it can sum.
     /// - Throws: `UserError`; `CollectiveError`.
     static func join(
-        _ values: TrainingConfiguration,
+        _ configuration: ResolvedConfiguration,
+        as command: [(name: String, value: String)],
         stop: StopRequest = StopRequest(),
         comparesRoutes: Bool = false
     ) throws -> RankJob {
+        let values = configuration.values
         let options = JobConnection.Options(
             transport: .init(values.backend),
             allReduce: .init(values.allReduce),
             interface: values.interface,
+            portRange: values.portRange,
             hostfile: try hostfile(values),
             meetTimeout: .seconds(values.meetTimeout),
             timeout: .seconds(values.timeout),
             version: Version.program,
+            shared: command + configuration.ownJobOptions,
             comparesRoutes: comparesRoutes
         )
         let connection = try JobConnection.join(options, environment: environment, stop: stop) {

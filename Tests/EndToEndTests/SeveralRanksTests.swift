@@ -93,21 +93,44 @@ struct SeveralRanksTests {
         #expect(try parameters(mpirun(2, Self.options + ["--backend=tcp"])) == overTCP)
     }
 
-    @Test("A rank with another option is refused with 64, and both sides say the key and both values")
+    /// A rank that is started by hand.
+    private func rank(_ number: Int, port: Int, _ arguments: [String]) throws -> Program.Running {
+        var program = program
+        program.environment.merge([
+            "RANK": "\(number)", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "\(port)",
+        ]) { $1 }
+        return try program.start(arguments)
+    }
+
+    @Test("A rank with another option is turned away with 64, both sides name it, and the job waits for its own rank")
     func otherOption() throws {
-        func rank(_ number: Int, _ extra: String) throws -> Program.Running {
-            var program = program
-            program.environment.merge([
-                "RANK": "\(number)", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29713",
-            ]) { $1 }
-            return try program.start(Self.options + [extra])
-        }
-        let ranks = [try rank(0, "--learning_rate=0.001"), try rank(1, "--learning_rate=0.002")]
-        for result in try ranks.map({ try $0.wait() }) {
-            #expect(result.exitCode == 64, "\(result)")
-            #expect(result.errors.contains("learning_rate differs"), "\(result)")
-            #expect(result.errors.contains("0.001 on rank 0") && result.errors.contains("0.002 on rank 1"), "\(result)")
-        }
+        let own = Self.options + ["--learning_rate=0.001"]
+        let main = try rank(0, port: 29713, own)
+        let stranger = try rank(1, port: 29713, Self.options + ["--learning_rate=0.002"]).wait()
+        let difference = "because it has learning_rate=0.002 (rank 0: 0.001)"
+        #expect(stranger.exitCode == 64, "\(stranger)")
+        #expect(stranger.errors.contains(difference), "\(stranger)")
+        #expect(main.errors.contains("ddp-train: turned away rank 1 from 127.0.0.1, \(difference)"), "\(main.errors)")
+        // A rank of another command is no rank of this job either.
+        let doctor = try rank(1, port: 29713, ["doctor"]).wait()
+        #expect(doctor.exitCode == 64, "\(doctor)")
+        #expect(doctor.errors.contains("because it has command=doctor (rank 0: train)"), "\(doctor)")
+        let other = try rank(1, port: 29713, own)
+        for result in [try main.wait(), try other.wait()] { #expect(result.exitCode == 0, "\(result)") }
+    }
+
+    @Test("Ranks whose ports are all taken say so with 64; each names the range")
+    func portsTaken() throws {
+        let arguments = Self.options + ["--port_range=29714-29714"]
+        // Rank 0's own port is the only one of the range until all have come.
+        let ranks = [try rank(0, port: 29714, arguments), try rank(1, port: 29714, arguments + ["--meet_timeout=20"])]
+        let worker = try ranks[1].wait()
+        #expect(worker.exitCode == 64, "\(worker)")
+        let line =
+            "port_range=29714-29714: the port is in use on 127.0.0.1, where rank 1 listens: choose a wider --port_range"
+        #expect(worker.errors.contains(line), "\(worker)")
+        ranks[0].send(SIGKILL)
+        _ = try ranks[0].wait()
     }
 
     @Test("Ranks whose copies of the data differ are refused with 65, and both name rank, file and bytes")

@@ -17,7 +17,7 @@ extension ConfigurationKey: CustomTestStringConvertible {
         case .integer: "3"
         case .number: "0.123"
         case .boolean: defaultArgument == "true" ? "false" : "true"
-        case .text: name == "ablate_heads" ? "0.1" : "other"
+        case .text: ["ablate_heads": "0.1", "port_range": "3000-3001"][name] ?? "other"
         case .path: "other"
         case .choice(let choices): choices.first { $0 != defaultArgument }
         }

@@ -7,9 +7,7 @@ struct JobAgreement {
     private let facts: [(name: String, value: String)]
 
     init(_ configuration: ResolvedConfiguration, version: String) {
-        let options = ConfigurationKey.all.filter { $0.scope == .job }
-            .map { (name: $0.name, value: $0.argument(in: configuration.values)) }
-        facts = options + [("the version of ddp-train", version)]
+        facts = configuration.jobOptions + [("the version of ddp-train", version)]
     }
 
     /// Compares the facts of all ranks.

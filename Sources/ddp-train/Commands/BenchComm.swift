@@ -57,7 +57,8 @@ struct BenchComm: RankedCommand {
         )
         guard !benchmark.sizes.isEmpty else { throw UserError(.usage, "sizes=\(sizes): name at least one, such as 8") }
         let rankCount = try ranks?.whole("ranks", atLeast: 2, atMost: 1024)
-        let values = try ConfigurationSources(options: connection.given).resolve().values
+        let configuration = try ConfigurationSources(options: connection.given).resolve()
+        let values = configuration.values
         if try RankJob.isAlone(values) { throw try start(rankCount ?? 2, backend: values.backend) }
         guard rankCount == nil else {
             throw UserError(
@@ -65,7 +66,11 @@ struct BenchComm: RankedCommand {
                 "--ranks starts ranks on this machine, and this is already one of a job: leave it out"
             )
         }
-        let job = try RankJob.join(values, comparesRoutes: true)
+        let job = try RankJob.join(
+            configuration,
+            as: [("command", "bench-comm"), ("sizes", sizes), ("repeats", repeats.text)],
+            comparesRoutes: true
+        )
         try job.run { try measure(benchmark, job) }
     }
 

@@ -34,8 +34,8 @@ struct Doctor: RankedCommand {
 
     func run() throws {
         let threads = try threads.askedThreads()
-        let values = try ConfigurationSources(options: connection.given).resolve().values
-        let job = try RankJob.join(values)
+        let configuration = try ConfigurationSources(options: connection.given).resolve()
+        let job = try RankJob.join(configuration, as: [("command", "doctor")])
         try job.run {
             let communicator = job.connection.communicator
             let doctor = Performance.Doctor(

@@ -30,7 +30,8 @@ struct Launch: ParsableCommand {
             from the beginning; not after wrong usage, bad data or a signal.
 
             Ranks find RANK, WORLD_SIZE, LOCAL_RANK, LOCAL_WORLD_SIZE, MASTER_ADDR and MASTER_PORT in their \
-            environment, and a secret of their own. They meet on 127.0.0.1.
+            environment, and a secret and an id of this job (DDP_TRAIN_JOB_ID), which keep ranks of other jobs away. They \
+            meet on 127.0.0.1.
 
             Exit codes: 0 when all ranks are done; 75 when they were stopped after saving; else the code of the rank \
             that failed, or 128 + the signal that killed it. A rank that left because of another (69) counts only if \

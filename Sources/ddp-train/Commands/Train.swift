@@ -50,7 +50,7 @@ struct Train: ConfiguredCommand, RankedCommand {
             configuration.choose("--from", \.initFrom, path)
         }
         let stop = StopRequest()
-        let job = try RankJob.join(configuration.values, stop: stop)
+        let job = try RankJob.join(configuration, as: [("command", "train")], stop: stop)
         try job.run { [configuration] in try train(configuration, job, stop) }
     }
 
