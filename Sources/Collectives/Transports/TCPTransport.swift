@@ -17,13 +17,16 @@ final class TCPTransport: RingTransport {
     private var incoming = Queue<Incoming>()
     private let aborted = Atomic<Bool>(false)
     private var finished = (sent: 0, received: 0)
+    private let board: ProgressBoard
 
     /// Takes both sockets over and closes them at its end.
     ///
     /// - Parameters:
     ///   - next: descriptor of a socket that rank `rank + 1` reads.
     ///   - previous: descriptor of a socket that rank `rank - 1` writes.
-    init(next: Int32, previous: Int32, rank: Int, worldSize: Int) {
+    ///   - board: where the bytes that come are counted, as a message may take longer than a rank may stand still.
+    init(next: Int32, previous: Int32, rank: Int, worldSize: Int, board: ProgressBoard = ProgressBoard()) {
+        self.board = board
         self.next = next
         self.previous = previous
         nextRank = (rank + 1) % worldSize
@@ -89,7 +92,9 @@ final class TCPTransport: RingTransport {
 
     /// One message at a time, so that it can be added while it is in cache.
     private func receiveWhatCame() throws {
-        guard let isWhole = try incoming.withFirst({ try $0.read(from: previous, peer: previousRank) }), isWhole else {
+        guard let isWhole = try incoming.withFirst({ try $0.read(from: previous, peer: previousRank, board) }),
+            isWhole
+        else {
             return
         }
         try incoming.removeFirst().check(peer: previousRank)
@@ -142,7 +147,7 @@ final class TCPTransport: RingTransport {
 
         /// Reads what is there, of this frame only.
         /// - Returns: whether the whole frame is there.
-        mutating func read(from descriptor: Int32, peer: Int) throws -> Bool {
+        mutating func read(from descriptor: Int32, peer: Int, _ board: ProgressBoard) throws -> Bool {
             let size = FrameHeader.size + bytes.count
             while done < size {
                 let count = header.withMutableBytes { header in
@@ -157,6 +162,7 @@ final class TCPTransport: RingTransport {
                     throw TransportError.closed(peer: peer, reason: "receiving failed: \(errorText(errno))")
                 }
                 done += count
+                board.arrived(bytes: count)
                 // Bytes of another message must not be taken for this one's.
                 if done >= FrameHeader.size, done - count < FrameHeader.size {
                     try header.check(label, bytes.count, peer)
