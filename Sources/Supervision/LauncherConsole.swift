@@ -5,8 +5,9 @@ struct LauncherConsole {
     private var queues: [OutputQueue]
     private var hasComplained = false
 
-    init(output: Int32, errors: Int32) {
-        queues = [OutputQueue(descriptor: output), OutputQueue(descriptor: errors)]
+    /// - Parameter patience: how long a reader may take nothing before what is oldest is dropped, and the end does not wait for it.
+    init(output: Int32, errors: Int32, patience: Duration = OutputWriter.patience) {
+        queues = [output, errors].map { OutputQueue(descriptor: $0, patience: patience) }
     }
 
     func descriptor(_ target: RankProcess.Target) -> Int32 { queues[target.rawValue].descriptor }

@@ -9,13 +9,19 @@ struct OutputQueue {
     /// When something was last taken, or began to wait.
     private var lastTaken = ContinuousClock.now
 
-    init(descriptor: Int32) { self.descriptor = descriptor }
+    /// How long a reader may take nothing before it is none.
+    private let patience: Duration
+
+    init(descriptor: Int32, patience: Duration = OutputWriter.patience) {
+        self.descriptor = descriptor
+        self.patience = patience
+    }
 
     var isEmpty: Bool { lines.isEmpty }
     /// More is better left with who says it. Where nobody reads it is taken, and the oldest are dropped.
     var isFull: Bool { lines.isFull && !isUnread }
     /// Nobody reads.
-    var isUnread: Bool { !isEmpty && .now - lastTaken >= OutputWriter.patience }
+    var isUnread: Bool { !isEmpty && ContinuousClock.now - lastTaken >= patience }
 
     mutating func append(_ more: ArraySlice<UInt8>) {
         guard failure == nil else { return }

@@ -110,7 +110,7 @@ struct OutputWriterTests {
         #expect(writer.drain(patience: .seconds(30)))
         close(pipe.writeEnd)
         let lines = reader.text().split(separator: "\n").map(String.init)
-        #expect(lines.first == "line 0" && lines.last == "line 99999")
+        #expect(lines.last == "line 99999")
         let gaps = lines.indices.filter { lines[$0].hasSuffix("dropped because nobody read them") }
         #expect(!gaps.isEmpty)
         let dropped = gaps.reduce(0) { $0 + Int(lines[$1].prefix { $0.isNumber })! }

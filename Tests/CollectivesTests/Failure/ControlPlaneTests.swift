@@ -169,6 +169,7 @@ struct ControlPlaneTests {
         let star = Star(3, limits: .short)
         for board in star.boards { board.activity = .waiting }
         star.boards[rank].activity = .computing
+        star.boards[rank].stage = .computing
         let expected = "rank \(rank) (host\(rank)): no progress for 0.6 s while computing"
         #expect(star.verdicts(0..<3) == [expected, expected, expected])
     }

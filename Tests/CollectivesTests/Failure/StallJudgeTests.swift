@@ -17,7 +17,7 @@ private struct Play {
 
     init(_ worldSize: Int, _ activity: ProgressBoard.Activity = .waiting, own: Int = 0) {
         judge = StallJudge(members: testMembers(worldSize), own: own, timeout: .seconds(Self.timeout), now: start)
-        reports = [ProgressReport](repeating: ProgressReport(activity: activity), count: worldSize)
+        reports = [ProgressReport](repeating: ProgressReport(activity: activity, stage: .computing), count: worldSize)
     }
 
     var now: StallJudge.Instant { start + .seconds(seconds) }
