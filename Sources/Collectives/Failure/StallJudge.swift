@@ -40,6 +40,10 @@ struct StallJudge {
         self.timeout = timeout
     }
 
+    /// How much longer a rank may be silent while data comes and its heartbeats may wait behind them: what a slow link has
+    /// queued, and sends again where it drops some.
+    static let queueing = Duration.seconds(15)
+
     /// How long a rank may stand in one call that writes a file.
     static func savingLimit(timeout: Duration) -> Duration { max(timeout * 10, .seconds(600)) }
 
@@ -82,7 +86,7 @@ struct StallJudge {
     /// - Parameter strictly: without more time for heartbeats that may wait behind data, as when something else is wrong too.
     func silence(of judged: Range<Int>, strictly: Bool = false, now: Instant) -> Failure? {
         judged.filter { rank in
-            let patience = !strictly && mayWaitBehindData(rank, now) ? timeout * 2 : timeout
+            let patience = !strictly && mayWaitBehindData(rank, now) ? timeout + Self.queueing : timeout
             return !ranks[rank].hasLeft && now - ranks[rank].heard >= patience
         }.min { ranks[$0].heard < ranks[$1].heard }.map { rank in
             Failure(
@@ -96,7 +100,7 @@ struct StallJudge {
     /// which is not heard either.
     private func mayWaitBehindData(_ rank: Int, _ now: Instant) -> Bool {
         let next = (rank + 1) % ranks.count
-        return next != own && !isHeard(ranks[next], now) && now - ranks[own].arrived < timeout / 2
+        return next != own && !isHeard(ranks[next], now) && now - ranks[own].arrived < timeout
     }
 
     private func standstill(now: Instant) -> Failure? {

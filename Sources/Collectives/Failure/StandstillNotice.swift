@@ -26,9 +26,11 @@ struct StandstillNotice {
         }
         let duration = now - since
         guard duration >= next, let others = others(report.activity) else { return nil }
-        next *= 2
-        let seconds = Duration.seconds(Int((duration / .seconds(1)).rounded()))
-        let shown = duration < .seconds(10) ? .milliseconds(100 * Int((duration / .milliseconds(100)).rounded())) : seconds
+        // From then on the verdict says it.
+        next = isAlone || report.activity != .preparing ? next * 2 : .seconds(Int64.max)
+        // Tenths where they say something.
+        let unit = duration < .seconds(10) ? Duration.milliseconds(100) : .seconds(1)
+        let shown = unit * Int((duration / unit).rounded())
         return "no progress for \(shown.inSeconds) while \(report.stage.text)\(others)"
     }
 
