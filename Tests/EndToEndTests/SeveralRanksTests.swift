@@ -141,7 +141,10 @@ struct SeveralRanksTests {
         try #require(result.errors.firstMatch(of: /rank 1 \((.*?)\)/), "\(result)").1
     }
 
-    @Test("A signal to one rank before training ends all as stopped, and nobody calls another one lost", arguments: [0, 1])
+    @Test(
+        "A signal to one rank before training ends all as stopped, and nobody calls another one lost",
+        arguments: [0, 1]
+    )
     func stoppedBeforeTraining(rank: Int) throws {
         let result = try hanging(port: 29715, timeout: 60, "kill -TERM \(rank == 0 ? "$zero" : "$one")")
         #expect(result.outputLines == ["rank 0: 75", "rank 1: 75"], "\(result)")

@@ -99,7 +99,9 @@ struct OutputWriterTests {
         #expect(reader.text() == expected)
     }
 
-    @Test("Who says something does not wait for a reader who has stopped, and the newest lines are there when that one goes on")
+    @Test(
+        "Who says something does not wait for a reader who has stopped, and the newest lines are there when that one goes on"
+    )
     func stopped() {
         let pipe = Pipe()
         let writer = OutputWriter(output: pipe.writeEnd, errors: pipe.writeEnd, limit: 1000)

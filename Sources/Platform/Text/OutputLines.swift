@@ -91,7 +91,9 @@ public struct OutputLines {
             begun.removeAll(keepingCapacity: true)
             written = 0
             if droppedLines > 0 {
-                begun += "\(droppedLines) \(droppedLines == 1 ? "line was" : "lines were") dropped because nobody read them\n".utf8
+                begun +=
+                    "\(droppedLines) \(droppedLines == 1 ? "line was" : "lines were") dropped because nobody read them\n"
+                    .utf8
                 byteCount += begun.count
                 droppedLines = 0
             }

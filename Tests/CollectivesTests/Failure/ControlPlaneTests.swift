@@ -83,7 +83,11 @@ struct ControlPlaneTests {
         star.boards[0].stage = .openingDataset
         star.boards[0].activity = .preparing
         while star.notes[0].lines.count < 2 { usleep(5000) }
-        #expect(star.notes[0].lines.allSatisfy { $0.wholeMatch(of: /no progress for [\d.]+ s while opening the dataset/) != nil })
+        #expect(
+            star.notes[0].lines.allSatisfy {
+                $0.wholeMatch(of: /no progress for [\d.]+ s while opening the dataset/) != nil
+            }
+        )
         #expect(star.isSilent && star.planes[0]!.leave() == nil)
     }
 

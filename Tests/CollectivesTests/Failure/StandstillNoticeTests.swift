@@ -25,7 +25,10 @@ struct StandstillNoticeTests {
         let text = "s while saving a checkpoint; the other ranks wait for it, for 600 s at most"
         #expect(
             Self.lines(.saving, isAlone: false, seconds: 300)
-                == ["60: no progress for 60 \(text)", "120: no progress for 120 \(text)", "240: no progress for 240 \(text)"]
+                == [
+                    "60: no progress for 60 \(text)", "120: no progress for 120 \(text)",
+                    "240: no progress for 240 \(text)",
+                ]
         )
     }
 
@@ -47,6 +50,9 @@ struct StandstillNoticeTests {
 
     @Test("What gets on is not mentioned")
     func moving() {
-        #expect(Self.lines(.saving, isAlone: false, seconds: 1000) { second, report in report.work = UInt64(second / 59) } == [])
+        #expect(
+            Self.lines(.saving, isAlone: false, seconds: 1000) { second, report in report.work = UInt64(second / 59) }
+                == []
+        )
     }
 }

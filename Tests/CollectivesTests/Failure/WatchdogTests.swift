@@ -43,8 +43,15 @@ struct WatchdogTests {
         watchdog.leaveStopped()
         close(write)
         let text = FileHandle(fileDescriptor: read, closeOnDealloc: true).readDataToEndOfFile()
-        let last = ["ddp-train: no progress", "ddp-train: stopped by a signal before training began, so there is nothing to save"]
-        #expect(String(decoding: text, as: UTF8.self).split(separator: "\n").map(String.init) == (0..<100).map { "line \($0)" } + last)
+        let last = [
+            "ddp-train: no progress",
+            "ddp-train: stopped by a signal before training began, so there is nothing to save",
+        ]
+        #expect(
+            String(decoding: text, as: UTF8.self).split(separator: "\n").map(String.init) == (0..<100).map {
+                "line \($0)"
+            } + last
+        )
         #expect(code.load(ordering: .relaxed) == 75)
     }
 
@@ -54,7 +61,9 @@ struct WatchdogTests {
         _ = fcntl(write, F_SETFL, O_NONBLOCK)
         while Foundation.write(write, "x", 1) == 1 {}
         _ = fcntl(write, F_SETFL, 0)
-        Watchdog.ofProgram(standardError: write, exit: { _ in }).announce(Failure(culprit: "rank 1 (a)", reason: "gone"))
+        Watchdog.ofProgram(standardError: write, exit: { _ in }).announce(
+            Failure(culprit: "rank 1 (a)", reason: "gone")
+        )
         close(read)
         close(write)
     }
