@@ -217,9 +217,16 @@ public final class JobConnection {
         private var comparesTCP: Bool { options.comparesRoutes && options.transport == .auto }
 
         private func ringThread(_ ring: (next: Int32, previous: Int32)) -> CommunicationThread {
-            let (rank, worldSize, board) = (place.rank, place.worldSize, board)
+            let (rank, worldSize, board, timeout) = (place.rank, place.worldSize, board, options.timeout)
             return CommunicationThread {
-                TCPTransport(next: ring.next, previous: ring.previous, rank: rank, worldSize: worldSize, board: board)
+                TCPTransport(
+                    next: ring.next,
+                    previous: ring.previous,
+                    rank: rank,
+                    worldSize: worldSize,
+                    board: board,
+                    timeout: timeout
+                )
             }
         }
 

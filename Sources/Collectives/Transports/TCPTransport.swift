@@ -18,6 +18,7 @@ final class TCPTransport: RingTransport {
     private let aborted = Atomic<Bool>(false)
     private var finished = (sent: 0, received: 0)
     private let board: ProgressBoard
+    private var queueLimit: QueueLimit
 
     /// Takes both sockets over and closes them at its end.
     ///
@@ -25,8 +26,17 @@ final class TCPTransport: RingTransport {
     ///   - next: descriptor of a socket that rank `rank + 1` reads.
     ///   - previous: descriptor of a socket that rank `rank - 1` writes.
     ///   - board: where the bytes that come are counted, as a message may take longer than a rank may stand still.
-    init(next: Int32, previous: Int32, rank: Int, worldSize: Int, board: ProgressBoard = ProgressBoard()) {
+    ///   - timeout: how long a rank may be silent.
+    init(
+        next: Int32,
+        previous: Int32,
+        rank: Int,
+        worldSize: Int,
+        board: ProgressBoard = ProgressBoard(),
+        timeout: Duration = .seconds(60)
+    ) {
         self.board = board
+        queueLimit = QueueLimit(timeout: timeout)
         self.next = next
         self.previous = previous
         nextRank = (rank + 1) % worldSize
@@ -102,6 +112,7 @@ final class TCPTransport: RingTransport {
     }
 
     private func waitForSockets() throws {
+        if !outgoing.isEmpty { queueLimit.adjust(next) }
         var watched: [pollfd] = []
         if !outgoing.isEmpty { watched.append(pollfd(fd: next, events: Int16(POLLOUT), revents: 0)) }
         if !incoming.isEmpty { watched.append(pollfd(fd: previous, events: Int16(POLLIN), revents: 0)) }
