@@ -120,12 +120,23 @@ public final class JobConnection {
         note: @escaping @Sendable (String) -> Void
     ) throws -> JobConnection {
         let alone = Communicator(single: LocalNames.host)
-        guard options.transport != .none else { return JobConnection(alone) }
+        func ofOneRank() -> JobConnection {
+            let control = ControlPlane(
+                rank: 0,
+                members: alone.members,
+                peers: [],
+                board: alone.board,
+                timeout: options.timeout,
+                watchdog: watchdog
+            )
+            return JobConnection(alone, control: control)
+        }
+        guard options.transport != .none else { return ofOneRank() }
         guard let place = try JobPlace.read(environment: environment, hostfile: options.hostfile) else {
             try checkAlone(options)
-            return JobConnection(alone)
+            return ofOneRank()
         }
-        guard place.worldSize > 1 else { return JobConnection(alone) }
+        guard place.worldSize > 1 else { return ofOneRank() }
         let joining = Joining(
             options: options,
             place: place,
@@ -164,6 +175,7 @@ public final class JobConnection {
         let stop: StopRequest
         let watchdog: Watchdog
         let note: @Sendable (String) -> Void
+        let board = ProgressBoard()
 
         /// Under mpirun, and under a launcher that speaks PMIx: without it, MPI would end the process.
         var canUseMPI: Bool {
@@ -225,9 +237,16 @@ public final class JobConnection {
         private var comparesTCP: Bool { options.comparesRoutes && options.transport == .auto }
 
         private func ringThread(_ ring: (next: Int32, previous: Int32)) -> CommunicationThread {
-            let (rank, worldSize) = (place.rank, place.worldSize)
+            let (rank, worldSize, board, timeout) = (place.rank, place.worldSize, board, options.timeout)
             return CommunicationThread {
-                TCPTransport(next: ring.next, previous: ring.previous, rank: rank, worldSize: worldSize)
+                TCPTransport(
+                    next: ring.next,
+                    previous: ring.previous,
+                    rank: rank,
+                    worldSize: worldSize,
+                    board: board,
+                    timeout: timeout
+                )
             }
         }
 
@@ -257,7 +276,6 @@ public final class JobConnection {
             _ transport: Transport,
             _ thread: CommunicationThread
         ) -> JobConnection {
-            let board = ProgressBoard()
             let control = ControlPlane(
                 rank: place.rank,
                 members: meeting.members,
@@ -330,6 +348,7 @@ public final class JobConnection {
     /// Tells all ranks that this one has to end because of `reason`, and leaves the process with the exit code; returns where
     /// the watchdog does not end the process, and in a job of one.
     public func fail(_ reason: String, exitCode: Int32) {
+        guard communicator.worldSize > 1 else { return }
         control?.report(Failure(culprit: "\(member)", reason: reason), exitCode: exitCode)
     }
 }

@@ -5,8 +5,9 @@ struct LauncherConsole {
     private var queues: [OutputQueue]
     private var hasComplained = false
 
-    init(output: Int32, errors: Int32) {
-        queues = [OutputQueue(descriptor: output), OutputQueue(descriptor: errors)]
+    /// - Parameter patience: how long a reader may take nothing before what is oldest is dropped, and the end does not wait for it.
+    init(output: Int32, errors: Int32, patience: Duration = OutputWriter.patience) {
+        queues = [output, errors].map { OutputQueue(descriptor: $0, patience: patience) }
     }
 
     func descriptor(_ target: RankProcess.Target) -> Int32 { queues[target.rawValue].descriptor }
@@ -33,7 +34,7 @@ struct LauncherConsole {
         say("cannot write to standard output: \(errorText(code)); what ranks print there is lost")
     }
 
-    /// Writes all that waits, unless a signal comes.
+    /// Writes all that waits, unless a signal comes or nobody reads.
     mutating func flush(signals: Int32) {
         while !waiting.isEmpty {
             let targets = waiting
@@ -41,7 +42,10 @@ struct LauncherConsole {
                 pollfd(fd: queues[$0.rawValue].descriptor, events: Int16(POLLOUT), revents: 0)
             }
             descriptors.append(pollfd(fd: signals, events: Int16(POLLIN), revents: 0))
-            guard poll(&descriptors, nfds_t(descriptors.count), -1) > 0 else { continue }
+            guard poll(&descriptors, nfds_t(descriptors.count), 100) > 0 else {
+                if targets.allSatisfy({ queues[$0.rawValue].isUnread }) { return }
+                continue
+            }
             if descriptors.last!.revents != 0 { return }
             for (target, descriptor) in zip(targets, descriptors) where descriptor.revents != 0 {
                 writeSome(to: target)

@@ -158,6 +158,48 @@ struct SeveralRanksTests {
         #expect(FileSystem.kind(of: folder("other-data")) == nil)
     }
 
+    /// Two ranks over TCP, of which rank 1 reads its data where a call never returns: a pipe that nobody writes to. `act` is the
+    /// shell's, when both have met.
+    private func hanging(port: Int, timeout: Int, _ act: String = "") throws -> Program.Result {
+        try program.shell(
+            """
+            cp -r data bad && rm bad/demo/val.bin && mkfifo bad/demo/val.bin
+            export WORLD_SIZE=2 MASTER_ADDR=127.0.0.1 MASTER_PORT=\(port)
+            train() { exec '\(try Program.path())' \(Self.options.joined(separator: " ")) --timeout=\(timeout) "$@"; }
+            (RANK=0; export RANK; train --data_dir=data) > zero 2>&1 & zero=$!
+            (RANK=1; export RANK; train --data_dir=bad) > one 2>&1 & one=$!
+            until grep -q network: zero; do sleep 0.05; done
+            \(act)
+            wait $zero; echo "rank 0: $?"
+            wait $one; echo "rank 1: $?"
+            cat zero one >&2
+            """
+        )
+    }
+
+    @Test("A rank whose storage hangs is named, with what it was doing")
+    func hangingStorage() throws {
+        let result = try hanging(port: 29714, timeout: 2)
+        #expect(result.outputLines == ["rank 0: 69", "rank 1: 69"], "\(result)")
+        let line = "ddp-train: error: rank 1 (\(try host(result))): no progress for 2 s while opening the dataset"
+        #expect(result.errorLines.filter { $0 == line }.count == 2, "\(result)")
+    }
+
+    private func host(_ result: Program.Result) throws -> Substring {
+        try #require(result.errors.firstMatch(of: /rank 1 \((.*?)\)/), "\(result)").1
+    }
+
+    @Test(
+        "A signal to one rank before training ends all as stopped, and nobody calls another one lost",
+        arguments: [0, 1]
+    )
+    func stoppedBeforeTraining(rank: Int) throws {
+        let result = try hanging(port: 29715, timeout: 60, "kill -TERM \(rank == 0 ? "$zero" : "$one")")
+        #expect(result.outputLines == ["rank 0: 75", "rank 1: 75"], "\(result)")
+        let line = "ddp-train: stopped by a signal before training began, so there is nothing to save"
+        #expect(result.errorLines.filter { $0 == line }.count == 2 && !result.errors.contains("error"), "\(result)")
+    }
+
     @Test("A step and an evaluation that last longer than the timeout are no alarm")
     func longerThanTimeout() throws {
         let timeout = 2

@@ -44,10 +44,15 @@ public struct AllReduceBenchmark {
     /// - Parameter ways: of one job. They take turns, so that what else the machine does hits all alike.
     /// - Throws: `UserError(.other)` when a sum is wrong; `CollectiveError.failed`.
     public func run(_ ways: [Communicator], progress: (Int) -> Void = { _ in }) throws -> [[Result]] {
+        try ways[0].board.during(.computing, .computing) { try measure(ways, ways[0].board, progress) }
+    }
+
+    private func measure(
+        _ ways: [Communicator],
+        _ board: ProgressBoard,
+        _ progress: (Int) -> Void
+    ) throws -> [[Result]] {
         let floats = Floats(count: sizes.max()! / 4)
-        let board = ways[0].board
-        board.activity = .computing
-        defer { board.activity = .preparing }
         var results = [[Result]](repeating: [], count: ways.count)
         for bytes in sizes {
             progress(bytes)

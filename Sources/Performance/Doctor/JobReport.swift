@@ -20,8 +20,7 @@ public struct JobReport: Sendable {
     ///
     /// - Throws: `CollectiveError.failed`; `UserError` when a message of a rank is no JSON.
     public init(_ doctor: Doctor, _ communicator: Communicator, route: String) throws {
-        own = doctor.examine()
-        communicator.board.worked()
+        own = communicator.board.during(.examining) { doctor.examine() }
         reports = try communicator.allGather(message: Array(own.json.text().utf8)).map { try JSONValue(parsing: $0) }
         members = communicator.members
         self.route = route

@@ -126,6 +126,28 @@ public enum FileSystem {
         return true
     }
 
+    /// Writes all bytes to an open file or stream, as long as it takes some.
+    ///
+    /// - Parameter patience: how long to wait for a reader that takes nothing.
+    /// - Returns: false if that fails, or nobody reads.
+    public static func write(_ bytes: [UInt8], to descriptor: Int32, patience: Duration) -> Bool {
+        var done = 0
+        while done < bytes.count {
+            var target = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+            let ready = poll(&target, 1, Int32(patience / .milliseconds(1)))
+            if ready < 0, errno == EINTR { continue }
+            guard ready > 0 else { return false }
+            // A pipe that is ready has room for as much.
+            let count = bytes[done...].withUnsafeBytes { systemWrite(descriptor, .init(rebasing: $0.prefix(4096))) }
+            if count > 0 {
+                done += count
+            } else if errno != EINTR && errno != EAGAIN {
+                return false
+            }
+        }
+        return true
+    }
+
     /// Flushes a folder's names to disk, so that a rename survives a power failure.
     public static func synchronizeFolder(_ path: String) throws {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)

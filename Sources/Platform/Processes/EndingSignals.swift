@@ -11,6 +11,10 @@ public enum EndingSignals {
     /// users are told and a launcher waits, as what it passes on comes a moment later.
     static let secondRequestAfter: UInt64 = 1_900_000_000
 
+    /// What a process says that was asked to end before it had anything to save.
+    public static let nothingToSave: StaticString =
+        "stopped by a signal before training began, so there is nothing to save"
+
     /// Whether a signal has come since a handler was installed.
     static var hasCome: Bool { signalHasCome.load(ordering: .relaxed) }
 
@@ -28,7 +32,9 @@ public enum EndingSignals {
         isSaying.store(saying, ordering: .relaxed)
         install { _ in
             if isSaying.load(ordering: .relaxed) {
-                say("ddp-train: stopped by a signal before training began, so there is nothing to save\n")
+                say("ddp-train: ")
+                say(EndingSignals.nothingToSave)
+                say("\n")
             }
             _exit(ExitStatus.stopped)
         }
@@ -49,7 +55,7 @@ public enum EndingSignals {
     private static func install(_ handler: @escaping @convention(c) (Int32) -> Void) {
         // Initializes the globals, which a handler must not do.
         _ = (signalHasCome.load(ordering: .relaxed), firstRequest.load(ordering: .relaxed))
-        _ = (secondRequestAfter, ExitStatus.stopped)
+        _ = (secondRequestAfter, ExitStatus.stopped, nothingToSave, unwrittenBytes.load(ordering: .relaxed))
         // A parent may have started the process with signals blocked.
         var signals = sigset_t()
         sigemptyset(&signals)
@@ -63,6 +69,10 @@ public enum EndingSignals {
             sigaction(number, &action, nil)
         }
     }
+
+    /// Bytes that are on their way to the standard streams: a signal that ends the process waits a moment for a reader to take
+    /// them.
+    static func noteUnwritten(_ bytes: Int) { unwrittenBytes.store(bytes, ordering: .relaxed) }
 
     static func isIgnored(_ number: Int32) -> Bool {
         var action = sigaction()
@@ -78,6 +88,8 @@ private let isSaying = Atomic<Bool>(true)
 /// When SIGTERM, SIGINT or SIGHUP came first, in nanoseconds of the monotonic clock; 0 before.
 private let firstRequest = Atomic<UInt64>(0)
 
+private let unwrittenBytes = Atomic<Int>(0)
+
 private func requestEnd(_ number: Int32) {
     let now = monotonicNanoseconds()
     let first = firstRequest.compareExchange(expected: 0, desired: now, ordering: .relaxed)
@@ -90,6 +102,7 @@ private func requestEnd(_ number: Int32) {
         }
         say("another signal, 2 s from now or later, ends it at once without saving\n")
     } else if now >= first.original + EndingSignals.secondRequestAfter {
+        waitForReader()
         signal(number, SIG_DFL)
         raise(number)
         // The first process of a container is not ended by what it raises.
@@ -97,8 +110,16 @@ private func requestEnd(_ number: Int32) {
     }
 }
 
+/// Not where nobody reads, as a write would wait there, and the run with it.
 private func say(_ line: StaticString) {
+    var target = pollfd(fd: STDERR_FILENO, events: Int16(POLLOUT), revents: 0)
+    guard poll(&target, 1, 0) > 0 else { return }
     _ = write(STDERR_FILENO, line.utf8Start, line.utf8CodeUnitCount)
+}
+
+/// What was said before the end is not lost where somebody reads it.
+private func waitForReader() {
+    for _ in 0..<200 where unwrittenBytes.load(ordering: .relaxed) > 0 { poll(nil, 0, 1) }
 }
 
 private func monotonicNanoseconds() -> UInt64 {

@@ -51,7 +51,10 @@ struct Download {
         // locked, they are not kept apart.
         let lock = open(FileSystem.folder(of: path), O_RDONLY | O_CLOEXEC)
         defer { if lock >= 0 { close(lock) } }
-        while lock >= 0, flock(lock, LOCK_EX) != 0, errno == EINTR {}
+        while lock >= 0, flock(lock, LOCK_EX | LOCK_NB) != 0, errno == EINTR || errno == EWOULDBLOCK {
+            progress(partialSize)
+            usleep(100_000)
+        }
         if try isCached() { return path }
         try fetch(try expectation(), progress: progress)
         return path

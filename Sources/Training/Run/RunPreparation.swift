@@ -23,19 +23,25 @@ struct RunPreparation {
 
     func prepare() throws -> PreparedRun {
         let share = try agree()
-        let resumedFolder = try openResumedFolder()
-        let resume = try planResume()
+        let board = communicator.board
+        let (resumedFolder, resume) = try board.during(.readingCheckpoint) {
+            (try openResumedFolder(), try planResume())
+        }
         let plan = try settle(resume)
         let memory = try fit(plan, share)
-        let batches = try makeBatches(plan)
+        let batches = try board.during(.openingDataset) { try makeBatches(plan) }
         let pool = WorkerPool(threadCount: share.threads)
-        try comparison(plan.dataset, pool)
-            .run(plan.values.verifyData, batches.sampler, firstStep: plan.iteration, seed: plan.values.seed)
-        try checkTokens(plan, pool)
-        let trace = try makeTrace(plan)
-        let folder = try resumedFolder ?? makeNewFolder(plan)
-        let step = try makeStep(plan, batches, pool)
-        let own = try makeObservers(plan, folder)
+        // The caller of a pool uses the processor while others read: what is read is what counts.
+        try board.during(.comparingData, .computing) {
+            try comparison(plan.dataset, pool)
+                .run(plan.values.verifyData, batches.sampler, firstStep: plan.iteration, seed: plan.values.seed)
+        }
+        try board.during(.checkingTokens, .computing) { try checkTokens(plan, pool) }
+        let (trace, folder) = try board.during(.makingFolder) {
+            (try makeTrace(plan), try resumedFolder ?? makeNewFolder(plan))
+        }
+        let step = try board.during(.makingModel) { try makeStep(plan, batches, pool) }
+        let own = try board.during(.writingFiles, .saving) { try makeObservers(plan, folder) }
         return PreparedRun(
             configuration: plan.configuration,
             dataset: plan.dataset,
@@ -296,7 +302,8 @@ struct RunPreparation {
     ) throws -> RunHeader {
         let values = plan.values
         // Short: a run is to begin within moments. `bench` and `plan` measure longer.
-        let ownPeak = peak ?? MachinePeak.measure(pool: pool, rounds: 5)
+        let ownPeak = peak ?? communicator.board.during(.examining) { MachinePeak.measure(pool: pool, rounds: 5) }
+        communicator.board.beginTraining()
         return RunHeader(
             configuration: values,
             model: plan.shape,

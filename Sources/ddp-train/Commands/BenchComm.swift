@@ -71,10 +71,12 @@ struct BenchComm: RankedCommand {
             as: [("command", "bench-comm"), ("sizes", sizes), ("repeats", repeats.text)],
             comparesRoutes: true
         )
-        try job.run { try measure(benchmark, job) }
+        // When the job is left: nobody waits for a reader then.
+        if let text = try job.run({ try measure(benchmark, job) }) { try Console.output(text) }
     }
 
-    private func measure(_ benchmark: AllReduceBenchmark, _ job: RankJob) throws {
+    /// - Returns: what rank 0 prints.
+    private func measure(_ benchmark: AllReduceBenchmark, _ job: RankJob) throws -> String? {
         let communicator = job.connection.communicator
         guard communicator.worldSize > 1 else {
             throw UserError(
@@ -87,7 +89,7 @@ struct BenchComm: RankedCommand {
         // Before the ranks are busy with each other; on one machine the first alone would have all the memory's speed.
         let copy = CopyBandwidth.measure(pool: WorkerPool(threadCount: 1))
         let results = try benchmark.run(routes.map(\.communicator)) { job.output.progress("summing \($0) bytes") }
-        guard job.isMain else { return }
+        guard job.isMain else { return nil }
         job.output.clearProgress()
         let report = AllReduceReport(
             ranks: communicator.worldSize,
@@ -98,7 +100,7 @@ struct BenchComm: RankedCommand {
                 AllReduceReport.Way(transport: $0.transport, allReduce: $0.allReduce, results: $1)
             }
         )
-        try Console.output(json ? report.json.text() + "\n" : report.text)
+        return json ? report.json.text() + "\n" : report.text
     }
 
     // MARK: Alone

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Collectives
 import Configuration
 import Platform
 import Supervision
@@ -75,7 +76,7 @@ struct Launch: ParsableCommand {
             throw UserError(.usage, "\(arguments[0]) runs as one process, without launch; ranks run \(known.formatted)")
         }
         let configuration = try (command as? Train)?.sources.resolve(presetForDataset: Preset.suiting)
-        try configuration.map(Train.checkBeforeRanks)
+        try configuration.map(Self.checkBeforeRanks)
         let plan = configuration.map { RestartPlan(outDir: $0.values.outDir) }
 
         let job = Job(
@@ -97,6 +98,18 @@ struct Launch: ParsableCommand {
             )
         }
         throw ExitCode(code)
+    }
+
+    /// Says so where a storage hangs meanwhile.
+    private static func checkBeforeRanks(_ configuration: ResolvedConfiguration) throws {
+        let watch = try JobConnection.join(
+            .init(transport: .none, timeout: .seconds(configuration.values.timeout), version: Version.program),
+            environment: [:],
+            watchdog: .ofProgram(name: "launch", note: Console.note),
+            note: Console.note
+        )
+        try watch.communicator.board.during(.openingDataset) { try Train.checkBeforeRanks(configuration) }
+        try watch.leave()
     }
 
     /// - Parameters:

@@ -51,12 +51,14 @@ struct Train: ConfiguredCommand, RankedCommand {
         }
         let stop = StopRequest()
         let job = try RankJob.join(configuration, as: [("command", "train")], stop: stop)
+        // The others are told that this rank leaves, and leave with it.
+        if job.connection.communicator.worldSize > 1 { stop.listen(saying: false) }
         try job.run { [configuration] in try train(configuration, job, stop) }
     }
 
     private func train(_ asked: ResolvedConfiguration, _ job: RankJob, _ stop: StopRequest) throws {
         var configuration = asked
-        let output = job.output
+        let (output, board) = (job.output, job.connection.communicator.board)
         try Self.checkResume(configuration.values)
         if job.isMain { try Self.checkModel(configuration.values.initFrom) }
         let dataset = try openDataset(&configuration, job)
@@ -65,7 +67,9 @@ struct Train: ConfiguredCommand, RankedCommand {
         let trainer = try Trainer(
             configuration: configuration,
             dataset: dataset,
-            weights: job.isMain ? try initialWeights(configuration, for: dataset, output) : nil,
+            weights: try board.during(.readingWeights) {
+                job.isMain ? try initialWeights(configuration, for: dataset, output) : nil
+            },
             stop: stop,
             output: output,
             observers: observers(configuration.values, output),
@@ -116,16 +120,17 @@ struct Train: ConfiguredCommand, RankedCommand {
 
     /// The dataset that was asked for; where none was, the first that can be had.
     private func openDataset(_ configuration: inout ResolvedConfiguration, _ job: RankJob) throws -> Dataset {
-        let dataFolder = configuration.values.dataDir
+        let (dataFolder, board) = (configuration.values.dataDir, job.connection.communicator.board)
         if Self.isFound(configuration) {
             var name = ""
             if job.isMain {
                 let meter = PreparationMeter()
                 let progress = { job.output.progress(meter.text($0)) }
-                let choice =
+                let choice = try board.during(.findingDataset) {
                     configuration.origin(of: \.dataset) == .builtIn
-                    ? try DefaultDataset.find(dataFolder: dataFolder, progress: progress)
-                    : try DefaultDataset.demo(dataFolder: dataFolder, progress: progress)
+                        ? try DefaultDataset.find(dataFolder: dataFolder, progress: progress)
+                        : try DefaultDataset.demo(dataFolder: dataFolder, progress: progress)
+                }
                 if !choice.explanation.isEmpty { job.output.note(choice.explanation) }
                 name = choice.name
             }
@@ -134,7 +139,9 @@ struct Train: ConfiguredCommand, RankedCommand {
                 configuration.choose("what is at hand", \.dataset, name)
             }
         }
-        return try Dataset.open(folder: dataFolder, name: configuration.values.dataset)
+        return try board.during(.openingDataset) {
+            try Dataset.open(folder: dataFolder, name: configuration.values.dataset)
+        }
     }
 
     private func initialWeights(
