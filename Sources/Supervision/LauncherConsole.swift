@@ -35,17 +35,34 @@ struct LauncherConsole {
 
     /// Writes all that waits, unless a signal comes.
     mutating func flush(signals: Int32) {
-        while !waiting.isEmpty {
-            let targets = waiting
-            var descriptors = targets.map {
-                pollfd(fd: queues[$0.rawValue].descriptor, events: Int16(POLLOUT), revents: 0)
-            }
-            descriptors.append(pollfd(fd: signals, events: Int16(POLLIN), revents: 0))
-            guard poll(&descriptors, nfds_t(descriptors.count), -1) > 0 else { continue }
-            if descriptors.last!.revents != 0 { return }
-            for (target, descriptor) in zip(targets, descriptors) where descriptor.revents != 0 {
-                writeSome(to: target)
-            }
+        while !waiting.isEmpty, !writeOnce(within: -1, signals: signals) {}
+    }
+
+    /// Lets time pass, and writes meanwhile.
+    ///
+    /// - Returns: whether a signal came, which ends it.
+    mutating func pause(for duration: Duration, signals: Int32) -> Bool {
+        let end = ContinuousClock.now + duration
+        while true {
+            let rest = max(.zero, end - .now)
+            if writeOnce(within: Int32((rest / .milliseconds(1)).rounded(.up)), signals: signals) { return true }
+            if rest == .zero { return false }
         }
+    }
+
+    /// Waits until something can be written, for a number of milliseconds or, with -1, as long as it takes.
+    ///
+    /// - Returns: whether a signal came.
+    private mutating func writeOnce(within milliseconds: Int32, signals: Int32) -> Bool {
+        let targets = waiting
+        var descriptors = targets.map {
+            pollfd(fd: queues[$0.rawValue].descriptor, events: Int16(POLLOUT), revents: 0)
+        }
+        descriptors.append(pollfd(fd: signals, events: Int16(POLLIN), revents: 0))
+        guard poll(&descriptors, nfds_t(descriptors.count), milliseconds) > 0 else { return false }
+        for (target, descriptor) in zip(targets, descriptors) where descriptor.revents != 0 {
+            writeSome(to: target)
+        }
+        return descriptors.last!.revents != 0
     }
 }
