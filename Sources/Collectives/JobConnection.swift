@@ -184,11 +184,9 @@ public final class JobConnection {
         }
 
         func overTCP() throws -> JobConnection {
-            let rendezvous = rendezvous(
-                try JobSecret.of(environment: environment),
-                wantsRing: true,
-                shared: options.shared
-            )
+            // One rank's notice is enough.
+            let secret = try JobSecret.of(environment: environment) { if place.rank == 0 { note($0) } }
+            let rendezvous = rendezvous(secret, wantsRing: true, shared: options.shared)
             let listeners = place.rank == 0 ? try rendezvous.listen(environment: environment) : []
             let meeting = try rendezvous.meet(listeners: listeners)
             guard let ring = meeting.ring else { preconditionFailure("a meeting without a ring") }

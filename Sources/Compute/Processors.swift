@@ -29,14 +29,8 @@ public enum Processors {
         /// How many cores by affinity.
         public static var allowed: Int? { allowedCores?.count }
 
-        /// Cores that a container's quota grants, rounded up; nil without one. `cpu.max` holds microseconds a period and the
-        /// period, or `max` and the period.
-        public static var quota: Int? {
-            guard let words = SystemFile.lines("/sys/fs/cgroup/cpu.max").first?.split(separator: " "), words.count == 2,
-                let time = Int(words[0]), let period = Int(words[1]), period > 0
-            else { return nil }
-            return max(1, (time + period - 1) / period)
-        }
+        /// Cores whose time control groups grant, as those of a container, rounded up; nil without a quota.
+        public static var quota: Int? { ControlGroups().processorQuota.map { max(1, Int($0.rounded(.up))) } }
     #else
         /// Nil: only Linux tells cores by affinity.
         public static var allowedCores: [Int]? { nil }

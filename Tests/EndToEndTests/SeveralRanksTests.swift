@@ -200,6 +200,42 @@ struct SeveralRanksTests {
         #expect(result.errorLines.filter { $0 == line }.count == 2 && !result.errors.contains("error"), "\(result)")
     }
 
+    @Test("Only rank 0 needs what is resumed, and what is wrong with it ends all ranks alike")
+    func resumedByRankZero() throws {
+        try FileSystem.createFolder(folder("other"))
+        symlink(folder("data"), folder("other/data"))
+        func resume(_ port: Int, _ options: [String]) throws -> [Program.Result] {
+            let ranks = try (0..<2).map { rank in
+                var environment = program.environment
+                environment.merge([
+                    "RANK": "\(rank)", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "\(port)",
+                ]) { $1 }
+                return try Program.Running(
+                    executable: try Program.path(),
+                    arguments: ["--init_from=resume"] + options,
+                    folder: rank == 0 ? folder.path : folder("other"),
+                    environment: environment,
+                    input: ""
+                )
+            }
+            return try ranks.map { try $0.wait() }
+        }
+        for result in try resume(29714, ["--out_dir=none", "--dataset=demo"]) {
+            #expect(result.exitCode == 74, "\(result)")
+            #expect(result.errorLines.count == 1 && result.errors.contains("there is no folder none"), "\(result)")
+        }
+        let options =
+            ["launch", "-n", "2", "--lr_decay_iters=20"] + Self.options.filter { !$0.hasPrefix("--max_iters") }
+        let whole = try parameters(program.start(options + ["--max_iters=20"]).wait())
+        _ = try parameters(program.start(options + ["--max_iters=10", "--out_dir=half"]).wait())
+        // Options that only rank 0's config.toml has are those of both.
+        let profile = ["--max_iters=20", "--out_dir=half", "--profile=half/trace.json"]
+        let results = try resume(29715, profile)
+        #expect(results[1].exitCode == 0, "\(results)")
+        #expect(try parameters(results[0]) == whole)
+        #expect(FileSystem.kind(of: folder("other/half/config.toml")) == nil)
+    }
+
     @Test("A step and an evaluation that last longer than the timeout are no alarm")
     func longerThanTimeout() throws {
         let timeout = 2
@@ -234,7 +270,9 @@ struct SeveralRanksTests {
     @Test("bench-comm measures every size, and is JSON on request; alone it starts the ranks")
     func benchmark() throws {
         func ways(_ arguments: [String]) throws -> [JSONValue] {
-            let result = try program.start(arguments + ["--sizes=0.004,0.1", "--repeats=2", "--json"]).wait()
+            let shape = ["--n_layer=2", "--n_head=2", "--n_embd=32", "--block_size=16", "--vocab_size=100"]
+            let options = ["--sizes=0.004,0.1", "--repeats=2", "--json"] + shape
+            let result = try program.start(arguments + options).wait()
             #expect(result.exitCode == 0, "\(result)")
             return try #require(try JSONValue(parsing: Array(result.output.utf8))["ways"]?.arrayValue, "\(result)")
         }
@@ -246,6 +284,7 @@ struct SeveralRanksTests {
                 let sizes = way["sizes"]?.arrayValue ?? []
                 #expect(sizes.map { $0["bytes"]?.integerValue } == [4000, 100_000])
                 #expect(sizes.allSatisfy { isPositive($0["bus_bytes_per_second"]) })
+                #expect(isPositive(way["gradient"]?["median_ms"]))
             }
         }
         check(try ways(["launch", "-n", "2", "bench-comm"]), ["tcp ring"])

@@ -3,9 +3,9 @@ import Compute
 import Platform
 import Training
 
-/// Times the all-reduce of the ranks of a job, size by size, over one or several ways in turn.
+/// Times the all-reduce of the ranks of a job, size by size and as a run sums its gradient, over one or several ways in turn.
 public struct AllReduceBenchmark {
-    /// One size over one way.
+    /// One size, or a run's gradient, over one way.
     public struct Result: Equatable, Sendable {
         /// Bytes of the sum, on each rank.
         public var bytes: Int
@@ -25,25 +25,46 @@ public struct AllReduceBenchmark {
         }
     }
 
+    /// What one way took.
+    public struct Results: Sendable {
+        /// One for each size, in order.
+        public var sizes: [Result]
+        /// For the gradient.
+        public var gradient: Result
+
+        /// Of one way.
+        public init(sizes: [Result], gradient: Result) {
+            self.sizes = sizes
+            self.gradient = gradient
+        }
+    }
+
     /// Bytes of each sum, whole numbers of floats.
     public var sizes: [Int]
+    /// Buckets of a run's gradient, which are begun one after the other and waited for together, as a run does it: the memory is
+    /// in no cache, and the next bucket waits while one is summed.
+    public var gradient: [Range<Int>]
     /// Timed sums of each size.
     public var repetitions: Int
 
     /// - Parameters:
     ///   - sizes: bytes of each sum, whole numbers of floats.
+    ///   - gradient: buckets of a run's gradient, at least one, as floats of one buffer.
     ///   - repetitions: timed ones for each size, after one that is not.
-    public init(sizes: [Int], repetitions: Int) {
-        precondition(sizes.allSatisfy { $0 > 0 && $0 % 4 == 0 } && repetitions > 0)
+    public init(sizes: [Int], gradient: [Range<Int>], repetitions: Int) {
+        precondition(sizes.allSatisfy { $0 > 0 && $0 % 4 == 0 } && !gradient.isEmpty && repetitions > 0)
         self.sizes = sizes
+        self.gradient = gradient
         self.repetitions = repetitions
     }
 
-    /// Every rank calls it with the same ways and returns the same: for each way, a result for each size.
+    /// Every rank calls it with the same ways and returns the same: what each way took.
     ///
-    /// - Parameter ways: of one job. They take turns, so that what else the machine does hits all alike.
+    /// - Parameters:
+    ///   - ways: of one job. They take turns, so that what else the machine does hits all alike.
+    ///   - progress: called with the bytes that are summed next.
     /// - Throws: `UserError(.other)` when a sum is wrong; `CollectiveError.failed`.
-    public func run(_ ways: [Communicator], progress: (Int) -> Void = { _ in }) throws -> [[Result]] {
+    public func run(_ ways: [Communicator], progress: (Int) -> Void = { _ in }) throws -> [Results] {
         try ways[0].board.during(.computing, .computing) { try measure(ways, ways[0].board, progress) }
     }
 
@@ -51,15 +72,17 @@ public struct AllReduceBenchmark {
         _ ways: [Communicator],
         _ board: ProgressBoard,
         _ progress: (Int) -> Void
-    ) throws -> [[Result]] {
-        let floats = Floats(count: sizes.max()! / 4)
+    ) throws -> [Results] {
+        let sums = sizes.map { [0..<$0 / 4] } + [gradient]
+        let floats = Floats(count: sums.joined().map(\.upperBound).max()!)
         var results = [[Result]](repeating: [], count: ways.count)
-        for bytes in sizes {
+        for ranges in sums {
+            let bytes = 4 * ranges.reduce(0) { $0 + $1.count }
             progress(bytes)
             var seconds = [[Double]](repeating: [], count: ways.count)
             for repetition in 0...repetitions {
                 for (index, way) in ways.enumerated() {
-                    let own = try sum(bytes, over: way, floats)
+                    let own = try sum(ranges, over: way, floats)
                     board.worked()
                     let slowest = try ways[0].allGather([own]).map { $0[0] }.max()!
                     if repetition > 0 { seconds[index].append(slowest) }
@@ -69,22 +92,22 @@ public struct AllReduceBenchmark {
                 results[index].append(Result(bytes: bytes, seconds: Spread(seconds[index])))
             }
         }
-        return results
+        return results.map { Results(sizes: $0.dropLast(), gradient: $0.last!) }
     }
 
     /// - Returns: this rank's seconds.
-    private func sum(_ bytes: Int, over way: Communicator, _ floats: Floats) throws -> Double {
-        let count = bytes / 4
+    private func sum(_ ranges: [Range<Int>], over way: Communicator, _ floats: Floats) throws -> Double {
+        let count = ranges.map(\.upperBound).max()!
         floats.buffer.base.update(repeating: Float(way.rank + 1), count: count)
         try way.barrier()
         let start = ContinuousClock.now
-        way.startAllReduce(unsafe: floats.buffer.base, range: 0..<count, owner: floats)
+        for range in ranges { way.startAllReduce(unsafe: floats.buffer.base, range: range, owner: floats) }
         try way.wait()
         let seconds = (ContinuousClock.now - start) / .seconds(1)
         // Whole numbers as small as these are summed without rounding.
         let expected = Float(way.worldSize * (way.worldSize + 1) / 2)
         guard floats.buffer.elements[..<count].allSatisfy({ $0 == expected }) else {
-            throw UserError(.other, "a sum of \(bytes) bytes over \(way.worldSize) ranks is wrong")
+            throw UserError(.other, "a sum of \(4 * count) bytes over \(way.worldSize) ranks is wrong")
         }
         return seconds
     }

@@ -232,7 +232,8 @@ struct RunPreparation {
     private func makeTrace(_ plan: Plan) throws -> StepTrace? {
         let values = plan.values
         // The profile may go to the run's own folder, which does not exist yet. Any other folder must exist.
-        if !resumes, !values.evalOnly, !values.profile.isEmpty, FileSystem.folder(of: values.profile) == values.outDir {
+        // Nor need the folder of a resumed run, on ranks other than 0.
+        if !values.evalOnly, !values.profile.isEmpty, FileSystem.folder(of: values.profile) == values.outDir {
             try FileSystem.createFolder(values.outDir)
         }
         return try StepTrace(values, from: plan.iteration, communicator: communicator)

@@ -43,24 +43,18 @@ struct Train: ConfiguredCommand, RankedCommand {
         // A run does not end because nobody reads what it says any more.
         signal(SIGPIPE, SIG_IGN)
         EndingSignals.leaveAtOnce(saying: !ParentWatch.isUnderLauncher)
-        var configuration = try sources.resolve(presetForDataset: Preset.suiting)
-        if let from {
-            let path = try ModelPlace.locate(configuration.values.initFrom, copy: from, output: RunOutput())
-            // So that the run can be repeated from what it says of itself.
-            configuration.choose("--from", \.initFrom, path)
-        }
+        let configuration = try sources.resolve(presetForDataset: Preset.suiting)
         let stop = StopRequest()
         let job = try RankJob.join(configuration, as: [("command", "train")], stop: stop)
         // The others are told that this rank leaves, and leave with it.
         if job.connection.communicator.worldSize > 1 { stop.listen(saying: false) }
-        try job.run { [configuration] in try train(configuration, job, stop) }
+        try job.run { try train(configuration, job, stop) }
     }
 
     private func train(_ asked: ResolvedConfiguration, _ job: RankJob, _ stop: StopRequest) throws {
         var configuration = asked
         let (output, board) = (job.output, job.connection.communicator.board)
-        try Self.checkResume(configuration.values)
-        if job.isMain { try Self.checkModel(configuration.values.initFrom) }
+        try board.during(.readingCheckpoint) { try shareStart(&configuration, job) }
         let dataset = try openDataset(&configuration, job)
         if job.isMain { for notice in configuration.notices + dataset.notices { output.note(notice) } }
         if let route = job.connection.route { output.line("network: \(route)") }
@@ -83,6 +77,44 @@ struct Train: ConfiguredCommand, RankedCommand {
         }
     }
 
+    /// What only rank 0 needs on its disk: the run that is resumed, with its options, or the model that is started from.
+    private func shareStart(_ configuration: inout ResolvedConfiguration, _ job: RankJob) throws {
+        let given = configuration.values
+        let resumes = given.initFrom == "resume" && from == nil
+        let found = try job.connection.communicator.foundByMain {
+            try Self.checkResume(given)
+            if let from { return try ModelPlace.locate(given.initFrom, copy: from, output: job.output) }
+            try Self.checkModel(given.initFrom)
+            return resumes ? try SavedConfiguration.text(outDir: given.outDir) : given.initFrom
+        }
+        if from != nil {
+            // So that the run can be repeated from what it says of itself.
+            configuration.choose("--from", \.initFrom, found)
+        } else if resumes, !job.isMain {
+            configuration = try sources.resolve(resumed: found, presetForDataset: Preset.suiting)
+            keepJoined(given, &configuration, job)
+        }
+    }
+
+    /// A rank without the run's options has joined by its own: it says or shares what differs from rank 0's.
+    private func keepJoined(
+        _ joined: TrainingConfiguration,
+        _ configuration: inout ResolvedConfiguration,
+        _ job: RankJob
+    ) {
+        let timeout = ConfigurationKey.of(\.timeout)
+        if joined.timeout != configuration.values.timeout {
+            job.output.note(
+                """
+                timeout=\(timeout.argument(in: joined)) holds on this rank, and \(timeout.argument(in: configuration.values)) on \
+                rank 0, as the run's config.toml says: give --timeout to every rank
+                """
+            )
+        }
+        // That rank 0 sums otherwise is found where all ranks compare their options.
+        configuration.choose("as joined", ConfigurationKey.of([\.timeout, \.allReduce]), from: joined)
+    }
+
     /// What hangs on a run besides its own logs. An evaluation alone writes nothing.
     private func observers(_ values: TrainingConfiguration, _ output: RunOutput) -> [any TrainingObserver] {
         guard !values.evalOnly else { return [] }
@@ -103,7 +135,7 @@ struct Train: ConfiguredCommand, RankedCommand {
         _ = try Dataset.open(folder: values.dataDir, name: values.dataset)
     }
 
-    /// Before data are looked for, which may take a download.
+    /// Before data are looked for, which may take a download. Only rank 0 needs a run's folder or a model.
     private static func checkResume(_ values: TrainingConfiguration) throws {
         if values.initFrom == "resume" { try RunFiles(folder: values.outDir).checkResume() }
     }
