@@ -54,6 +54,14 @@ loss_1() { over_link --loss 1%; }
 loss_5() { over_link --loss 5%; }
 rate_10() { over_link --rate 10mbit; }
 rate_100() { over_link --rate 100mbit; }
+# An iteration takes longer than the timeout: data that comes is life.
+rate_300k() {
+    deadline=3
+    new_job none
+    world="$case_world"
+    undisturbed_to 6
+    over_link --rate 300kbit
+}
 # Every message of the ring waits for the one before it, so a whole run would take minutes: fewer steps.
 delay_50() {
     new_job none
