@@ -125,11 +125,11 @@ stop_of_job_steps() {
     resumes
 }
 
-# The same signal again within 2 s is one request.
+# The same signal again within 2 s is one request. (mpirun itself kills its ranks at a second one.)
 stop_twice() {
-    local asks_mpirun=yes processes
+    local processes
     training twice
-    mapfile -t processes < <(job_processes)
+    mapfile -t processes < <(if [ "$case_transport" = mpi ]; then every_rank; else job_processes; fi)
     (for _ in 1 2 3; do sleep 0.05 && kill -TERM "${processes[@]}"; done 2> /dev/null || true) &
     stops_in 10 TERM "${processes[@]}"
     resumes
