@@ -167,6 +167,7 @@ odd_rank() {
         by_mpirun "$world" $((world - 1))
         local first=("${at[@]}") program=("$ddp_train" train --backend=mpi --out_dir="$job/out" "${shared[@]}")
         background "$job/job.log" "$job/job.exit" "${first[@]}" "${program[@]}" : -np 1 "${program[@]}" "$@"
+        wait_until 10 has_begun || demand_failed "mpirun starts no rank"
         return
     fi
     for ((rank = 0; rank < world - 1; rank++)); do
@@ -174,6 +175,8 @@ odd_rank() {
     done
     start_rank "$rank" "${odd_world:-$world}" "${shared[@]}" "$@"
 }
+
+has_begun() { rank_process 0 > /dev/null || [ -e "$job/job.exit" ]; }
 
 wrong_secret() {
     local since

@@ -72,7 +72,7 @@ output_not_read() {
     wait_until 10 exits_are_there || demand_failed "did not stop"
     all_exit 75
 }
-recorded() { wc -l < "$job/out/metrics.jsonl" 2> /dev/null || echo 0; }
+recorded() { { wc -l < "$job/out/metrics.jsonl"; } 2> /dev/null || echo 0; }
 records_more() { [ "$(recorded)" -gt "$1" ]; }
 
 # Every flush takes 0.3 s, so that a save takes longer than the timeout.

@@ -11,6 +11,7 @@ kinds=(
     "begins|ranks that come late|tcp|late_ranks nobody"
     "begins|strangers while ranks meet|tcp|late_ranks strangers_call"
     "begins|another job's rank while ranks meet|tcp|late_ranks other_job_calls"
+    "begins|delay of all packets|tcp mpi|delayed_links"
     "survives|SIGSTOP of a rank, shorter than the timeout|tcp mpi launch|short_stop"
     "survives|SIGSTOP of all ranks, longer than the timeout|tcp mpi launch|stop_of_all"
     "survives|SIGSTOP of the launcher, longer than the timeout|mpi launch|stop_of_launcher"
@@ -42,10 +43,14 @@ kinds=(
     "ends|signal while ranks meet|tcp mpi launch|signaled_early"
 )
 
-# draw N: a number from 0 to N - 1 in `drawn`, the next one of this trial.
+# draw N: a number from 0 to N - 1 in `drawn`, the next one of this trial (by SplitMix64, so that trials are unlike their
+# neighbors).
 draw() {
-    random=$((random * 6364136223846793005 + 1442695040888963407))
-    drawn=$(((random >> 33 & 0x7fffffff) % $1))
+    local bits
+    random=$((random + 0x9E3779B97F4A7C15))
+    bits=$(((random ^ (random >> 30 & 0x3FFFFFFFF)) * 0xBF58476D1CE4E5B9))
+    bits=$(((bits ^ (bits >> 27 & 0x1FFFFFFFFF)) * 0x94D049BB133111EB))
+    drawn=$(((bits >> 33 & 0x7FFFFFFF) % $1))
 }
 # draw_of WORD…: one of these, in `drawn`.
 draw_of() {
@@ -132,14 +137,15 @@ start_job() { start "$transport" "$world" "${model[@]}" "${endless[@]}" "${limit
 
 # Rank 0 first, then CALLER for a while, then the others.
 late_ranks() {
-    local rank
+    local rank pause
     transport=tcp
     start_rank 0 "$world" "${model[@]}" "${endless[@]}" "${limits[@]}"
     draw_tenths 3 15
-    says "the others come $drawn s after rank 0"
+    pause="$drawn"
+    says "the others come $pause s after rank 0"
     sleep 0.3
     "$1"
-    sleep "$drawn"
+    sleep "$pause"
     for ((rank = 1; rank < world; rank++)); do
         start_rank "$rank" "$world" "${model[@]}" "${endless[@]}" "${limits[@]}"
     done
@@ -159,16 +165,30 @@ strangers_call() {
     callers+=($!)
 }
 
-# A rank of a job with another seed and another secret calls at this job's port.
+# A rank of a job with another seed calls at this job's port, with the same secret, as the same user's, or another.
 other_job_calls() {
     draw_rank
-    [ "$victim" -ne 0 ] || victim=1
-    says "with rank $victim of another job at port $port"
-    on_host "$victim"
-    env RANK="$victim" LOCAL_RANK="$victim" WORLD_SIZE="$world" MASTER_ADDR="$(master)" MASTER_PORT="$port" \
-        DDP_TRAIN_SECRET=ffffffffffffffffffffffffffffffff "${at[@]}" "$ddp_train" train --backend=tcp \
+    local caller="$drawn"
+    [ "$caller" -ne 0 ] || caller=1
+    draw_of "$secret" ffffffffffffffffffffffffffffffff
+    says "with rank $caller of another job ($([ "$drawn" = "$secret" ] && echo same || echo other) secret) at port $port"
+    on_host "$caller"
+    env RANK="$caller" LOCAL_RANK="$caller" WORLD_SIZE="$world" MASTER_ADDR="$(master)" MASTER_PORT="$port" \
+        DDP_TRAIN_SECRET="$drawn" "${at[@]}" "$ddp_train" train --backend=tcp \
         --out_dir="$job/other" "${model[@]}" "${endless[@]}" "${limits[@]}" --seed=7 > "$job/other" 2>&1 < /dev/null &
     callers+=($!)
+}
+
+# For the whole job, as a delay needs relays, which connections have to be opened through.
+delayed_links() {
+    draw_of 2ms 5ms 10ms
+    says "delay of $drawn"
+    delayed=yes
+    "$cluster" shape --delay "$drawn" --jitter 2ms
+    start_job
+    demand="false alarms"
+    progresses 20
+    reports_nothing
 }
 
 # --- what a job survives ---

@@ -102,7 +102,7 @@ rank_process() {
     local pid
     for pid in $(job_ranks); do
         [ "$(cat "/proc/$pid/comm" 2> /dev/null)" = ddp-train ] || continue
-        tr '\0' '\n' < "/proc/$pid/environ" 2> /dev/null | grep -qxE "(RANK|OMPI_COMM_WORLD_RANK)=$1" || continue
+        grep -qzxE "(RANK|OMPI_COMM_WORLD_RANK)=$1" "/proc/$pid/environ" 2> /dev/null || continue
         echo "$pid"
         return
     done

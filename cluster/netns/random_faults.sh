@@ -125,10 +125,9 @@ inject() {
 trial() {
     local beginnings=() survived=() endings=() count
     random=$((seed * 1000003 + $1))
-    callers=() victim=none demand="false alarms"
+    callers=() victim=none delayed=no demand="false alarms"
     held="" rank_secret="" rank_variables=() before_rank=() before_launcher=() launch_options=()
     trap 'echo "$demand" > "$work/demand"; undo' EXIT
-    draw 1000 # neighboring states begin alike
     draw_of "${transports[@]}"
     local over="$drawn"
     draw_of 2 3 3 4
@@ -159,14 +158,17 @@ trial() {
         draw 60
         progresses $((drawn + every + 5))
         draw 3
-        count=$(("${#survived[@]}" > 0 ? drawn : 0))
+        count="$drawn"
+        # Shaping would end the relays of a delay.
+        if [ "${#survived[@]}" = 0 ] || [ "$delayed" = yes ]; then count=0; fi
         while [ "$count" -gt 0 ]; do
             draw_of "${survived[@]}"
             inject "$drawn"
             count=$((count - 1))
         done
-        inject "${ending:-"|signaled one"}"
+        inject "${ending:-"signal to one rank|signaled one"}"
     fi
+    [ "$delayed" = no ] || "$cluster" shape
     resumes_with_same_bits
 }
 
