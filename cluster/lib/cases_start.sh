@@ -177,7 +177,7 @@ restarts_count_again() {
         kill -KILL "$(rank_process 1)"
         wait_until "$patience" restarted "$round" || demand_failed "no restart after failure $round: $(tail -n 1 "$job/job.log")"
     done
-    progresses $(($(saved_iteration) + 20))
+    wait_until "$patience" trains_again || demand_failed "no training after restart 2: $(tail -n 1 "$job/job.log")"
     kill -TERM "$(launcher_process)"
     wait_until 10 exits_are_there || demand_failed "did not stop"
     all_stopped
@@ -185,3 +185,4 @@ restarts_count_again() {
     resumes
 }
 restarted() { [ "$(grep -c '^launch: restart ' "$job/job.log")" -ge "$1" ]; }
+trains_again() { awk '/^launch: restart / { trains = 0 } /^iter / { trains = 1 } END { exit !trains }' "$job/job.log"; }

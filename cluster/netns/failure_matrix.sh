@@ -98,7 +98,8 @@ cases "$main_worlds" "loss of 1 %" loss_1
 cases "$main_worlds" "loss of 5 %" loss_5
 cases "$main_worlds" "100 Mb/s" rate_100
 cases "$main_worlds" "10 Mb/s" rate_10
-cases "$main_worlds" "300 kb/s at a timeout of 3 s" rate_300k
+cases "$main_worlds" "300 kb/s at a timeout of 3 s" rate_300k tcp
+cases "$main_worlds" "1 Mb/s at a timeout of 3 s" rate_1m mpi
 cases "$main_worlds" "delay of 50 ms ± 20" delay_50
 cases "$main_worlds" "partition shorter than the deadline" partition_short
 cases "$main_worlds" "partition longer than the deadline" partition_long
