@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # The failure matrix in full, on a cluster of network namespaces (cluster.sh): losses, delays, narrow links, partitions,
-# kills, stops, strangers, wrong secrets and options, flipped bits, full disks, damaged checkpoints and signals, over
-# TCP and under mpirun, for jobs of 2, 3 and 4 hosts. Each case is held to exit codes, one line that names the culprit,
+# kills, stops, strangers, wrong secrets and options, other data, flipped bits, full and slow disks, damaged checkpoints,
+# signals as docker, Kubernetes, systemd and Slurm send them, closed descriptors and limits, over TCP, under mpirun and by
+# `ddp-train launch`, for jobs of 2, 3 and 4 hosts. Each case is held to exit codes, one line that names the culprit,
 # its deadline, no process left behind, and a resumed run that ends with the parameters of one that nothing disturbed.
-# Prints a table. Linux, as root; a quarter of an hour or more. Exit code 1 where a case fails.
+# Prints a table. Linux, as root; half an hour or more. Exit code 1 where a case fails.
 #
 #   cluster/netns/failure_matrix.sh [--no-build] [--worlds 2,3,4] [--transports tcp,mpi] [--only REGEX]
 #                                   [--evidence FOLDER] [--table FILE]
@@ -15,7 +16,7 @@
 #   --evidence     where the logs of cases that failed are kept
 #   --table        write the table to this file too
 #
-# Needs iproute2, nftables, openmpi-bin and, where the kernel has no netem, python3.
+# Needs iproute2, nftables, openmpi-bin, strace and, where the kernel has no netem, python3.
 set -euo pipefail
 # shellcheck source=scripts/lib/setup.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../../scripts/lib/setup.sh"
