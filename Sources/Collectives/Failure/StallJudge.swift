@@ -35,7 +35,7 @@ struct StallJudge {
     ///   - members: all ranks, in order.
     ///   - own: the rank that judges.
     init(members: [Member], own: Int, timeout: Duration, now: Instant) {
-        ranks = members.map { Watched(member: $0, heard: now, reported: now, moved: now, arrived: now - timeout) }
+        ranks = members.map { Watched(member: $0, heard: now, reported: now, moved: now, arrived: now - timeout * 2) }
         self.own = own
         self.timeout = timeout
     }
@@ -100,7 +100,8 @@ struct StallJudge {
     /// which is not heard either.
     private func mayWaitBehindData(_ rank: Int, _ now: Instant) -> Bool {
         let next = (rank + 1) % ranks.count
-        return next != own && !isHeard(ranks[next], now) && now - ranks[own].arrived < timeout
+        // When data stop too, whoever knows why has as long to tell.
+        return next != own && !isHeard(ranks[next], now) && now - ranks[own].arrived < timeout * 2
     }
 
     private func standstill(now: Instant) -> Failure? {
