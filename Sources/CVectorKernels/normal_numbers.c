@@ -14,11 +14,10 @@ typedef uint64_t vu __attribute__((vector_size(LANES * 8)));
 typedef float vf8 __attribute__((vector_size(LANES * 4)));
 #define INLINE static inline __attribute__((always_inline, unused))
 
-INLINE vd spread(double x) { return x - (vd){0}; }
-INLINE vd pick(vl mask, vd yes, vd no) { return (vd)(((vl)yes & mask) | ((vl)no & ~mask)); }
+INLINE vd choose_if(vl mask, vd yes, vd no) { return (vd)(((vl)yes & mask) | ((vl)no & ~mask)); }
 
 // Whole numbers below 2^53 to double: two halves of 32 bits, each placed in the mantissa of a power of two.
-INLINE vd whole_to_double(vu x) {
+INLINE vd integer_to_double(vu x) {
     vd low = (vd)((x & 0xFFFFFFFFu) | 0x4330000000000000u) - 0x1p52;
     vd high = (vd)((x >> 32) | 0x4530000000000000u) - 0x1p84;
     return high + low;
@@ -62,12 +61,12 @@ INLINE void sine_cosine(vd angle, vd *sine, vd *cosine) {
     vl swap = -(quadrant & 1);
     vl sine_sign = (quadrant & 2) << 62;
     vl cosine_sign = ((quadrant + 1) & 2) << 62;
-    *sine = (vd)((vl)pick(swap, c, s) ^ sine_sign);
-    *cosine = (vd)((vl)pick(swap, s, c) ^ cosine_sign);
+    *sine = (vd)((vl)choose_if(swap, c, s) ^ sine_sign);
+    *cosine = (vd)((vl)choose_if(swap, s, c) ^ cosine_sign);
 }
 
 /// Whether a double lies within 256 units in its last place of where rounding to float changes direction.
-INLINE vl is_close(vd x) {
+INLINE vl is_near_tie(vd x) {
     // Of the 29 bits that rounding drops, the middle is the first bit alone.
     vl dropped = (vl)x & 0x1FFFFFFF;
     vl distance = dropped - 0x10000000;
@@ -111,8 +110,8 @@ INLINE void normal_pairs(float *values, size_t pairs, uint32_t first_pair, const
     for (size_t done = 0; done < pairs; done += LANES) {
         vu words[4];
         philox(words, (lanes + first_pair + done) & 0xFFFFFFFFu, key, high);
-        vd first = (whole_to_double((words[0] << 32 | words[1]) >> 11) + 1.0) * 0x1p-53;
-        vd second = whole_to_double((words[2] << 32 | words[3]) >> 11) * 0x1p-53;
+        vd first = (integer_to_double((words[0] << 32 | words[1]) >> 11) + 1.0) * 0x1p-53;
+        vd second = integer_to_double((words[2] << 32 | words[3]) >> 11) * 0x1p-53;
         vd radius = square_root(-2.0 * logarithm(first));
         vd sine, cosine;
         sine_cosine(2 * M_PI * second, &sine, &cosine);
@@ -120,12 +119,12 @@ INLINE void normal_pairs(float *values, size_t pairs, uint32_t first_pair, const
         float pair[2 * LANES];
         vf8 x_float = __builtin_convertvector(x, vf8), y_float = __builtin_convertvector(y, vf8);
         for (int lane = 0; lane < LANES; lane++) pair[2 * lane] = x_float[lane], pair[2 * lane + 1] = y_float[lane];
-        vl close = is_close(x) | is_close(y);
+        vl near_tie = is_near_tie(x) | is_near_tie(y);
         int64_t any = 0;
-        for (int lane = 0; lane < LANES; lane++) any |= close[lane];
+        for (int lane = 0; lane < LANES; lane++) any |= near_tie[lane];
         if (any) {
             for (int lane = 0; lane < LANES; lane++) {
-                if (close[lane]) scalar_pair(pair + 2 * lane, words, lane, deviation);
+                if (near_tie[lane]) scalar_pair(pair + 2 * lane, words, lane, deviation);
             }
         }
         size_t count = pairs - done < LANES ? pairs - done : LANES;

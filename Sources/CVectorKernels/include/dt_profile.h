@@ -70,7 +70,7 @@ uint64_t dt_profile_now(void);
 
 /// `real` with its vector loops exchanged for ones that record themselves; `real` must be the same at every call.
 /// Entries that are not known here stay as they are.
-dt_kernels dt_kernels_recording(const dt_kernels *real);
+dt_kernels dt_kernels_recording(const dt_kernels *table);
 
 #ifdef __cplusplus
 }
