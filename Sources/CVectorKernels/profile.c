@@ -1,4 +1,4 @@
-// Records spans of time a thread, and wraps the vector loops in them.
+// Records spans of time per thread, and wraps the vector kernels in spans.
 #include "dt_profile.h"
 #include <time.h>
 
@@ -18,7 +18,7 @@ uint64_t dt_profile_now(void) {
 
 dt_span dt_profile_begin(dt_part part) {
     dt_recorder *recorder = thread_recorder;
-    // The embedding's many calls on single rows would take longer to record than to make.
+    // The embedding calls kernels on single rows, and recording each call would take longer than the call.
     if (!recorder || recorder->part == DT_PART_EMBEDDING) return (dt_span){0, (int32_t)part, -2};
     dt_span span = {dt_profile_now(), (int32_t)part, recorder->part};
     if (span.outer >= 0) recorder->totals[span.outer] += span.start - recorder->mark;
@@ -42,7 +42,7 @@ void dt_profile_end(dt_span span) {
     recorder->events[recorder->count++] = (dt_event){span.start, now, span.part};
 }
 
-// Set before the first wrapper can be called, and always to the same.
+// Set before the first wrapper can be called, and always to the same table.
 static dt_kernels unrecorded;
 
 #define RECORDED(name, part, parameters, arguments) \
