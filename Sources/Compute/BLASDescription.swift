@@ -14,11 +14,11 @@ public enum BLASDescription {
     }
 
     /// The kernel that OpenBLAS took at first, if its choice was mended (see `OpenBLASSetup`); nil when it stands.
-    public static var mendedKernel: String? {
+    public static var replacedKernel: String? {
         #if canImport(Accelerate)
             nil
         #else
-            OpenBLASSetup.mendedKernel
+            OpenBLASSetup.replacedKernel
         #endif
     }
 }

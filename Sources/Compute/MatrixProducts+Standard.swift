@@ -10,9 +10,9 @@ import Platform
 extension MatrixProducts {
     /// The fastest products of this processor; DDP_TRAIN_ISA and DDP_TRAIN_GEMM choose others.
     public static let standard: MatrixProducts = {
-        let isFast = ["avx512", "avx2"].contains(Kernels.standard.instructionSet)
-        let asked = request.flatMap { Implementation(rawValue: $0) }
-        return MatrixProducts(kernels: .standard, implementation: asked ?? (isFast ? .own : .blas))
+        let ownIsFaster = ["avx512", "avx2"].contains(Kernels.standard.instructionSet)
+        let requested = request.flatMap { Implementation(rawValue: $0) }
+        return MatrixProducts(kernels: .standard, implementation: requested ?? (ownIsFaster ? .own : .blas))
     }()
 
     /// The value of DDP_TRAIN_GEMM; nil when it is not set, or empty.

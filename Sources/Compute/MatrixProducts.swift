@@ -43,7 +43,7 @@ public struct MatrixProducts: Sendable {
 
     /// Products of fewer rows than this go to BLAS: packing the other factor would cost more than the product. Not those with a
     /// transposed a: they are tiles of a weight's gradient, of which the last may have few rows for some number of workers.
-    private static let fewestRows = 8
+    private static let minimumRows = 8
 
     /// `c = scale * op(a) op(b) + keep * c`; op(a) is (m, k), op(b) is (k, n), c is (m, n).
     ///
@@ -65,9 +65,9 @@ public struct MatrixProducts: Sendable {
             "(\(m), \(k)) times (\(inner), \(n)) into (\(c.rows), \(c.columns))"
         )
         guard m > 0, n > 0 else { return }
-        let isOwn = implementation == .own && k > 0 && (m >= Self.fewestRows || orientationA == .transposed)
+        let usesOwnKernels = implementation == .own && k > 0 && (m >= Self.minimumRows || orientationA == .transposed)
         Profile.measure(part) {
-            guard isOwn else {
+            guard usesOwnKernels else {
                 return Self.multiplyByBLAS(
                     a,
                     orientationA,
@@ -93,7 +93,7 @@ public struct MatrixProducts: Sendable {
                 k,
                 scale,
                 keep,
-                ProductScratch.ofThread
+                ProductScratch.threadLocal
             )
         }
     }

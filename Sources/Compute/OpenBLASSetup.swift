@@ -4,13 +4,13 @@
 
     /// Brings OpenBLAS into the state that the worker pool needs.
     enum OpenBLASSetup {
-        static let once: Void = { _ = mendedKernel }()
+        static let once: Void = { _ = replacedKernel }()
 
         /// The kernel that was chosen wrongly, if one was.
-        static let mendedKernel: String? = {
-            let mended = mendKernelChoice()
+        static let replacedKernel: String? = {
+            let replaced = replaceOutdatedKernel()
             openblas_set_num_threads(1)
-            return mended
+            return replaced
         }()
 
         /// Until version 0.3.25 OpenBLAS takes an Intel processor that it does not know by number for one of 2004 ("Prescott",
@@ -18,8 +18,8 @@
         /// choose again. A choice by the user (OPENBLAS_CORETYPE) stands; a library without these entry points is left alone.
         ///
         /// - Returns: the kernel that was replaced.
-        private static func mendKernelChoice() -> String? {
-            let ancient: Set = [
+        private static func replaceOutdatedKernel() -> String? {
+            let outdated: Set = [
                 "Prescott", "Core2", "Penryn", "Dunnington", "Nehalem", "Katmai", "Coppermine", "Northwood", "Banias",
             ]
             let better: String? =
@@ -29,7 +29,7 @@
                 default: nil
                 }
             let chosen = String(cString: openblas_get_corename())
-            guard getenv("OPENBLAS_CORETYPE") == nil, let better, ancient.contains(chosen),
+            guard getenv("OPENBLAS_CORETYPE") == nil, let better, outdated.contains(chosen),
                 let quit = dlsym(nil, "gotoblas_dynamic_quit"), let start = dlsym(nil, "gotoblas_dynamic_init")
             else { return nil }
             typealias EntryPoint = @convention(c) () -> Void

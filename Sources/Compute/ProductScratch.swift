@@ -6,7 +6,7 @@ import Platform
 /// Each thread has its own. Its first product allocates it, and it is freed when the thread ends.
 enum ProductScratch {
     /// The calling thread's memory: 64-byte aligned, not initialized, enough floats for a product of any instruction set.
-    static var ofThread: UnsafeMutablePointer<Float> {
+    static var threadLocal: UnsafeMutablePointer<Float> {
         (pthread_getspecific(key) ?? allocate()).assumingMemoryBound(to: Float.self)
     }
 

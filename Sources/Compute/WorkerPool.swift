@@ -20,7 +20,7 @@ public final class WorkerPool: @unchecked Sendable {
     private let stopping = Atomic<Bool>(false)
     private var job: Job?
     private var stop: StopRequest?
-    private let hasLeftOut = Atomic<Bool>(false)
+    private let hasSkippedTasks = Atomic<Bool>(false)
     private let monitor = Monitor()
     private var threads: [SystemThread] = []
 
@@ -52,7 +52,7 @@ public final class WorkerPool: @unchecked Sendable {
         let mode = dt_flush_denormals()
         defer { dt_restore_denormals(mode) }
         guard threadCount > 1, taskCount > 1 else {
-            for task in 0..<taskCount where !leavesOut() { Profile.measure(.other) { body(task, 0) } }
+            for task in 0..<taskCount where !skipsTask() { Profile.measure(.other) { body(task, 0) } }
             return
         }
         precondition(taskCount < 1 << 32)
@@ -79,16 +79,16 @@ public final class WorkerPool: @unchecked Sendable {
     ///
     /// - Returns: whether every task was done.
     public func untilStopped(_ stop: StopRequest, _ body: () throws -> Void) rethrows -> Bool {
-        hasLeftOut.store(false, ordering: .relaxed)
+        hasSkippedTasks.store(false, ordering: .relaxed)
         self.stop = stop
         defer { self.stop = nil }
         try body()
-        return !hasLeftOut.load(ordering: .relaxed)
+        return !hasSkippedTasks.load(ordering: .relaxed)
     }
 
-    private func leavesOut() -> Bool {
+    private func skipsTask() -> Bool {
         guard let stop, stop.isRequested else { return false }
-        hasLeftOut.store(true, ordering: .relaxed)
+        hasSkippedTasks.store(true, ordering: .relaxed)
         return true
     }
 
@@ -113,7 +113,7 @@ public final class WorkerPool: @unchecked Sendable {
     @inline(never)
     private func perform(remaining: Int, as worker: Int) {
         let job = job!
-        guard !leavesOut() else { return }
+        guard !skipsTask() else { return }
         Profile.measure(.other) { job.body(job.taskCount - remaining, worker) }
     }
 

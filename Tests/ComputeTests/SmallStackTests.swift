@@ -99,12 +99,12 @@ struct SmallStackTests {
             var other: UnsafeMutablePointer<Float>?
         }
         let seen = Seen()
-        let own = ProductScratch.ofThread
+        let own = ProductScratch.threadLocal
         Self.onSmallStack {
-            seen.other = ProductScratch.ofThread
-            #expect(seen.other == ProductScratch.ofThread)
+            seen.other = ProductScratch.threadLocal
+            #expect(seen.other == ProductScratch.threadLocal)
         }
-        #expect(own == ProductScratch.ofThread)
+        #expect(own == ProductScratch.threadLocal)
         #expect(seen.other != own)
         #expect(UInt(bitPattern: own) % 64 == 0)
     }

@@ -12,15 +12,15 @@ struct WorkerPoolTests {
         for taskCount in [0, 1, 2, 7, 100] {
             for _ in 0..<50 {
                 var counts = [Int](repeating: 0, count: taskCount)
-                let strangers = Atomic<Int>(0)
+                let invalidWorkers = Atomic<Int>(0)
                 counts.withUnsafeMutableBufferPointer { counts in
                     pool.run(taskCount) { task, worker in
                         counts[task] += 1
-                        if worker >= threads { strangers.add(1, ordering: .relaxed) }
+                        if worker >= threads { invalidWorkers.add(1, ordering: .relaxed) }
                     }
                 }
                 #expect(counts.allSatisfy { $0 == 1 })
-                #expect(strangers.load(ordering: .relaxed) == 0)
+                #expect(invalidWorkers.load(ordering: .relaxed) == 0)
             }
         }
     }
@@ -47,7 +47,7 @@ struct WorkerPoolTests {
         let pool = WorkerPool(threadCount: threads)
         let done = Atomic<Int>(0)
         let stop = StopRequest()
-        let isWhole = pool.untilStopped(stop) {
+        let isComplete = pool.untilStopped(stop) {
             pool.run(100) { _, _ in
                 stop.request()
                 done.add(1, ordering: .relaxed)
@@ -56,7 +56,7 @@ struct WorkerPoolTests {
             #expect((1...threads).contains(done.load(ordering: .relaxed)))
             pool.run(100) { _, _ in Issue.record("a phase after the stop ran") }
         }
-        #expect(!isWhole)
+        #expect(!isComplete)
         // Afterwards everything is done, whatever was requested; and without a request everything is.
         done.store(0, ordering: .relaxed)
         pool.run(100) { _, _ in done.add(1, ordering: .relaxed) }
