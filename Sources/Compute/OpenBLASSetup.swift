@@ -2,22 +2,25 @@
     import COpenBLAS
     import Platform
 
-    /// Brings OpenBLAS into the state that the worker pool needs.
+    /// Configures OpenBLAS for use by the worker pool.
     enum OpenBLASSetup {
         static let once: Void = { _ = replacedKernel }()
 
-        /// The kernel that was chosen wrongly, if one was.
+        /// The kernel that was replaced; nil if OpenBLAS kept its own selection.
         static let replacedKernel: String? = {
             let replaced = replaceOutdatedKernel()
             openblas_set_num_threads(1)
             return replaced
         }()
 
-        /// Until version 0.3.25 OpenBLAS takes an Intel processor that it does not know by number for one of 2004 ("Prescott",
-        /// OpenBLAS issue 4267), and runs at a quarter of its speed or less. Where the vector kernels know better, it is made to
-        /// choose again. A choice by the user (OPENBLAS_CORETYPE) stands; a library without these entry points is left alone.
+        /// Makes OpenBLAS select its kernel again if it mistook a new processor for an old one.
         ///
-        /// - Returns: the kernel that was replaced.
+        /// Up to version 0.3.25, OpenBLAS treats an unknown Intel processor as one of 2004 ("Prescott", OpenBLAS issue
+        /// 4267), and then runs at a quarter of its speed or less. This function compares the selection with the
+        /// instruction sets that the processor supports. It respects OPENBLAS_CORETYPE if the user set it, and does
+        /// nothing if the library lacks the entry points.
+        ///
+        /// - Returns: the kernel that was replaced, or nil.
         private static func replaceOutdatedKernel() -> String? {
             let outdated: Set = [
                 "Prescott", "Core2", "Penryn", "Dunnington", "Nehalem", "Katmai", "Coppermine", "Northwood", "Banias",
