@@ -41,7 +41,7 @@ extension JSONValue {
 }
 
 private struct JSONParser {
-    private static let deepest = 64
+    private static let maximumDepth = 64
 
     let bytes: UnsafeRawBufferPointer
     var position = 0
@@ -74,7 +74,7 @@ private struct JSONParser {
     }
 
     private mutating func value(depth: Int) throws -> JSONValue {
-        guard depth < Self.deepest else { throw failure("more than \(Self.deepest) levels") }
+        guard depth < Self.maximumDepth else { throw failure("more than \(Self.maximumDepth) levels") }
         skipSpace()
         switch next {
         case nil: throw failure("the text ends where a value should be")

@@ -18,7 +18,7 @@ package struct NumPyHeader: Equatable, Sendable {
     /// `\x93NUMPY`.
     private static let magic: [UInt8] = [0x93, 0x4E, 0x55, 0x4D, 0x50, 0x59]
     /// What NumPy itself writes is below 200 bytes for an array of numbers.
-    private static let largestText = 1 << 16
+    private static let maximumTextLength = 1 << 16
 
     /// Nil when the bytes do not begin as an NPY file does.
     ///
@@ -33,7 +33,7 @@ package struct NumPyHeader: Equatable, Sendable {
         let start = version == 1 ? 10 : 12
         guard bytes.count >= start else { throw Self.damaged(path, "it is cut short") }
         let length = (8..<start).reversed().reduce(0) { $0 << 8 | Int(bytes[$1]) }
-        guard length <= Self.largestText, length <= bytes.count - start else {
+        guard length <= Self.maximumTextLength, length <= bytes.count - start else {
             throw Self.damaged(path, "it says that it has \(length) bytes")
         }
         let text = String(decoding: UnsafeRawBufferPointer(rebasing: bytes[start..<start + length]), as: UTF8.self)

@@ -20,7 +20,7 @@ public struct SafetensorsFile: Sendable {
     }
 
     /// Header lengths above this are refused, as by the format's own library.
-    static let longestHeader = 100_000_000
+    static let maximumHeaderLength = 100_000_000
 
     private static let elementSizes = [
         "BOOL": 1, "U8": 1, "I8": 1, "F8_E4M3": 1, "F8_E5M2": 1, "U16": 2, "I16": 2, "F16": 2, "BF16": 2,
@@ -98,8 +98,8 @@ public struct SafetensorsFile: Sendable {
     ) throws -> (metadata: [String: String], tensors: [String: Entry]) {
         guard bytes.count >= 8 else { throw Malformed(reason: "it has only \(bytes.count) bytes") }
         let length = UInt64(littleEndian: bytes.loadUnaligned(as: UInt64.self))
-        guard length <= longestHeader else {
-            throw Malformed(reason: "a header of \(length) bytes, over the limit of \(longestHeader)")
+        guard length <= maximumHeaderLength else {
+            throw Malformed(reason: "a header of \(length) bytes, over the limit of \(maximumHeaderLength)")
         }
         let dataStart = 8 + Int(length)
         guard dataStart <= bytes.count else {

@@ -27,7 +27,7 @@ struct PickleCursor {
     }
 
     /// Bytes whose count comes first, in `width` bytes.
-    mutating func sized(_ width: Int) throws -> PickleSpan {
+    mutating func lengthPrefixed(_ width: Int) throws -> PickleSpan {
         PickleSpan(range: try take(integer(bytes: width)))
     }
 

@@ -4,10 +4,10 @@ import Platform
 ///
 /// It executes nothing. What names or calls Python objects becomes a closed `PickleValue` with that name; tensors of
 /// PyTorch, NumPy's numbers and ordered dictionaries are plain data and become what they stand for. Work and memory are
-/// bounded by the length of the file and by `mostValues`. Source of the opcodes: Python's Lib/pickletools.py.
+/// bounded by the length of the file and by `maximumValueCount`. Source of the opcodes: Python's Lib/pickletools.py.
 public struct PickleReader {
     /// More than any checkpoint or vocabulary has.
-    private static let mostValues = 1 << 23
+    private static let maximumValueCount = 1 << 23
 
     var cursor: PickleCursor
     var graph: PickleGraph
@@ -100,12 +100,12 @@ public struct PickleReader {
         case UInt8(ascii: "G"): try push(.number(cursor.double()))
         case UInt8(ascii: "S"): try push(.text(cursor.quotedLine()))
         case UInt8(ascii: "V"): try push(.text(PickleSpan(range: cursor.line(), form: .rawEscapes)))
-        case UInt8(ascii: "U"), 0x8C: try push(.text(cursor.sized(1)))
-        case UInt8(ascii: "T"), UInt8(ascii: "X"): try push(.text(cursor.sized(4)))
-        case 0x8D: try push(.text(cursor.sized(8)))
-        case UInt8(ascii: "C"): try push(.bytes(cursor.sized(1)))
-        case UInt8(ascii: "B"): try push(.bytes(cursor.sized(4)))
-        case 0x8E, 0x96: try push(.bytes(cursor.sized(8)))
+        case UInt8(ascii: "U"), 0x8C: try push(.text(cursor.lengthPrefixed(1)))
+        case UInt8(ascii: "T"), UInt8(ascii: "X"): try push(.text(cursor.lengthPrefixed(4)))
+        case 0x8D: try push(.text(cursor.lengthPrefixed(8)))
+        case UInt8(ascii: "C"): try push(.bytes(cursor.lengthPrefixed(1)))
+        case UInt8(ascii: "B"): try push(.bytes(cursor.lengthPrefixed(4)))
+        case 0x8E, 0x96: try push(.bytes(cursor.lengthPrefixed(8)))
         default: return false
         }
         return true
@@ -197,7 +197,7 @@ public struct PickleReader {
 
     mutating func count(_ values: Int = 1) throws {
         valueCount += values
-        guard valueCount <= Self.mostValues else { throw Malformed(reason: "more than \(Self.mostValues) values") }
+        guard valueCount <= Self.maximumValueCount else { throw Malformed(reason: "more than \(Self.maximumValueCount) values") }
     }
 
     private mutating func push(_ node: PickleNode) throws {

@@ -15,7 +15,7 @@ struct LegacyTorchFile {
     private static let magicLine = "L119547037146038801333356L\n"
     private static let version = 1001
 
-    static func isOne(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    static func hasMagic(_ bytes: UnsafeRawBufferPointer) -> Bool {
         // PROTO stands before it and, from protocol 4 on, FRAME.
         bytes.starts(with: magicLine.utf8) || bytes.dropFirst(2).starts(with: magic)
             || bytes.dropFirst(2 + 9).starts(with: magic)

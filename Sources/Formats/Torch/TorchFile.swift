@@ -19,15 +19,15 @@ public struct TorchFile: Sendable {
     /// Whether a file begins as such a one does.
     ///
     /// - Parameter bytes: the first of the file; 32 are enough.
-    public static func isOne(_ bytes: UnsafeRawBufferPointer) -> Bool {
-        StoredZip.isOne(bytes) || LegacyTorchFile.isOne(bytes)
+    public static func hasMagic(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        StoredZip.hasMagic(bytes) || LegacyTorchFile.hasMagic(bytes)
     }
 
     /// - Throws: `UserError(.inputOutput)` when the file cannot be read, `UserError(.data)` when it is no such file.
     public init(path: String) throws {
         self.path = path
         file = try MappedFile(path: path)
-        if StoredZip.isOne(file.bytes) {
+        if StoredZip.hasMagic(file.bytes) {
             (value, storages) = try Self.archive(file)
         } else {
             let legacy = try LegacyTorchFile(file)
@@ -68,21 +68,21 @@ public struct TorchFile: Sendable {
                 "\(path): tensor \(name) is \(storage.type.name); float64, float32, float16 and bfloat16 can be read"
             )
         }
-        let place = storages[storage.key]
-        let elements = (place?.count ?? 0) / encoding.size
-        guard let place, storage.start <= elements, let span = tensor.span,
+        let range = storages[storage.key]
+        let elements = (range?.count ?? 0) / encoding.size
+        guard let range, storage.start <= elements, let span = tensor.span,
             case let count = min(storage.count, elements - storage.start), tensor.offset <= count,
             span <= count - tensor.offset
         else {
             throw UserError(
                 .data,
                 """
-                \(path): tensor \(name) of shape \(tensor.shape) goes beyond the \(place?.count ?? 0) bytes of its \
+                \(path): tensor \(name) of shape \(tensor.shape) goes beyond the \(range?.count ?? 0) bytes of its \
                 storage \(storage.key)
                 """
             )
         }
-        let start = place.lowerBound + encoding.size * (storage.start + tensor.offset)
+        let start = range.lowerBound + encoding.size * (storage.start + tensor.offset)
         return (UnsafeRawBufferPointer(rebasing: file.bytes[start..<start + encoding.size * span]), encoding)
     }
 }

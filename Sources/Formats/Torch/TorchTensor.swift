@@ -27,8 +27,8 @@ public struct TorchTensor: Equatable, Sendable {
         var last = 0
         for (size, stride) in zip(shape, strides) {
             let (distance, overflows) = (size - 1).multipliedReportingOverflow(by: stride)
-            let (next, isBeyond) = last.addingReportingOverflow(distance)
-            if overflows || isBeyond { return nil }
+            let (next, sumOverflows) = last.addingReportingOverflow(distance)
+            if overflows || sumOverflows { return nil }
             last = next
         }
         return last == Int.max ? nil : last + 1
