@@ -12,7 +12,7 @@ extension GPTConfiguration {
 
     /// The residual connections of a block.
     var residuals: (attention: any Residual, feedForward: any Residual) {
-        func residual(_ isThere: Bool) -> any Residual { isThere ? ResidualConnection() : RemovedResidual() }
+        func residual(_ isKept: Bool) -> any Residual { isKept ? ResidualConnection() : RemovedResidual() }
         let form = ablations.residual
         return (residual(form == .both || form == .attention), residual(form == .both || form == .mlp))
     }
@@ -67,17 +67,17 @@ struct AblatedMask: AttentionMask {
     /// Whether every query sees the keys up to its own, with their scores as they are.
     private var isCausalOnly: Bool { ablations.causalMask && ablations.attentionWindow == 0 && slopes.isEmpty }
 
-    func queryBlock(_ length: Int) -> Int {
-        ablations.attention == .plain ? length : CausalMask().queryBlock(length)
+    func queryBlockSize(_ length: Int) -> Int {
+        ablations.attention == .plain ? length : CausalMask().queryBlockSize(length)
     }
 
-    func reach(_ rows: Range<Int>, of length: Int) -> Int { ablations.causalMask ? rows.upperBound : length }
+    func visibleKeyCount(_ rows: Range<Int>, of length: Int) -> Int { ablations.causalMask ? rows.upperBound : length }
 
     func scale(headSize: Int) -> Float {
         1 / (Float(headSize).squareRoot() * Float(ablations.attentionTemperature))
     }
 
-    func rowsTogether(
+    func visibleRows(
         _ queries: Int,
         _ keys: Int,
         _ place: ScorePlace,
@@ -88,15 +88,15 @@ struct AblatedMask: AttentionMask {
         return (0..<queries).map { row in
             let query = place.query + row
             let visible = ablations.causalMask ? query + 1 : keys
-            if let scores { change(scores.row(row), query: query, keys: visible, head: place.head) }
+            if let scores { maskScores(scores.row(row), query: query, keys: visible, head: place.head) }
             return VisibleRows(rows: row..<row + 1, visible: visible)
         }
     }
 
-    private func change(_ scores: UnsafeMutablePointer<Float>, query: Int, keys: Int, head: Int) {
+    private func maskScores(_ scores: UnsafeMutablePointer<Float>, query: Int, keys: Int, head: Int) {
         let slope = slopes.isEmpty ? 0 : slopes[head]
         for key in 0..<keys {
-            if ablations.sees(query, key) {
+            if ablations.canAttend(query, key) {
                 scores[key] -= slope * Float(abs(query - key))
             } else {
                 scores[key] = -.infinity

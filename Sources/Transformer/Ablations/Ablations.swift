@@ -32,7 +32,7 @@ public struct Ablations: Equatable, Sendable {
     public init() {}
 
     /// Whether a query sees a key of its sequence, by their positions.
-    func sees(_ query: Int, _ key: Int) -> Bool {
+    func canAttend(_ query: Int, _ key: Int) -> Bool {
         if causalMask && key > query { return false }
         return attentionWindow == 0 || abs(query - key) < attentionWindow || key < attentionSinks
     }

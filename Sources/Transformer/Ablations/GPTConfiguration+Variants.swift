@@ -16,7 +16,7 @@ extension GPTConfiguration {
     }
 
     /// The same without those that compute what GPT-2 does, another way.
-    public var otherModel: [(name: String, value: String)] { variantChanges.filter { $0.name != "attention" } }
+    public var architectureChanges: [(name: String, value: String)] { variantChanges.filter { $0.name != "attention" } }
 
     /// Sets a setting from its text; false when there is no such setting or it cannot have that value.
     public mutating func setVariant(_ name: String, to value: String) -> Bool {
@@ -24,7 +24,7 @@ extension GPTConfiguration {
     }
 
     /// Takes over what no option sets from a model that is there.
-    package mutating func takeSettingsWithoutOption(of model: GPTConfiguration) {
+    package mutating func copySettingsWithoutOption(from model: GPTConfiguration) {
         for setting in Self.filesOnly { _ = setting.write(&self, setting.read(model)) }
     }
 

@@ -52,7 +52,7 @@ extension Activation {
 
 extension GPTConfiguration.FeedForward {
     /// Columns of h: F, or 2F for a gate and what it lets pass.
-    var entrySize: Int { form == .gated ? 2 * hiddenSize : hiddenSize }
+    var hiddenColumns: Int { form == .gated ? 2 * hiddenSize : hiddenSize }
 
     /// a = f(h), or f(g) * u with [g u] = h; a may be h where nothing is gated.
     func activate(_ h: MatrixView, into a: MatrixView, _ kernels: Kernels) {

@@ -61,7 +61,7 @@ final class Arena {
         var keepsForBackward: Bool { purpose == .training }
 
         /// Whether an arena of this shape serves for passes of the other one too.
-        func serves(_ other: Shape) -> Bool {
+        func fits(_ other: Shape) -> Bool {
             rows >= other.rows && length >= other.length && (purpose == other.purpose || purpose == .training)
                 && (keepsPacked || !other.keepsPacked)
         }

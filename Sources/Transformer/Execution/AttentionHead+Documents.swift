@@ -44,7 +44,7 @@ extension AttentionHead {
         // Blocks of queries are dealt to the parts over all documents.
         var firstPart = pass.part
         for document in pass.documents ?? [0..<head.length] {
-            let blocks = tiles(of: document.count, size: mask.queryBlock(document.count))
+            let blocks = tiles(of: document.count, size: mask.queryBlockSize(document.count))
             let own = stride(from: firstPart, to: blocks.count, by: pass.parts).map { blocks[$0] }
             if !own.isEmpty {
                 forward(head.rows(document), own, into: y.rows(document), pass.rows(from: document.lowerBound))

@@ -29,7 +29,7 @@ extension AttentionMask {
         _ kernels: Kernels
     ) {
         withOptionalPointer(to: dropout) { dropout in
-            forRowsTogether(scores, place, changing: scores) { p, first, visible in
+            forVisibleRows(scores, place, changing: scores) { p, first, visible in
                 kernels.table.causal_softmax(
                     p.base,
                     logSumExp + first,
@@ -52,7 +52,7 @@ extension AttentionMask {
         _ place: ScorePlace,
         _ kernels: Kernels
     ) {
-        forRowsTogether(scores, place, changing: scores) { p, first, visible in
+        forVisibleRows(scores, place, changing: scores) { p, first, visible in
             kernels.table.causal_probabilities(p.base, logSumExp + first, p.rows, visible, p.columns, p.stride)
         }
     }
@@ -69,7 +69,7 @@ extension AttentionMask {
     ) {
         withOptionalPointer(to: dropout) { dropout in
             // Weights of keys that are not seen are 0, and so are their gradients.
-            forRowsTogether(ds, place, changing: nil) { ds, first, visible in
+            forVisibleRows(ds, place, changing: nil) { ds, first, visible in
                 kernels.table.causal_softmax_backward(
                     ds.base,
                     p.row(first),
@@ -88,13 +88,13 @@ extension AttentionMask {
     }
 
     /// Calls `body` for all rows that can be computed together; rows that see no key become zero.
-    private func forRowsTogether(
+    private func forVisibleRows(
         _ scores: MatrixView,
         _ place: ScorePlace,
         changing changed: MatrixView?,
         _ body: (_ rows: MatrixView, _ first: Int, _ visible: Int) -> Void
     ) {
-        for group in rowsTogether(scores.rows, scores.columns, place, changing: changed) {
+        for group in visibleRows(scores.rows, scores.columns, place, changing: changed) {
             let rows = scores.rows(group.rows)
             if group.visible > 0 { body(rows, group.rows.lowerBound, group.visible) } else { rows.clear() }
         }

@@ -72,7 +72,7 @@ struct AttentionScratch {
             self.length = length
             headSize = head.size
             // Shorter sequences may have smaller blocks, never larger ones.
-            block = head.mask.queryBlock(length)
+            block = head.mask.queryBlockSize(length)
         }
 
         /// Floats of scratch, for products of this kind.

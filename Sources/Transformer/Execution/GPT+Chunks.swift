@@ -106,7 +106,7 @@ extension GPT {
 
     /// The arena of the last pass if it serves, else a new one.
     private func arena(_ shape: Arena.Shape) -> Arena {
-        if let arena, arena.shape.serves(shape) { return arena }
+        if let arena, arena.shape.fits(shape) { return arena }
         arena = nil
         let new = Arena(layers.declarations.slots, shape)
         arena = new
@@ -116,7 +116,7 @@ extension GPT {
 
 extension GPTLayers {
     /// Up to this many floats of packed weights are kept (128 MiB): 2 % of a step of `char`, which has 16 chunks.
-    private static let mostPacked = 1 << 25
+    private static let maximumPackedCount = 1 << 25
 
     /// The memory for micro-batches of this shape, of which one chunk passes at a time.
     func arenaShape(
@@ -136,7 +136,7 @@ extension GPTLayers {
             tileRows: purpose == .generation
                 ? chunk * length : largestRowTile(of: chunk * length, workers: workers, products),
             purpose: purpose,
-            keepsPacked: products.implementation == .own && chunk < sequences && packed <= Self.mostPacked,
+            keepsPacked: products.implementation == .own && chunk < sequences && packed <= Self.maximumPackedCount,
             products: products
         )
     }

@@ -11,7 +11,7 @@ struct VocabularyBlocks {
     private let gradients: Slot  // one for each worker: (block, tile)
     private let partials: Slot  // one for each group of tiles: (block, C)
     /// Rows of a block, at most.
-    private let mostRows: Int
+    private let maximumRows: Int
 
     /// At most 64 MiB of logits at a time.
     private static let blockElements = 1 << 24
@@ -21,17 +21,17 @@ struct VocabularyBlocks {
     private static let tileStride = tile + 16
     /// Groups of tiles that add up gradients of x by themselves. Their number is fixed, as it decides the order of a sum; it is
     /// enough for 32 workers.
-    private static let mostGroups = 32
+    private static let maximumGroups = 32
 
     init(_ weight: Parameter, _ declare: inout Declarations) {
         self.weight = weight
         let (V, C) = (weight.rows, weight.columns)
         let tileCount = (V + Self.tile - 1) / Self.tile
-        let groups = min(Self.mostGroups, tileCount)
-        let mostRows = max(16, Self.blockElements / V / 16 * 16)
-        self.mostRows = mostRows
+        let groups = min(Self.maximumGroups, tileCount)
+        let maximumRows = max(16, Self.blockElements / V / 16 * 16)
+        self.maximumRows = maximumRows
         func blockSlot(_ name: String, _ floatsForRow: @escaping (Arena.Shape) -> Int) -> Slot {
-            declare.head(name) { min($0.rows, mostRows) * floatsForRow($0) }
+            declare.head(name) { min($0.rows, maximumRows) * floatsForRow($0) }
         }
         logits = blockSlot("block.logits") { _ in V }
         maxima = blockSlot("block.maxima") { _ in tileCount }
@@ -45,7 +45,7 @@ struct VocabularyBlocks {
 
     /// The sum of the losses of all rows. With `dx`, also writes the gradient of x there and adds that of the weight.
     func loss(_ pass: Pass, _ x: MatrixView, gradientScale: Float, dx: MatrixView?) -> Double {
-        evenTiles(of: x.rows, atMost: mostRows).reduce(0) { sum, rows in
+        evenTiles(of: x.rows, atMost: maximumRows).reduce(0) { sum, rows in
             let block = Block(pass, x.rows(rows), targets: pass.targets + rows.lowerBound)
             let loss = forward(block)
             if let dx { backward(block, gradientScale, dx.rows(rows)) }
@@ -110,7 +110,7 @@ struct VocabularyBlocks {
         let (W, dW) = (pass.matrix(weight), pass.gradientMatrix(weight))
         let logSumExp = pass.arena.base(logSumExp)
         let vocabulary = vocabularyTiles
-        let groups = min(Self.mostGroups, vocabulary.count)
+        let groups = min(Self.maximumGroups, vocabulary.count)
         pass.context.pool.run(groups) { group, worker in
             let partial = partial(block, group)
             for (index, tile) in stride(from: group, to: vocabulary.count, by: groups).enumerated() {

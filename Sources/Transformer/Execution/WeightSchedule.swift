@@ -9,24 +9,24 @@ struct WeightUse {
 
 /// Which weights each row phase multiplies by, so that they can be packed shortly before.
 struct WeightSchedule {
-    private let blocks: [(entry: Weight, rest: [Weight])]
+    private let blocks: [(first: Weight, rest: [Weight])]
     private let head: Weight?
 
     init(_ layers: GPTLayers) {
         blocks = layers.blocks.map { block in
             let (attention, feedForward) = (block.attention.function, block.feedForward.function)
-            return (attention.entry.weight, [attention.exit.weight, feedForward.entry.weight, feedForward.exit.weight])
+            return (attention.first.weight, [attention.last.weight, feedForward.first.weight, feedForward.last.weight])
         }
         head = layers.head.wholeWeight
     }
 
     /// The weights of the first row phase forward.
-    var first: [WeightUse] { [WeightUse(weight: blocks[0].entry, orientation: .plain)] }
+    var first: [WeightUse] { [WeightUse(weight: blocks[0].first, orientation: .plain)] }
 
     /// The weights of the row phase forward that follows a layer's heads; after the last layer also the head's.
     func forward(after layer: Int, forBackward: Bool) -> [WeightUse] {
         var weights = blocks[layer].rest
-        if layer + 1 < blocks.count { weights.append(blocks[layer + 1].entry) }
+        if layer + 1 < blocks.count { weights.append(blocks[layer + 1].first) }
         let uses = weights.map { WeightUse(weight: $0, orientation: .plain) }
         return layer + 1 == blocks.count ? uses + headUses(forBackward) : uses
     }
@@ -34,7 +34,7 @@ struct WeightSchedule {
     /// The weights of the row phase backward that follows a layer's heads; nil for the first row phase.
     func backward(after layer: Int?) -> [WeightUse] {
         let below = layer.map { $0 - 1 } ?? blocks.count - 1
-        let weights = (layer.map { [blocks[$0].entry] } ?? []) + (below >= 0 ? blocks[below].rest : [])
+        let weights = (layer.map { [blocks[$0].first] } ?? []) + (below >= 0 ? blocks[below].rest : [])
         return weights.map { WeightUse(weight: $0, orientation: .transposed) }
     }
 
@@ -43,7 +43,7 @@ struct WeightSchedule {
         let orientations: [Orientation] = forBackward ? [.plain, .transposed] : [.plain]
         return blocks.flatMap { block in
             orientations.flatMap { orientation in
-                ([block.entry] + block.rest).map { WeightUse(weight: $0, orientation: orientation) }
+                ([block.first] + block.rest).map { WeightUse(weight: $0, orientation: orientation) }
             }
         }
     }

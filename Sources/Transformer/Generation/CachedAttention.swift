@@ -74,8 +74,8 @@ struct CachedAttention {
         let y = rows[attention.attended].rows(queries).columns(columns)
         let scores = MatrixView(memory, rows: queries.count, columns: seen)
         let scale = mask.scale(headSize: shape.headSize)
-        let isFew = queries.count <= FewRows.most
-        if isFew {
+        let usesFewRows = queries.count <= FewRows.maximumRows
+        if usesFewRows {
             FewRows.multiplyTransposed(q, keys, into: scores, scale: scale, context.kernels)
         } else {
             context.products.multiply(q, .plain, keys, .transposed, into: scores, scale: scale)
@@ -83,7 +83,7 @@ struct CachedAttention {
         let first = pass.firstPosition + queries.lowerBound
         let place = ScorePlace(head: head, row: 0, query: first, firstWeights: 0, weightsLength: seen)
         mask.softmax(scores, logSumExp: memory + queries.count * seen, place, nil, context.kernels)
-        if isFew {
+        if usesFewRows {
             FewRows.multiply(scores, values, into: y, context.kernels)
         } else {
             context.products.multiply(scores, .plain, values, .plain, into: y)

@@ -5,7 +5,7 @@ import Compute
 /// An element has the same bits for any number of rows and however columns are shared among workers.
 enum FewRows {
     /// Up to here these products are taken in place of `MatrixProducts`.
-    static let most = 8
+    static let maximumRows = 8
 
     /// y = x W + b; x (rows, K), W (K, N), b (N).
     static func multiply(

@@ -63,7 +63,7 @@ final class GenerationPass {
         for (layer, block) in layers.blocks.enumerated() {
             let next = layer + 1 < layers.blocks.count ? layers.blocks[layer + 1] : nil
             let attention = block.attention.function
-            block.attention.enter(rows)
+            block.attention.firstHalf(rows)
             CachedAttention(
                 attention: attention,
                 layer: layer,
@@ -72,9 +72,9 @@ final class GenerationPass {
                 scratch: scratch.base
             ).run(pass, sequences: sequences)
             if next == nil, pass.length > 1 { rows = Rows(pass, pass.rows - 1..<pass.rows, isShared: true) }
-            block.attention.leave(rows, into: block.feedForward.input)
-            block.feedForward.enter(rows)
-            block.feedForward.leave(rows, into: next?.attention.input ?? layers.stream)
+            block.attention.secondHalf(rows, into: block.feedForward.input)
+            block.feedForward.firstHalf(rows)
+            block.feedForward.secondHalf(rows, into: next?.attention.input ?? layers.stream)
         }
         rows.share { layers.finalNorm.forward($0[layers.stream], into: $0[layers.normalized], $0) }
         return rows[layers.normalized]

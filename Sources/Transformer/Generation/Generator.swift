@@ -10,7 +10,7 @@ import Compute
 /// recompute the whole window for every further token.
 public final class Generator {
     /// Samples that can be generated at once.
-    public static let mostSamples = FewRows.most
+    public static let maximumSamples = FewRows.maximumRows
 
     private let model: GPT
     private var pass: GenerationPass?
@@ -39,12 +39,12 @@ public final class Generator {
     }
 
     /// The same for several samples at once, which costs little more than one: a token's cost is to read the weights. Each
-    /// sample has the tokens that it has alone, up to `mostSamples` of them.
+    /// sample has the tokens that it has alone, up to `maximumSamples` of them.
     ///
     /// - Parameters:
     ///   - prompt: at least one id, the beginning of each sample.
     ///   - options: how tokens are drawn, and how many.
-    ///   - samples: their numbers, at most `mostSamples`.
+    ///   - samples: their numbers, at most `maximumSamples`.
     ///   - onToken: gets the sample's number and its next token; false ends that sample.
     public func generate(
         prompt: [Int32],
@@ -53,7 +53,7 @@ public final class Generator {
         onToken: (_ sample: Int, _ token: Int32) -> Bool
     ) {
         precondition(!prompt.isEmpty, "a prompt of no token")
-        precondition(!samples.isEmpty && samples.count <= Self.mostSamples, "\(samples.count) samples at once")
+        precondition(!samples.isEmpty && samples.count <= Self.maximumSamples, "\(samples.count) samples at once")
         guard options.maxNewTokens > 0 else { return }
         let blockSize = model.configuration.blockSize
         let samplers = samples.map { TokenSampler(options: options, sample: $0) }
@@ -64,7 +64,7 @@ public final class Generator {
         let pass = pass(sequences: samples.count, capacity: capacity)
 
         let first = pass.run(windows[0], sequences: 0..<1, position: 0)
-        pass.cache.spreadFirstSequence(length: windows[0].count)
+        pass.cache.copyFirstSequenceToAll(length: windows[0].count)
         length = windows[0].count
         var logits = MatrixView(first.base, rows: samples.count, columns: first.columns, stride: 0)
         for index in 0..<options.maxNewTokens {
@@ -111,7 +111,7 @@ public final class Generator {
                 sequences: 1,
                 capacity: model.configuration.blockSize
             )
-        return tiles(of: count, size: min(mostSamples, max(1, (1 << 30) / bytes)))
+        return tiles(of: count, size: min(maximumSamples, max(1, (1 << 30) / bytes)))
     }
 
     /// Passes `tokens` after those seen so far and returns the logits (V) that follow the last, valid until the next call.

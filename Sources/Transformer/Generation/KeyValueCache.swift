@@ -34,7 +34,7 @@ final class KeyValueCache {
     func values(layer: Int, sequence: Int, head: Int) -> MatrixView { matrix(2 * layer + 1, sequence, head) }
 
     /// Gives every sequence the first one's keys and values of positions `0..<length`.
-    func spreadFirstSequence(length: Int) {
+    func copyFirstSequenceToAll(length: Int) {
         for index in 0..<2 * layerCount {
             for head in 0..<shape.keyValueHeadCount {
                 let source = matrix(index, 0, head)

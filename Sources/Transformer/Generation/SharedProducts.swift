@@ -12,7 +12,7 @@ extension ComputeContext {
         bias: UnsafeMutablePointer<Float>?,
         into y: MatrixView
     ) {
-        guard x.rows > FewRows.most else {
+        guard x.rows > FewRows.maximumRows else {
             let pieces = FewRows.pieces(of: y.columns, pool.threadCount, bytesEach: 4 * weight.rows)
             return pool.run(pieces.count) { task, _ in
                 let columns = pieces[task]

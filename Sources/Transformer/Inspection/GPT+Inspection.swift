@@ -43,8 +43,8 @@ extension GPT {
         let head = attention.view(pass[attention.qkv], head: index)
         let logSumExp = FloatBuffer(count: head.length)
         return matrix(rows: head.length, columns: head.length) { all in
-            for rows in tiles(of: head.length, size: mask.queryBlock(head.length)) {
-                let seen = 0..<mask.reach(rows, of: head.length)
+            for rows in tiles(of: head.length, size: mask.queryBlockSize(head.length)) {
+                let seen = 0..<mask.visibleKeyCount(rows, of: head.length)
                 let p = all.rows(rows).columns(seen)
                 let (q, k, scale) = (
                     head.q.rows(rows), head.k.rows(seen), mask.scale(headSize: attention.shape.headSize)
@@ -66,7 +66,7 @@ extension GPT {
     public func visibleCount(row: Int, length: Int) -> Int { seenPositions(row, length).count }
 
     private func seenPositions(_ row: Int, _ length: Int) -> [Int] {
-        (0..<length).filter { configuration.ablations.sees(row, $0) }
+        (0..<length).filter { configuration.ablations.canAttend(row, $0) }
     }
 
     /// The states of a forward pass over one sequence, without dropout.

@@ -10,7 +10,7 @@ import Compute
 /// ```
 /// The linear layers work on each token alone. The heads work on each sequence alone, between the two halves.
 struct Attention: SublayerFunction {
-    let entry, exit: Linear
+    let first, last: Linear
     let head: AttentionHead
     let shape: GPTConfiguration.Attention
     let rotary: RotaryEmbedding?
@@ -25,8 +25,8 @@ struct Attention: SublayerFunction {
         shape = configuration.attention
         let (C, D, bias) = (configuration.embeddingSize, shape.headSize, configuration.bias)
         let (width, inner) = ((shape.headCount + 2 * shape.keyValueHeadCount) * D, shape.headCount * D)
-        entry = Linear("attn.c_attn", (C, width), bias: bias, &declare)
-        exit = Linear("attn.c_proj", (inner, C), bias: bias, deviation: configuration.residualDeviation, &declare)
+        first = Linear("attn.c_attn", (C, width), bias: bias, &declare)
+        last = Linear("attn.c_proj", (inner, C), bias: bias, deviation: configuration.residualDeviation, &declare)
         head = AttentionHead(size: D, mask: configuration.attentionMask(layer: layer))
         (self.layer, self.rotary) = (layer, rotary)
         qkv = declare.slot("attn.qkv", columns: width, .layer)
@@ -38,25 +38,25 @@ struct Attention: SublayerFunction {
         scratch = declare.attentionScratch(head)
     }
 
-    var outputBias: Parameter? { exit.bias }
+    var outputBias: Parameter? { last.bias }
 
-    func enter(_ x: MatrixView, _ rows: Rows) {
-        entry.forward(x, into: rows[qkv], rows)
-        rows.share { rotary?.turn(queriesAndKeys($0[qkv]), $0) }
+    func firstHalf(_ x: MatrixView, _ rows: Rows) {
+        first.forward(x, into: rows[qkv], rows)
+        rows.share { rotary?.rotate(queriesAndKeys($0[qkv]), $0) }
     }
 
-    func leave(into y: MatrixView, _ rows: Rows) { exit.forward(rows[attended], into: y, addingBias: false, rows) }
+    func secondHalf(into y: MatrixView, _ rows: Rows) { last.forward(rows[attended], into: y, addingBias: false, rows) }
 
-    func backwardLeave(_ dy: MatrixView, _ rows: Rows) { exit.backward(dy, into: rows[dAttended], rows) }
+    func backwardSecondHalf(_ dy: MatrixView, _ rows: Rows) { last.backward(dy, into: rows[dAttended], rows) }
 
-    func backwardEnter(into dx: MatrixView, _ rows: Rows) {
-        rotary?.turn(queriesAndKeys(rows[dQKV]), backwards: true, rows)
-        entry.backward(rows[dQKV], into: dx, rows)
+    func backwardFirstHalf(into dx: MatrixView, _ rows: Rows) {
+        rotary?.rotate(queriesAndKeys(rows[dQKV]), backwards: true, rows)
+        first.backward(rows[dQKV], into: dx, rows)
     }
 
-    func leaveTasks(_ dy: MatrixView, _ pass: Pass) -> [PhaseTask] { exit.gradientTasks(pass[attended], dy, pass) }
+    func secondHalfTasks(_ dy: MatrixView, _ pass: Pass) -> [PhaseTask] { last.gradientTasks(pass[attended], dy, pass) }
 
-    func enterTasks(_ x: MatrixView, _ pass: Pass) -> [PhaseTask] { entry.gradientTasks(x, pass[dQKV], pass) }
+    func firstHalfTasks(_ x: MatrixView, _ pass: Pass) -> [PhaseTask] { first.gradientTasks(x, pass[dQKV], pass) }
 
     // MARK: Heads, between the halves
 
@@ -115,7 +115,7 @@ struct AttentionHead {
         let keys = scratch.factor(head.k, .transposed, .first)
         let values = scratch.factor(head.v, .plain, .second)
         for rows in blocks {
-            let scores = scratch.scores(rows.count, mask.reach(rows, of: head.length), length: head.length)
+            let scores = scratch.scores(rows.count, mask.visibleKeyCount(rows, of: head.length), length: head.length)
             scratch.multiply(head.q.rows(rows), keys, into: scores, scale: mask.scale(headSize: size))
             let weights = scratch.softmax(scores, mask, head.place(rows), pass)
             scratch.multiply(weights, values, into: y.rows(rows))
@@ -129,8 +129,8 @@ struct AttentionHead {
         let keys = scratch.factor(head.k, .plain, .second)
         let valuesTransposed = scratch.factor(head.v, .transposed, .third)
         // From the last block, which reaches every key and so initializes dk and dv, to the first.
-        for rows in tiles(of: head.length, size: mask.queryBlock(head.length)).reversed() {
-            let (seen, place) = (0..<mask.reach(rows, of: head.length), head.place(rows))
+        for rows in tiles(of: head.length, size: mask.queryBlockSize(head.length)).reversed() {
+            let (seen, place) = (0..<mask.visibleKeyCount(rows, of: head.length), head.place(rows))
             let keep: Float = rows.upperBound == head.length && !adds ? 0 : 1
             let (q, y, dy) = (head.q.rows(rows), y.rows(rows), dy.rows(rows))
             let p = scratch.scores(rows.count, seen.count, length: head.length)
@@ -149,24 +149,24 @@ struct AttentionHead {
 /// Which keys a query sees.
 protocol AttentionMask {
     /// Query rows of a block, of a sequence of `length`.
-    func queryBlock(_ length: Int) -> Int
+    func queryBlockSize(_ length: Int) -> Int
     /// Keys that a block of query rows needs, of `length`.
-    func reach(_ rows: Range<Int>, of length: Int) -> Int
+    func visibleKeyCount(_ rows: Range<Int>, of length: Int) -> Int
     /// What q kᵀ is multiplied by.
     func scale(headSize: Int) -> Float
     /// Rows of scores (queries, keys) that can be computed together: the first of them sees the first `visible` keys, each further
     /// one a key more. A row that sees none has weights of zero. May change the scores first, if given.
-    func rowsTogether(_ queries: Int, _ keys: Int, _ place: ScorePlace, changing scores: MatrixView?) -> [VisibleRows]
+    func visibleRows(_ queries: Int, _ keys: Int, _ place: ScorePlace, changing scores: MatrixView?) -> [VisibleRows]
 }
 
 /// Query t sees keys 0 ... t.
 struct CausalMask: AttentionMask {
     /// Scores of 64 rows by 1024 keys are 256 KiB, which stays in a core's second-level cache. Short sequences have smaller
     /// blocks, so that little is computed above the diagonal. BLAS gives rows the same bits in blocks that are multiples of 16.
-    func queryBlock(_ length: Int) -> Int { length <= 128 ? 32 : 64 }
-    func reach(_ rows: Range<Int>, of length: Int) -> Int { rows.upperBound }
+    func queryBlockSize(_ length: Int) -> Int { length <= 128 ? 32 : 64 }
+    func visibleKeyCount(_ rows: Range<Int>, of length: Int) -> Int { rows.upperBound }
     func scale(headSize: Int) -> Float { 1 / Float(headSize).squareRoot() }
-    func rowsTogether(_ queries: Int, _ keys: Int, _ place: ScorePlace, changing scores: MatrixView?) -> [VisibleRows] {
+    func visibleRows(_ queries: Int, _ keys: Int, _ place: ScorePlace, changing scores: MatrixView?) -> [VisibleRows] {
         [VisibleRows(rows: 0..<queries, visible: place.query + 1)]
     }
 }

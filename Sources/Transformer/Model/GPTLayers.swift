@@ -53,16 +53,16 @@ struct GPTLayers {
         pass.beginForward()
         pass.overRows { rows in
             embedding.forward(rows, into: blocks[0].attention.input)
-            blocks[0].attention.enter(rows)
+            blocks[0].attention.firstHalf(rows)
         }
         for (layer, block) in blocks.enumerated() {
             let next = layer + 1 < blocks.count ? blocks[layer + 1] : nil
             pass.overHeads(block.attention.function, layer: layer)
             pass.overRows { rows in
-                block.attention.leave(rows, into: block.feedForward.input)
-                block.feedForward.enter(rows)
-                block.feedForward.leave(rows, into: next?.attention.input ?? stream)
-                next?.attention.enter(rows)
+                block.attention.secondHalf(rows, into: block.feedForward.input)
+                block.feedForward.firstHalf(rows)
+                block.feedForward.secondHalf(rows, into: next?.attention.input ?? stream)
+                next?.attention.firstHalf(rows)
                 if next == nil { finalNorm.forward(rows[stream], into: rows[normalized], rows) }
             }
         }
@@ -82,20 +82,20 @@ struct GPTLayers {
             finalNorm.backward(rows[dNormalized], x: rows[stream], skip: nil, into: dx, rows)
             last.backwardToHeads(rows)
         }
-        var waiting = head.gradientTasks(pass, normalized)
-        waiting += finalNorm.gradientTasks(pass[dNormalized], x: pass[stream], pass)
+        var pending = head.gradientTasks(pass, normalized)
+        pending += finalNorm.gradientTasks(pass[dNormalized], x: pass[stream], pass)
         for (layer, block) in blocks.enumerated().reversed() {
-            waiting += block.gradientTasksToHeads(pass)
-            pass.overHeadsBackward(block.attention.function, layer: layer, beside: waiting)
+            pending += block.gradientTasksToHeads(pass)
+            pass.overHeadsBackward(block.attention.function, layer: layer, beside: pending)
             finished?(layer + 1 < blocks.count ? blocks[layer + 1].firstParameter : endOfBlocks)
             pass.overRows { rows in
-                block.attention.backwardEnter(rows, into: block.feedForward.dOutput)
+                block.attention.backwardFirstHalf(rows, into: block.feedForward.dOutput)
                 if layer > 0 { blocks[layer - 1].backwardToHeads(rows) }
                 if layer == 0 { embedding.backward(rows, block.feedForward.dOutput) }
             }
-            waiting = block.attention.enterTasks(pass)
+            pending = block.attention.firstHalfTasks(pass)
         }
-        pass.run(waiting + embedding.gradientTasks(pass[blocks[0].feedForward.dOutput], pass))
+        pass.run(pending + embedding.gradientTasks(pass[blocks[0].feedForward.dOutput], pass))
         finished?(0)
         return loss
     }
@@ -116,14 +116,14 @@ extension GPTLayers.Block {
 
     /// From the gradient of the block's output to that of the heads' outputs.
     func backwardToHeads(_ rows: Rows) {
-        feedForward.backwardLeave(rows)
-        feedForward.backwardEnter(rows, into: attention.dOutput)
-        attention.backwardLeave(rows)
+        feedForward.backwardSecondHalf(rows)
+        feedForward.backwardFirstHalf(rows, into: attention.dOutput)
+        attention.backwardSecondHalf(rows)
     }
 
     /// The gradients of the parameters that `backwardToHeads` has passed.
     func gradientTasksToHeads(_ pass: Pass) -> [PhaseTask] {
-        feedForward.leaveTasks(pass) + feedForward.enterTasks(pass) + attention.leaveTasks(pass)
+        feedForward.secondHalfTasks(pass) + feedForward.firstHalfTasks(pass) + attention.secondHalfTasks(pass)
     }
 }
 

@@ -25,7 +25,7 @@ final class RotaryEmbedding {
     }
 
     /// Turns heads that lie side by side in x (rows, heads * D), in place; `backwards` by the opposite angles.
-    func turn(_ x: MatrixView, backwards: Bool = false, _ rows: Rows) {
+    func rotate(_ x: MatrixView, backwards: Bool = false, _ rows: Rows) {
         let (half, cosines, sines) = (half, cosines, sines)
         for row in 0..<x.rows {
             let (line, angles) = (x.row(row), rows.position(row) * half)

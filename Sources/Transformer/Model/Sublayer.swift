@@ -6,17 +6,17 @@ protocol SublayerFunction {
     /// The bias of the last linear layer, which the residual connection adds.
     var outputBias: Parameter? { get }
     /// The first half, from x (rows, C).
-    func enter(_ x: MatrixView, _ rows: Rows)
+    func firstHalf(_ x: MatrixView, _ rows: Rows)
     /// The second half, to y (rows, C) without its bias.
-    func leave(into y: MatrixView, _ rows: Rows)
+    func secondHalf(into y: MatrixView, _ rows: Rows)
     /// The second half backward, from dy (rows, C).
-    func backwardLeave(_ dy: MatrixView, _ rows: Rows)
+    func backwardSecondHalf(_ dy: MatrixView, _ rows: Rows)
     /// The first half backward, to dx (rows, C).
-    func backwardEnter(into dx: MatrixView, _ rows: Rows)
+    func backwardFirstHalf(into dx: MatrixView, _ rows: Rows)
     /// The tasks that add the gradients of the second half's parameters; dy (R, C) is that of its output.
-    func leaveTasks(_ dy: MatrixView, _ pass: Pass) -> [PhaseTask]
+    func secondHalfTasks(_ dy: MatrixView, _ pass: Pass) -> [PhaseTask]
     /// The tasks that add the gradients of the first half's parameters; x (R, C) is its input.
-    func enterTasks(_ x: MatrixView, _ pass: Pass) -> [PhaseTask]
+    func firstHalfTasks(_ x: MatrixView, _ pass: Pass) -> [PhaseTask]
 }
 
 /// The residual connection: combines the input of a sublayer with the output of its function.
@@ -53,7 +53,7 @@ struct Sublayer<Function: SublayerFunction> {
     private let sum, dSum: Slot?  // (R, C), post-norm: x + dropout(f(x)), kept for backward, and its gradient
     let dOutput: Slot  // (R, C), the gradient of y
     private let dropped: Slot  // (R, C), dy without what dropout zeroed: the gradient of f's output
-    private let dNormalized, normalizedAgain: Slot  // (R, C)
+    private let dNormalized, recomputedNormalized: Slot  // (R, C)
 
     /// - Parameter name: tells the memory of attention from that of feed-forward.
     init(
@@ -77,21 +77,21 @@ struct Sublayer<Function: SublayerFunction> {
         dOutput = declare.slot("\(name).dOutput", columns: C, .backward)
         dropped = declare.slot("\(name).dropped", columns: C, .backward)
         dNormalized = declare.slot("\(name).dNormalized", columns: C, .backward)
-        normalizedAgain = declare.slot("\(name).normalized", columns: C, .backward)
+        recomputedNormalized = declare.slot("\(name).normalized", columns: C, .backward)
     }
 
     // MARK: Forward, for a tile of rows
 
     /// From x to the middle of f.
-    func enter(_ rows: Rows) {
-        guard isPre else { return function.enter(rows[input], rows) }
+    func firstHalf(_ rows: Rows) {
+        guard isPre else { return function.firstHalf(rows[input], rows) }
         rows.share { norm.forward($0[input], into: $0[normalized], $0) }
-        function.enter(rows[normalized], rows)
+        function.firstHalf(rows[normalized], rows)
     }
 
     /// From the middle of f to y.
-    func leave(_ rows: Rows, into output: Slot) {
-        function.leave(into: rows[change], rows)
+    func secondHalf(_ rows: Rows, into output: Slot) {
+        function.secondHalf(into: rows[change], rows)
         rows.share { rows in
             let sum = rows[sum ?? output]
             residual.add(rows[change], bias: function.outputBias, to: rows[input], into: sum, rows.mask(site), rows)
@@ -102,36 +102,36 @@ struct Sublayer<Function: SublayerFunction> {
     // MARK: Backward, for a tile of rows
 
     /// From dy to the middle of f.
-    func backwardLeave(_ rows: Rows) {
+    func backwardSecondHalf(_ rows: Rows) {
         if let sum, let dSum { norm.backward(rows[dOutput], x: rows[sum], skip: nil, into: rows[dSum], rows) }
         if let mask = rows.mask(site) { rows.kernels.drop(mask, rows[dSum ?? dOutput], into: rows[dropped]) }
-        function.backwardLeave(rows[dChange(rows.pass)], rows)
+        function.backwardSecondHalf(rows[dFunctionOutput(rows.pass)], rows)
     }
 
     /// From the middle of f to dx, the gradient of the output of the sublayer below.
-    func backwardEnter(_ rows: Rows, into dInput: Slot) {
+    func backwardFirstHalf(_ rows: Rows, into dInput: Slot) {
         let (dx, skip) = (rows[dInput], residual.skip(rows[dSum ?? dOutput]))
-        function.backwardEnter(into: isPre ? rows[dNormalized] : dx, rows)
+        function.backwardFirstHalf(into: isPre ? rows[dNormalized] : dx, rows)
         guard isPre else { return skip.map { rows.kernels.add($0, to: dx) } ?? () }
         norm.backward(rows[dNormalized], x: rows[input], skip: skip, into: dx, rows)
-        norm.forward(rows[input], into: rows[normalizedAgain], rows)
+        norm.forward(rows[input], into: rows[recomputedNormalized], rows)
     }
 
     // MARK: Gradients of the parameters, summed over the rows of the chunk
 
-    /// Those that can run once `backwardLeave` has finished every row.
-    func leaveTasks(_ pass: Pass) -> [PhaseTask] {
-        let tasks = function.leaveTasks(pass[dChange(pass)], pass)
+    /// Those that can run once `backwardSecondHalf` has finished every row.
+    func secondHalfTasks(_ pass: Pass) -> [PhaseTask] {
+        let tasks = function.secondHalfTasks(pass[dFunctionOutput(pass)], pass)
         return tasks + (sum.map { norm.gradientTasks(pass[dOutput], x: pass[$0], pass) } ?? [])
     }
 
-    /// Those that can run once `backwardEnter` has finished every row.
-    func enterTasks(_ pass: Pass) -> [PhaseTask] {
-        guard isPre else { return function.enterTasks(pass[input], pass) }
-        let tasks = function.enterTasks(pass[normalizedAgain], pass)
+    /// Those that can run once `backwardFirstHalf` has finished every row.
+    func firstHalfTasks(_ pass: Pass) -> [PhaseTask] {
+        guard isPre else { return function.firstHalfTasks(pass[input], pass) }
+        let tasks = function.firstHalfTasks(pass[recomputedNormalized], pass)
         return tasks + norm.gradientTasks(pass[dNormalized], x: pass[input], pass)
     }
 
     /// The gradient of f's output.
-    private func dChange(_ pass: Pass) -> Slot { pass.dropout == nil ? dSum ?? dOutput : dropped }
+    private func dFunctionOutput(_ pass: Pass) -> Slot { pass.dropout == nil ? dSum ?? dOutput : dropped }
 }
