@@ -1,17 +1,13 @@
 import Compute
 
-/// The feed-forward half of a block, for each token by itself, with F hidden units:
+/// The feed-forward sublayer of a block, with F hidden units. It processes each token separately:
 ///
 /// ```
 /// plain:  y = f(x W_fc + b_fc) W_proj + b_proj                       (rows, C) to (rows, F) to (rows, C)
 /// gated:  y = (f(g) * u) W_proj + b_proj,  [g u] = x W_fc + b_fc     (rows, 2F) between
 /// ```
-/// Forward keeps only h = x W_fc + b_fc. Backward computes a = f(h), or f(g) * u, again beside f', which costs less than storing F
-/// more floats for each token:
-///
-/// ```
-/// da = dy W_projᵀ      plain: dh = da * f'(h)      gated: dg = da * u * f'(g),  du = da * f(g)      dx = dh W_fcᵀ
-/// ```
+/// The forward pass keeps only h = x W_fc + b_fc. The backward pass computes a = f(h), or f(g) * u, again (faster than storing
+/// it):
 struct FeedForward: SublayerFunction {
     let first: Linear
     let last: Linear

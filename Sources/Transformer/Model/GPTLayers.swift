@@ -1,6 +1,6 @@
 import Compute
 
-/// The layers of a GPT, in the order in which data flows:
+/// The layers of a GPT, in the order of the forward pass:
 ///
 /// ```
 /// x = dropout(wte[tokens] + wpe)                                             (B, T, C)
@@ -11,7 +11,7 @@ struct GPTLayers {
     struct Block {
         let attention: Sublayer<Attention>
         let feedForward: Sublayer<FeedForward>
-        /// Where its parameters begin in the flat buffer.
+        /// The index of the block's first parameter in the flat buffer.
         let firstParameter: Int
     }
 
@@ -19,7 +19,7 @@ struct GPTLayers {
     let blocks: [Block]
     let finalNorm: any Normalization
     let head: Head
-    /// Where the parameters after the last block begin in the flat buffer.
+    /// The index of the first parameter after the last block in the flat buffer.
     let endOfBlocks: Int
     let stream: Slot  // (R, C), x after the last block
     let normalized: Slot  // (R, C), ln_f(x)
@@ -37,8 +37,8 @@ struct GPTLayers {
         finalNorm = configuration.norm(configuration.norm.place == .pre ? "transformer.ln_f" : nil, &declare)
         head = Head(configuration, embedding, &declare)
         let C = configuration.embeddingSize
-        // Named as in the blocks: without a backward pass the stream needs memory once, and this gradient is never needed
-        // at the same time as theirs.
+        // These slots have the same names as slots of the blocks, so they share memory: without a backward pass one stream is
+        // enough, and this gradient is never needed at the same time as those of the blocks.
         stream = declare.slot("attn.input", columns: C, .layer)
         normalized = declare.slot("ln_f.normalized", columns: C, .layer)
         dNormalized = declare.slot("attn.dNormalized", columns: C, .backward)
@@ -47,8 +47,8 @@ struct GPTLayers {
 
     // MARK: Forward
 
-    /// From tokens to the normalized stream (R, C). Phases over tiles of rows alternate with phases over heads; the row phase at
-    /// a block's end and that of the next block's beginning are one, so that a tile stays in cache.
+    /// Computes the normalized stream (R, C) from the tokens. Phases over tiles of rows alternate with phases over heads. One row
+    /// phase covers the end of a block and the start of the next, so that a tile stays in cache.
     func forward(_ pass: Pass) {
         pass.beginForward()
         pass.overRows { rows in
@@ -70,9 +70,9 @@ struct GPTLayers {
 
     // MARK: Backward
 
-    /// The sum of all losses; adds `gradientScale` times its gradient to the gradients, from the last layer to the first. Gradients
-    /// of weights are sums over all rows: they wait until a row phase is over, then share a phase with the next heads. `finished`
-    /// is called as the flat gradient is complete from an index on, which falls to 0.
+    /// Returns the sum of all losses and adds `gradientScale` times its gradient to the gradients, from the last layer to the
+    /// first. Gradients of weights are sums over all rows. Their tasks wait for the end of a row phase and then run in the same
+    /// phase as the next heads. `finished` is called with a decreasing index, from which on the flat gradient is final.
     func backward(_ pass: Pass, gradientScale: Float, finished: ((Int) -> Void)?) -> Double {
         let loss = head.loss(pass, normalized, gradientScale: gradientScale, dx: dNormalized)
         let last = blocks[blocks.count - 1]
@@ -114,24 +114,24 @@ extension GPTLayers.Block {
         }
     }
 
-    /// From the gradient of the block's output to that of the heads' outputs.
+    /// Propagates the gradient from the block's output to the heads' outputs.
     func backwardToHeads(_ rows: Rows) {
         feedForward.backwardSecondHalf(rows)
         feedForward.backwardFirstHalf(rows, into: attention.dOutput)
         attention.backwardSecondHalf(rows)
     }
 
-    /// The gradients of the parameters that `backwardToHeads` has passed.
+    /// Returns the gradient tasks of the parameters that `backwardToHeads` has passed.
     func gradientTasksToHeads(_ pass: Pass) -> [PhaseTask] {
         feedForward.secondHalfTasks(pass) + feedForward.firstHalfTasks(pass) + attention.secondHalfTasks(pass)
     }
 }
 
 extension GPTConfiguration {
-    /// The deviation of the two projections into the residual stream of each block: GPT-2's, 0.02 / sqrt(2 layers).
+    /// The standard deviation of a block's two projections into the residual stream: 0.02 / sqrt(2 layers), as in GPT-2.
     var residualDeviation: Double { 0.02 / Double(2 * layerCount).squareRoot() }
 
-    /// A norm whose parameters have this name; nil for one that leaves x as it is.
+    /// Returns a norm whose parameters have this name; for nil, a norm that copies x unchanged.
     func norm(_ name: String?, _ declare: inout Declarations) -> any Normalization {
         guard let name, norm.kind != .none else { return IdentityNorm() }
         return LayerNorm(name, self, &declare)
