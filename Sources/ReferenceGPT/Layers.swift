@@ -12,14 +12,14 @@ import Platform
 // the layer before it) and its parameters (which the optimizer wants). That is all of backpropagation.
 
 /// The learned numbers of a layer: a weight and, where the model has biases, a bias. Also their derivatives.
-public typealias Affine = (weight: [Double], bias: [Double]?)
+package typealias Affine = (weight: [Double], bias: [Double]?)
 
 /// The nonlinear function in the middle of an MLP.
-public enum ReferenceActivation: String, CaseIterable, Sendable {
+package enum ReferenceActivation: String, CaseIterable, Sendable {
     case gelu, gelu_tanh, relu
 
     /// Of one element.
-    public func value(_ u: Double) -> Double {
+    package func value(_ u: Double) -> Double {
         switch self {
         case .gelu: 0.5 * u * (1 + erf(u * 0.5.squareRoot()))  // u times the normal distribution's P(Z <= u)
         case .gelu_tanh: 0.5 * u * (1 + tanh((2 / Double.pi).squareRoot() * (u + 0.044715 * u * u * u)))
@@ -28,7 +28,7 @@ public enum ReferenceActivation: String, CaseIterable, Sendable {
     }
 
     /// The derivative of `value`.
-    public func slope(_ u: Double) -> Double {
+    package func slope(_ u: Double) -> Double {
         switch self {
         case .gelu:
             return 0.5 * (1 + erf(u * 0.5.squareRoot())) + u * exp(-0.5 * u * u) / (2 * Double.pi).squareRoot()
@@ -42,12 +42,12 @@ public enum ReferenceActivation: String, CaseIterable, Sendable {
 }
 
 /// Each layer as functions of flat arrays: the forward pass, and the backward pass under it.
-public enum ReferenceLayers {
+package enum ReferenceLayers {
     /// Embedding: from token numbers to vectors. A token's vector is the sum of two learned ones: what the token is, and
     /// where in the sequence it stands.
     ///
     /// `x[b, t] = wte[token[b, t]] + wpe[t]`; tokens (B, T), wte (V, C), wpe (block size, C) → (B, T, C)
-    public static func embedding(tokens: [Int], wte: [Double], wpe: [Double], T: Int, C: Int) -> [Double] {
+    package static func embedding(tokens: [Int], wte: [Double], wpe: [Double], T: Int, C: Int) -> [Double] {
         var x = [Double](repeating: 0, count: tokens.count * C)
         for (row, token) in tokens.enumerated() {
             for c in 0..<C { x[row * C + c] = wte[token * C + c] + wpe[(row % T) * C + c] }
@@ -56,7 +56,7 @@ public enum ReferenceLayers {
     }
 
     /// A vector that was used in many places gets the sum of their derivatives.
-    public static func embeddingBackward(dx: [Double], tokens: [Int], T: Int, C: Int, V: Int, blockSize: Int)
+    package static func embeddingBackward(dx: [Double], tokens: [Int], T: Int, C: Int, V: Int, blockSize: Int)
         -> (dwte: [Double], dwpe: [Double])
     {
         var (dwte, dwpe) = ([Double](repeating: 0, count: V * C), [Double](repeating: 0, count: blockSize * C))
@@ -75,7 +75,7 @@ public enum ReferenceLayers {
     /// then each feature gets a learned scale and shift.
     ///
     /// `x̂ = (x - mean(x)) / sqrt(var(x) + 1e-5)`, `y = x̂ * weight + bias`; x (R, C), weight and bias (C) → (R, C)
-    public static func layerNorm(_ x: [Double], _ p: Affine) -> [Double] {
+    package static func layerNorm(_ x: [Double], _ p: Affine) -> [Double] {
         let C = p.weight.count
         var y = x
         for row in 0..<x.count / C {
@@ -87,7 +87,7 @@ public enum ReferenceLayers {
 
     /// With `dx̂ = dy * weight`: `dx = (dx̂ - mean(dx̂) - x̂ * mean(dx̂ * x̂)) / sqrt(var(x) + 1e-5)`. The two means are there
     /// because every feature moved the row's mean and variance, and these moved every feature.
-    public static func layerNormBackward(dy: [Double], x: [Double], _ p: Affine) -> (dx: [Double], dp: Affine) {
+    package static func layerNormBackward(dy: [Double], x: [Double], _ p: Affine) -> (dx: [Double], dp: Affine) {
         let C = p.weight.count
         var (dx, dp) = (x, zeros(like: p))
         for row in 0..<x.count / C {
@@ -114,7 +114,7 @@ public enum ReferenceLayers {
     /// Linear: every output feature is a weighted sum of all input features.
     ///
     /// `y = x W + b`; x (R, I), W (I, O), b (O) → (R, O)
-    public static func linear(_ x: [Double], _ p: Affine, I: Int) -> [Double] {
+    package static func linear(_ x: [Double], _ p: Affine, I: Int) -> [Double] {
         let O = p.weight.count / I
         var y = (0..<x.count / I * O).map { p.bias?[$0 % O] ?? 0 }
         for row in 0..<x.count / I {
@@ -126,7 +126,7 @@ public enum ReferenceLayers {
     }
 
     /// `dx = dy Wᵀ`, `dW = xᵀ dy`, `db = ` sum of dy over the rows.
-    public static func linearBackward(dy: [Double], x: [Double], _ p: Affine, I: Int) -> (dx: [Double], dp: Affine) {
+    package static func linearBackward(dy: [Double], x: [Double], _ p: Affine, I: Int) -> (dx: [Double], dp: Affine) {
         let O = p.weight.count / I
         var (dx, dp) = ([Double](repeating: 0, count: x.count), zeros(like: p))
         for row in 0..<x.count / I {
@@ -147,7 +147,7 @@ public enum ReferenceLayers {
     ///
     /// `weights[t, s] = softmax over s <= t of (q[t] · k[s] / sqrt(Q))`, `y[t] = Σ_s weights[t, s] * v[s]`, for each head;
     /// qkv (B, T, 3C): queries, keys, values side by side → y (B, T, C), weights (B, H, T, T), zero where s > t
-    public static func attention(_ qkv: [Double], T: Int, H: Int, C: Int) -> (y: [Double], weights: [Double]) {
+    package static func attention(_ qkv: [Double], T: Int, H: Int, C: Int) -> (y: [Double], weights: [Double]) {
         let (B, Q) = (qkv.count / (T * 3 * C), C / H)
         var y = [Double](repeating: 0, count: B * T * C)
         var weights = [Double](repeating: 0, count: B * H * T * T)
@@ -170,7 +170,7 @@ public enum ReferenceLayers {
 
     /// With `dw[t, s] = dy[t] · v[s]` and, through the softmax, `dscore[t, s] = w[t, s] * (dw[t, s] - Σ_u w[t, u] dw[t, u])`:
     /// `dv[s] = Σ_t w[t, s] dy[t]`, `dq[t] = Σ_s dscore[t, s] k[s] / sqrt(Q)`, `dk[s] = Σ_t dscore[t, s] q[t] / sqrt(Q)`.
-    public static func attentionBackward(dy: [Double], qkv: [Double], weights: [Double], T: Int, H: Int, C: Int)
+    package static func attentionBackward(dy: [Double], qkv: [Double], weights: [Double], T: Int, H: Int, C: Int)
         -> [Double]
     {
         let Q = C / H
@@ -205,7 +205,7 @@ public enum ReferenceLayers {
 
     /// Turns any numbers into probabilities: `exp(score)`, divided by the sum of all. Subtracting the largest score
     /// first changes nothing in the result and keeps exp from overflowing.
-    public static func softmax(_ scores: [Double]) -> [Double] {
+    package static func softmax(_ scores: [Double]) -> [Double] {
         let largest = scores.max() ?? 0
         let exponentials = scores.map { exp($0 - largest) }
         let sum = exponentials.reduce(0, +)
@@ -216,7 +216,7 @@ public enum ReferenceLayers {
     /// `-log p[target]` in nats, averaged over the rows; logits (R, V), targets (R).
     ///
     /// The derivative is the pleasantest of all: `dlogits = (p - [1 at the target, else 0]) / R`.
-    public static func crossEntropy(logits: [Double], targets: [Int]) -> (loss: Double, dlogits: [Double]) {
+    package static func crossEntropy(logits: [Double], targets: [Int]) -> (loss: Double, dlogits: [Double]) {
         let (R, V) = (targets.count, logits.count / targets.count)
         var (loss, dlogits) = (0.0, logits)
         for (row, target) in targets.enumerated() {

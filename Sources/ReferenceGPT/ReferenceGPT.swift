@@ -1,24 +1,24 @@
 private typealias L = ReferenceLayers
 
 /// The shape of a GPT: these numbers decide which parameters exist.
-public struct ReferenceConfiguration: Equatable, Sendable {
+package struct ReferenceConfiguration: Equatable, Sendable {
     /// Transformer blocks, L.
-    public var layerCount = 2
+    package var layerCount = 2
     /// H; divides the embedding size.
-    public var headCount = 2
+    package var headCount = 2
     /// Numbers that a token is between layers.
-    public var embeddingSize = 8  // C
+    package var embeddingSize = 8  // C
     /// In tokens.
-    public var blockSize = 8  // the longest sequence
+    package var blockSize = 8  // the longest sequence
     /// Tokens are numbers below it.
-    public var vocabularySize = 11  // V
+    package var vocabularySize = 11  // V
     /// Whether linear layers and LayerNorms add a learned vector.
-    public var bias = true
+    package var bias = true
     /// Of every MLP.
-    public var activation = ReferenceActivation.gelu
+    package var activation = ReferenceActivation.gelu
 
     /// A model that is small enough for tests.
-    public init() {}
+    package init() {}
 }
 
 /// The whole model, GPT-2, and how it learns. Its parts, and what the shapes in comments mean: Layers.swift.
@@ -27,17 +27,17 @@ public struct ReferenceConfiguration: Equatable, Sendable {
 /// at once, how likely each token of the vocabulary is to come next. It is trained by nothing but this: look at real
 /// text, measure how surprised the model was, and move every parameter a little in the direction of less surprise.
 /// This is the plain form, slow and in Double; the tests hold the fast one against it. Names are Hugging Face's.
-public struct ReferenceGPT: Sendable {
+package struct ReferenceGPT: Sendable {
     /// Fixed at creation, as the parameters belong to it.
-    public let configuration: ReferenceConfiguration
+    package let configuration: ReferenceConfiguration
     /// All learned numbers, one tensor after the other, as `tensors` names them.
-    public var parameters: [Double]
+    package var parameters: [Double]
     /// Where each tensor lies in `parameters`, by name, in the order of the forward pass.
-    public let tensors: [(name: String, range: Range<Int>)]
+    package let tensors: [(name: String, range: Range<Int>)]
     private var firstMoments, secondMoments: [Double]  // AdamW's averages of each derivative and of its square
 
     /// A model whose parameters are all zero: set `parameters` before use.
-    public init(_ configuration: ReferenceConfiguration) {
+    package init(_ configuration: ReferenceConfiguration) {
         self.configuration = configuration
         let C = configuration.embeddingSize
         var tensors: [(name: String, range: Range<Int>)] = []
@@ -66,25 +66,25 @@ public struct ReferenceGPT: Sendable {
     }
 
     /// What a forward pass computed on its way in each block, kept because the backward pass needs it.
-    public struct Block: Sendable {
+    package struct Block: Sendable {
         /// The block's input, and what LayerNorm and attention made of it.
-        public var (input, normalized1, attended) = ([Double](), [Double](), [Double]())  // (R, C)
+        package var (input, normalized1, attended) = ([Double](), [Double](), [Double]())  // (R, C)
         /// Queries, keys and values of a row side by side, and each head's weights.
-        public var (qkv, attentionWeights) = ([Double](), [Double]())  // (R, 3C), (B, H, T, T)
+        package var (qkv, attentionWeights) = ([Double](), [Double]())  // (R, 3C), (B, H, T, T)
         /// The stream between attention and MLP, and its LayerNorm.
-        public var (middle, normalized2) = ([Double](), [Double]())  // (R, C)
+        package var (middle, normalized2) = ([Double](), [Double]())  // (R, C)
         /// Within the MLP, before and after its activation.
-        public var (hidden, activated) = ([Double](), [Double]())  // (R, 4C)
+        package var (hidden, activated) = ([Double](), [Double]())  // (R, 4C)
     }
 
     /// The blocks' activations, the last block's output and its LayerNorm (R, C), and the logits (R, V).
-    public typealias Activations = (blocks: [Block], output: [Double], normalized: [Double], logits: [Double])
+    package typealias Activations = (blocks: [Block], output: [Double], normalized: [Double], logits: [Double])
 
     /// From tokens (B, T), sequence after sequence, to logits (B, T, V).
     ///
     /// Each token's vector x flows through the blocks on a straight path, the residual stream. A block never replaces x,
     /// it adds to it: first what attention gathered from earlier tokens, then what the MLP made of that.
-    public func forward(tokens: [Int], T: Int) -> Activations {
+    package func forward(tokens: [Int], T: Int) -> Activations {
         let (C, H) = (configuration.embeddingSize, configuration.headCount)
         var blocks: [Block] = []
         var x = L.embedding(tokens: tokens, wte: tensor("wte.weight"), wpe: tensor("wpe.weight"), T: T, C: C)
@@ -109,7 +109,7 @@ public struct ReferenceGPT: Sendable {
     ///
     /// tokens (B, T); targets (B, T): the token that follows each. This is the forward pass read from its end to its
     /// beginning. Where x went two ways (past a layer and through it), the derivatives of both ways add.
-    public func lossAndGradients(tokens: [Int], targets: [Int], T: Int) -> (loss: Double, gradients: [Double]) {
+    package func lossAndGradients(tokens: [Int], targets: [Int], T: Int) -> (loss: Double, gradients: [Double]) {
         let (C, H) = (configuration.embeddingSize, configuration.headCount)
         let (V, N) = (configuration.vocabularySize, configuration.blockSize)
         var gradients = [String: [Double]]()
@@ -149,7 +149,7 @@ public struct ReferenceGPT: Sendable {
     /// `m = β₁ m + (1 - β₁) g`, `v = β₂ v + (1 - β₂) g²`, `p = p - rate * decay * p - rate * m̂ / (sqrt(v̂) + ε)`, where
     /// `m̂ = m / (1 - β₁ˢᵗᵉᵖ)` makes up for the averages' start at zero (v̂ alike). The step's length hardly depends on the size
     /// of g, only on how steady its sign is. Decay pulls matrices and embeddings towards zero; biases and LayerNorms are left.
-    public mutating func adamWStep(gradients: [Double], step: Int, rate: Double, decay: Double, beta: (Double, Double))
+    package mutating func adamWStep(gradients: [Double], step: Int, rate: Double, decay: Double, beta: (Double, Double))
     {
         var powers = (1.0, 1.0)
         for _ in 0..<step { powers = (powers.0 * beta.0, powers.1 * beta.1) }
