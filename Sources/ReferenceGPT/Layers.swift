@@ -1,33 +1,35 @@
 import Platform
 
-// The parts a GPT is made of, each with its backward pass right under it. ReferenceGPT.swift strings them together.
+// The layers of a GPT. Each layer's backward pass follows its forward pass. ReferenceGPT.swift connects the layers.
 //
 // Every tensor is a flat array of Doubles in row-major order: element (i, j) of an (N, M) tensor is `x[i * M + j]`.
-// Shapes stand in comments: B sequences, T tokens in each, C features a token, H heads of Q = C / H features, V tokens
-// in the vocabulary. Most layers do not care which sequence a token belongs to; for them R = B * T is just "rows".
+// Comments give shapes with these letters: B sequences, T tokens per sequence, C features per token, H heads, each with
+// Q = C / H features, and V tokens in the vocabulary. Most layers process each token separately. For them, x has one row
+// per token: R = B * T rows.
 //
-// What a backward pass is: training asks for the derivative of one number, the loss, by every parameter. The chain rule
-// answers it from the end to the beginning. Write `dy` for the derivative of the loss by a layer's output y. A layer's
-// backward is given dy and returns the same thing for all that went into the layer: its input (dx, which is the dy of
-// the layer before it) and its parameters (which the optimizer wants). That is all of backpropagation.
+// Training needs the derivative of one number, the loss, with respect to every parameter. The chain rule computes these
+// derivatives from the last layer to the first. Write `dy` for the derivative of the loss with respect to a layer's
+// output y. The backward pass of a layer takes dy. It returns the derivatives with respect to the layer's input (dx,
+// which is the dy of the layer before it) and to the layer's parameters (for the optimizer). This is all of
+// backpropagation.
 
-/// The learned numbers of a layer: a weight and, where the model has biases, a bias. Also their derivatives.
+/// The parameters of a layer: a weight and, if the model has biases, a bias. Also used for their derivatives.
 package typealias Affine = (weight: [Double], bias: [Double]?)
 
-/// The nonlinear function in the middle of an MLP.
+/// The activation function of an MLP.
 package enum ReferenceActivation: String, CaseIterable, Sendable {
     case gelu, gelu_tanh, relu
 
-    /// Of one element.
+    /// The function's value at u.
     package func value(_ u: Double) -> Double {
         switch self {
-        case .gelu: 0.5 * u * (1 + erf(u * 0.5.squareRoot()))  // u times the normal distribution's P(Z <= u)
+        case .gelu: 0.5 * u * (1 + erf(u * 0.5.squareRoot()))  // u * P(Z <= u) for a standard normal Z
         case .gelu_tanh: 0.5 * u * (1 + tanh((2 / Double.pi).squareRoot() * (u + 0.044715 * u * u * u)))
         case .relu: u > 0 ? u : 0
         }
     }
 
-    /// The derivative of `value`.
+    /// The function's derivative at u.
     package func slope(_ u: Double) -> Double {
         switch self {
         case .gelu:
@@ -41,10 +43,10 @@ package enum ReferenceActivation: String, CaseIterable, Sendable {
     }
 }
 
-/// Each layer as functions of flat arrays: the forward pass, and the backward pass under it.
+/// The layers, as functions on flat arrays.
 package enum ReferenceLayers {
-    /// Embedding: from token numbers to vectors. A token's vector is the sum of two learned ones: what the token is, and
-    /// where in the sequence it stands.
+    /// Embedding: turns token ids into vectors. A token's vector is the sum of two learned vectors, one for the token
+    /// and one for its position in the sequence.
     ///
     /// `x[b, t] = wte[token[b, t]] + wpe[t]`; tokens (B, T), wte (V, C), wpe (block size, C) → (B, T, C)
     package static func embedding(tokens: [Int], wte: [Double], wpe: [Double], T: Int, C: Int) -> [Double] {
@@ -55,7 +57,7 @@ package enum ReferenceLayers {
         return x
     }
 
-    /// A vector that was used in many places gets the sum of their derivatives.
+    /// The derivative of a vector that is used in several places is the sum of their derivatives.
     package static func embeddingBackward(dx: [Double], tokens: [Int], T: Int, C: Int, V: Int, blockSize: Int)
         -> (dwte: [Double], dwpe: [Double])
     {
@@ -71,8 +73,8 @@ package enum ReferenceLayers {
 
     private static func zeros(like p: Affine) -> Affine { (p.weight.map { _ in 0 }, p.bias?.map { _ in 0 }) }
 
-    /// LayerNorm: keeps every token's features at a steady scale. Each row is shifted and scaled to mean 0 and variance 1,
-    /// then each feature gets a learned scale and shift.
+    /// LayerNorm: keeps the features of every token at a stable scale. It shifts and scales each row to mean 0 and
+    /// variance 1, then applies a learned scale and shift to each feature.
     ///
     /// `x̂ = (x - mean(x)) / sqrt(var(x) + 1e-5)`, `y = x̂ * weight + bias`; x (R, C), weight and bias (C) → (R, C)
     package static func layerNorm(_ x: [Double], _ p: Affine) -> [Double] {
@@ -85,8 +87,8 @@ package enum ReferenceLayers {
         return y
     }
 
-    /// With `dx̂ = dy * weight`: `dx = (dx̂ - mean(dx̂) - x̂ * mean(dx̂ * x̂)) / sqrt(var(x) + 1e-5)`. The two means are there
-    /// because every feature moved the row's mean and variance, and these moved every feature.
+    /// With `dx̂ = dy * weight`: `dx = (dx̂ - mean(dx̂) - x̂ * mean(dx̂ * x̂)) / sqrt(var(x) + 1e-5)`. The two means
+    /// appear because every feature affects the row's mean and variance, which affect every feature.
     package static func layerNormBackward(dy: [Double], x: [Double], _ p: Affine) -> (dx: [Double], dp: Affine) {
         let C = p.weight.count
         var (dx, dp) = (x, zeros(like: p))
@@ -141,18 +143,18 @@ package enum ReferenceLayers {
         return (dx, dp)
     }
 
-    /// Causal self-attention: where tokens look at each other. Each token asks a question (its query q) of itself and of
-    /// every token before it, never of a later one. Their keys k say how well they match; it receives the average of
-    /// their values v, weighted by the match. H heads do this side by side, each on its own Q = C / H features.
+    /// Causal self-attention: combines tokens. Each token's query q is compared with the keys k of itself and of every
+    /// earlier token, but not of later ones. The token receives the average of their values v, weighted by how well the
+    /// keys match. H heads do this in parallel, each with its own Q = C / H features.
     ///
-    /// `weights[t, s] = softmax over s <= t of (q[t] · k[s] / sqrt(Q))`, `y[t] = Σ_s weights[t, s] * v[s]`, for each head;
+    /// For each head: `weights[t, s] = softmax over s <= t of (q[t] · k[s] / sqrt(Q))`, `y[t] = Σ_s weights[t, s] * v[s]`;
     /// qkv (B, T, 3C): queries, keys, values side by side → y (B, T, C), weights (B, H, T, T), zero where s > t
     package static func attention(_ qkv: [Double], T: Int, H: Int, C: Int) -> (y: [Double], weights: [Double]) {
         let (B, Q) = (qkv.count / (T * 3 * C), C / H)
         var y = [Double](repeating: 0, count: B * T * C)
         var weights = [Double](repeating: 0, count: B * H * T * T)
         for (b, h, t) in everyQuery(B, H, T) {
-            // Where this head's q[t] and y[t] start (k and v lie C and 2C after q), and where its weights[t, 0] lies.
+            // The indices of this head's q[t], y[t] and weights[t, 0]; k and v lie C and 2C after q.
             let (query, out, row) = ((b * T + t) * 3 * C + h * Q, (b * T + t) * C + h * Q, ((b * H + h) * T + t) * T)
             var scores = [Double](repeating: 0, count: t + 1)
             for s in 0...t {
@@ -198,13 +200,13 @@ package enum ReferenceLayers {
         return dqkv
     }
 
-    /// Every sequence b, head h and position t.
+    /// Returns every combination of sequence b, head h and position t.
     private static func everyQuery(_ B: Int, _ H: Int, _ T: Int) -> [(b: Int, h: Int, t: Int)] {
         (0..<B * H * T).map { ($0 / (H * T), $0 / T % H, $0 % T) }
     }
 
-    /// Turns any numbers into probabilities: `exp(score)`, divided by the sum of all. Subtracting the largest score
-    /// first changes nothing in the result and keeps exp from overflowing.
+    /// Softmax: turns numbers into probabilities, `exp(score)` divided by the sum of all. Subtracting the largest score
+    /// first does not change the result and prevents overflow in exp.
     package static func softmax(_ scores: [Double]) -> [Double] {
         let largest = scores.max() ?? 0
         let exponentials = scores.map { exp($0 - largest) }
@@ -212,10 +214,10 @@ package enum ReferenceLayers {
         return exponentials.map { $0 / sum }
     }
 
-    /// The loss: how surprised the model is by the tokens that really come next. With p the softmax of a row's logits, it is
-    /// `-log p[target]` in nats, averaged over the rows; logits (R, V), targets (R).
+    /// Cross-entropy, the loss: measures how unexpected the next tokens are for the model. With p the softmax of a
+    /// row's logits, the loss is the mean over the rows of `-log p[target]`, in nats; logits (R, V), targets (R).
     ///
-    /// The derivative is the pleasantest of all: `dlogits = (p - [1 at the target, else 0]) / R`.
+    /// The derivative is simple: `dlogits = (p - [1 at the target, else 0]) / R`.
     package static func crossEntropy(logits: [Double], targets: [Int]) -> (loss: Double, dlogits: [Double]) {
         let (R, V) = (targets.count, logits.count / targets.count)
         var (loss, dlogits) = (0.0, logits)
