@@ -12,7 +12,7 @@ struct SystemThreadTests {
     }
 
     @Test(
-        "a thread blocks the signals that it is told to, and its maker blocks none of them afterwards",
+        "a thread blocks the signals that it is told to, and its creator blocks none of them afterwards",
         arguments: [
             (SystemThread.BlockedSignals.inherited, [false, false, false, false]),
             (.endingRun, [true, true, true, false]), (.all, [true, true, true, true]),
@@ -24,10 +24,10 @@ struct SystemThreadTests {
         SystemThread(blocking: .inherited) {
             seen.unblock()
             SystemThread(blocking: blocking) { seen.thread = Signals.blocked() }.join()
-            seen.maker = Signals.blocked()
+            seen.creator = Signals.blocked()
         }.join()
         #expect(seen.thread == expected)
-        #expect(seen.maker == [false, false, false, false])
+        #expect(seen.creator == [false, false, false, false])
     }
 
     private final class Counter: Sendable {
@@ -38,7 +38,7 @@ struct SystemThreadTests {
     private final class Signals: @unchecked Sendable {
         private static let all = [SIGTERM, SIGINT, SIGUSR1, SIGUSR2]
         var thread: [Bool] = []
-        var maker: [Bool] = []
+        var creator: [Bool] = []
 
         func unblock() {
             var signals = sigset_t()

@@ -56,7 +56,7 @@ public struct ChildProcess: Sendable {
 
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }
-        Self.openToSignals(&attributes, inOwnGroup: inOwnGroup)
+        Self.resetSignals(&attributes, inOwnGroup: inOwnGroup)
 
         let variables = environment ?? ProcessEnvironment.variables
         var id: pid_t = 0
@@ -72,7 +72,7 @@ public struct ChildProcess: Sendable {
         self.id = id
     }
 
-    private static func openToSignals(_ attributes: inout Attributes, inOwnGroup: Bool) {
+    private static func resetSignals(_ attributes: inout Attributes, inOwnGroup: Bool) {
         var flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF
         var signals = sigset_t()
         sigemptyset(&signals)

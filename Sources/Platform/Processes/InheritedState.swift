@@ -5,13 +5,13 @@ public enum InheritedState {
     /// A daemon may start programs without descriptors 0 to 2: the first file that is opened would become one of them, and
     /// receive what is printed. A parent may ignore the signal of an ended child, whose end nobody could wait for then. A file
     /// that grows beyond `ulimit -f` would kill the process, in place of an error that says so.
-    public static func mend() {
+    public static func repair() {
         openStandardDescriptors()
         signal(SIGCHLD, SIG_DFL)
         signal(SIGXFSZ, SIG_IGN)
         // It asks a run to stop; before there is one it does nothing.
         signal(SIGUSR1, SIG_IGN)
-        if getpid() == 1 { endOnSignals() }
+        if getpid() == 1 { exitOnSignals() }
     }
 
     private static func openStandardDescriptors() {
@@ -25,7 +25,7 @@ public enum InheritedState {
     }
 
     /// The first process of a container is not ended by a signal that it has no handler for.
-    private static func endOnSignals() {
+    private static func exitOnSignals() {
         for number in [SIGTERM, SIGINT, SIGHUP] where !EndingSignals.isIgnored(number) {
             signal(number) { _exit(128 + $0) }
         }
