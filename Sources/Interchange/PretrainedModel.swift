@@ -58,7 +58,7 @@ public struct PretrainedModel: Sendable {
     private static func file(_ path: String, headCount: Int?) throws -> any ModelFile {
         let file = try MappedFile(path: path)
         let start = Array(file.bytes.prefix(32))
-        if start.withUnsafeBytes(TorchFile.isOne) {
+        if start.withUnsafeBytes(TorchFile.hasMagic) {
             // A state_dict says nothing of the model: its description lies beside it, that of a ckpt.pt in it.
             let value = try TorchFile(path: path).value
             let isStateDictionary =

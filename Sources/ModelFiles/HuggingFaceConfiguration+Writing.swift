@@ -16,7 +16,7 @@ extension HuggingFaceConfiguration {
         // The digits of the Float: 0.2 as a Double has more.
         func number(_ value: Float) -> JSONValue { .number(Double("\(value)")!) }
         let dropout = number(model.dropout)
-        let variants = model.otherModel.filter { !ownKeys.contains($0.name) }
+        let variants = model.architectureChanges.filter { !ownKeys.contains($0.name) }
         let isGPT2 = variants.isEmpty
         let hidden = model.feedForward.hiddenSize
         return JSONValue.object(

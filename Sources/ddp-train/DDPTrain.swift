@@ -32,7 +32,7 @@ struct DDPTrain: ParsableCommand {
     )
 
     static func main() {
-        InheritedState.mend()
+        InheritedState.repair()
         ParentWatch.start()
         endProcess(run(ArgumentBytes.arguments()))
     }

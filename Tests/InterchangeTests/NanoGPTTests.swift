@@ -37,7 +37,7 @@ struct NanoGPTTests {
         "An archive that torch.save would not write is refused",
         arguments: [
             (deflated, "its entry x/data.pkl is compressed or encrypted"),
-            (twice, "its entry x/data.pkl stands there twice"),
+            (twice, "it has two entries named x/data.pkl"),
         ]
     )
     func strangeArchive(base64: String, message: String) throws {
@@ -80,7 +80,7 @@ struct NanoGPTTests {
             ),
             ("model_args", "model_argz", "nothing in weights says how many heads attention has: give --n_head"),
             ("model", "nodel", "no model of nanoGPT's: it has no model with model_args; it has nodel, optimizer"),
-            ("FloatStorage", "ShortStorage", "is int16; float64, float32, float16 and bfloat16 can be read"),
+            ("FloatStorage", "ShortStorage", "is int16, not float64, float32, float16 or bfloat16"),
             (
                 "torch._utils", "torch._otils",
                 "transformer.wte.weight\" of its model is an object of torch._otils._rebuild_tensor_v2 and no tensor"
@@ -89,7 +89,7 @@ struct NanoGPTTests {
                 "ln_f.weight", "ln_g.weight",
                 "has no tensor transformer.ln_f.weight, which model_args calls for; it has _orig_mod.transformer.ln_g.weight"
             ),
-            ("ckpt/data.pkl", "ckpt/data.pki", "not one of torch.save: it has no data.pkl"),
+            ("ckpt/data.pkl", "ckpt/data.pki", "not one of torch.save: it does not have exactly one data.pkl"),
             ("ckpt/data/0", "ckpt/data/x", "goes beyond the 0 bytes of its storage 0"),
         ]
     )

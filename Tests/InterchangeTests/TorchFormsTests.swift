@@ -103,7 +103,7 @@ struct TorchFormsTests {
             ),
             (
                 "float8",
-                "tensor transformer.wpe.weight is float8_e4m3fn; float64, float32, float16 and bfloat16 can be read"
+                "tensor transformer.wpe.weight is float8_e4m3fn, not float64, float32, float16 or bfloat16"
             ),
             (
                 "twice",
@@ -152,7 +152,7 @@ struct TorchFormsTests {
             (4, (0, 4), [2], [large], "goes beyond the 16 bytes"), (4, (0, 4), [3, 3], [large, large], "goes beyond"),
             (4, (0, 4), [large, 4], [0, 0], "describes more than"),
             (large, (0, large), [5], [1], "goes beyond the 16 bytes"),
-            (4, (3, 2), [1], [1], "nothing says what the elements of storage"),
+            (4, (3, 2), [1], [1], "no tensor gives the element type of storage"),
         ]
         for (count, view, shape, strides, refusal) in cases {
             let bytes = legacyFile(count: count, view: view, shape: shape, strides: strides)

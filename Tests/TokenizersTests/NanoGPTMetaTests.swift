@@ -36,7 +36,7 @@ struct NanoGPTMetaTests {
         let path = folder("meta.pkl")
         let cases = [
             ("(dVvocab_size\ncpathlib\nPath\n)Rs.", "it is an object of pathlib.Path"), ("(d.", "it is missing"),
-            ("(dVvocab_size\nL1180591620717411303424L\ns.", "it is a whole number of more than 64 bits"),
+            ("(dVvocab_size\nL1180591620717411303424L\ns.", "it is an integer of more than 64 bits"),
             ("(dVvocab_size\nI2\nsVitos\n(dI5\nVa\nss.", "itos does not map ids below vocab_size 2 to strings"),
         ]
         for (pickle, message) in cases {

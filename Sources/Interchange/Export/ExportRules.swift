@@ -7,7 +7,7 @@ enum ExportRules {
     /// - Parameter allowed: settings that the format has words for.
     /// - Throws: `UserError(.usage)` when the model is no GPT-2, which no other tool could compute.
     static func checkVariants(_ configuration: GPTConfiguration, format: String, allowed: Set<String> = []) throws {
-        let changes = configuration.otherModel.filter { !allowed.contains($0.name) }
+        let changes = configuration.architectureChanges.filter { !allowed.contains($0.name) }
         guard !changes.isEmpty else { return }
         let list = changes.map { "\($0.name)=\($0.value)" }.joined(separator: ", ")
         let isForTransformers = changes.allSatisfy { HuggingFaceConfiguration.ownKeys.contains($0.name) }

@@ -11,7 +11,7 @@ enum TensorFile: Sendable {
     /// - Throws: `UserError(.inputOutput)` when it cannot be read, `UserError(.data)` when it is no such file.
     init(path: String) throws {
         let file = try MappedFile(path: path)
-        guard TorchFile.isOne(file.bytes) else {
+        guard TorchFile.hasMagic(file.bytes) else {
             self = .safetensors(try SafetensorsFile(path: path))
             return
         }

@@ -50,7 +50,7 @@ public struct Doctor {
     private var blas: Finding {
         MatrixProducts.prepare()
         let implementation = MatrixProducts.standard.description
-        let mended = BLASDescription.mendedKernel
+        let mended = BLASDescription.replacedKernel
         let blas = MatrixProducts.blasDescription + (mended.map { " (mended: it had chosen \($0))" } ?? "")
         let kernel =
             MatrixProducts.standard.implementation == .own ? "\(implementation); products of few rows: \(blas)" : blas

@@ -13,7 +13,7 @@ public struct GenerationBenchmark: Sendable {
     public var promptTokens: Int
     /// At least 2: the time of the first is that of the prompt.
     public var newTokens: Int
-    /// Samples generated at once, at most `Generator.mostSamples`.
+    /// Samples generated at once, at most `Generator.maximumSamples`.
     public var samples: Int
     /// Measured generations, at least 1.
     public var repetitions: Int
