@@ -1,13 +1,13 @@
 extension Tokenizer {
     /// The token that a text begins from when nothing stands before it: the end of another text, or the first token where
     /// the tokenizer has no such.
-    public var beforeText: Int32 { endOfText ?? 0 }
+    public var startToken: Int32 { endOfText ?? 0 }
 
     /// What a model goes on from when it is given no text, as nanoGPT's sample.py: a new line, where the vocabulary has one.
-    public var usualPrompt: (ids: [Int32], text: [UInt8]) {
+    public var defaultPrompt: (ids: [Int32], text: [UInt8]) {
         let line = Array("\n".utf8)
         if let ids = try? encode(line) { return (ids, line) }
-        return ([beforeText], [])
+        return ([startToken], [])
     }
 
     /// The ids of a text that a model is to go on from, in which `<|endoftext|>` and the like stand for these tokens, as in

@@ -96,7 +96,7 @@ extension TokenizerFile {
 
     /// Vocabularies in tiktoken's form that are known by their number of tokens, which the file does not name; and why
     /// they would have other ids here.
-    private static let foreignVocabularies = [
+    private static let unsupportedVocabularies = [
         50_280: ("p50k_base", "has <|endoftext|> in the middle of its ids"),
         100_256: ("cl100k_base", "splits text by another pattern than GPT-2's"),
         128_000: ("Llama 3", "splits text by another pattern than GPT-2's"),
@@ -110,7 +110,7 @@ extension TokenizerFile {
     private static func tiktoken(_ file: MappedFile, notice: (String) -> Void) throws -> BytePairTokenizer {
         try UnusableTokenizer.naming(file.path) {
             let count = BytePairVocabulary.tiktokenCount(file.bytes)
-            if let (name, difference) = foreignVocabularies[count] {
+            if let (name, difference) = unsupportedVocabularies[count] {
                 throw UnusableTokenizer(
                     "it has the \(count) tokens of \(name), which \(difference): only GPT-2's form is read"
                 )

@@ -39,8 +39,9 @@ public enum TokenizerFile {
         let file = try JSONValue(ofFile: path)
         return try UnusableTokenizer.naming(path) {
             // Another name may be one of many tokenizers in the folder.
-            let isAlone = FileSystem.lastComponent(of: path) == name
-            let settings = isAlone ? try TokenizerSettings(folder: FileSystem.folder(of: path)) : TokenizerSettings()
+            let hasSettings = FileSystem.lastComponent(of: path) == name
+            let settings =
+                hasSettings ? try TokenizerSettings(folder: FileSystem.folder(of: path)) : TokenizerSettings()
             return try tokenizer(from: file, settings: settings) { notice("the tokenizer \(path): \($0)") }
         }
     }

@@ -78,7 +78,7 @@ public enum LLMCExport {
     /// ends a text, generation begins with id 0, as here.
     private static func tokenizerFile(_ tokenizer: any Tokenizer) throws -> [UInt8] {
         var file = bytes(
-            ofHeader: [20_240_328, 2, Int32(tokenizer.vocabularySize), tokenizer.beforeText]
+            ofHeader: [20_240_328, 2, Int32(tokenizer.vocabularySize), tokenizer.startToken]
         )
         for id in 0..<Int32(tokenizer.vocabularySize) {
             let token = tokenizer.decode([id])

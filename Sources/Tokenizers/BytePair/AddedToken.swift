@@ -31,7 +31,7 @@ extension [BytePairVocabulary.AddedToken] {
     /// The same tokens, not normalized where that makes no difference in any text: equal tokenizers then have equal files.
     ///
     /// It makes one where contents of both kinds can overlap in a text, or a token looks at what stands beside it.
-    var withoutIdleNormalization: Self {
+    var withoutRedundantNormalization: Self {
         let kinds = [filter(\.isNormalized), filter { !$0.isNormalized }]
         if !kinds.contains(where: \.isEmpty) {
             guard allSatisfy(\.isPlain) else { return self }

@@ -48,7 +48,7 @@ struct AddedTokenSplitter: Sendable {
             }
             var (start, end) = (position, position + token.content.utf8.count)
             position = end
-            guard mayStand(token, at: start..<end, in: text) else { continue }
+            guard isAllowed(token, at: start..<end, in: text) else { continue }
             if token.stripsLeft { start = Self.startOfSpaces(before: start, after: rest, in: text) }
             if token.stripsRight {
                 if end > spacesEnd { spacesEnd = Self.endOfSpaces(from: end, in: text) }
@@ -61,7 +61,7 @@ struct AddedTokenSplitter: Sendable {
         if rest < text.count { pass(rest..<text.count) }
     }
 
-    private func mayStand(
+    private func isAllowed(
         _ token: BytePairVocabulary.AddedToken,
         at range: Range<Int>,
         in text: UnsafeRawBufferPointer
@@ -77,15 +77,15 @@ struct AddedTokenSplitter: Sendable {
     /// may touch it in what follows.
     func lastCut(in text: UnsafeRawBufferPointer) -> Int {
         var place = PreTokenScanner(text).lastCut()
-        while place > 0, isTouched(place, in: text) {
+        while place > 0, isOverlapped(place, in: text) {
             place = PreTokenScanner(UnsafeRawBufferPointer(rebasing: text[..<place])).lastCut()
         }
         return place
     }
 
-    private func isTouched(_ place: Int, in text: UnsafeRawBufferPointer) -> Bool {
+    private func isOverlapped(_ place: Int, in text: UnsafeRawBufferPointer) -> Bool {
         searches.contains { search in
-            (max(0, place - search.longest)...place).contains { search.reaches(place, in: text, from: $0) }
+            (max(0, place - search.maximumLength)...place).contains { search.reaches(place, in: text, from: $0) }
         }
     }
 }

@@ -1,4 +1,4 @@
-/// The contents of added tokens by their bytes, to find the longest that a place of a text begins with.
+/// The contents of added tokens by their bytes, to find the maximumLength that a place of a text begins with.
 struct AddedTokenTrie: Sendable {
     /// By node and byte: the node that follows. The root is node 0.
     private var nodes: [UInt64: Int] = [:]
@@ -6,8 +6,8 @@ struct AddedTokenTrie: Sendable {
     private var ends: [BytePairVocabulary.AddedToken?] = [nil]
     /// By byte: whether a content begins with it.
     private var begins = [Bool](repeating: false, count: 256)
-    /// Bytes of the longest content.
-    private(set) var longest = 0
+    /// Bytes of the maximumLength content.
+    private(set) var maximumLength = 0
 
     /// - Parameter tokens: with distinct contents that are not empty.
     init(_ tokens: [BytePairVocabulary.AddedToken]) {
@@ -25,13 +25,13 @@ struct AddedTokenTrie: Sendable {
             }
             ends[node] = token
             begins[Int(token.content.utf8.first!)] = true
-            longest = max(longest, token.content.utf8.count)
+            maximumLength = max(maximumLength, token.content.utf8.count)
         }
     }
 
     private static func key(_ node: Int, _ byte: UInt8) -> UInt64 { UInt64(node) << 8 | UInt64(byte) }
 
-    /// The longest content that the text has at `position`, as its token.
+    /// The maximumLength content that the text has at `position`, as its token.
     func match(in text: UnsafeRawBufferPointer, at position: Int) -> BytePairVocabulary.AddedToken? {
         guard begins[Int(text[position])] else { return nil }
         var found: BytePairVocabulary.AddedToken?

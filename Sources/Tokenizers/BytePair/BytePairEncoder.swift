@@ -21,7 +21,7 @@ final class BytePairEncoder {
         merger = PairMerger(table, byteTokens: vocabulary.byteTokens)
         cache = .allocate(capacity: 1 << Int(Self.cacheBits))
         cache.initialize(repeating: Entry(preToken: .none, ids: .zero), count: 1 << Int(Self.cacheBits))
-        output = .allocate(capacity: Self.outputCapacity + ShortPreToken.longest)
+        output = .allocate(capacity: Self.outputCapacity + ShortPreToken.maximumLength)
     }
 
     deinit {
@@ -38,8 +38,8 @@ final class BytePairEncoder {
         while start < text.count {
             let end = scanner.end(from: start)
             let length = end - start
-            if length <= ShortPreToken.longest {
-                let preToken = ShortPreToken(bytes + start, length: length, isRoomBehind: start + 16 <= text.count)
+            if length <= ShortPreToken.maximumLength {
+                let preToken = ShortPreToken(bytes + start, length: length, canRead16Bytes: start + 16 <= text.count)
                 let place = preToken.place(bits: Self.cacheBits)
                 if cache[place].preToken != preToken {
                     count = encodeUncached(bytes + start, preToken, place, count)

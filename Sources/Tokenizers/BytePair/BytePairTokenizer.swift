@@ -24,10 +24,10 @@ public final class BytePairTokenizer: Tokenizer {
     private let addedTokens: AddedTokenSplitter?
     /// The same with special tokens.
     private let allAddedTokens: AddedTokenSplitter?
-    private let idle = Guarded<[Borrowed]>([])
+    private let idleEncoders = Guarded<[PooledEncoder]>([])
 
-    /// An encoder that one thread at a time uses: whoever took it out of `idle`.
-    private struct Borrowed: @unchecked Sendable {
+    /// An encoder that one thread at a time uses: whoever took it out of `idleEncoders`.
+    private struct PooledEncoder: @unchecked Sendable {
         let encoder: BytePairEncoder
     }
 
@@ -64,17 +64,18 @@ public final class BytePairTokenizer: Tokenizer {
     }
 
     private func encode(_ text: UnsafeRawBufferPointer, _ splitter: AddedTokenSplitter?, into ids: inout [Int32]) {
-        let borrowed = idle.withLock { $0.popLast() } ?? Borrowed(encoder: BytePairEncoder(vocabulary, table))
+        let pooled =
+            idleEncoders.withLock { $0.popLast() } ?? PooledEncoder(encoder: BytePairEncoder(vocabulary, table))
         if let splitter {
             splitter.split(text) {
-                borrowed.encoder.encode($0, into: &ids)
+                pooled.encoder.encode($0, into: &ids)
             } onToken: {
                 ids.append($0)
             }
         } else {
-            borrowed.encoder.encode(text, into: &ids)
+            pooled.encoder.encode(text, into: &ids)
         }
-        idle.withLock { $0.append(borrowed) }
+        idleEncoders.withLock { $0.append(pooled) }
     }
 
     /// The bytes of some ids, added tokens as their content; ids outside the vocabulary give nothing.

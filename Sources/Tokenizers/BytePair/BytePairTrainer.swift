@@ -94,7 +94,7 @@ public struct BytePairTrainer {
         guard byteCount > 0 else { throw UserError(.data, "there is no text to train on: it is empty") }
         var all = counts[0]
         for other in counts.dropFirst() { all.add(other) }
-        var merging = PairMerging(all)
+        var merging = MergeTrainingState(all)
         var tokens = (0..<256).map { [UInt8($0)] }
         var merges: [(left: [UInt8], right: [UInt8])] = []
         while merges.count < vocabularySize - Self.smallestVocabulary, let pair = merging.mergeMostFrequent() {

@@ -48,7 +48,7 @@ public struct BytePairVocabulary: Equatable, Sendable {
             throw UnusableTokenizer("its token \(id), \(PrintableBytes.quoted(token)), is made by no merge")
         }
         self.tokens = tokens
-        self.addedTokens = addedTokens.withoutIdleNormalization
+        self.addedTokens = addedTokens.withoutRedundantNormalization
         endOfText = addedTokens.first { $0.content == Self.endOfTextContent }?.id
     }
 

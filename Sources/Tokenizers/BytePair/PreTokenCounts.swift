@@ -23,9 +23,9 @@ struct PreTokenCounts {
         var start = 0
         while start < text.count {
             let end = scanner.end(from: start)
-            if end - start <= ShortPreToken.longest {
-                let isRoomBehind = start + 16 <= text.count
-                add(ShortPreToken(bytes + start, length: end - start, isRoomBehind: isRoomBehind), 1)
+            if end - start <= ShortPreToken.maximumLength {
+                let canRead16Bytes = start + 16 <= text.count
+                add(ShortPreToken(bytes + start, length: end - start, canRead16Bytes: canRead16Bytes), 1)
             } else {
                 long[Array(text[start..<end]), default: 0] += 1
             }

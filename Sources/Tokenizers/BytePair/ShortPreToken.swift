@@ -1,6 +1,6 @@
 /// A pre-token of up to 15 bytes as two words: its bytes, padded with zeros, and its length in the last byte of `high`.
 struct ShortPreToken: Equatable {
-    static let longest = 15
+    static let maximumLength = 15
 
     var low: UInt64
     var high: UInt64
@@ -15,12 +15,12 @@ struct ShortPreToken: Equatable {
 
     /// - Parameters:
     ///   - length: from 1 to `longest`.
-    ///   - isRoomBehind: whether 16 bytes can be read.
+    ///   - canRead16Bytes: whether 16 bytes can be read.
     @inline(__always)
-    init(_ bytes: UnsafeRawPointer, length: Int, isRoomBehind: Bool) {
+    init(_ bytes: UnsafeRawPointer, length: Int, canRead16Bytes: Bool) {
         var low: UInt64 = 0
         var high: UInt64 = 0
-        if isRoomBehind {
+        if canRead16Bytes {
             low = UInt64(littleEndian: bytes.loadUnaligned(as: UInt64.self))
             if length < 8 {
                 low &= 1 << UInt64(length * 8) - 1

@@ -95,7 +95,7 @@ struct AddedTokenTests {
     }
 
     @Test("special tokens have the file that they had, normalized or not, where that changes no ids")
-    func idleNormalization() throws {
+    func redundantNormalization() throws {
         func hash(_ flags: String...) throws -> String {
             let tokens = zip(["<|endoftext|>", "[PAD]", "]x"], flags).enumerated().map { index, token in
                 JSONValue.object([

@@ -2,7 +2,7 @@
 ///
 /// A pair gets all its occurrences when the younger of its tokens is made, and only loses some later. So the heap may
 /// hold counts that are too large: a pair that comes up with an old count goes back with its new one.
-struct PairMerging {
+struct MergeTrainingState {
     struct Pair: Equatable {
         var left: Int32
         var right: Int32
@@ -25,8 +25,8 @@ struct PairMerging {
     private var places: [[Int32]] = []
     private var heap = FrequencyHeap()
     private var nextToken: Int32 = 256
-    /// Numbers of the pairs that the current merge made.
-    private var made: [Int] = []
+    /// Numbers of the pairs that the current merge newPairs.
+    private var newPairs: [Int] = []
 
     init(_ preTokens: PreTokenCounts) {
         words.reserveCapacity(preTokens.count)
@@ -41,7 +41,7 @@ struct PairMerging {
                 add(Pair(left: tokens[position - 1], right: tokens[position]), word.count, Int32(index))
             }
         }
-        pushMade()
+        pushNewPairs()
     }
 
     /// Merges the pair that occurs most often, the smaller of equal ones, into the next token; nil when no pair is
@@ -56,7 +56,7 @@ struct PairMerging {
             let places = self.places[number]
             self.places[number] = []
             for word in places { merge(top.pair, inWord: word) }
-            pushMade()
+            pushNewPairs()
             nextToken += 1
             return top.pair
         }
@@ -96,7 +96,7 @@ struct PairMerging {
         if number == counts.count {
             counts.append(0)
             places.append([])
-            made.append(number)
+            newPairs.append(number)
         }
         counts[number] += count
         if places[number].last != word { places[number].append(word) }
@@ -106,11 +106,11 @@ struct PairMerging {
         counts[pairs.number(pair)] -= count
     }
 
-    private mutating func pushMade() {
-        for number in made where counts[number] > 0 {
+    private mutating func pushNewPairs() {
+        for number in newPairs where counts[number] > 0 {
             heap.insert(.init(count: counts[number], pair: pairs.pair(number)))
         }
-        made.removeAll(keepingCapacity: true)
+        newPairs.removeAll(keepingCapacity: true)
     }
 }
 
@@ -118,12 +118,12 @@ struct PairMerging {
 private struct PairNumbers {
     private var slots = [Int32](repeating: -1, count: 1 << 16)
     private var bits: UInt64 = 16
-    private var all: [PairMerging.Pair] = []
+    private var all: [MergeTrainingState.Pair] = []
 
-    func pair(_ number: Int) -> PairMerging.Pair { all[number] }
+    func pair(_ number: Int) -> MergeTrainingState.Pair { all[number] }
 
     @inline(__always)
-    mutating func number(_ pair: PairMerging.Pair) -> Int {
+    mutating func number(_ pair: MergeTrainingState.Pair) -> Int {
         var place = self.place(pair)
         while true {
             let number = Int(slots[place])
@@ -137,7 +137,7 @@ private struct PairNumbers {
         return all.count - 1
     }
 
-    private func place(_ pair: PairMerging.Pair) -> Int {
+    private func place(_ pair: MergeTrainingState.Pair) -> Int {
         let key = UInt64(UInt32(bitPattern: pair.left)) << 32 | UInt64(UInt32(bitPattern: pair.right))
         return Int((key &* 0x9E37_79B9_7F4A_7C15) >> (64 - bits))
     }
@@ -157,7 +157,7 @@ private struct PairNumbers {
 private struct FrequencyHeap {
     struct Entry {
         var count: Int
-        var pair: PairMerging.Pair
+        var pair: MergeTrainingState.Pair
 
         @inline(__always)
         func isBefore(_ other: Entry) -> Bool {
