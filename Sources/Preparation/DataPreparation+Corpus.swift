@@ -5,7 +5,7 @@ import Tokenizers
 // What a request asks for: the place, the text, and the description of what became of it.
 extension DataPreparation {
     /// Whether the dataset may be written there: nothing that is there may be lost but an old dataset.
-    func checkPlace(_ path: String) throws {
+    func checkDestination(_ path: String) throws {
         guard let kind = FileSystem.kind(of: path) else { return }
         guard request.overwrite else {
             throw UserError(.usage, "\(path) exists already: choose another --name, or replace it with --overwrite")
@@ -13,11 +13,13 @@ extension DataPreparation {
         guard kind == .folder else {
             throw UserError(.usage, "\(path) is no data set but a file: choose another --name, or move it away")
         }
-        let ours = [
+        let datasetFiles = [
             DatasetDescription.fileName, TokenizerFile.name, TokenizerFile.settingsName, NanoGPTMeta.fileName,
             TokenCheck.fileName, ".DS_Store",
         ]
-        if let other = try FileSystem.names(inFolder: path).first(where: { !ours.contains($0) && !$0.hasSuffix(".bin") }
+        if let other = try FileSystem.names(inFolder: path).first(where: {
+            !datasetFiles.contains($0) && !$0.hasSuffix(".bin")
+        }
         ) {
             throw UserError(
                 .usage,

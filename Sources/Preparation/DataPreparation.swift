@@ -57,7 +57,7 @@ public struct DataPreparation {
     func run() throws -> PreparationResult {
         try Dataset.checkName(request.name)
         let path = request.dataFolder + "/" + request.name
-        try checkPlace(path)
+        try checkDestination(path)
         if case .published(.fineweb, let copy) = request.source {
             return try PublishedShards(
                 request: request,
@@ -103,17 +103,17 @@ public struct DataPreparation {
     // MARK: - Writing
 
     /// Whether no figure can be made of a split: no document, or a few short ones.
-    private static func isTooLittle(_ validation: ShardWriter.State) -> Bool {
+    private static func isTooSmall(_ validation: ShardWriter.State) -> Bool {
         validation.documents == 0
-            || validation.documents < leastValidation.documents && validation.tokens < leastValidation.tokens
+            || validation.documents < minimumValidation.documents && validation.tokens < minimumValidation.tokens
     }
 
-    private static let leastValidation = (documents: 10, tokens: 10_000)
+    private static let minimumValidation = (documents: 10, tokens: 10_000)
 
     private func write(_ plan: PreparationPlan, to folder: AtomicFolder) throws -> PreparationResult {
         var plan = plan
         var run = try tokenize(plan, to: folder)
-        if Self.isTooLittle(run.state.validation), request.validationShare == nil, !plan.corpus.readsStandardInput,
+        if Self.isTooSmall(run.state.validation), request.validationShare == nil, !plan.corpus.readsStandardInput,
             let few = plan.forFewDocuments
         {
             // Few documents are tokenized quickly: once more, with another share of them for validation. Standard input that
@@ -206,8 +206,8 @@ public struct DataPreparation {
                 corpus: plan.corpus,
                 state: pipeline.state,
                 folder: folder.temporaryPath,
-                isKept: pipeline.saveRest(),
-                saysWhatToDo: pipeline.isOtherText
+                isKept: pipeline.saveAfterError(),
+                causeExplainsFix: pipeline.isDifferentText
             )
         }
         return Run(
@@ -242,10 +242,10 @@ public struct DataPreparation {
         try pipeline.run {
             guard let batch = try reader.next() else { return nil }
             return position?.assign(batch) ?? batch
-        } progress: { isBehind in
+        } progress: { isSkipping in
             progress(
                 .init(
-                    stage: isBehind ? .skipping : .tokenizing,
+                    stage: isSkipping ? .skipping : .tokenizing,
                     doneBytes: reader.bytesRead,
                     totalBytes: total
                 )

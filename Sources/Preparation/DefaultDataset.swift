@@ -36,12 +36,12 @@ public enum DefaultDataset {
         dataFolder: String,
         progress: @escaping (PreparationProgress) -> Void = { _ in }
     ) throws -> Choice {
-        guard !isThere(.demo, in: dataFolder) else { return Choice(name: DemoCorpus.name, explanation: "") }
+        guard !exists(.demo, in: dataFolder) else { return Choice(name: DemoCorpus.name, explanation: "") }
         _ = try DataPreparation.run(PreparationRequest(.demo, dataFolder: dataFolder), progress: progress)
         return Choice(name: DemoCorpus.name, explanation: "prepared the dataset \(DemoCorpus.name) in \(dataFolder)")
     }
 
-    private static func isThere(_ dataset: NamedDataset, in dataFolder: String) -> Bool {
+    private static func exists(_ dataset: NamedDataset, in dataFolder: String) -> Bool {
         // A folder alone is not enough: a checkout of nanoGPT has one with its preparing script.
         [DatasetDescription.fileName, "train.bin"].contains {
             FileSystem.kind(of: "\(dataFolder)/\(dataset.rawValue)/\($0)") != nil
@@ -53,7 +53,7 @@ public enum DefaultDataset {
         preparation: (NamedDataset) -> DataPreparation
     ) throws -> Choice {
         let shakespeare = NamedDataset.shakespeareChar.rawValue
-        if isThere(.shakespeareChar, in: dataFolder) { return Choice(name: shakespeare, explanation: "") }
+        if exists(.shakespeareChar, in: dataFolder) { return Choice(name: shakespeare, explanation: "") }
         let reason: String
         do {
             _ = try preparation(.shakespeareChar).run()
@@ -61,7 +61,7 @@ public enum DefaultDataset {
         } catch let error as UserError {
             reason = error.message
         }
-        if !isThere(.demo, in: dataFolder) { _ = try preparation(.demo).run() }
+        if !exists(.demo, in: dataFolder) { _ = try preparation(.demo).run() }
         return Choice(
             name: DemoCorpus.name,
             explanation: "using the built-in demo corpus, as \(shakespeare) is not at hand (\(reason))"

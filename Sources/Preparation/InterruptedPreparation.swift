@@ -9,24 +9,24 @@ struct InterruptedPreparation: Error {
     /// Whether the same command can go on from there.
     let isKept: Bool
     /// Whether the cause itself says what to do.
-    var saysWhatToDo = false
+    var causeExplainsFix = false
 
     var described: any Error {
-        guard let cause = cause as? UserError, !saysWhatToDo else { return self.cause }
+        guard let cause = cause as? UserError, !causeExplainsFix else { return self.cause }
         let tokens = state.train.tokens + state.validation.tokens
         let documents = state.train.documents + state.validation.documents
         return UserError(
             cause.kind,
             """
             \(cause.message); \(tokens) tokens of the \(documents) documents before it are kept in \(folder): \
-            \(next(isData: cause.kind == .data))
+            \(nextStep(isDataError: cause.kind == .data))
             """
         )
     }
 
-    private func next(isData: Bool) -> String {
-        let mended = "once that is mended, the same command goes on from there"
-        guard isData else { return mended }
+    private func nextStep(isDataError: Bool) -> String {
+        let fixed = "once that is mended, the same command goes on from there"
+        guard isDataError else { return fixed }
         guard corpus.readsStandardInput else {
             // A file that is mended has another size or time, and is another text.
             return
@@ -35,6 +35,6 @@ struct InterruptedPreparation: Error {
         // Standard input is known by what was read of it; files beside it are not.
         return corpus.hasFiles
             ? "the same command goes on from there with the same text"
-            : mended + ", if the text before it is the same"
+            : fixed + ", if the text before it is the same"
     }
 }

@@ -42,7 +42,7 @@ struct PreparationPlan {
                 notice: notice
             )
         } else {
-            (tokenizer, characterCount) = try Self.ownTokenizer(request, corpus, progress: progress)
+            (tokenizer, characterCount) = try Self.tokenizerFromText(request, corpus, progress: progress)
         }
         if recognizesSpecialTokens { tokenizer = try Self.recognizingSpecials(tokenizer) }
         guard corpus.isOneText else {
@@ -98,7 +98,7 @@ struct PreparationPlan {
 
     /// The tokenizer that is made of the text, and the number of its characters where they were counted: of a short text its
     /// characters, else byte pairs, unless the request asks for characters.
-    private static func ownTokenizer(
+    private static func tokenizerFromText(
         _ request: PreparationRequest,
         _ corpus: Corpus,
         progress: @escaping (PreparationProgress) -> Void
@@ -176,7 +176,7 @@ struct PreparationPlan {
     var forFewDocuments: PreparationPlan? {
         guard case .hash(_, let seed) = rule else { return nil }
         var plan = self
-        plan.rule = .hash(validationShare: PreparationRequest.validationShareOfFew, seed: seed)
+        plan.rule = .hash(validationShare: PreparationRequest.validationShareForFewDocuments, seed: seed)
         return plan
     }
 

@@ -32,7 +32,7 @@ public struct PreparationRequest: Equatable, Sendable {
     public var field: String?
     /// Whether bad lines of JSONL, and files that are not text, are passed over, with a notice.
     public var skipsBad: Bool
-    /// Share of the documents that is for validation; nil for `defaultValidationShare`, or `validationShareOfFew` where that
+    /// Share of the documents that is for validation; nil for `defaultValidationShare`, or `validationShareForFewDocuments` where that
     /// gives none, or a few short ones.
     public var validationShare: Double?
     /// Of the hash that chooses those documents.
@@ -49,7 +49,7 @@ public struct PreparationRequest: Equatable, Sendable {
     /// nanoGPT's, for openwebtext.
     public static let defaultValidationShare = 0.0005
     /// Where the default gives no document for validation, or a few short ones, as there are few.
-    public static let validationShareOfFew = 0.1
+    public static let validationShareForFewDocuments = 0.1
     /// nanoGPT's, for openwebtext.
     public static let defaultSeed: UInt64 = 2357
     /// Tokens: 200 MB at two bytes each.

@@ -335,7 +335,7 @@ struct DataPreparationTests {
     }
 
     @Test("of a file with bad data it is not promised that its mended text goes on, as it does not")
-    func mendedText() throws {
+    func fixedText() throws {
         // Nothing is written of a batch with bad data, and a batch has 4 MB: the bad line comes after the first.
         let text = (0..<5000).map { "\($0): " + String(repeating: "some words, ", count: 90) + "\n" }.joined()
         _ = try write(text, to: "a.txt")

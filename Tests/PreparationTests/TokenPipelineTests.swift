@@ -149,10 +149,10 @@ struct TokenPipelineTests {
         let before = PreparationState.load(folder: folder("a"), settings: "s", elementType: .uint16)?.pieces ?? 0
         let second = try pipeline("a")
         #expect(second.state.pieces == before)
-        var behind = 0
-        try second.run(next: text()) { behind += $0 ? 1 : 0 }
+        var skipped = 0
+        try second.run(next: text()) { skipped += $0 ? 1 : 0 }
         try second.finish()
-        #expect(stop < 9 || behind > 0)
+        #expect(stop < 9 || skipped > 0)
         #expect(try contents("a") == contents("whole"))
         #expect(second.state.train == whole.state.train)
         #expect(second.state.validation == whole.state.validation)
@@ -162,7 +162,7 @@ struct TokenPipelineTests {
     func otherText() throws {
         let first = try pipeline("a")
         #expect(throws: Stopped.self) { try first.run(next: text(until: 20)) { _ in } }
-        #expect(first.saveRest())
+        #expect(first.saveAfterError())
         let before = try contents("a")
         var changed = Self.batches
         changed[3].bytes[0] ^= 2
@@ -214,7 +214,7 @@ struct TokenPipelineTests {
             try pipeline.run(next: text(batches)) { _ in }
         }
         #expect(pipeline.state.pieces == batches[..<20].reduce(0) { $0 + $1.pieces.count })
-        #expect(pipeline.saveRest())
+        #expect(pipeline.saveAfterError())
         let state = try #require(PreparationState.load(folder: folder("a"), settings: "s", elementType: .uint16))
         #expect(state == pipeline.state)
     }

@@ -13,7 +13,7 @@ struct Download {
         /// Seconds with less than 1000 bytes a second after which a transfer has stalled.
         var stallSeconds = 30
         /// Transfers in a row that may bring nothing new.
-        var vainAttempts = 3
+        var maximumFailures = 3
         /// Seconds before the next transfer.
         var pause: UInt32 = 2
     }
@@ -26,7 +26,7 @@ struct Download {
     private var partialPath: String { path + ".part" }
     /// Where the hash is kept that was asked for.
     private var hashPath: String { path + ".sha256" }
-    private var mend: String { "put the file at \(path), or name it with \(file.option) PATH" }
+    private var fix: String { "put the file at \(path), or name it with \(file.option) PATH" }
 
     /// What is still to be downloaded.
     var missingBytes: Int {
@@ -42,7 +42,7 @@ struct Download {
     /// - Throws: `UserError(.data)` when a file has another hash, `UserError(.inputOutput)` when it cannot be downloaded.
     func locate(copy: String? = nil, progress: (_ bytes: Int) -> Void) throws -> String {
         if let copy {
-            try check(copy, mend: "another text is prepared with --input \(copy) --name NAME")
+            try check(copy, fix: "another text is prepared with --input \(copy) --name NAME")
             return copy
         }
         if try isCached() { return path }
@@ -60,7 +60,7 @@ struct Download {
     /// - Throws: `UserError(.data)` when what is there has another hash.
     private func isCached() throws -> Bool {
         guard FileSystem.kind(of: path) != nil else { return false }
-        try check(path, mend: "remove it, and it will be downloaded")
+        try check(path, fix: "remove it, and it will be downloaded")
         return true
     }
 
@@ -70,13 +70,13 @@ struct Download {
     }
 
     /// A file whose hash is not known here, and was not asked for when it was downloaded, is taken as it is.
-    private func check(_ path: String, mend: String) throws {
+    private func check(_ path: String, fix: String) throws {
         guard let expected = file.sha256 ?? keptHash?.sha256 else { return }
         let hash = try Checksum.sha256(ofFile: path)
         guard hash == expected else {
             throw UserError(
                 .data,
-                "\(path) is not \(file.title): its sha256 is \(hash), expected \(expected); \(mend)"
+                "\(path) is not \(file.title): its sha256 is \(hash), expected \(expected); \(fix)"
             )
         }
     }
@@ -98,7 +98,7 @@ struct Download {
         }
         guard let keptHash else {
             try FileSystem.remove(hashPath)
-            throw UserError(.data, "\(file.pointerURL) does not say which hash \(file.title) has; \(mend)")
+            throw UserError(.data, "\(file.pointerURL) does not say which hash \(file.title) has; \(fix)")
         }
         return keptHash
     }
@@ -109,26 +109,26 @@ struct Download {
 
     private func fetch(_ expected: Expectation, progress: (Int) -> Void) throws {
         // What an earlier run left may be of another file, or longer than this one.
-        var mayBeForeign = FileSystem.kind(of: partialPath) != nil
+        var mayBeStale = FileSystem.kind(of: partialPath) != nil
         while true {
             try complete(expected, progress: progress)
             let hash = try Checksum.sha256(ofFile: partialPath)
             if hash == expected.sha256 { return try FileSystem.rename(partialPath, to: path) }
             try FileSystem.remove(partialPath)
-            guard mayBeForeign else {
+            guard mayBeStale else {
                 throw UserError(
                     .data,
-                    "\(file.url) is not \(file.title): its sha256 is \(hash), expected \(expected.sha256); \(mend)"
+                    "\(file.url) is not \(file.title): its sha256 is \(hash), expected \(expected.sha256); \(fix)"
                 )
             }
-            mayBeForeign = false
+            mayBeStale = false
         }
     }
 
     /// Transfers until all bytes are there.
     private func complete(_ expected: Expectation, progress: (Int) -> Void) throws {
         if partialSize > expected.byteCount { try FileSystem.remove(partialPath) }
-        var vain = 0
+        var failures = 0
         while partialSize != expected.byteCount {
             let before = partialSize
             do {
@@ -142,11 +142,11 @@ struct Download {
                 // The server has no ranges, or a file that is shorter than what is here.
                 if error.refusesRange, before > 0 {
                     try FileSystem.remove(partialPath)
-                    vain += 1
+                    failures += 1
                 } else {
-                    vain = partialSize > before ? 0 : vain + 1
+                    failures = partialSize > before ? 0 : failures + 1
                 }
-                guard error.mayPass, vain < tool.vainAttempts else { throw error.described }
+                guard error.isTransient, failures < tool.maximumFailures else { throw error.described }
                 progress(partialSize)
                 sleep(tool.pause)
             }
@@ -163,7 +163,7 @@ struct Download {
         var refusesRange: Bool { status == 33 || status == 36 || httpStatus == 416 }
 
         /// A cut, a stall, a server that is busy: it may go better another time.
-        var mayPass: Bool {
+        var isTransient: Bool {
             if refusesRange { return true }
             if status == 22 { return httpStatus.map { $0 >= 500 || $0 == 408 || $0 == 429 } ?? false }
             // Partial file, timeout, nothing received, failures of sending and receiving, HTTP/2.
@@ -182,13 +182,13 @@ struct Download {
             // curl ends by itself at its own limit; the second one is for a curl that hangs.
             outcome = try ChildProcess.run(arguments, timeout: limit + 10, meanwhile: meanwhile)
         } catch let error as UserError {
-            throw UserError(.other, "cannot download \(url): \(error.message); install curl, or \(mend)")
+            throw UserError(.other, "cannot download \(url): \(error.message); install curl, or \(fix)")
         }
         guard outcome.status != 0 else { return }
         let reason = outcome.errorText.split(separator: "\n").first.map(String.init) ?? "exit code \(outcome.status)"
         // `curl: (22) The requested URL returned error: 416`, with words after the number or not.
         let number = reason.split(separator: "error: ").last?.prefix { $0.isNumber }
-        let described = UserError(.inputOutput, "cannot download \(url): \(reason); \(mend)")
+        let described = UserError(.inputOutput, "cannot download \(url): \(reason); \(fix)")
         // The disk, and no server, is to blame.
         if outcome.status == 23 { throw described }
         throw TransferError(status: outcome.status, described: described, httpStatus: number.flatMap { Int($0) })

@@ -21,7 +21,7 @@ struct PublishedFiles {
         announce: (String) -> Void,
         progress: @escaping (PreparationProgress) -> Void
     ) throws -> [String] {
-        if let copy, let paths = try own(copy) { return paths }
+        if let copy, let paths = try uncheckedPaths(inCopy: copy) { return paths }
         let downloads = files.map { Download(file: $0, cacheFolder: cacheFolder, tool: tool) }
         let missing = downloads.reduce(0) { $0 + $1.missingBytes }
         // Small ones are there before a line about them is read.
@@ -37,10 +37,10 @@ struct PublishedFiles {
                 "\(dataset.rawValue): \(steps.joined(separator: ", then ")); interrupted, the same command goes on where it stopped"
             )
         }
-        try DiskRoom.check(
+        try DiskSpace.check(
             [(cacheFolder, missing), (dataFolder, dataset.tokenBytes)],
             of: dataset.rawValue,
-            mend: "--data_dir and \(CacheFolder.variable)"
+            options: "--data_dir and \(CacheFolder.variable)"
         )
         var done = 0
         return try downloads.map { download in
@@ -54,7 +54,7 @@ struct PublishedFiles {
     }
 
     /// Of a copy that need not be the published file itself; nil where it must be.
-    private func own(_ copy: String) throws -> [String]? {
+    private func uncheckedPaths(inCopy copy: String) throws -> [String]? {
         switch dataset {
         case .openwebtext: return [copy]
         case .tinystories:

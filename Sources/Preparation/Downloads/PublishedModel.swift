@@ -75,7 +75,7 @@ public enum PublishedModel: String, CaseIterable, Sendable {
                 goes on where it stopped
                 """
             )
-            try DiskRoom.check([(download.cacheFolder, missing)], of: rawValue, mend: CacheFolder.variable)
+            try DiskSpace.check([(download.cacheFolder, missing)], of: rawValue, options: CacheFolder.variable)
         }
         let path = try download.locate { bytes in
             progress(.init(stage: .downloading, doneBytes: bytes, totalBytes: download.file.byteCount))

@@ -49,8 +49,8 @@ struct PreparationState: Equatable, Sendable {
             file["version"] == .integer(version), file["settings"] == .string(settings),
             let pieces = file["pieces"]?.integerValue,
             let train = shards(file["train"]), let validation = shards(file["val"]),
-            ShardWriter.isThere(train, folder: folder, split: .train, elementType: elementType),
-            ShardWriter.isThere(validation, folder: folder, split: .validation, elementType: elementType)
+            ShardWriter.isComplete(train, folder: folder, split: .train, elementType: elementType),
+            ShardWriter.isComplete(validation, folder: folder, split: .validation, elementType: elementType)
         else { return nil }
         return PreparationState(
             settings: settings,

@@ -49,7 +49,7 @@ final class ShardWriter {
     }
 
     /// Whether all that a state speaks of is in the folder.
-    static func isThere(
+    static func isComplete(
         _ state: State,
         folder: String,
         split: Dataset.Split,

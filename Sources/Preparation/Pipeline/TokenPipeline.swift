@@ -20,7 +20,7 @@ final class TokenPipeline {
     private let savedTokens: Int
     private(set) var state: PreparationState
     /// Whether the text was refused, as it begins otherwise than the one whose tokens are there.
-    private(set) var isOtherText = false
+    private(set) var isDifferentText = false
     /// Whether the shards are where the state is.
     private var isBetweenBatches = true
     private var tokensSinceSaving = 0
@@ -59,7 +59,7 @@ final class TokenPipeline {
     }
 
     /// After an error: saves what is worth it, a shard at least, and says whether there is anything to go on from.
-    func saveRest() -> Bool {
+    func saveAfterError() -> Bool {
         if isBetweenBatches, !train.state.files.isEmpty || !validation.state.files.isEmpty { try? save() }
         return FileSystem.kind(of: folder + "/" + PreparationState.fileName) != nil
     }
@@ -68,10 +68,10 @@ final class TokenPipeline {
     ///
     /// - Parameters:
     ///   - next: the text from its start, batch by batch; called by one thread at a time.
-    ///   - progress: called after each batch; `isBehind` while passing over text that an earlier run wrote.
+    ///   - progress: called after each batch; `isSkipping` while passing over text that an earlier run wrote.
     /// - Throws: what `next` throws, once all before it is written; `UserError` for text that cannot be encoded, for what
     ///   cannot be written, and for a text that begins otherwise than the one whose tokens are there.
-    func run(next: () throws -> TextBatch?, progress: (_ isBehind: Bool) -> Void) throws {
+    func run(next: () throws -> TextBatch?, progress: (_ isSkipping: Bool) -> Void) throws {
         var position = 0
         var crc: UInt32 = 0
         let (kept, keptCRC) = (state.pieces, state.textCRC)
@@ -83,7 +83,7 @@ final class TokenPipeline {
                 }
                 if position + index + 1 == kept, let keptCRC, keptCRC != crc { throw refusal() }
             }
-            let isBehind = position + batch.pieces.count <= state.pieces
+            let isSkipping = position + batch.pieces.count <= state.pieces
             let rest = dropping(max(0, state.pieces - position), of: batch)
             position += batch.pieces.count
             let tasks = BatchEncoder.tasks(of: rest)
@@ -106,13 +106,13 @@ final class TokenPipeline {
             if position > state.pieces { (state.pieces, state.textCRC) = (position, crc) }
             isBetweenBatches = true
             if tokensSinceSaving >= savedTokens { try save() }
-            progress(isBehind)
+            progress(isSkipping)
         }
         guard position >= kept else { throw refusal() }
     }
 
     private func refusal() -> UserError {
-        isOtherText = true
+        isDifferentText = true
         return UserError(
             .data,
             "the text is another than the one whose tokens are kept in \(folder): give that one, or remove the folder"

@@ -62,7 +62,7 @@ struct BinaryContent: Error {
     ]
 
     /// What a file is by the mark that it begins with; nil where there is none. Archives that are read have none.
-    static func known(_ head: [UInt8]) -> String? {
+    static func knownFormat(_ head: [UInt8]) -> String? {
         let hasNUL = head.contains(0)
         let mark = marks.first { mark in
             (hasNUL || !mark.isText) && head.dropFirst(mark.offset).starts(with: mark.bytes)
@@ -73,7 +73,7 @@ struct BinaryContent: Error {
     /// What a file of an unknown kind has that no text has; nil for what may be one.
     ///
     /// One NUL byte among a thousand characters makes no binary file of a text, such as a log: it is counted when it is read.
-    static func suspicion(_ head: [UInt8]) -> String? {
+    static func unknownFormat(_ head: [UInt8]) -> String? {
         guard let first = head.firstIndex(of: 0) else { return nil }
         let control = head.count { $0 < 0x20 && !(0x08...0x0D).contains($0) && $0 != 0x1B }
         let isUTF8 = head.withUnsafeBytes { bytes in

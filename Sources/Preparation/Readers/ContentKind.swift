@@ -9,9 +9,9 @@ enum ContentKind: Equatable {
 
     private static let zip: [UInt8] = [0x50, 0x4B, 0x03, 0x04]
 
-    /// - Parameter areJSONLines: whether a text counts as JSONL whatever its name.
+    /// - Parameter treatsTextAsJSONLines: whether a text counts as JSONL whatever its name.
     /// - Throws: `UserError(.data)` for damaged tars, and for Parquet files, with what to do instead.
-    init(head: [UInt8], name: String, areJSONLines: Bool) throws {
+    init(head: [UInt8], name: String, treatsTextAsJSONLines: Bool) throws {
         if !Self.isTar(head), head.dropFirst(257).starts(with: Array("ustar".utf8)), head.prefix(512).contains(0) {
             throw UserError(.data, "\(name) is a damaged tar: the checksum of its first header is wrong")
         }
@@ -23,7 +23,7 @@ enum ContentKind: Equatable {
         } else if head.starts(with: Self.zip) || Self.isTar(head) {
             self = .archive
         } else {
-            self = areJSONLines || Self.isJSONLines(name) ? .jsonLines : .text
+            self = treatsTextAsJSONLines || Self.isJSONLines(name) ? .jsonLines : .text
         }
     }
 

@@ -131,10 +131,10 @@ final class CorpusReader {
         for notice in content.notices { notices.add(notice, at: stream.name) }
         switch content.kind {
         case .archive:
-            guard archives.count < RecognizedContent.deepest else {
+            guard archives.count < RecognizedContent.maximumDepth else {
                 throw UserError(
                     .data,
-                    "\(stream.name) is an archive within \(RecognizedContent.deepest) others: unpack them first"
+                    "\(stream.name) is an archive within \(RecognizedContent.maximumDepth) others: unpack them first"
                 )
             }
             archives.append(try ArchiveStream(content.stream))

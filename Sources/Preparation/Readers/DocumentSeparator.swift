@@ -6,8 +6,8 @@ import Platform
 /// is meant.
 struct DocumentSeparator {
     let bytes: [UInt8]
-    /// Bytes of its longest form in a text.
-    let longest: Int
+    /// Bytes of its maximumLength form in a text.
+    let maximumLength: Int
     /// By byte: whether it is a line feed that may have a CR before it in the text.
     private let mayFollowCR: [Bool]
 
@@ -17,7 +17,7 @@ struct DocumentSeparator {
         let bytes = Array(text.utf8)
         self.bytes = bytes
         mayFollowCR = bytes.indices.map { bytes[$0] == 0x0A && ($0 == 0 || bytes[$0 - 1] != 0x0D) }
-        longest = bytes.count + mayFollowCR.count { $0 }
+        maximumLength = bytes.count + mayFollowCR.count { $0 }
     }
 
     /// The first place in a text.

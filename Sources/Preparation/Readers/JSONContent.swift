@@ -48,7 +48,7 @@ enum JSONContent: Equatable {
                 count += 1
                 let text = UnsafeRawBufferPointer(rebasing: line[(line.startIndex + scanner.position)...])
                 guard [UInt8(ascii: "{"), UInt8(ascii: "["), UInt8(ascii: "\"")].contains(first),
-                    JSONContent.isValue(text, isWhole: !isCut, mayGoOn: false)
+                    JSONContent.isValue(text, isWhole: !isCut, allowsMoreObjects: false)
                 else { continue }
                 values += 1
                 guard first == UInt8(ascii: "{") else { continue }
@@ -68,20 +68,20 @@ enum JSONContent: Equatable {
         let isArray = scanner.next == UInt8(ascii: "[")
         guard isArray || scanner.next == UInt8(ascii: "{") else { return nil }
         let text = UnsafeRawBufferPointer(rebasing: head[scanner.position...])
-        guard isValue(text, isWhole: isWhole, mayGoOn: !isArray) else { return nil }
+        guard isValue(text, isWhole: isWhole, allowsMoreObjects: !isArray) else { return nil }
         return .values(isArray: isArray, hasField: hasField(field, text))
     }
 
     /// - Parameters:
     ///   - isWhole: whether the text ends here.
-    ///   - mayGoOn: whether other objects may follow.
-    private static func isValue(_ text: UnsafeRawBufferPointer, isWhole: Bool, mayGoOn: Bool) -> Bool {
+    ///   - allowsMoreObjects: whether other objects may follow.
+    private static func isValue(_ text: UnsafeRawBufferPointer, isWhole: Bool, allowsMoreObjects: Bool) -> Bool {
         var scanner = JSONScanner(text)
         do {
             repeat {
                 try scanner.skipValue()
                 scanner.skipSpace()
-            } while mayGoOn && scanner.next == UInt8(ascii: "{")
+            } while allowsMoreObjects && scanner.next == UInt8(ascii: "{")
         } catch {
             return !isWhole && scanner.isAtEnd
         }

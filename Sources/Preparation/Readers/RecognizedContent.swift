@@ -14,7 +14,7 @@ struct RecognizedContent {
     static let headSize = 1 << 16
 
     /// More levels of compression, or of archives within archives, than any honest corpus has.
-    static let deepest = 8
+    static let maximumDepth = 8
 
     /// - Throws: `BinaryContent` for what is not text; `UserError(.data)` for UTF-32, Parquet, JSON that is not in lines, and
     ///   what is damaged from its first bytes on.
@@ -36,17 +36,19 @@ struct RecognizedContent {
         _ format: CorpusFormat
     ) throws -> (PeekedStream, ContentKind) {
         var stream = try PeekedStream(source, count: headSize)
-        for level in 0..<deepest {
+        for level in 0..<maximumDepth {
             try SkippableFrame.skip(in: stream)
-            if let what = BinaryContent.known(stream.head) { throw BinaryContent(name: stream.name, reason: what) }
-            let kind = try ContentKind(head: stream.head, name: stream.name, areJSONLines: format.field != nil)
+            if let reason = BinaryContent.knownFormat(stream.head) {
+                throw BinaryContent(name: stream.name, reason: reason)
+            }
+            let kind = try ContentKind(head: stream.head, name: stream.name, treatsTextAsJSONLines: format.field != nil)
             guard case .compressed(let compression) = kind else {
                 if level == 0, kind != .archive { try Compression.checkName(stream.name, head: stream.head) }
                 return (stream, kind)
             }
             stream = try PeekedStream(compression.content(of: stream), count: headSize)
         }
-        throw UserError(.data, "\(source.name) is compressed \(deepest) times over: decompress it first")
+        throw UserError(.data, "\(source.name) is compressed \(maximumDepth) times over: decompress it first")
     }
 
     /// The text as UTF-8, the byte it starts at, and what was done to it.
@@ -54,8 +56,8 @@ struct RecognizedContent {
         let encoding = TextEncoding(head: raw.head)
         switch encoding {
         case .bytes:
-            if let suspicion = BinaryContent.suspicion(raw.head) {
-                throw BinaryContent(name: raw.name, reason: suspicion)
+            if let reason = BinaryContent.unknownFormat(raw.head) {
+                throw BinaryContent(name: raw.name, reason: reason)
             }
             return (raw, 0, nil)
         case .utf8WithMark:

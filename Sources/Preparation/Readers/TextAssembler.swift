@@ -10,7 +10,7 @@ struct TextAssembler {
     /// Text of a batch, at least, but for the last.
     static let batchSize = 4 << 20
     /// A line of JSONL is held as a whole.
-    static let longestLine = 1 << 30
+    static let maximumLineLength = 1 << 30
 
     /// What is read: text, or lines of JSON whose field is the text of a document.
     enum Form {
@@ -134,8 +134,8 @@ struct TextAssembler {
         while let end = lineBreak() { try takeLine(to: end, next: end + 1) }
         if atEnd { return try takeLine(to: batch.bytes.count, next: batch.bytes.count) }
         searched = batch.bytes.count
-        guard batch.bytes.count - open <= Self.longestLine else {
-            throw UserError(.data, "\(origin): line \(lines + 1) is longer than \(Self.longestLine) bytes")
+        guard batch.bytes.count - open <= Self.maximumLineLength else {
+            throw UserError(.data, "\(origin): line \(lines + 1) is longer than \(Self.maximumLineLength) bytes")
         }
     }
 
@@ -176,8 +176,8 @@ struct TextAssembler {
                 separator?.find(in: $0, from: max(open, searched), documentStart: open)
             }
             // A separator may be still to come as a whole.
-            let hidden = atEnd ? 0 : (separator?.longest ?? 1) - 1
-            let known = found?.lowerBound ?? max(open, batch.bytes.count - hidden)
+            let undecided = atEnd ? 0 : (separator?.maximumLength ?? 1) - 1
+            let known = found?.lowerBound ?? max(open, batch.bytes.count - undecided)
             searched = known
             cut(upTo: known)
             guard let found else { return }

@@ -44,7 +44,7 @@ enum TextEncoding: Equatable {
                 UInt32(head[isBigEndian ? index : index + 1]), UInt32(head[isBigEndian ? index + 1 : index])
             )
             let unit = high << 8 | low
-            guard (0xD800..<0xE000).contains(unit) || isOfText(unit) else { return false }
+            guard (0xD800..<0xE000).contains(unit) || isTextScalar(unit) else { return false }
             if high == 0 { latin += 1 }
         }
         return 2 * latin >= head.count / 2
@@ -54,11 +54,11 @@ enum TextEncoding: Equatable {
         guard head.count >= 4, head.count % 4 == 0 else { return false }
         return stride(from: 0, to: head.count, by: 4).allSatisfy { index in
             let bytes = isBigEndian ? Array(head[index..<index + 4]) : head[index..<index + 4].reversed()
-            return isOfText(bytes.reduce(0) { $0 << 8 | UInt32($1) })
+            return isTextScalar(bytes.reduce(0) { $0 << 8 | UInt32($1) })
         }
     }
 
-    private static func isOfText(_ value: UInt32) -> Bool {
+    private static func isTextScalar(_ value: UInt32) -> Bool {
         guard Unicode.Scalar(value) != nil, value & 0xFFFE != 0xFFFE else { return false }
         return value >= 0x20 && !(0x7F..<0xA0).contains(value) || (0x09...0x0D).contains(value)
     }
