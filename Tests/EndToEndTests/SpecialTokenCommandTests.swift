@@ -102,7 +102,7 @@ import Testing
         #expect(none.exitCode == 64, "\(none)")
         #expect(
             none.errors
-                == "ddp-train: error: --special_tokens: the tokenizer (byte) has no special tokens; leave the option out\n"
+                == "ddp-train: error: --special_tokens: the tokenizer (byte) has no special tokens; remove the option\n"
         )
         let known = try program.run("prepare", "shakespeare_char", "--special_tokens")
         #expect(known.exitCode == 64 && known.errors.contains("--special_tokens goes with --input"), "\(known)")

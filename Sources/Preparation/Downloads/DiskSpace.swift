@@ -1,15 +1,15 @@
 import Platform
 
-/// Whether what is about to be written finds room.
+/// Checks the free disk space before files are written.
 enum DiskSpace {
     /// - Parameters:
-    ///   - needs: bytes that will be written to each folder; it need not exist yet.
-    ///   - name: what needs them.
-    ///   - options: how to choose other folders.
-    /// - Throws: `UserError(.usage)` naming the folder whose disk has too little free.
+    ///   - needs: The number of bytes that will be written to each folder. The folders may not exist yet.
+    ///   - name: The dataset or model that needs the space.
+    ///   - options: The options that choose other folders, for the error message.
+    /// - Throws: `UserError(.usage)` with the name of the folder that has too little free space.
     static func check(_ needs: [(folder: String, bytes: Int)], of name: String, options: String) throws {
         let free = try needs.map { try FileSystem.freeBytes(at: $0.folder) }
-        // Folders of one file system share what is free there.
+        // Equal amounts of free space mean that the folders share a file system.
         let isShared = Set(free).count == 1
         let total = needs.reduce(0) { $0 + $1.bytes }
         for (index, need) in needs.enumerated() {
@@ -18,8 +18,8 @@ enum DiskSpace {
             throw UserError(
                 .usage,
                 """
-                \(name) needs \(ByteCount.text(bytes)) of room and \(need.folder) has \(ByteCount.text(free[index])): \
-                free some, or choose another place with \(options)
+                \(name) needs \(ByteCount.text(bytes)) of disk space, but \(need.folder) has only \
+                \(ByteCount.text(free[index])) free; free some space or choose another folder with \(options)
                 """
             )
         }
