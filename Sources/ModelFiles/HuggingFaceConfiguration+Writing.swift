@@ -4,19 +4,19 @@ import Transformer
 extension HuggingFaceConfiguration {
     /// Settings that differ from those of most GPT-2s, and that Hugging Face's gpt2 has keys for: tie_word_embeddings,
     /// n_inner and layer_norm_epsilon.
-    public static let ownKeys: Set = ["tied_head", "hidden_size", "norm_epsilon"]
+    package static let supportedVariants: Set = ["tied_head", "hidden_size", "norm_epsilon"]
 
     /// The text of a `config.json` that describes a model to Hugging Face's transformers.
     ///
     /// `bias` is a key of our own, which transformers ignores: it says that the zero biases in the file do not exist in
     /// the model. A model that is no GPT-2 has a type that transformers refuses, and lists its `variants`.
     /// - Parameter endOfText: the token that ends a document; nil if the vocabulary has none.
-    public static func text(_ model: GPTConfiguration, endOfText: Int32?) -> String {
+    package static func text(_ model: GPTConfiguration, endOfText: Int32?) -> String {
         let endOfText = endOfText.map { JSONValue.integer(Int($0)) } ?? .null
         // The digits of the Float: 0.2 as a Double has more.
         func number(_ value: Float) -> JSONValue { .number(Double("\(value)")!) }
         let dropout = number(model.dropout)
-        let variants = model.otherModel.filter { !ownKeys.contains($0.name) }
+        let variants = model.otherModel.filter { !supportedVariants.contains($0.name) }
         let isGPT2 = variants.isEmpty
         let hidden = model.feedForward.hiddenSize
         return JSONValue.object(
@@ -51,7 +51,7 @@ extension HuggingFaceConfiguration {
     /// tokenizer of a GPT-2 for byte-level BPE, whatever the file says, and drops what that would not have written.
     ///
     /// - Parameter endOfText: what the file calls the token that ends a document; nil if the vocabulary has none.
-    public static func tokenizerText(_ model: GPTConfiguration, endOfText: String?) -> String {
+    package static func tokenizerText(_ model: GPTConfiguration, endOfText: String?) -> String {
         JSONValue.object(
             [
                 .init("tokenizer_class", .string("PreTrainedTokenizerFast")),

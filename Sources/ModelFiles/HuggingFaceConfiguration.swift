@@ -3,14 +3,14 @@ import Platform
 import Transformer
 
 /// The `config.json` of a Hugging Face GPT-2. A switch that is not there has transformers' default.
-public struct HuggingFaceConfiguration: Sendable {
+package struct HuggingFaceConfiguration: Sendable {
     /// The `model_type` of a model that is no GPT-2, which transformers refuses.
     static let variantType = "ddp-train-variant"
 
     /// The model that it describes, but for `queryFactor`.
-    public let model: GPTConfiguration
+    package let model: GPTConfiguration
     /// What a user should know of how it was understood, a sentence each.
-    public let notices: [String]
+    package let notices: [String]
     /// Whether scores are multiplied by 1 / √D, as here, and whether they are divided by the layer's number.
     private let scalesBySize, scalesByLayer: Bool
 
@@ -18,7 +18,7 @@ public struct HuggingFaceConfiguration: Sendable {
     ///
     /// - Throws: `UserError(.inputOutput)` when the file cannot be read, `UserError(.data)` that names the key, its value and
     ///   what is supported.
-    public init(path: String) throws {
+    package init(path: String) throws {
         let keys = try HuggingFaceKeys(path: path)
         let typeNotice = try keys.checkType()
         try keys.checkUnsupported()
@@ -37,7 +37,7 @@ public struct HuggingFaceConfiguration: Sendable {
     }
 
     /// What queries of a layer, counted from 0, are to be multiplied by: attention here always divides scores by √D.
-    public func queryFactor(inLayer layer: Int) -> Double {
+    package func queryFactor(inLayer layer: Int) -> Double {
         (scalesBySize ? 1 : Double(model.headSize).squareRoot()) / (scalesByLayer ? Double(layer + 1) : 1)
     }
 }

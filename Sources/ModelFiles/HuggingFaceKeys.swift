@@ -16,9 +16,9 @@ struct HuggingFaceKeys {
     subscript(key: String) -> JSONValue? { json[key] }
 
     /// The error for a value that is not supported.
-    func refusal(_ key: String, _ wanted: String) -> UserError {
+    func refusal(_ key: String, _ supported: String) -> UserError {
         let value = json[key]?.text() ?? "missing"
-        return UserError(.data, "\(path): \(key) is \(value), only \(wanted) is supported")
+        return UserError(.data, "\(path): \(key) is \(value), only \(supported) is supported")
     }
 
     /// A switch of transformers; a file that leaves it out means the default.

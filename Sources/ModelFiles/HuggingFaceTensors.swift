@@ -2,28 +2,28 @@ import Compute
 import Transformer
 
 /// A tensor of Hugging Face's GPT-2, and where its values lie in a model here.
-public struct HuggingFaceTensor: Equatable, Sendable {
+package struct HuggingFaceTensor: Equatable, Sendable {
     /// Such as `transformer.h.0.attn.c_attn.weight`.
-    public let name: String
+    package let name: String
     /// As in the file: weights of linear layers are (in, out).
-    public let shape: [Int]
+    package let shape: [Int]
     /// What the tensor is for.
-    public let role: ParameterRole
+    package let role: ParameterRole
     /// Elements of the flat buffer; nil for a bias that the model does not have, which is zeros in the file.
-    public let range: Range<Int>?
+    package let range: Range<Int>?
 
     /// Whether other tools store this tensor transposed, as (out, in).
-    public var isLinearWeight: Bool { role == .matrix }
+    package var isLinearWeight: Bool { role == .matrix }
 }
 
 extension ParameterLayout.Tensor {
     /// Whether other tools store this tensor transposed, as (out, in).
-    public var isLinearWeight: Bool { role == .matrix }
+    package var isLinearWeight: Bool { role == .matrix }
 }
 
 extension ParameterLayout {
     /// Every tensor of Hugging Face's GPT-2. Biases are not optional there: a model without them has zeros in the file.
-    public var huggingFaceTensors: [HuggingFaceTensor] {
+    package var huggingFaceTensors: [HuggingFaceTensor] {
         var result: [HuggingFaceTensor] = []
         for tensor in tensors {
             result.append(
@@ -42,7 +42,7 @@ extension ParameterLayout {
     ///   - vocabularySize: rows of the token embedding and the output head to pass on, where they were padded; nil for
     ///     all.
     ///   - body: gets the tensors in the order of the layout.
-    public func withHuggingFaceTensors<Result>(
+    package func withHuggingFaceTensors<Result>(
         of parameters: borrowing FloatBuffer,
         vocabularySize: Int? = nil,
         _ body: ([(name: String, shape: [Int], values: UnsafeBufferPointer<Float>)]) throws -> Result

@@ -10,7 +10,7 @@ enum ExportRules {
         let changes = configuration.otherModel.filter { !allowed.contains($0.name) }
         guard !changes.isEmpty else { return }
         let list = changes.map { "\($0.name)=\($0.value)" }.joined(separator: ", ")
-        let isForTransformers = changes.allSatisfy { HuggingFaceConfiguration.ownKeys.contains($0.name) }
+        let isForTransformers = changes.allSatisfy { HuggingFaceConfiguration.supportedVariants.contains($0.name) }
         let cure = isForTransformers ? "export it with --format=hf" : "such a model stays here"
         throw UserError(.usage, "\(format) describes a GPT-2, and this model has \(list): \(cure)")
     }

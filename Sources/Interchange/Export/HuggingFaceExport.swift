@@ -25,7 +25,7 @@ public enum HuggingFaceExport {
         try ExportRules.checkVariants(
             configuration,
             format: "Hugging Face's gpt2",
-            allowed: HuggingFaceConfiguration.ownKeys
+            allowed: HuggingFaceConfiguration.supportedVariants
         )
         configuration.vocabularySize = vocabularySize ?? configuration.vocabularySize
         precondition(configuration.vocabularySize <= model.configuration.vocabularySize)
