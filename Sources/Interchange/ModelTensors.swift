@@ -25,8 +25,8 @@ struct ModelTensors: Sendable {
     }
 
     /// The file's own name of a tensor.
-    func ownName(of name: String) -> String {
-        name == OutputHead.embeddingName ? tokenEmbedding : file.ownName(of: name)
+    func storedName(of name: String) -> String {
+        name == OutputHead.embeddingName ? tokenEmbedding : file.storedName(of: name)
     }
 
     // MARK: - Checks
@@ -56,7 +56,9 @@ struct ModelTensors: Sendable {
 
     private func check() throws {
         let expected = ParameterLayout(configuration).huggingFaceTensors
-        let unknown = Set(file.tensorNames).subtracting(expected.map { ownName(of: $0.name) }).subtracting(passedOver)
+        let unknown = Set(file.tensorNames).subtracting(expected.map { storedName(of: $0.name) }).subtracting(
+            ignoredTensors
+        )
         for tensor in expected { try check(tensor, unknown) }
         if let name = unknown.min() {
             throw UserError(.data, "\(file.path(ofTensor: name)) has a tensor \(name), which GPT-2 does not have")
@@ -64,7 +66,7 @@ struct ModelTensors: Sendable {
     }
 
     private func check(_ tensor: HuggingFaceTensor, _ unknown: Set<String>) throws {
-        let name = ownName(of: tensor.name)
+        let name = storedName(of: tensor.name)
         guard let stored = try file.tensor(named: name) else {
             if tensor.range == nil { return }
             throw UserError(
@@ -102,10 +104,10 @@ struct ModelTensors: Sendable {
 
     /// Tensors that say nothing of their own: the constant masks of older versions of transformers, and the head where it is
     /// the token embedding a second time.
-    private var passedOver: [String] {
+    private var ignoredTensors: [String] {
         let masks = (0..<configuration.layerCount).flatMap { layer in
             ["bias", "masked_bias"].map { "transformer.h.\(layer).attn.\($0)" }
         }
-        return (masks + (configuration.tiedHead ? [OutputHead.headName] : [])).map { file.ownName(of: $0) }
+        return (masks + (configuration.tiedHead ? [OutputHead.headName] : [])).map { file.storedName(of: $0) }
     }
 }

@@ -40,7 +40,7 @@ public struct PretrainedModel: Sendable {
 
     /// Safetensors come first, as in transformers: they are the same model as an older file beside them.
     private static func weights(inFolder folder: String) throws -> String {
-        let names = HuggingFaceFile.modelNames + ["ckpt.pt"] + HuggingFaceFile.olderModelNames
+        let names = HuggingFaceFile.modelNames + ["ckpt.pt"] + HuggingFaceFile.legacyModelNames
         guard let name = names.first(where: { FileSystem.kind(of: folder + "/" + $0) == .file }) else {
             let found = try FileSystem.names(inFolder: folder)
             let list = found.prefix(5).joined(separator: ", ") + (found.count > 5 ? " and \(found.count - 5) more" : "")
@@ -66,7 +66,7 @@ public struct PretrainedModel: Sendable {
             return isStateDictionary && HuggingFaceFile.hasDescription(path)
                 ? try HuggingFaceFile(path: path, isIndex: false) : try NanoGPTFile(path: path, headCount: headCount)
         }
-        if start.withUnsafeBytes(LLMCFile.isOne) { return try LLMCFile(path: path) }
+        if start.withUnsafeBytes(LLMCFile.hasMagic) { return try LLMCFile(path: path) }
         if start.starts(with: "GGUF".utf8) {
             throw UserError(
                 .data,
@@ -101,7 +101,7 @@ public struct PretrainedModel: Sendable {
         precondition(expected == configuration && model.configuration.blockSize <= configuration.blockSize)
         let target = model.parameters.elements
         for tensor in model.layout.tensors {
-            let name = tensors.ownName(of: tensor.name)
+            let name = tensors.storedName(of: tensor.name)
             let destination = UnsafeMutableBufferPointer(rebasing: target[tensor.range])
             try read(name, isOutputFirst: file.isOutputFirst && tensor.isLinearWeight, into: destination)
             guard destination.allSatisfy(\.isFinite) else {

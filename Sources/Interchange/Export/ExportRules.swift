@@ -11,8 +11,8 @@ enum ExportRules {
         guard !changes.isEmpty else { return }
         let list = changes.map { "\($0.name)=\($0.value)" }.joined(separator: ", ")
         let isForTransformers = changes.allSatisfy { HuggingFaceConfiguration.supportedVariants.contains($0.name) }
-        let cure = isForTransformers ? "export it with --format=hf" : "such a model stays here"
-        throw UserError(.usage, "\(format) describes a GPT-2, and this model has \(list): \(cure)")
+        let fix = isForTransformers ? "export it with --format=hf" : "such a model stays here"
+        throw UserError(.usage, "\(format) describes a GPT-2, and this model has \(list): \(fix)")
     }
 
     /// Both llm.c and GGUF's gpt2 compute the tanh form of GELU, whatever a model was trained with.

@@ -11,7 +11,7 @@ import Transformer
 struct HuggingFaceFile: ModelFile {
     /// In the order in which transformers looks for them; nanoGPT's ckpt.pt is looked for between them.
     static let modelNames = ["model.safetensors", "model.safetensors.index.json"]
-    static let olderModelNames = ["pytorch_model.bin", "pytorch_model.bin.index.json"]
+    static let legacyModelNames = ["pytorch_model.bin", "pytorch_model.bin.index.json"]
     static let configurationName = "config.json"
 
     let descriptionName = configurationName
@@ -20,7 +20,7 @@ struct HuggingFaceFile: ModelFile {
     private let description: HuggingFaceConfiguration
     private let files: [TensorFile]
     /// The file of each tensor, as an index into `files`.
-    private let places: [String: Int]
+    private let fileIndexes: [String: Int]
     private let names: TensorNames
 
     /// Whether a description lies beside weights.
@@ -42,22 +42,22 @@ struct HuggingFaceFile: ModelFile {
         }
         description = try HuggingFaceConfiguration(path: Self.description(of: path))
         if isIndex {
-            (files, places) = try Self.shards(index: path)
+            (files, fileIndexes) = try Self.shards(index: path)
         } else {
             let file = try TensorFile(path: path)
             files = [file]
-            places = Dictionary(uniqueKeysWithValues: file.names.map { ($0, 0) })
+            fileIndexes = Dictionary(uniqueKeysWithValues: file.names.map { ($0, 0) })
         }
-        names = try TensorNames(Array(places.keys), path: path)
+        names = try TensorNames(Array(fileIndexes.keys), path: path)
     }
 
-    private static func shards(index path: String) throws -> (files: [TensorFile], places: [String: Int]) {
+    private static func shards(index path: String) throws -> (files: [TensorFile], fileIndexes: [String: Int]) {
         guard let members = try JSONValue(ofFile: path)["weight_map"]?.objectValue else {
             throw UserError(.data, "\(path) has no weight_map, which says which tensor is in which file")
         }
         var files: [TensorFile] = []
         var numbers: [String: Int] = [:]
-        var places: [String: Int] = [:]
+        var fileIndexes: [String: Int] = [:]
         for member in members {
             // A name in the same folder, and none that leads out of it.
             guard let name = member.value.stringValue, !name.isEmpty, !name.contains("/"), name != "..", name != "."
@@ -78,26 +78,26 @@ struct HuggingFaceFile: ModelFile {
                     "\(files[number].path) has no tensor \(member.name), which \(path) says is there"
                 )
             }
-            places[member.name] = number
+            fileIndexes[member.name] = number
         }
         // An index may leave out what a file has nevertheless, such as a head of its own.
         for (number, file) in files.enumerated() {
-            for name in file.names where places[name] == nil { places[name] = number }
+            for name in file.names where fileIndexes[name] == nil { fileIndexes[name] = number }
         }
-        return (files, places)
+        return (files, fileIndexes)
     }
 
     var configuration: GPTConfiguration { description.model }
     var notices: [String] { description.notices }
-    var tensorNames: [String] { Array(places.keys) }
+    var tensorNames: [String] { Array(fileIndexes.keys) }
 
     func queryFactor(inLayer layer: Int) -> Double { description.queryFactor(inLayer: layer) }
 
-    func ownName(of name: String) -> String { names(name) }
+    func storedName(of name: String) -> String { names(name) }
 
-    func path(ofTensor name: String) -> String { places[name].map { files[$0].path } ?? path }
+    func path(ofTensor name: String) -> String { fileIndexes[name].map { files[$0].path } ?? path }
 
     func tensor(named name: String) throws -> StoredTensor? {
-        try places[name].flatMap { try files[$0].tensor(named: name) }
+        try fileIndexes[name].flatMap { try files[$0].tensor(named: name) }
     }
 }

@@ -11,7 +11,7 @@ struct LLMCFile: ModelFile {
     private let encoding: FloatEncoding
     private let tensors: [String: (shape: [Int], start: Int)]
 
-    static func isOne(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    static func hasMagic(_ bytes: UnsafeRawBufferPointer) -> Bool {
         bytes.count >= 4 && Int32(littleEndian: bytes.loadUnaligned(as: Int32.self)) == LLMCFormat.magic
     }
 
@@ -99,7 +99,7 @@ struct LLMCFile: ModelFile {
     }
 
     var tensorNames: [String] { Array(tensors.keys) }
-    func ownName(of name: String) -> String { name }
+    func storedName(of name: String) -> String { name }
     func path(ofTensor name: String) -> String { file.path }
 
     func tensor(named name: String) -> StoredTensor? {

@@ -18,7 +18,7 @@ protocol ModelFile: Sendable {
     /// What the weights and biases of a layer's queries are to be multiplied by, where the tool scales attention otherwise.
     func queryFactor(inLayer layer: Int) -> Double
     /// What is called `name` by Hugging Face.
-    func ownName(of name: String) -> String
+    func storedName(of name: String) -> String
     /// The file that a tensor is in or, of one that is missing, the one that should have it.
     func path(ofTensor name: String) -> String
     /// A tensor by its own name, nil where there is none.

@@ -180,7 +180,7 @@ struct NanoGPTFile: ModelFile {
     // MARK: - Tensors
 
     var tensorNames: [String] { tensors.names }
-    func ownName(of name: String) -> String { names(name) }
+    func storedName(of name: String) -> String { names(name) }
     func path(ofTensor name: String) -> String { path }
     func tensor(named name: String) throws -> StoredTensor? { try tensors.tensor(named: name) }
 }

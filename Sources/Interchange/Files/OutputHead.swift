@@ -24,7 +24,7 @@ struct OutputHead {
 
     /// - Throws: `UserError(.data)` when the two have different shapes or cannot be read as floats.
     init(of file: any ModelFile) throws {
-        let (embeddingName, headName) = (file.ownName(of: Self.embeddingName), file.ownName(of: Self.headName))
+        let (embeddingName, headName) = (file.storedName(of: Self.embeddingName), file.storedName(of: Self.headName))
         guard file.configuration.tiedHead, let head = try file.tensor(named: headName) else {
             (isTied, tokenEmbedding, notice) = (file.configuration.tiedHead, embeddingName, nil)
             return

@@ -13,29 +13,29 @@ struct TensorNames: Sendable {
         "module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module", "_forward_module",
     ]
 
-    private let own: [String: String]
+    private let storedNames: [String: String]
 
     /// - Parameters:
     ///   - names: all of the file.
     ///   - path: of the file, for messages.
     /// - Throws: `UserError(.data)` when two names are the same without wrappers.
     init(_ names: [String], path: String) throws {
-        var own: [String: String] = [:]
+        var storedNames: [String: String] = [:]
         for name in names.sorted() {
             let plain = Self.unwrapped(name)
-            if let other = own.updateValue(name, forKey: plain) {
+            if let other = storedNames.updateValue(name, forKey: plain) {
                 throw UserError(.data, "\(path) has \(plain) twice, as \(other) and as \(name): keep one of them")
             }
         }
-        if !own.keys.contains(where: { $0.hasPrefix(Self.prefix) }) {
-            // The transformer alone, or as OpenAI's own upload. The head stands beside it, not in it.
-            own = Dictionary(
-                uniqueKeysWithValues: own.map {
+        if !storedNames.keys.contains(where: { $0.hasPrefix(Self.prefix) }) {
+            // The transformer alone, or as OpenAI's storedNames upload. The head stands beside it, not in it.
+            storedNames = Dictionary(
+                uniqueKeysWithValues: storedNames.map {
                     ($0.key == OutputHead.headName ? $0.key : Self.prefix + $0.key, $0.value)
                 }
             )
         }
-        self.own = own
+        self.storedNames = storedNames
     }
 
     private static func unwrapped(_ name: String) -> String {
@@ -44,8 +44,8 @@ struct TensorNames: Sendable {
     }
 
     /// All of Hugging Face's names that the file has something for.
-    var all: some Collection<String> { own.keys }
+    var all: some Collection<String> { storedNames.keys }
 
-    /// The file's own name; of a tensor that is missing, Hugging Face's.
-    func callAsFunction(_ name: String) -> String { own[name] ?? name }
+    /// The file's storedNames name; of a tensor that is missing, Hugging Face's.
+    func callAsFunction(_ name: String) -> String { storedNames[name] ?? name }
 }

@@ -40,13 +40,13 @@ struct TorchTensors: Sendable {
     /// Tensors may share a storage, or repeat one element many times: a small file can describe a model that no memory
     /// holds.
     private func checkSize() throws {
-        let most = (1 << 20) + 64 * file.byteCount
-        var rest = most
+        let limit = (1 << 20) + 64 * file.byteCount
+        var rest = limit
         for tensor in tensors.values {
             guard let count = Sizes.product(tensor.shape), count <= rest else {
                 throw UserError(
                     .data,
-                    "\(file.path) has \(file.byteCount) bytes, but describes more than \(most) elements of tensors"
+                    "\(file.path) has \(file.byteCount) bytes, but describes more than \(limit) elements of tensors"
                 )
             }
             rest -= count

@@ -17,11 +17,11 @@ struct TrainedBiases {
             // The zeros of a model without biases do not exist in it.
             let trained = try layout.huggingFaceTensors.first { tensor in
                 guard tensor.range == nil else { return false }
-                return try file.tensor(named: file.ownName(of: tensor.name)).map { !$0.isZero } ?? false
+                return try file.tensor(named: file.storedName(of: tensor.name)).map { !$0.isZero } ?? false
             }
             arePresent = trained != nil
             notice = trained.map {
-                let name = file.ownName(of: $0.name)
+                let name = file.storedName(of: $0.name)
                 return """
                     \(file.path(ofTensor: name)): \(name) is not zero, so the model has biases, although \
                     \(file.descriptionName) says that it has none (bias)
@@ -29,7 +29,7 @@ struct TrainedBiases {
             }
             return
         }
-        let names = layout.tensors.map(\.name).filter { $0.hasSuffix(".bias") }.map { file.ownName(of: $0) }
+        let names = layout.tensors.map(\.name).filter { $0.hasSuffix(".bias") }.map { file.storedName(of: $0) }
         arePresent = !Set(file.tensorNames).isDisjoint(with: names)
         notice = arePresent ? nil : "\(file.path(ofTensor: "")) has no biases, so the model has none (bias=false)"
     }
