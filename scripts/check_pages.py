@@ -75,7 +75,7 @@ def check_report(browser, work, shots):
     page = check_looks(browser, work / "out" / "report.html", shots, "report")
     check(page.evaluate("DATA.runs[0].status") == "finished", "report: the run has not finished")
     headings = page.evaluate("[...document.querySelectorAll('h2')].map(h => h.textContent)")
-    for heading in ("Loss", "Course", "Time", "Samples", "Checkpoints", "Configuration"):
+    for heading in ("Loss", "Metrics", "Time", "Samples", "Checkpoints", "Configuration"):
         check(heading in headings, f"report: there is no part {heading}")
     check(page.evaluate("document.querySelectorAll('.chart svg').length") >= 5, "report: charts are missing")
     check(page.evaluate("[...document.querySelectorAll('.chart .reference')].length") == 1, "report: no optimum")

@@ -1,51 +1,52 @@
 import Compute
 import Platform
 
-/// Chooses the windows of text that a step trains or evaluates on: a pure function of (seed, step, sequence).
+/// Chooses the windows of tokens for each training or evaluation step, as a pure function of (seed, step, sequence).
 ///
-/// A window is `blockSize` inputs, and as targets the same tokens shifted by one; it reads `blockSize + 1` tokens. Which
-/// rank or thread asks for a sequence, and in what order, never matters.
+/// A window has `blockSize` inputs. Its targets are the same tokens shifted by one, so it reads `blockSize + 1` tokens.
+/// The result does not depend on which rank or thread reads a sequence, nor on the order of reads.
 public struct BatchSampler: Sendable {
     /// The order of training windows.
     public enum Order: String, CaseIterable, Sendable {
-        /// Starts drawn uniformly from `0 ..< count - blockSize`, as nanoGPT's: a window never wraps.
+        /// Starts are uniformly random in `0 ..< count - blockSize`, as in nanoGPT. Windows do not wrap.
         case random
-        /// Sequence q of step s starts at token `((s * sequencesPerStep + q) * blockSize) mod count`. The tokens are a ring:
-        /// where a window reaches the end it goes on with token 0, inputs and targets alike, so that input i is token
-        /// `(start + i) mod count` and target i token `(start + i + 1) mod count`.
+        /// Sequence q of step s starts at token `((s * sequencesPerStep + q) * blockSize) mod count`. Windows wrap at
+        /// the end of the tokens: input i is token `(start + i) mod count`, and target i is token
+        /// `(start + i + 1) mod count`.
         case sequential
-        /// Each of the blocks `[b * blockSize, (b + 1) * blockSize]` once an epoch: shard after shard in an order drawn for the
-        /// epoch, and within a shard the blocks that begin in it in an order drawn for epoch and shard. An epoch reads one shard
-        /// at a time, so that data larger than memory come from disk once. The last block begins earlier where it would reach
-        /// beyond the end, so that every token but the first is a target in each epoch, some of them twice.
+        /// Each epoch uses every block `[b * blockSize, (b + 1) * blockSize]` once. Each epoch visits the shards in a
+        /// different random order, and the blocks that start in a shard in a different random order. An epoch reads one
+        /// shard at a time, so data larger than memory is read from disk once per epoch. The last block starts earlier
+        /// if it would reach beyond the end, so every token except the first is a target in each epoch, and some are
+        /// targets twice.
         case epoch
     }
 
     private enum Rule: Sendable {
         case random, sequential
         case epoch(blockCount: Int)
-        /// Blocks `[b * blockSize, (b + 1) * blockSize]` in an order that is a pseudo-random permutation of them: windows do
-        /// not overlap until every block was used once.
+        /// Blocks `[b * blockSize, (b + 1) * blockSize]` in pseudo-random order. Windows do not overlap until every
+        /// block was used once.
         case shuffledBlocks
 
     }
 
-    /// What windows are cut from.
+    /// The tokens from which windows are read.
     public let sequence: TokenSequence
-    /// Inputs of a window, in tokens.
+    /// The number of inputs per window.
     public let blockSize: Int
-    /// Sequences in a step over all micro-batches and ranks: accumulation * batch size.
+    /// The number of sequences per step over all micro-batches and ranks: gradient accumulation steps times batch size.
     public let sequencesPerStep: Int
-    /// False for the order `epoch` of the first versions, which left out the tokens that do not fill a block.
+    /// Whether the order `epoch` covers the tokens that do not fill a whole block. Early versions left them out.
     public let epochCoversTail: Bool
     private let rule: Rule
     private let seed: UInt64
     private let stream: RandomStream
     private let site: UInt32
 
-    /// Batches to train on.
+    /// Creates a sampler for training.
     ///
-    /// - Throws: `UserError(.usage)` when the block size is longer than the data.
+    /// - Throws: `UserError(.usage)` if the data has fewer than `blockSize + 1` tokens.
     public init(
         sequence: TokenSequence,
         blockSize: Int,
@@ -73,11 +74,13 @@ public struct BatchSampler: Sendable {
         )
     }
 
-    /// Batches to estimate the loss of a split with: step k is batch k, the same at every evaluation, so that figures
-    /// compare; windows do not overlap as long as the split has enough of them, so that their errors are independent. Windows
-    /// of a split that is shorter than a block are the whole split.
+    /// Creates a sampler for estimating the loss of a split.
     ///
-    /// - Throws: `UserError(.usage)` when the split has no target.
+    /// Step k is batch k. The batches are the same at every evaluation, so losses can be compared. Windows do not
+    /// overlap while the split has unused blocks, so their errors are independent. In a split shorter than a block,
+    /// each window is the whole split.
+    ///
+    /// - Throws: `UserError(.usage)` if the split has fewer than two tokens.
     public static func evaluation(
         sequence: TokenSequence,
         blockSize: Int,
@@ -126,12 +129,14 @@ public struct BatchSampler: Sendable {
         self.site = site
     }
 
-    /// How many windows without overlap the tokens have: `(count - 1) / blockSize`, as the last target needs a token too.
+    /// The number of windows without overlap: `(count - 1) / blockSize`, because the last target needs a token too.
     var wholeBlockCount: Int { sequence.targetCount / blockSize }
 
-    /// The first token of a window.
+    /// The position of a window's first token.
     ///
-    /// - Parameter index: the sequence within the step: `microBatch * batchSize + sample`.
+    /// - Parameters:
+    ///   - step: the step, from 0.
+    ///   - index: the sequence within the step: `microBatch * batchSize + sample`.
     public func start(step: Int, sequence index: Int) -> Int {
         let total = step * sequencesPerStep + index
         switch rule {
@@ -150,7 +155,7 @@ public struct BatchSampler: Sendable {
         }
     }
 
-    /// The block that stands at a place of an epoch's order.
+    /// The block at a position in the order of an epoch.
     private func block(_ place: Int, of blockCount: Int, epoch: UInt32) -> Int {
         let shardCount = sequence.shardStarts.count
         let shards = CounterRandom(seed: seed, stream: stream, site: Self.shardSite, step: epoch)
@@ -173,7 +178,7 @@ public struct BatchSampler: Sendable {
         preconditionFailure("the shards have fewer blocks than the sequence")
     }
 
-    /// The blocks whose first token lies in a shard; the last one may reach into the next shard.
+    /// The blocks whose first token is in a shard. The last one may extend into the next shard.
     private func blocks(ofShard shard: Int, _ blockCount: Int) -> Range<Int> {
         func firstBlock(from position: Int) -> Int { min((position + blockSize - 1) / blockSize, blockCount) }
         let starts = sequence.shardStarts
@@ -181,15 +186,18 @@ public struct BatchSampler: Sendable {
         return firstBlock(from: starts[shard])..<(isLast ? blockCount : firstBlock(from: starts[shard + 1]))
     }
 
-    /// Places of random numbers beside those of random starts, which are at 0.
+    /// Sites of random numbers, different from site 0 of the random starts.
     private static let (shardSite, blockSite): (UInt32, UInt32) = (1, 2)
 
-    /// Fills in the windows `firstSequence ..< firstSequence + count` of a step.
+    /// Reads the windows `firstSequence ..< firstSequence + count` of a step.
     ///
     /// - Parameters:
-    ///   - tokens: the inputs, (count, blockSize) row-major; resized to fit.
-    ///   - targets: the next tokens, in the same shape.
-    /// - Throws: `UserError(.data)` when an id is beyond the vocabulary.
+    ///   - step: the step, from 0.
+    ///   - firstSequence: the first sequence within the step.
+    ///   - count: the number of sequences.
+    ///   - tokens: receives the inputs, (count, blockSize) row-major. Resized to fit.
+    ///   - targets: receives the next tokens, in the same shape. Resized to fit.
+    /// - Throws: `UserError(.data)` if an id is not below the vocabulary size.
     public func fill(
         step: Int,
         firstSequence: Int,
@@ -217,10 +225,10 @@ public struct BatchSampler: Sendable {
 }
 
 extension CounterRandom {
-    /// Where a pseudo-random permutation of `0..<count` puts `index`.
+    /// The value of a pseudo-random permutation of `0..<count` at `index`.
     ///
-    /// A Feistel network of four rounds over the next power of four, repeated until it lands below `count`
-    /// (Black and Rogaway, "Ciphers with Arbitrary Finite Domains", CT-RSA 2002).
+    /// Applies a Feistel network of four rounds over the next power of four, repeatedly until the value is below
+    /// `count` (Black and Rogaway, "Ciphers with Arbitrary Finite Domains", CT-RSA 2002).
     func permuted(_ index: Int, of count: Int) -> Int {
         precondition(index >= 0 && index < count)
         var halfBits = 1

@@ -1,10 +1,12 @@
 import Tokenizers
 
 extension Dataset {
-    /// Bytes of text that a token of a split stands for on average: what dataset.json says of the split's text, else, for bytes
-    /// and characters, by counting. Nil where neither is possible.
+    /// The mean number of bytes of text per token of a split.
     ///
-    /// - Throws: `UserError(.data)` when an id is beyond the vocabulary.
+    /// The value comes from the text size in dataset.json. Without it, byte and character tokens are counted; for other
+    /// tokens and for an empty split the result is nil.
+    ///
+    /// - Throws: `UserError(.data)` if an id is not below the vocabulary size.
     public func bytesPerToken(of split: Split) throws -> Double? {
         let sequence = sequence(of: split)
         guard sequence.count > 0 else { return nil }

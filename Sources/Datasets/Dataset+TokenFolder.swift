@@ -2,7 +2,7 @@ import Formats
 import Platform
 import Tokenizers
 
-/// A folder of token files without a dataset.json, as nanoGPT, llm.c, modded-nanogpt and build-nanogpt leave it.
+/// Opens a folder of token files without dataset.json, as written by nanoGPT, llm.c, modded-nanogpt and build-nanogpt.
 extension Dataset {
     init(tokenFolder path: String, name: String) throws {
         let metaPath = path + "/" + NanoGPTMeta.fileName
@@ -35,7 +35,7 @@ extension Dataset {
         let tokenizerHash = meta?.tokenizer.map { TokenizerFile.hash(of: $0) } ?? "none"
         let fingerprints = files.map { $0.map(\.fingerprint).joined(separator: "+") }.joined(separator: " ")
         fingerprint = Checksum.sha256(of: "\(size) \(tokenizerHash) \(fingerprints)")
-        // Without any word about it, the ids are taken for GPT-2's, as they are in shards that say so.
+        // Without meta.pkl, the ids are assumed to be GPT-2's, unless the shards are of Llama 3.
         endOfText =
             meta == nil
             ? shardForm == .llama3Shard ? Self.llama3EndOfText : Self.gpt2EndOfText
@@ -48,10 +48,12 @@ extension Dataset {
 
     // MARK: - Files
 
-    /// The names of a split's files: train.bin or val.bin, else all .bin or .npy files that have the split in their name, sorted;
-    /// none for a validation split that is not there.
+    /// The names of a split's files: `train.bin` or `train.npy` (`val.…` for validation) if it exists, otherwise all
+    /// .bin or .npy files whose names contain the split's name, sorted. Empty if there is no validation split. The
+    /// notice names files that are not read.
     ///
-    /// - Throws: `UserError(.data)` when the training split has none, one is of both splits by its name, or there are two kinds.
+    /// - Throws: `UserError(.data)` if the training split has no file, if a name contains both splits, or if there are
+    ///   both .bin and .npy files.
     static func tokenFiles(of split: Split, folder: String) throws -> (names: [String], notice: String?) {
         let names = try FileSystem.names(inFolder: folder).filter { name in
             !name.hasPrefix(".") && (name.hasSuffix(".bin") || name.hasSuffix(".npy"))
@@ -65,15 +67,15 @@ extension Dataset {
             return (own, "\(folder): the split \(split.rawValue) is \(own[0]); \(others[0])\(more) is not read")
         }
         if let both = found.first(where: { name in Split.allCases.allSatisfy { name.contains($0.rawValue) } }) {
-            throw UserError(.data, "\(folder)/\(both): its name says train and val; rename it to what it is")
+            throw UserError(.data, "\(folder)/\(both): the name contains both train and val; rename it to one of them")
         }
         let kinds = Set(found.map { $0.suffix(4) })
         guard kinds.count < 2 else {
             throw UserError(
                 .data,
                 """
-                \(folder) has .bin and .npy files of the split \(split.rawValue), such as \(found[0]): these may be the same \
-                tokens twice; keep one kind
+                \(folder) has both .bin and .npy files of the split \(split.rawValue), such as \(found[0]), which may \
+                be the same tokens; remove one kind
                 """
             )
         }
@@ -81,8 +83,8 @@ extension Dataset {
             throw UserError(
                 .data,
                 """
-                \(folder) has no train.bin, and no shards *train*.bin or *train*.npy: it is no dataset, or half of one; \
-                prepare it again
+                \(folder) has no train.bin and no shards *train*.bin or *train*.npy, so it is not a dataset or is \
+                incomplete; prepare it again
                 """
             )
         }
@@ -92,38 +94,38 @@ extension Dataset {
     private static func open(_ path: String) throws -> TokenFile {
         let file = try TokenFile(path: path)
         if case .headerless = file.form, path.hasSuffix(".npy"), file.byteCount > 0 {
-            throw UserError(.data, "\(path) is no NPY file: it does not begin as numpy.save writes it; save it again")
+            throw UserError(.data, "\(path) is not an NPY file: it lacks the header of numpy.save; save it again")
         }
         return file
     }
 
-    /// An empty validation split is none; any other empty file is what something has failed to write.
+    /// Allows an empty validation split of one file. Any other empty file means that writing it failed.
     private static func checkEmptiness(_ files: [[TokenFile]], folder: String) throws {
         let validation = files[1].count == 1 ? [] : files[1]
         guard let empty = (files[0] + validation).first(where: { $0.count == 0 }) else { return }
         throw UserError(.data, "\(empty.path) is empty; prepare the dataset again")
     }
 
-    /// The form of all files if they are llm.c's shards.
+    /// The form of the files if all are llm.c shards; nil if none is.
     ///
-    /// - Throws: `UserError(.data)` when they are of different tokenizers.
+    /// - Throws: `UserError(.data)` if the files have different forms.
     private static func commonShardForm(of files: [TokenFile], folder: String) throws -> TokenFile.Form? {
         func shardForm(_ file: TokenFile) -> TokenFile.Form? {
             [.gpt2Shard, .llama3Shard].contains(file.form) ? file.form : nil
         }
         let form = shardForm(files[0])
-        // An empty file is of no kind.
+        // An empty file has no form.
         guard let other = files.first(where: { $0.count > 0 && shardForm($0) != form }) else { return form }
         throw UserError(
             .data,
             """
-            \(folder) mixes token files of different kinds: \(files[0].path) is \(files[0].form.text), \(other.path) is \
-            \(other.form.text); keep those of one tokenizer in a folder of their own
+            \(folder) mixes token files of different kinds: \(files[0].path) is \(files[0].form.text), \(other.path) \
+            is \(other.form.text); move the files of each tokenizer to a folder of their own
             """
         )
     }
 
-    /// What was recognized that neither the names of the files nor a header for tokens say.
+    /// Notices about types and NPY files that were recognized only from the content.
     private static func notices(about files: [TokenFile], _ vocabulary: Vocabulary, folder: String) -> [String] {
         var types: [TokenType] = []
         var unexpected: [TokenFile] = []
@@ -137,22 +139,23 @@ extension Dataset {
         let reason =
             vocabulary.size > TokenFile.largestVocabulary
             ? "vocab_size \(vocabulary.size) in \(NanoGPTMeta.fileName) does not fit 16 bits"
-            : "in every \(types.first == .uint64 ? 64 : 32) bits only the lower 16 are used"
+            : "only the lower 16 of every \(types.first == .uint64 ? 64 : 32) bits are used"
         let numPy = unexpected.first.map { first in
             unexpected.count == 1
-                ? "\(first.path) is \(first.form.text), and read as one"
-                : "\(first.path) and \(unexpected.count - 1) more are NPY files, and read as such"
+                ? "\(first.path) is \(first.form.text) and is read as one"
+                : "\(first.path) and \(unexpected.count - 1) more are NPY files and are read as such"
         }
-        return types.map { "\(folder): the token files are read as \($0), as \(reason)" } + (numPy.map { [$0] } ?? [])
+        return types.map { "\(folder): the token files are read as \($0), because \(reason)" }
+            + (numPy.map { [$0] } ?? [])
     }
 }
 
 extension Dataset {
-    /// Why a loss of a split cannot be computed: it has no token that another one comes before. Nil where it can.
+    /// The reason why the loss of a split cannot be computed, which needs at least two tokens; nil if it can.
     public func nothingToScore(in split: Split) -> String? {
         let tokens = sequence(of: split)
         guard tokens.targetCount == 0 else { return nil }
         if tokens.files.isEmpty { return "\(path) has no file for the split \(split.rawValue)" }
-        return "\(tokens.source) has \(tokens.count == 0 ? "no tokens" : "one token, and a loss takes two")"
+        return "\(tokens.source) has \(tokens.count == 0 ? "no tokens" : "one token, but a loss needs two")"
     }
 }

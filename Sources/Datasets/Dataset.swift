@@ -2,51 +2,51 @@ import Formats
 import Platform
 import Tokenizers
 
-/// A prepared dataset: two sequences of tokens, and the tokenizer that made them where it is known.
+/// A prepared dataset: the tokens of two splits, and the tokenizer that made them if it is known.
 public struct Dataset: Sendable {
-    /// The raw value is the split's name in files: train.bin, val.bin.
+    /// A part of a dataset. The raw value occurs in file names such as train.bin and val.bin.
     public enum Split: String, CaseIterable, Sendable {
         case train
         case validation = "val"
     }
 
-    /// The folder's name, under the data folder.
+    /// The name of the dataset's folder within the data folder.
     public let name: String
-    /// The folder it lies in.
+    /// The path of the dataset's folder.
     public let path: String
-    /// Nil for token files that come without one, such as nanoGPT's own GPT-2 datasets.
+    /// Nil for token files without a tokenizer, such as nanoGPT's GPT-2 datasets.
     public let tokenizer: (any Tokenizer)?
-    /// Ids are below it; the model's where that is smaller, see `limited(toVocabulary:)`.
+    /// All ids are below this number. `limited(toVocabulary:)` can reduce it to the model's.
     public internal(set) var vocabularySize: Int
     /// The tokens to train on.
     public internal(set) var train: TokenSequence
-    /// The tokens kept from training.
+    /// The tokens for validation, which are not trained on.
     public internal(set) var validation: TokenSequence
-    /// Identifies the tokens and the tokenizer: SHA-256, the same wherever the dataset lies.
+    /// A SHA-256 hash that identifies tokens and tokenizer, independent of name and path.
     public let fingerprint: String
-    /// The id that ends a document, where one is known.
+    /// The id that ends a document; nil if unknown.
     public let endOfText: Int32?
-    /// Bytes of text that each split was made of, where dataset.json says so.
+    /// The size of each split's text in bytes, if dataset.json has it.
     let textBytes: [Split: Int]
-    /// SHA-256 of each of `files` as dataset.json has it; none without one.
+    /// The SHA-256 of each of `files` in dataset.json; empty without a dataset.json.
     let recordedHashes: [String]
-    /// The source of the text with its known optimum, when this is the demo corpus.
+    /// The source of the text, which knows the lowest possible loss; nil unless this is the demo corpus.
     public let demo: DemoCorpus?
-    /// What the user should know about it, a line each.
+    /// Messages for the user, one line each.
     public let notices: [String]
 
-    /// Tokens of GPT-2's vocabulary.
+    /// The number of tokens in GPT-2's vocabulary.
     public static let gpt2VocabularySize = 50257
-    /// nanoGPT's vocabulary where a dataset says nothing: GPT-2's, padded to a multiple of 64.
+    /// The vocabulary size of a dataset that does not define it, as in nanoGPT: GPT-2's, padded to a multiple of 64.
     public static let defaultVocabularySize = 50304
-    /// What ids of Llama 3 are below: 128,000 tokens of text and 256 special ones.
+    /// Llama 3's vocabulary: 128,000 text tokens and 256 special tokens.
     static let llama3VocabularySize = 128_256
-    /// `<|endoftext|>`.
+    /// The id of `<|endoftext|>`.
     package static let gpt2EndOfText: Int32 = 50256
-    /// `<|begin_of_text|>`, which llm.c puts between documents.
+    /// The id of `<|begin_of_text|>`, which llm.c writes between documents.
     static let llama3EndOfText: Int32 = 128_000
 
-    /// `train` or `validation`.
+    /// The tokens of a split.
     public func sequence(of split: Split) -> TokenSequence {
         switch split {
         case .train: train
@@ -54,25 +54,30 @@ public struct Dataset: Sendable {
         }
     }
 
-    /// The files of all splits, those of training first.
+    /// The files of all splits, training files first.
     var files: [TokenFile] { train.files + validation.files }
 
-    /// Opens `folder/name`: by its dataset.json; else as nanoGPT does, by its meta.pkl; else as GPT-2 tokens, or Llama 3's where
-    /// the files say so. Without dataset.json the tokens are in train.bin and val.bin, or in shards (.bin or .npy) with train and
-    /// val in their names, in the order of these.
+    /// Opens the dataset in `folder/name`.
     ///
-    /// The validation split may be missing or empty: see `nothingToScore(in:)`.
+    /// If the folder has a dataset.json, it describes the dataset. Otherwise the tokens are in train.bin and val.bin,
+    /// or in shards (.bin or .npy) with train or val in their names, in alphabetical order. Their vocabulary is that of
+    /// meta.pkl, as in nanoGPT. Without meta.pkl the ids are assumed to be GPT-2's, or Llama 3's if the headers of the
+    /// files say so.
     ///
-    /// Ids are checked as they are read; `TokenCheck` reads all of them.
+    /// The validation split may be missing or empty: see `nothingToScore(in:)`. Ids are checked when they are read.
+    /// `TokenCheck` checks all of them in advance.
     ///
-    /// - Throws: `UserError(.data)` when it is missing (with the command that makes it), or its parts do not fit together;
-    ///   `UserError(.usage)` for what is no name; `UserError(.inputOutput)` when a file cannot be read.
+    /// - Parameters:
+    ///   - folder: the data folder.
+    ///   - name: the dataset's name, which is the name of its folder.
+    /// - Throws: `UserError(.data)` if the dataset is missing (with the command that prepares it), damaged or
+    ///   inconsistent; `UserError(.usage)` if the name is invalid; `UserError(.inputOutput)` if a file cannot be read.
     public static func open(folder: String, name: String) throws -> Dataset {
-        if isDataset(name), name.contains("/") { throw mistakenForName(path: name) }
+        if isDataset(name), name.contains("/") { throw pathGivenAsName(path: name) }
         try checkName(name)
         let path = folder + "/" + name
         guard FileSystem.kind(of: path) == .folder else {
-            throw isDataset(folder) ? mistakenForDataFolder(folder) : missing(name, folder: folder)
+            throw isDataset(folder) ? datasetGivenAsDataFolder(folder) : missing(name, folder: folder)
         }
         let descriptionPath = path + "/" + DatasetDescription.fileName
         if FileSystem.kind(of: descriptionPath) != nil {
@@ -81,28 +86,28 @@ public struct Dataset: Sendable {
         return try Dataset(tokenFolder: path, name: name)
     }
 
-    // MARK: - What is no name of a dataset
+    // MARK: - Wrong names
 
-    /// Whether a path is a folder with tokens, as far as its names tell.
+    /// Whether a path is a folder with a dataset.json or token files.
     private static func isDataset(_ path: String) -> Bool {
         guard FileSystem.kind(of: path) == .folder else { return false }
         return FileSystem.kind(of: path + "/" + DatasetDescription.fileName) == .file
             || !((try? tokenFiles(of: .train, folder: path).names) ?? []).isEmpty
     }
 
-    private static func mistakenForName(path: String) -> UserError {
-        UserError(.usage, "a data set is given by its name, not by its path \(path): \(options(forPath: path))")
+    private static func pathGivenAsName(path: String) -> UserError {
+        UserError(.usage, "\(path) is the path of a dataset, but its name is needed: use \(options(forPath: path))")
     }
 
-    private static func mistakenForDataFolder(_ path: String) -> UserError {
-        UserError(.data, "\(path) is a data set, not a folder of data sets: \(options(forPath: path))")
+    private static func datasetGivenAsDataFolder(_ path: String) -> UserError {
+        UserError(.data, "\(path) is a dataset, not a folder of datasets: use \(options(forPath: path))")
     }
 
     private static func options(forPath path: String) -> String {
-        "say --data_dir=\(FileSystem.folder(of: path)) --dataset=\(FileSystem.lastComponent(of: path))"
+        "--data_dir=\(FileSystem.folder(of: path)) --dataset=\(FileSystem.lastComponent(of: path))"
     }
 
-    /// With the command that makes it, and with the dataset that may have been meant.
+    /// The error for a missing dataset, with the command that prepares it and a similar existing name.
     private static func missing(_ name: String, folder: String) -> UserError {
         let prepared = ((try? FileSystem.names(inFolder: folder)) ?? []).filter { isDataset(folder + "/" + $0) }
         let named = NamedDataset.allCases.map(\.rawValue)
@@ -112,28 +117,28 @@ public struct Dataset: Sendable {
         let hint = isNamed ? "" : NearestName.hint(for: name, among: Set(prepared + named))
         return UserError(
             .data,
-            "there is no data set \(name) in \(folder): make it with `ddp-train \(command)\(place)`\(hint)"
+            "there is no dataset \(name) in \(folder): prepare it with `ddp-train \(command)\(place)`\(hint)"
         )
     }
 
-    /// A name is one part of a path, so that a dataset stays in its data folder.
+    /// Checks that a name is a single path component, so that a dataset is always inside its data folder.
     package static func checkName(_ name: String) throws {
         guard !name.isEmpty, !name.hasPrefix("."), !name.contains("/") else {
             throw UserError(
                 .usage,
-                "\"\(name)\" is no name for a data set: it needs characters, no / and no . at its start"
+                "\"\(name)\" is not a valid dataset name: a name must not be empty, contain / or start with ."
             )
         }
     }
 
-    // MARK: - Described by dataset.json
+    // MARK: - Datasets with dataset.json
 
     private init(name: String, path: String, description: DatasetDescription) throws {
         guard let elementType = TokenFile.ElementType(rawValue: description.elementType) else {
             let known = TokenFile.ElementType.allCases.map(\.rawValue).joined(separator: " and ")
             throw UserError(
                 .data,
-                "\(path) has tokens of type \(description.elementType); this program reads \(known)"
+                "\(path) has tokens of type \(description.elementType), but only \(known) are supported"
             )
         }
         let tokenizer = try TokenizerFile.load(folder: path)
@@ -143,7 +148,7 @@ public struct Dataset: Sendable {
             throw UserError(
                 .data,
                 """
-                \(path)/\(TokenizerFile.name) is not the tokenizer that made this data set (its hash differs from the \
+                \(path)/\(TokenizerFile.name) is not the tokenizer that made this dataset (its hash differs from the \
                 one in \(DatasetDescription.fileName)); prepare the dataset again
                 """
             )
@@ -181,8 +186,8 @@ public struct Dataset: Sendable {
         guard let made = description.demo, let tokenizer = tokenizer as? CharacterTokenizer else { return (nil, []) }
         guard made.grammar == DemoCorpus.grammarHash else {
             let notice = """
-                \(path) was made with another grammar than this program's, so that its optimum is not known here; \
-                `ddp-train prepare demo --overwrite` makes it anew
+                \(path) was made with the grammar of a different version, so its lowest possible loss is unknown; run \
+                `ddp-train prepare demo --overwrite` to make it again
                 """
             return (nil, [notice])
         }
@@ -191,18 +196,19 @@ public struct Dataset: Sendable {
 }
 
 extension Dataset {
-    /// The same data for a model that knows fewer tokens; ids beyond them are refused where they occur.
+    /// The same data for a model with a smaller vocabulary. Reading an id that is not below `size` throws an error.
     ///
-    /// A dataset without a tokenizer is taken to have nanoGPT's padded vocabulary, of which it uses less.
-    /// - Throws: `UserError(.usage)` when a tokenizer makes more tokens than that.
+    /// - Parameter size: the model's vocabulary size.
+    /// - Throws: `UserError(.usage)` if the dataset has a tokenizer with more than `size` tokens. A dataset without a
+    ///   tokenizer has nanoGPT's padded vocabulary and may use only a part of it.
     public func limited(toVocabulary size: Int) throws -> Dataset {
         guard size < vocabularySize else { return self }
         guard tokenizer == nil else {
             throw UserError(
                 .usage,
                 """
-                data set \(name) has \(vocabularySize) different tokens, the model only \(size): prepare it with the \
-                model's tokenizer
+                dataset \(name) has \(vocabularySize) different tokens, but the model only \(size): prepare it with \
+                the model's tokenizer
                 """
             )
         }

@@ -2,7 +2,7 @@ import Formats
 import Platform
 
 extension DatasetDescription {
-    /// As the text of dataset.json.
+    /// The text of dataset.json.
     package var text: String {
         var members: [JSONValue.Member] = [
             .init("format", .string("ddp-train data set")),
@@ -38,14 +38,17 @@ extension DatasetDescription {
         return .object(members + [.init("files", .array(files.map(\.json)))])
     }
 
-    /// - Throws: `UserError` naming the path and the member that is missing or wrong.
+    /// Reads a dataset.json.
+    ///
+    /// - Throws: `UserError(.data)` with the path and the member that is missing or wrong, `UserError(.inputOutput)` if
+    ///   the file cannot be read.
     package init(path: String) throws {
         let file = try DescriptionReader(path: path)
         let version = try file.count("version")
         guard version == Self.version else {
             throw UserError(
                 .data,
-                "\(path) has version \(version), this program reads \(Self.version); prepare the dataset again"
+                "\(path) has version \(version), but only version \(Self.version) is supported; prepare the dataset again"
             )
         }
         name = try file.string("name")
@@ -83,11 +86,11 @@ extension DatasetDescription {
     }
 }
 
-/// The members of a dataset.json by their paths, such as `tokenizer.kind`, with errors that name file and member.
+/// Reads members of a dataset.json by path, such as `tokenizer.kind`. Errors name the file and the member.
 private struct DescriptionReader {
     private let json: JSONValue
     private let path: String
-    /// Of these members in the file.
+    /// The path of this object within the file, for error messages.
     private var prefix = ""
 
     init(path: String) throws {
@@ -129,7 +132,7 @@ private struct DescriptionReader {
             let name = try file.string("name")
             guard !name.contains("/") else { throw file.wrong("name") }
             let tokens = try file.count("tokens")
-            // Times the bytes of a token, it is still a number.
+            // The number of bytes must not overflow.
             guard tokens <= Int.max / 8 else { throw file.wrong("tokens") }
             return .init(name: name, tokens: tokens, sha256: try file.string("sha256"))
         }

@@ -1,9 +1,9 @@
 import Formats
 import Platform
 
-/// What dataset.json says about a dataset: how its tokens were made and how to check them.
+/// The contents of dataset.json: how the tokens of a dataset were made, and the hashes of its files.
 ///
-/// A split lists its files, so that shards fit; the tokenizer is named by kind, file and hash, so that other kinds fit.
+/// Each split lists its files, because it can have several shards. The tokenizer is described by kind, file and hash.
 package struct DatasetDescription: Equatable, Sendable {
     package static let fileName = "dataset.json"
     package static let version = 1
@@ -28,26 +28,26 @@ package struct DatasetDescription: Equatable, Sendable {
         }
     }
 
-    /// The text that the tokens of a split were made of.
+    /// The size of the text of a split.
     package struct Text: Equatable, Sendable {
-        /// Without what separated the documents.
+        /// Without the separators between documents.
         package var bytes: Int
         package var documents: Int
 
         package init(bytes: Int, documents: Int) { (self.bytes, self.documents) = (bytes, documents) }
     }
 
-    /// What decided which text is for training, and which for validation.
+    /// How the text was divided into training and validation.
     package enum Rule: Equatable, Sendable {
-        /// This share of the one text, from its start, is for training.
+        /// The first part of the text, with this share of its length, is for training.
         case position(trainShare: Double)
-        /// Documents by a hash (`DocumentSplit`): this share of them is for validation.
+        /// A hash of each document decides (`DocumentSplit`). This share of the documents is for validation.
         case hash(validationShare: Double, seed: UInt64)
-        /// The sources have the two apart.
+        /// The sources are already divided.
         case sources
     }
 
-    /// A file that the text came from, or a folder of them.
+    /// A file or folder from which the text was read.
     package struct Source: Equatable, Sendable {
         package var name: String
         package var bytes: Int
@@ -58,7 +58,7 @@ package struct DatasetDescription: Equatable, Sendable {
         }
     }
 
-    /// How to make the demo corpus again, and which grammar its optimum belongs to.
+    /// The parameters of the demo corpus and the hash of its grammar.
     package struct Demo: Equatable, Sendable {
         package var seed: UInt64
         package var characters: Int
@@ -69,7 +69,7 @@ package struct DatasetDescription: Equatable, Sendable {
         }
     }
 
-    /// What was found in the text, or done to it, while it was read: by name, how often.
+    /// How often something was found in the text or changed while it was read.
     package struct ReadingCount: Equatable, Sendable {
         package var name: String
         package var count: Int
@@ -79,19 +79,19 @@ package struct DatasetDescription: Equatable, Sendable {
 
     package var name: String
     package var tokenizer: TokenizerReference
-    /// Whether text that looked like a special token became one.
+    /// Whether text that looks like a special token was encoded as that token.
     package var recognizesSpecialTokens: Bool
     package var vocabularySize: Int
     package var elementType: String
     package var train: [File]
     package var validation: [File]
-    /// Nil where it is not known, as in datasets of earlier versions of this program.
+    /// Nil if unknown, as in datasets of early versions.
     package var trainText: Text?
     package var validationText: Text?
     package var rule: Rule
     package var sources: [Source]
     package var demo: Demo?
-    /// The text that follows each document where the tokenizer has no token for it.
+    /// The text after each document, if the tokenizer has no end-of-text token.
     package var documentEnd: String?
     package var reading: [ReadingCount]
 
@@ -127,7 +127,7 @@ package struct DatasetDescription: Equatable, Sendable {
         self.reading = reading
     }
 
-    /// Identifies tokens and tokenizer, whatever the dataset is called and wherever it lies.
+    /// A SHA-256 hash that identifies tokens and tokenizer, independent of name and path.
     package var fingerprint: String {
         let parts = [tokenizer.sha256, "train"] + train.map(\.sha256) + ["val"] + validation.map(\.sha256)
         return Checksum.sha256(of: parts.joined(separator: " "))

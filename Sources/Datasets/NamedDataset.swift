@@ -1,14 +1,15 @@
-/// The datasets that `prepare` makes by name.
+/// The datasets that `ddp-train prepare` knows by name.
 public enum NamedDataset: String, CaseIterable, Sendable {
-    /// nanoGPT's: tiny shakespeare by characters.
+    /// nanoGPT's dataset: Tiny Shakespeare in character tokens.
     case shakespeareChar = "shakespeare_char"
-    /// nanoGPT's: tiny shakespeare in GPT-2's tokens.
+    /// nanoGPT's dataset: Tiny Shakespeare in GPT-2 tokens.
     case shakespeare
-    /// Eight million web pages in GPT-2's tokens (Gokaslan and Cohen, 2019).
+    /// Eight million web pages in GPT-2 tokens (Gokaslan and Cohen, 2019).
     case openwebtext
-    /// Short stories by GPT-4 in GPT-2's tokens (Eldan and Li, 2023).
+    /// Short stories by GPT-4 in GPT-2 tokens (Eldan and Li, 2023).
     case tinystories
-    /// Ten billion of GPT-2's tokens of web pages (Penedo and others, 2024), in llm.c's shards.
+    /// Ten billion GPT-2 tokens of web pages (Penedo and others, 2024), in shards as llm.c writes them.
     case fineweb
+    /// The generated text of `DemoCorpus`.
     case demo
 }

@@ -1,33 +1,37 @@
-/// A whole split in blocks without overlap, in order: every token but the first is a target exactly once.
+/// Divides a whole split into consecutive blocks without overlap. Every token except the first is a target exactly
+/// once.
 ///
 /// ```
 /// tokens    0 1 2 3 4 5 6 7 8 9      block size 4
 /// inputs    0 1 2 3|4 5 6 7|8
 /// targets   1 2 3 4|5 6 7 8|9        the last block is shorter
 /// ```
-/// Shards are one sequence, so that blocks cross their borders and a split has one token that is no target, not one per shard.
+/// Shards form one sequence and blocks can span them, so only the first token of the whole split is not a target.
 public struct SplitBlocks: Sendable {
-    /// Blocks of one length that are computed together.
+    /// Consecutive blocks of the same length that are evaluated together.
     public struct Batch: Equatable, Sendable {
-        /// The first input.
+        /// The position of the first input.
         public let start: Int
-        /// Blocks, one behind the other.
+        /// The number of blocks.
         public let count: Int
-        /// Inputs, and targets, of each.
+        /// The number of inputs per block, which is also the number of targets.
         public let length: Int
 
-        /// Targets of all blocks.
+        /// The number of targets in all blocks.
         public var targetCount: Int { count * length }
     }
 
-    /// What the blocks are cut from.
+    /// The tokens of the split.
     public let sequence: TokenSequence
-    /// In the order of the split; none where it has no target.
+    /// The batches in the order of the split; empty if the split has no target.
     public let batches: [Batch]
 
+    /// Divides the tokens of a split.
+    ///
     /// - Parameters:
-    ///   - blockSize: targets of every block but the last; at least 1.
-    ///   - batchSize: blocks of a batch at most; at least 1.
+    ///   - sequence: the tokens of the split.
+    ///   - blockSize: the number of targets of every block except the last, at least 1.
+    ///   - batchSize: the maximum number of blocks per batch, at least 1.
     public init(_ sequence: TokenSequence, blockSize: Int, batchSize: Int) {
         precondition(blockSize > 0 && batchSize > 0, "blocks of \(blockSize) in batches of \(batchSize)")
         self.sequence = sequence
@@ -40,13 +44,13 @@ public struct SplitBlocks: Sendable {
         batches = rest == 0 ? whole : whole + [last]
     }
 
-    /// Reads a batch.
+    /// Reads the tokens of a batch.
     ///
     /// - Parameters:
     ///   - batch: one of `batches`.
-    ///   - tokens: the inputs, (count, length) row-major; resized to fit.
-    ///   - targets: the next tokens, in the same shape.
-    /// - Throws: `UserError(.data)` when an id is beyond the vocabulary.
+    ///   - tokens: receives the inputs, (count, length) row-major. Resized to fit.
+    ///   - targets: receives the next tokens, in the same shape. Resized to fit.
+    /// - Throws: `UserError(.data)` if an id is not below the vocabulary size.
     public func read(_ batch: Batch, tokens: inout [Int32], targets: inout [Int32]) throws {
         precondition(batch.start >= 0 && batch.start + batch.targetCount <= sequence.targetCount, "\(batch)")
         var window = [Int32](repeating: 0, count: batch.targetCount + 1)

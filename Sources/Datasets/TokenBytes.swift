@@ -1,37 +1,37 @@
 import Platform
 
-/// What the bytes of token files without a header say about the type of their ids.
+/// Determines the type of the ids in token files without a header, from their bytes.
 ///
-/// Ids of 32 or 64 bits that are below 65536 look like uint16 ids of which every second one, or three of four, are 0. No text
-/// has such tokens, with one exception: a text with a separator of id 0 after each symbol. There the symbols themselves are
-/// never 0, so an id 0 among the wide ids tells the two apart.
+/// Ids of 32 or 64 bits that are below 65536 look like uint16 ids of which every second one, or three of four, are 0.
+/// Real text does not have such uint16 tokens, except a text with a separator of id 0 after each symbol. In that text
+/// the symbols are never 0, so an id 0 among the wide ids rules it out.
 struct TokenBytes {
-    /// Fewer bytes than this say nothing.
-    private static let leastBytes = 64
-    /// Bytes of a file that are looked at. What comes later is checked as it is read: as wide ids, narrow ones are beyond any
-    /// vocabulary.
-    private static let mostBytes = 1 << 24
+    /// Fewer bytes are not conclusive.
+    private static let minimumBytes = 64
+    /// The maximum number of bytes per file that are examined. Later bytes are checked when they are read: narrow ids
+    /// that are read as wide ones exceed any vocabulary.
+    private static let maximumBytes = 1 << 24
 
     private var byteCount = 0
-    /// Whether the upper half of every 32 bits is 0, and the upper half of every 64 bits.
+    /// Whether the upper half of every 32 bits is 0, and whether the upper half of every 64 bits is 0.
     private var (hasEmptyUpper16, hasEmptyUpper32) = (true, true)
-    /// Whether the lower byte of every 16 bits is 0: big-endian ids below 256, of any width.
+    /// Whether the lower byte of every 16 bits is 0, as in big-endian ids below 256 of any width.
     private var hasEmptyLowerBytes = true
-    /// Whether all are whole numbers as float32, and as float64.
+    /// Whether all values are whole numbers if read as float32, and if read as float64.
     private var (areFloats32, areFloats64) = (true, true)
-    /// Whether there is an id 0 of 32 bits, and one of 64.
+    /// Whether there is an id 0 of 32 bits, and whether there is one of 64 bits.
     private var (hasZero32, hasZero64) = (false, false)
-    /// Whether any bit is set.
-    private var hasOthers = false
+    /// Whether any byte is not 0.
+    private var hasNonzero = false
 
-    /// Of no file.
+    /// The findings for no file, which are neutral for `+`.
     init() {}
 
     init(_ bytes: UnsafeRawBufferPointer) {
         byteCount = bytes.count
-        let words = UnsafeRawBufferPointer(rebasing: bytes[..<(min(bytes.count, Self.mostBytes) & ~7)])
+        let words = UnsafeRawBufferPointer(rebasing: bytes[..<(min(bytes.count, Self.maximumBytes) & ~7)])
             .assumingMemoryBound(to: UInt64.self)
-        // Most files are ruled out by their first block.
+        // Most files rule out all other types in their first block.
         for start in stride(from: 0, to: words.count, by: 512) where isPossible {
             for word in words[start..<min(start + 512, words.count)] { add(UInt64(littleEndian: word)) }
         }
@@ -53,14 +53,14 @@ struct TokenBytes {
         areFloats64 = areFloats64 && Self.isWhole(Double(bitPattern: word))
         hasZero32 = hasZero32 || low == 0 || high == 0
         hasZero64 = hasZero64 || word == 0
-        hasOthers = hasOthers || word != 0
+        hasNonzero = hasNonzero || word != 0
     }
 
     private static func isWhole(_ value: Double) -> Bool {
         value >= 0 && value < 16_777_216 && value == value.rounded(.towardZero)
     }
 
-    /// Of both together.
+    /// The findings for both together.
     static func + (first: TokenBytes, second: TokenBytes) -> TokenBytes {
         var sum = first
         sum.byteCount += second.byteCount
@@ -71,41 +71,41 @@ struct TokenBytes {
         sum.areFloats64 = first.areFloats64 && second.areFloats64
         sum.hasZero32 = first.hasZero32 || second.hasZero32
         sum.hasZero64 = first.hasZero64 || second.hasZero64
-        sum.hasOthers = first.hasOthers || second.hasOthers
+        sum.hasNonzero = first.hasNonzero || second.hasNonzero
         return sum
     }
 
-    // MARK: - What they are
+    // MARK: - The type
 
-    /// Whether they can be ids below 65536 of a type.
+    /// Whether the bytes can be ids of this type that are below 65536.
     func canBe(_ type: TokenType) -> Bool {
         type == .uint16 || hasEmptyUpper16 && (type == .uint32 || hasEmptyUpper32)
     }
 
-    /// The type of the ids: uint16 unless it is sure that they are of another one.
+    /// The type of the ids: uint16 unless the bytes prove another type.
     ///
     /// - Parameters:
-    ///   - path: for messages.
-    ///   - vocabulary: of the dataset.
-    /// - Throws: `UserError(.data)` when they are no little-endian integers, or their type cannot be told.
+    ///   - path: the file's path, for messages.
+    ///   - vocabulary: the vocabulary of the dataset.
+    /// - Throws: `UserError(.data)` if the ids are not little-endian integers or their type is ambiguous.
     func type(path: String, vocabulary: Vocabulary) throws -> TokenType {
-        let saysSomething = byteCount >= Self.leastBytes && hasOthers
+        let isConclusive = byteCount >= Self.minimumBytes && hasNonzero
         if vocabulary.size > TokenFile.largestVocabulary {
-            return saysSomething && hasEmptyUpper32 ? .uint64 : .uint32
+            return isConclusive && hasEmptyUpper32 ? .uint64 : .uint32
         }
-        guard saysSomething else { return .uint16 }
+        guard isConclusive else { return .uint16 }
         if hasEmptyLowerBytes { throw Self.refused(path, "the lower byte of every 16 bits is 0", "big-endian") }
         if areFloats32 || areFloats64 {
             throw Self.refused(path, "every value is a whole number as float\(areFloats32 ? 32 : 64)", "floating point")
         }
         guard hasEmptyUpper16 else { return .uint16 }
-        // GPT-2's token 0 is an exclamation mark, which is not every second token of a text.
+        // GPT-2's token 0 is an exclamation mark, which cannot be every second token of a text.
         guard vocabulary.isGPT2 || (hasEmptyUpper32 ? hasZero64 : hasZero32) else {
             throw UserError(
                 .data,
                 """
-                \(path): every second 16-bit value is 0, and no other one: these are ids of 32 or 64 bits, or uint16 ids with \
-                a separator after each; save the ids with `numpy.save`, which keeps their type
+                \(path): every second 16-bit value is 0 and no other, so the type is ambiguous: ids of 32 or 64 bits, \
+                or uint16 ids with a separator after each; save the ids with `numpy.save`, which records the type
                 """
             )
         }
@@ -123,18 +123,18 @@ struct TokenBytes {
     }
 }
 
-/// What is known about the vocabulary of token files without a dataset.json.
+/// The vocabulary of token files without a dataset.json.
 struct Vocabulary {
-    /// Ids are below it.
+    /// All ids are below this number.
     let size: Int
-    /// Whether nothing says what the ids stand for, so that they are taken for GPT-2's.
+    /// Whether the vocabulary is assumed to be GPT-2's, because no file defines it.
     let isGPT2: Bool
 }
 
 extension TokenType {
-    /// The type of the ids in those files of a dataset that have no header.
+    /// The common type of the ids in the files of a dataset that have no header.
     ///
-    /// - Throws: `UserError(.data)` when it cannot be told, or files have different ones.
+    /// - Throws: `UserError(.data)` if the type is ambiguous or the files have different types.
     static func ofHeaderless(
         train: [TokenFile],
         validation: [TokenFile],
@@ -155,8 +155,8 @@ extension TokenType {
                 throw UserError(
                     .data,
                     """
-                    \(folder) mixes token files of different types: in \(wide) every second 16-bit value is 0, in \(narrow) \
-                    it is not; write all with one type
+                    \(folder) mixes token files of different types: every second 16-bit value is 0 in \(wide), but not \
+                    in \(narrow); write all files with the same type
                     """
                 )
             }

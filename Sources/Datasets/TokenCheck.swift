@@ -2,21 +2,21 @@ import Compute
 import Formats
 import Platform
 
-/// Reads every id of a dataset before training begins, and finds the first one that is beyond the vocabulary.
+/// Reads every id of a dataset before training starts and finds the first id that is not below the vocabulary size.
 ///
-/// What is remembered of a file is its largest id, which answers for every vocabulary. It is kept as `checked.json` in the data
-/// set's folder, with the file's size, time of change and fingerprint, so that the next start reads only what has changed.
-/// Ids are checked again as they are read for a batch, so that a file that was changed behind all that does no harm.
+/// The largest id of each file is saved in `checked.json` in the dataset's folder, with the file's size, modification
+/// time and fingerprint. The next check reads only files that changed, whatever the vocabulary. Ids are checked again
+/// when they are read for a batch, in case a file changes later.
 public struct TokenCheck {
     package static let fileName = "checked.json"
     private static let format = "ddp-train token check"
 
-    /// Datasets with fewer bytes to read are not worth a file: reading them again is quicker than writing it.
+    /// If fewer bytes had to be read, no `checked.json` is written, because reading them again is faster.
     public static let smallestRemembered = 1 << 26
-    /// Tokens of a task: some milliseconds.
+    /// The number of tokens per task, which takes a few milliseconds.
     private static let tile = 1 << 22
 
-    /// What is known of a file.
+    /// The result for one file.
     private struct Finding: Equatable {
         let name: String
         let bytes: Int
@@ -55,15 +55,19 @@ public struct TokenCheck {
         }
     }
 
-    /// Bytes that had to be read; the rest was remembered.
+    /// The number of bytes that were read. Files in `checked.json` are not read.
     public private(set) var readBytes = 0
 
+    /// Checks all ids of both splits.
+    ///
     /// - Parameters:
-    ///   - pool: whose threads read.
-    ///   - smallestRemembered: bytes to read from which on the findings are kept; a folder that cannot be written is no error.
-    ///   - progress: told the share of the bytes to read that is done, on the caller's thread.
-    /// - Throws: `UserError(.data)` naming file, position and id when an id is beyond the vocabulary;
-    ///   `UserError(.inputOutput)` when a file is gone.
+    ///   - dataset: the dataset to check.
+    ///   - pool: the threads that read.
+    ///   - smallestRemembered: `checked.json` is written if at least this many bytes had to be read. A folder that is
+    ///     not writable is not an error.
+    ///   - progress: receives the share of the bytes that are done, 0 to 1, on the caller's thread.
+    /// - Throws: `UserError(.data)` with file, position and id if an id is not below the vocabulary size,
+    ///   `UserError(.inputOutput)` if a file does not exist any more.
     @discardableResult
     public init(
         _ dataset: Dataset,
@@ -74,8 +78,8 @@ public struct TokenCheck {
         let splits = Dataset.Split.allCases.map { dataset.sequence(of: $0) }
         let files = splits.flatMap(\.files)
         var findings = try files.map { try Finding($0) }
-        let memory = dataset.path + "/" + Self.fileName
-        let known = Self.remembered(memory)
+        let recordPath = dataset.path + "/" + Self.fileName
+        let known = Self.loadFindings(recordPath)
         for index in findings.indices {
             findings[index].largestID = known.first { $0.isOfSameFile(as: findings[index]) }?.largestID
         }
@@ -98,21 +102,21 @@ public struct TokenCheck {
             .init("format", .string(Self.format)), .init("version", .integer(1)),
             .init("files", .array(findings.map(\.json))),
         ])
-        try? AtomicFile.write(record.text(pretty: true), to: memory)
+        try? AtomicFile.write(record.text(pretty: true), to: recordPath)
     }
 
-    /// Nothing, where there is no memory or one that cannot be read.
-    private static func remembered(_ path: String) -> [Finding] {
+    /// The results in `checked.json`; empty if the file does not exist or is not valid.
+    private static func loadFindings(_ path: String) -> [Finding] {
         guard FileSystem.kind(of: path) == .file, let json = try? JSONValue(ofFile: path),
             json["format"] == .string(format), json["version"] == .integer(1)
         else { return [] }
         return (json["files"]?.arrayValue ?? []).compactMap { Finding($0) }
     }
 
-    /// - Parameter progress: told the bytes that were read since the last call.
+    /// - Parameter progress: receives the number of bytes read since the last call.
     private static func largestID(in file: TokenFile, pool: WorkerPool, progress: (Int) -> Void) -> Int {
         var largest = 0
-        // A few tiles for each worker at a time, so that there is progress to tell.
+        // Process a few tiles per worker at a time, to report progress in between.
         let round = 4 * tile * pool.threadCount
         for start in stride(from: 0, to: file.count, by: round) {
             let end = min(start + round, file.count)

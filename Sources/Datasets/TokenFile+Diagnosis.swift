@@ -1,15 +1,16 @@
 extension TokenFile {
-    /// What the ids of a file without a header may be instead, where one of them is beyond the vocabulary; nil for no guess.
+    /// The likely true type of the ids in a file without a header, if many ids are not below the vocabulary size; nil
+    /// if unknown.
     func likelyMistake(vocabularySize: Int) -> String? {
         withHeaderlessBytes { bytes -> String? in
-            // A single wrong id is damage, not another type.
+            // A single wrong id means damage, not a different type.
             let sample = 0..<min(count, 1 << 20)
             let wrong = sample.filter { largestID(in: $0..<$0 + 1) >= vocabularySize }.count
             guard wrong > sample.count / 64 else { return nil }
-            // Ids of the largest vocabularies in use.
+            // Real vocabularies are at most this large.
             let largest = max(vocabularySize, 1 << 18)
             func isID(_ value: Double) -> Bool { value >= 0 && value < Double(largest) && value == value.rounded() }
-            // Wider types first: what fits them fits the narrower ones with zeros in between.
+            // Try wider types first: their ids also look like narrower ids with zeros in between.
             let guesses: [(type: String, isRight: Bool)] = [
                 ("uint64", form.type != .uint64 && Self.all(bytes, UInt64.self) { $0 < largest }),
                 ("big-endian uint64", Self.all(bytes, UInt64.self) { $0.byteSwapped < largest }),
@@ -24,7 +25,7 @@ extension TokenFile {
         }.flatMap { $0 }
     }
 
-    /// Whether each little-endian element of a file that is not too short to tell, as far as the first 16 MiB go, is right.
+    /// Whether all little-endian elements in the first 16 MiB satisfy `isRight`. False for fewer than 32 elements.
     private static func all<Element: FixedWidthInteger>(
         _ bytes: UnsafeRawBufferPointer,
         _: Element.Type,

@@ -1,26 +1,26 @@
 import Formats
 import Platform
 
-/// A file of token ids, mapped: pages come from disk as they are read, so that it may be larger than memory.
+/// A memory-mapped file of token ids, which can be larger than memory.
 ///
-/// Four forms are read, all little-endian, told apart by their first bytes:
+/// Four forms are supported, all little-endian. The first bytes of the file determine the form:
 /// ```
-/// nanoGPT, and ours           ids to the end of the file, no header
+/// nanoGPT, ddp-train          ids to the end of the file, no header
 /// llm.c and modded-nanogpt    256 int32 (20240520, 1, number of tokens, …), then GPT-2's ids as uint16
 /// llm.c, Llama 3              256 int32 (20240801, 7, number of tokens, …), then its ids as uint32
 /// numpy.save                  an NPY header with type and shape, then the ids
 /// ```
-/// 20240520 read as uint16 begins with 55432, which is no id of GPT-2. Ids without a header are uint16 unless `TokenType` finds
-/// out otherwise.
+/// The first two bytes of 20240520, read as uint16, are 55432, which is not a GPT-2 id. Ids without a header are uint16
+/// unless `TokenBytes` detects another type.
 public struct TokenFile: Sendable {
-    /// The type of the ids, by its name in dataset.json.
+    /// The type of the ids. The raw value is its name in dataset.json.
     public enum ElementType: String, CaseIterable, Sendable {
         case uint16, uint32
 
         package var byteCount: Int { self == .uint16 ? 2 : 4 }
     }
 
-    /// How a file says what it holds.
+    /// The form of a file.
     package enum Form: Equatable, Sendable {
         case headerless(TokenType)
         case numPy(TokenType)
@@ -46,23 +46,26 @@ public struct TokenFile: Sendable {
         }
     }
 
-    /// Ids must fit the elements.
+    /// The largest vocabulary whose ids fit in uint16.
     public static let largestVocabulary = 1 << 16
 
-    /// The path that it was opened with.
+    /// The path with which the file was opened.
     public let path: String
-    /// Tokens in the file.
+    /// The number of tokens in the file.
     public let count: Int
     package let form: Form
     private let file: MappedFile
-    /// Bytes before the first token.
+    /// The number of bytes before the first token.
     private let offset: Int
 
+    /// Opens a token file.
+    ///
     /// - Parameters:
-    ///   - elementType: of the ids in a file without a header.
-    ///   - expectedCount: what the dataset's description says.
-    /// - Throws: `UserError(.inputOutput)` when the file cannot be read; `UserError(.data)` when it is cut within a token, has
-    ///   another count than expected or than its header says, or a header that this program does not read.
+    ///   - path: the file's path.
+    ///   - elementType: the type of the ids if the file has no header.
+    ///   - expectedCount: the number of tokens in dataset.json; nil if unknown.
+    /// - Throws: `UserError(.inputOutput)` if the file cannot be read. `UserError(.data)` if it ends in the middle of a
+    ///   token, if its size does not match `expectedCount` or its header, or if its header is not supported.
     public init(path: String, elementType: ElementType = .uint16, expectedCount: Int? = nil) throws {
         try self.init(MappedFile(path: path), type: TokenType(elementType), expectedCount: expectedCount)
     }
@@ -71,7 +74,7 @@ public struct TokenFile: Sendable {
         path = file.path
         self.file = file
         let (size, width) = (file.bytes.count, type.byteCount)
-        // What dataset.json says goes first: ids of a large vocabulary could look like a header.
+        // The size in dataset.json takes precedence, because ids of a large vocabulary could look like a header.
         let isDescribed = expectedCount.map { size == $0 * width } ?? false
         let header = isDescribed ? nil : try Header(file)
         form = header?.form ?? .headerless(type)
@@ -82,7 +85,7 @@ public struct TokenFile: Sendable {
                 .data,
                 """
                 \(path) has \(size) bytes, but dataset.json says \(expectedCount) tokens of \(width) bytes: \
-                it was cut short or replaced; prepare the dataset again
+                it was truncated or replaced; prepare the dataset again
                 """
             )
         }
@@ -90,25 +93,25 @@ public struct TokenFile: Sendable {
             throw UserError(
                 .data,
                 """
-                \(path) has \(size) bytes, \(width == 2 ? "an odd number" : "no multiple of \(width)"), but its tokens have \
-                \(width) bytes: it was cut short, or has ids of another type; prepare it again
+                \(path) has \(size) bytes, which is not a whole number of tokens of \(width) bytes: it was truncated, \
+                or has ids of another type; prepare it again
                 """
             )
         }
     }
 
-    /// The same file with ids of another type, if it has no header.
+    /// The same file read with another type of ids. A file with a header is returned unchanged.
     ///
-    /// - Throws: `UserError(.data)` when it is cut within a token.
+    /// - Throws: `UserError(.data)` if the file ends in the middle of a token.
     func read(as type: TokenType) throws -> TokenFile {
         guard case .headerless(let own) = form, own != type else { return self }
         return try TokenFile(file, type: type)
     }
 
-    /// Bytes of the file.
+    /// The size of the file in bytes.
     package var byteCount: Int { file.bytes.count }
 
-    /// The bytes of a file without a header, for `TokenType` to find out what they are.
+    /// Calls `body` with the bytes of a file without a header. Returns nil for a file with a header.
     func withHeaderlessBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result? {
         guard case .headerless = form else { return nil }
         return try withExtendedLifetime(file) { try body(file.bytes) }
@@ -116,13 +119,13 @@ public struct TokenFile: Sendable {
 
     // MARK: - Reading
 
-    /// Copies tokens; returns the largest id among them, or `Int.max` where one is negative.
+    /// Copies tokens and returns the largest id among them, or `Int.max` if an id is negative.
     ///
     /// - Parameters:
-    ///   - position: the first token; `position + count` is at most the file's count.
-    ///   - destination: room for `count` ids.
+    ///   - position: the first token. `position + count` must be at most the file's count.
+    ///   - destination: receives the ids. Must have room for `count` ids.
     func copy(from position: Int, count: Int, into destination: UnsafeMutablePointer<Int32>) -> Int {
-        // The loop stays free of other work so that it becomes vector code.
+        // The loop has no other work, so the compiler can vectorize it.
         func copy<Element: FixedWidthInteger & UnsignedInteger>(_: Element.Type) -> Int {
             withElements(Element.self, position..<position + count) { elements in
                 var largest: Element = 0
@@ -142,7 +145,7 @@ public struct TokenFile: Sendable {
         }
     }
 
-    /// The largest id in a range of positions, or `Int.max` where one is negative; 0 of none.
+    /// The largest id in a range of positions, `Int.max` if an id is negative, or 0 for an empty range.
     func largestID(in range: Range<Int>) -> Int {
         func largest<Element: FixedWidthInteger & UnsignedInteger>(_: Element.Type) -> Int {
             withElements(Element.self, range) { elements in
@@ -171,7 +174,8 @@ public struct TokenFile: Sendable {
         return offset + width * range.lowerBound..<offset + width * range.upperBound
     }
 
-    /// The first position of an id that is not below `vocabularySize` or is negative, if there is one.
+    /// The first id in the range that is negative or not below `vocabularySize`, with its position; nil if there is
+    /// none.
     func firstPosition(beyond vocabularySize: Int, in range: Range<Int>) -> (position: Int, id: Int)? {
         let blockSize = 1 << 16
         for start in stride(from: range.lowerBound, to: range.upperBound, by: blockSize) {
@@ -184,7 +188,7 @@ public struct TokenFile: Sendable {
         return nil
     }
 
-    /// An id as the file has it, which may be negative.
+    /// The id at a position, which may be negative in a signed type.
     private func id(at position: Int) -> Int {
         let width = form.type.byteCount
         let bytes = file.bytes[offset + width * position..<offset + width * (position + 1)]
@@ -218,13 +222,13 @@ public struct TokenFile: Sendable {
 }
 
 extension TokenFile {
-    /// What a header says of the ids behind it.
+    /// The header of a file.
     private struct Header {
         let form: Form
         let count: Int
         let byteCount: Int
 
-        /// Nil for a file without one.
+        /// Returns nil for a file without a header.
         init?(_ file: MappedFile) throws {
             if let header = try NumPyHeader(file.bytes, path: file.path) {
                 try self.init(header, file)
@@ -239,31 +243,33 @@ extension TokenFile {
             }
             guard let type = TokenType(numPyDescriptor: header.descriptor) else {
                 let isBigEndian = header.descriptor.hasPrefix(">")
-                let kind = isBigEndian ? "big-endian numbers" : "elements that are no token ids"
+                let kind = isBigEndian ? "big-endian numbers" : "elements that are not token ids"
                 throw refused(
                     "of \(kind) (\(header.descriptor)); save it again with `ids.astype(numpy.uint16)`, or uint32"
                 )
             }
             guard header.shape.count == 1 else {
                 let sizes = header.shape.map { "\($0)" }.joined(separator: ", ")
-                throw refused("of the shape (\(sizes)), but tokens are one sequence; save it again with `ids.ravel()`")
+                throw refused(
+                    "of shape (\(sizes)), but tokens must have one dimension; save it again with `ids.ravel()`"
+                )
             }
             (form, count, byteCount) = (.numPy(type), header.shape[0], header.byteCount)
             let rest = file.bytes.count - byteCount
             guard rest / type.byteCount == count, rest % type.byteCount == 0 else {
                 throw refused(
                     """
-                    of \(count) ids of \(type.byteCount) bytes, but has \(rest) bytes after its header: it was cut short, or \
-                    something was written after them; save it again
+                    of \(count) ids of \(type.byteCount) bytes, but has \(rest) bytes after its header: it was \
+                    truncated, or something was appended; save it again
                     """
                 )
             }
             guard byteCount % type.byteCount == 0 else {
-                throw refused("whose ids begin at byte \(byteCount), which NumPy does not write; save it again")
+                throw refused("whose ids start at byte \(byteCount), unlike any file that NumPy writes; save it again")
             }
         }
 
-        /// An llm.c shard.
+        /// Reads the header of an llm.c shard.
         private init?(shard file: MappedFile) throws {
             byteCount = 256 * 4
             guard file.bytes.count >= byteCount else { return nil }
@@ -280,7 +286,7 @@ extension TokenFile {
                 throw UserError(
                     .data,
                     """
-                    \(file.path) is \(form.text), but of version \(word(1)); this program reads version \(version): \
+                    \(file.path) is \(form.text) of version \(word(1)), but only version \(version) is supported: \
                     download or make it again
                     """
                 )
@@ -291,8 +297,8 @@ extension TokenFile {
                 throw UserError(
                     .data,
                     """
-                    \(file.path) has \(file.bytes.count) bytes, but its header says \(count) tokens, which take \
-                    \(max(size, byteCount)): it was cut short or is damaged; download or make it again
+                    \(file.path) has \(file.bytes.count) bytes, but its header says \(count) tokens, which need \
+                    \(max(size, byteCount)): it was truncated or is damaged; download or make it again
                     """
                 )
             }

@@ -1,39 +1,41 @@
 import Platform
 
-/// The tokens of one split of a dataset, in order: one file, or shards one after the other. Every id that leaves it is below
-/// the vocabulary's size.
+/// The tokens of a split: one file, several shards in order, or tokens in memory. Every id that it returns is below the
+/// vocabulary size.
 public struct TokenSequence: Sendable {
     private enum Storage: Sendable {
         case files([TokenFile])
         case memory([Int32])
     }
 
-    /// What the tokens are, for messages: a path, of the first shard where there are several.
+    /// A description of the tokens for messages, such as the path of the first shard.
     public let source: String
-    /// Tokens in all shards together.
+    /// The number of tokens in all shards.
     public let count: Int
-    /// Ids are below it.
+    /// All ids are below this number.
     public private(set) var vocabularySize: Int
-    /// Where each shard starts, ascending from 0.
+    /// The position of each shard's first token, in ascending order from 0.
     let shardStarts: [Int]
     private let storage: Storage
     private var vocabularyOrigin: VocabularyOrigin
 
-    /// Where the vocabulary's size comes from, for messages.
+    /// Where the vocabulary size comes from, for messages.
     enum VocabularyOrigin {
-        /// dataset.json's, or that of tokens in memory.
+        /// dataset.json, or the caller for tokens in memory.
         case description
-        /// meta.pkl's, or that of the tokenizer that llm.c's shards are of.
+        /// meta.pkl, or the tokenizer of llm.c shards.
         case meta
-        /// Nothing says what it is, so that GPT-2's is assumed.
+        /// Nothing defines it, so GPT-2's is assumed.
         case assumed
-        /// The model's, which is smaller than what the dataset allows.
+        /// The model, whose vocabulary is smaller than the dataset's.
         case model
     }
 
-    /// Mapped files, which are checked as they are read: see `TokenCheck` for all at once.
+    /// Creates a sequence of files. Ids are checked when they are read; `TokenCheck` checks all of them in advance.
     ///
-    /// - Parameter files: none for a split that a dataset does not have.
+    /// - Parameters:
+    ///   - files: the shards in order; empty for a split that does not exist.
+    ///   - vocabularySize: all ids must be below this number.
     public init(files: [TokenFile], vocabularySize: Int) {
         self.init(files: files, vocabularySize: vocabularySize, origin: .description)
     }
@@ -53,9 +55,13 @@ public struct TokenSequence: Sendable {
         storage = .files(files)
     }
 
-    /// Tokens in memory.
+    /// Creates a sequence of tokens in memory.
     ///
-    /// - Throws: `UserError(.data)` naming position and id when an id is beyond the vocabulary.
+    /// - Parameters:
+    ///   - tokens: the ids.
+    ///   - vocabularySize: all ids must be below this number.
+    ///   - source: a description for messages.
+    /// - Throws: `UserError(.data)` with position and id if an id is negative or not below `vocabularySize`.
     public init(tokens: [Int32], vocabularySize: Int, source: String = "the tokens") throws {
         self.source = source
         count = tokens.count
@@ -68,19 +74,19 @@ public struct TokenSequence: Sendable {
         }
     }
 
-    /// Tokens that have one before them, from which they can be predicted.
+    /// The number of tokens that can be predicted: all except the first.
     public var targetCount: Int { max(0, count - 1) }
 
-    /// The files that the tokens are in; none for tokens in memory.
+    /// The files of the tokens; empty for tokens in memory.
     var files: [TokenFile] {
         guard case .files(let files) = storage else { return [] }
         return files
     }
 
-    /// Bytes of the files.
+    /// The total size of the files in bytes.
     public var byteCount: Int { files.reduce(0) { $0 + $1.byteCount } }
 
-    /// The same tokens for a model that knows fewer.
+    /// The same tokens for a model with a smaller vocabulary.
     func limited(toVocabulary size: Int) -> TokenSequence {
         var limited = self
         limited.vocabularySize = size
@@ -88,12 +94,13 @@ public struct TokenSequence: Sendable {
         return limited
     }
 
-    /// Copies `count` tokens from `position` on. The sequence is a ring: after the last token comes the first.
+    /// Copies `count` tokens starting at `position`. After the last token, continues with the first.
     ///
     /// - Parameters:
     ///   - position: in `0..<self.count`.
-    ///   - destination: room for `count` ids.
-    /// - Throws: `UserError(.data)` naming file, position and id when an id is beyond the vocabulary.
+    ///   - count: the number of tokens.
+    ///   - destination: receives the ids. Must have room for `count` ids.
+    /// - Throws: `UserError(.data)` with file, position and id if an id is not below the vocabulary size.
     package func copy(from position: Int, count: Int, into destination: UnsafeMutablePointer<Int32>) throws {
         precondition(position >= 0 && position < self.count, "token \(position) of \(self.count)")
         var position = position
@@ -119,7 +126,7 @@ public struct TokenSequence: Sendable {
         }
     }
 
-    /// The parts of shards that `count` tokens from `position` on lie in. The sequence is a ring, as for `copy`.
+    /// The parts of shards that hold `count` tokens from `position` on. The sequence wraps around, as for `copy`.
     func parts(from position: Int, count: Int) -> [(shard: Int, range: Range<Int>)] {
         var parts: [(shard: Int, range: Range<Int>)] = []
         var (position, rest) = (position, count)
@@ -135,9 +142,9 @@ public struct TokenSequence: Sendable {
         return parts
     }
 
-    /// The shard that holds a position.
+    /// The index of the shard that contains a position.
     func shard(at position: Int) -> Int {
-        // The last one that starts at or before it.
+        // Search for the last shard that starts at or before the position.
         var (low, high) = (0, shardStarts.count)
         while high - low > 1 {
             let middle = (low + high) / 2
@@ -146,7 +153,7 @@ public struct TokenSequence: Sendable {
         return low
     }
 
-    /// - Throws: `UserError(.data)` naming file, position and id when an id in the range is beyond the vocabulary.
+    /// - Throws: `UserError(.data)` with file, position and id if an id in the range is not below the vocabulary size.
     func check(_ file: TokenFile, _ range: Range<Int>) throws {
         guard let found = file.firstPosition(beyond: vocabularySize, in: range) else { return }
         let mistake = file.likelyMistake(vocabularySize: vocabularySize)
@@ -158,16 +165,16 @@ public struct TokenSequence: Sendable {
             switch vocabularyOrigin {
             case .model:
                 """
-                it was trained on other tokens; use the data set it was trained on, or prepare this one with its tokenizer
+                the model was trained on other tokens; use its dataset, or prepare this one with its tokenizer
                 """
             case .meta where likelyMistake != nil, .assumed where likelyMistake != nil:
                 """
-                the file looks like \(likelyMistake!); write it as little-endian uint16, or save it with `numpy.save` and name \
-                vocab_size in a meta.pkl beside it
+                the file looks like \(likelyMistake!); write it as little-endian uint16, or save it with `numpy.save` \
+                and write vocab_size to a meta.pkl beside it
                 """
             case .assumed:
                 "GPT-2's is assumed, as there is no meta.pkl; write one with vocab_size, or prepare the dataset again"
-            case .meta, .description: "tokens and tokenizer do not belong together; prepare the dataset again"
+            case .meta, .description: "tokens and tokenizer do not match; prepare the dataset again"
             }
         let owner = vocabularyOrigin == .model ? "the model's vocabulary" : "the vocabulary"
         return UserError(

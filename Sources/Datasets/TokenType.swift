@@ -14,7 +14,7 @@ package struct TokenType: Equatable, Sendable, CustomStringConvertible {
 
     init(_ type: TokenFile.ElementType) { self = type == .uint16 ? .uint16 : .uint32 }
 
-    /// Nil for what is no little-endian integer, such as `>u2`, `<f4`, `|b1` and `|O`.
+    /// Returns nil for types that are not little-endian integers, such as `>u2`, `<f4`, `|b1` and `|O`.
     init?(numPyDescriptor text: String) {
         let parts = Array(text)
         guard parts.count == 3, let bytes = parts[2].wholeNumberValue, [1, 2, 4, 8].contains(bytes),
@@ -25,7 +25,7 @@ package struct TokenType: Equatable, Sendable, CustomStringConvertible {
 
     package var description: String { "\(isSigned ? "int" : "uint")\(8 * byteCount)" }
 
-    /// The id that the bits of an element stand for; `Int.max` for a negative one, which is no id.
+    /// The id that the bits of an element represent, or `Int.max` for a negative number.
     func id<Element: FixedWidthInteger & UnsignedInteger>(_ bits: Element) -> Int {
         isSigned && bits > Element.max / 2 ? .max : Int(clamping: bits)
     }

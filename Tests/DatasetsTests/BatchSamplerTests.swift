@@ -7,7 +7,7 @@ import Testing
 
 @Suite("Batch sampling")
 struct BatchSamplerTests {
-    /// Token i is i, so that a window shows where it starts.
+    /// Token i has id i, so a window shows where it starts.
     private func counting(_ count: Int) throws -> TokenSequence {
         try TokenSequence(tokens: (0..<Int32(count)).map { $0 }, vocabularySize: count)
     }
@@ -19,7 +19,7 @@ struct BatchSamplerTests {
     }
 
     @Test(
-        "sequential: sample j of micro-batch m of step s starts at ((s*accumulation + m)*batch_size + j)*block_size, wrapping"
+        "sequential: sample j of micro-batch m of step s starts at ((s*accumulation + m)*batch_size + j)*block_size, and wraps"
     )
     func sequential() throws {
         let (accumulation, batchSize, blockSize, count) = (3, 2, 4, 37)
@@ -44,7 +44,7 @@ struct BatchSamplerTests {
         }
     }
 
-    @Test("random: every window lies within the tokens, targets are the next tokens, and every start can occur")
+    @Test("random: windows do not wrap, targets are the next tokens, and every start can occur")
     func random() throws {
         let sampler = try BatchSampler(
             sequence: counting(20),
@@ -63,11 +63,11 @@ struct BatchSamplerTests {
                 #expect(Array(y[sample * 16..<(sample + 1) * 16]) == Array(start + 1..<start + 17))
             }
         }
-        // nanoGPT draws below count - block_size: the last possible window is never used.
+        // As in nanoGPT, starts are below count - block_size, so the last possible window is never used.
         #expect(starts == [0, 1, 2, 3])
     }
 
-    @Test("a sequence is the same whoever asks for it, and another for another seed or step")
+    @Test("a sequence does not depend on how it is read, and differs between seeds and steps")
     func independence() throws {
         let tokens = try counting(10_000)
         let sampler = try BatchSampler(sequence: tokens, blockSize: 8, sequencesPerStep: 12, order: .random, seed: 7)
@@ -80,8 +80,8 @@ struct BatchSamplerTests {
         #expect(try batch(sampler, step: 4, first: 0, count: 12).x != whole.x)
     }
 
-    /// A guard for runs that were made: a change of these numbers changes the data of every run.
-    @Test("the starts of a seed are those of every earlier version")
+    /// Other numbers here would mean that the data order of existing runs has changed.
+    @Test("the starts of a seed are the same as in earlier versions")
     func golden() throws {
         let sampler = try BatchSampler(
             sequence: counting(1_003_854),
@@ -100,7 +100,7 @@ struct BatchSamplerTests {
         #expect(expected == [423_525, 245_446, 601_191, 277_037])
     }
 
-    @Test("evaluation windows do not overlap until all were used, and are the same at every evaluation")
+    @Test("evaluation windows do not overlap until all blocks were used, and are the same at every evaluation")
     func evaluation() throws {
         let tokens = try counting(1001)
         func sampler(_ split: Dataset.Split) throws -> BatchSampler {
@@ -114,17 +114,17 @@ struct BatchSamplerTests {
         #expect((0..<100).map { validation.start(step: $0 / 7, sequence: $0 % 7) } == starts)
         let train = try sampler(.train)
         #expect((0..<100).map { train.start(step: $0 / 7, sequence: $0 % 7) } != starts)
-        // The permutation begins again after the last block.
+        // The permutation starts again after the last block.
         #expect(validation.start(step: 0, sequence: 100) == starts[0])
     }
 
-    @Test("the permutation is one, for every count", arguments: [1, 2, 3, 4, 5, 16, 17, 63, 64, 65, 1000])
+    @Test("every index occurs once in a permutation", arguments: [1, 2, 3, 4, 5, 16, 17, 63, 64, 65, 1000])
     func permutation(count: Int) {
         let random = CounterRandom(seed: 5, stream: .test)
         #expect(Set((0..<count).map { random.permuted($0, of: count) }) == Set(0..<count))
     }
 
-    /// Token i is i, in shards of these sizes.
+    /// Token i has id i, in shards of these sizes.
     private func counting(shards: [Int], in folder: TemporaryFolder) throws -> TokenSequence {
         var next: UInt16 = 0
         let files = try shards.enumerated().map { index, count in
@@ -137,7 +137,7 @@ struct BatchSamplerTests {
     }
 
     @Test(
-        "epoch: every block once, shard after shard, in another order each epoch; whatever the sizes and the sequences of a step",
+        "epoch: each epoch uses every block once, shard by shard, in a new order, for any shard size and number of sequences per step",
         arguments: [[1001], [97, 1, 400, 63, 64, 5, 371], [3, 3, 3, 3]],
         [1, 7, 16]
     )
@@ -155,7 +155,7 @@ struct BatchSamplerTests {
             )
         }
         let epoch = try sampler(perStep: sequencesPerStep)
-        // The last block begins earlier where its targets would reach beyond the end.
+        // The last block starts earlier if its targets would reach beyond the end.
         let last = tokens.count - 1 - blockSize
         let blocks = (tokens.count - 2) / blockSize + 1
         let starts = (0..<3 * blocks).map { epoch.start(step: $0 / sequencesPerStep, sequence: $0 % sequencesPerStep) }
@@ -163,24 +163,24 @@ struct BatchSamplerTests {
         for epoch in epochs {
             #expect(epoch.sorted() == (0..<blocks).map { min($0 * blockSize, last) })
             #expect(Set(epoch.flatMap { $0 + 1...$0 + blockSize }) == Set(1..<tokens.count), "every target")
-            // Of each shard, all blocks that begin in it come one after the other.
+            // All blocks that start in a shard are consecutive.
             let visited = epoch.filter { $0 % blockSize == 0 }.map { tokens.shard(at: $0) }
             let changes = zip(visited, visited.dropFirst()).filter { $0 != $1 }.count
             #expect(changes == Set(visited).count - 1)
         }
         #expect(blocks < 10 || Set(epochs).count == 3 && epochs[0] != epochs[0].sorted())
-        // Step and place in it count only by their number from the beginning: any batch and any resume go on alike.
+        // Only the total number of a sequence matters, so any batch size and any resume continue with the same order.
         let single = try sampler(perStep: 1)
         #expect((0..<3 * blocks).map { single.start(step: $0, sequence: 0) } == starts)
         let other = try sampler(seed: 10, perStep: 1)
         #expect(blocks < 10 || (0..<blocks).map { other.start(step: $0, sequence: 0) } != epochs[0])
-        // Windows cross the border of shards.
+        // Windows can span shards.
         let (x, y) = try batch(epoch, step: 0, first: 0, count: 1)
         #expect(x == (0..<Int32(blockSize)).map { $0 + Int32(starts[0]) })
         #expect(y == x.map { $0 + 1 })
     }
 
-    @Test("epoch: the order of a seed is that of every earlier version")
+    @Test("epoch: the order of a seed is the same as in earlier versions")
     func epochGolden() throws {
         let folder = try TemporaryFolder()
         let sampler = try BatchSampler(
@@ -193,7 +193,7 @@ struct BatchSamplerTests {
         #expect((0..<4).map { sampler.start(step: 3, sequence: $0) } == [24, 520, 536, 544])
     }
 
-    @Test("epoch: in the order of the first versions, tokens that do not fill a block are left out")
+    @Test("epoch: the order of early versions leaves out tokens that do not fill a block")
     func epochWithoutTail() throws {
         func starts(_ count: Int, coversTail: Bool) throws -> [Int] {
             let sampler = try BatchSampler(
@@ -206,7 +206,8 @@ struct BatchSamplerTests {
             )
             return (0..<12).map { sampler.start(step: $0 / 4, sequence: $0 % 4) }
         }
-        // 4 blocks and a tail of 5 targets: an epoch has 4 blocks, or 5 of which the last begins at 38 - 1 - 8.
+        // 4 blocks and a tail of 5 targets: an epoch has 4 blocks without the tail, or 5 with it, of which the last
+        // starts at 38 - 1 - 8.
         let old = try starts(38, coversTail: false)
         #expect(old == [0, 24, 8, 16, 16, 0, 8, 24, 8, 0, 16, 24])
         #expect(try Set(starts(38, coversTail: true)) == [0, 8, 16, 24, 29])
@@ -214,7 +215,7 @@ struct BatchSamplerTests {
     }
 
     @Test(
-        "a whole split is covered in order, each target once, in blocks without overlap",
+        "blocks cover a whole split in order, without overlap, and each target occurs once",
         arguments: [0, 1, 2, 8, 9, 10, 33, 35],
         [1, 3, 8]
     )
@@ -232,7 +233,7 @@ struct BatchSamplerTests {
         #expect(blocks.batches.dropLast().allSatisfy { $0.length == 8 })
     }
 
-    @Test("the ranks of a job read an epoch together, whatever their number", arguments: [1, 2, 3, 4])
+    @Test("the ranks of a job together read a whole epoch, for any number of ranks", arguments: [1, 2, 3, 4])
     func epochOfRanks(worldSize: Int) throws {
         let sampler = try BatchSampler(
             sequence: counting(38),
@@ -247,7 +248,7 @@ struct BatchSamplerTests {
     }
 
     @Test(
-        "a block size longer than the data is wrong usage, and the message says what is possible",
+        "a block size longer than the data is a usage error with the largest possible size",
         arguments: [10, 11, 64]
     )
     func tooLong(blockSize: Int) throws {
@@ -259,7 +260,8 @@ struct BatchSamplerTests {
         let expected = UserError(
             .usage,
             """
-            block_size \(blockSize) is longer than the data: data/x/val.bin has 10 tokens, so block_size can be at most 9
+            block_size \(blockSize) is longer than the data: data/x/val.bin has 10 tokens, so block_size can be at \
+            most 9
             """
         )
         #expect(throws: expected) {

@@ -5,7 +5,7 @@ import Testing
 
 @testable import Datasets
 
-@Suite("Data sets")
+@Suite("Datasets")
 struct DatasetTests {
     let folder: TemporaryFolder
 
@@ -28,7 +28,8 @@ struct DatasetTests {
         return tokens
     }
 
-    /// Made in Python 3.11: `pickle.dumps({'vocab_size': 5, 'itos': dict(enumerate(chars)), 'stoi': …})`, chars "\nabhé".
+    /// Made in Python 3.11: `pickle.dumps({'vocab_size': 5, 'itos': dict(enumerate(chars)), 'stoi': …})`, chars
+    /// "\nabhé".
     private static let meta = """
         gASVXQAAAAAAAAB9lCiMCnZvY2FiX3NpemWUSwWMBGl0b3OUfZQoSwCMAQqUSwGMAWGUSwKMAWKUSwOMAWiUSwSMAsOplHWMBHN0b2mUfZQo\
         aARLAGgFSwFoBksCaAdLA2gISwR1dS4=
@@ -48,7 +49,7 @@ struct DatasetTests {
         #expect(dataset.demo == nil)
     }
 
-    @Test("a folder of token files alone has GPT-2's padded vocabulary and no tokenizer")
+    @Test("a folder with only token files has GPT-2's padded vocabulary and no tokenizer")
     func tokensAlone() throws {
         try write([0, 50256], to: "train.bin")
         try write([50303], to: "val.bin")
@@ -57,7 +58,7 @@ struct DatasetTests {
         #expect(dataset.tokenizer == nil)
     }
 
-    @Test("the fingerprint changes with the tokens and not with the place")
+    @Test("the fingerprint depends on the tokens and not on the folder")
     func fingerprint() throws {
         try write([0, 1, 2], to: "train.bin")
         try write([3], to: "val.bin")
@@ -69,7 +70,7 @@ struct DatasetTests {
         #expect(try open().fingerprint != first)
     }
 
-    @Test("an id beyond the vocabulary in a file that was not checked is found as it is read")
+    @Test("an id beyond the vocabulary is found when it is read")
     func idBeyondVocabulary() throws {
         try write([1, 2, 3, 9, 1], to: "train.bin")
         let sequence = TokenSequence(files: [try TokenFile(path: folder("set/train.bin"))], vocabularySize: 4)
@@ -79,32 +80,32 @@ struct DatasetTests {
         #expect(throws: UserError.self) { try TokenSequence(tokens: [0, -1], vocabularySize: 2) }
     }
 
-    @Test("a token file that is empty, or cut within a token, is refused")
+    @Test("a token file that is empty or ends in the middle of a token is refused")
     func cutFiles() throws {
         try write([1, 2, 3], to: "val.bin")
         try AtomicFile.write([1, 0, 2], to: folder("set/train.bin"))
         let odd = try #require(throws: UserError.self) { try open() }
         #expect(odd.kind == .data)
-        #expect(odd.message.hasPrefix("\(folder("set/train.bin")) has 3 bytes, an odd number"))
+        #expect(odd.message.hasPrefix("\(folder("set/train.bin")) has 3 bytes, which is not a whole number of tokens"))
         try write([], to: "train.bin")
         let empty = try #require(throws: UserError.self) { try open() }
         #expect(empty == UserError(.data, "\(folder("set/train.bin")) is empty; prepare the dataset again"))
     }
 
-    @Test("a missing data set is an error with the command that makes it")
+    @Test("the error for a missing dataset has the command that prepares it")
     func missing() throws {
         let place = folder.path
         #expect(
             throws: UserError(
                 .data,
-                "there is no data set shakespeare_char in \(place): make it with "
+                "there is no dataset shakespeare_char in \(place): prepare it with "
                     + "`ddp-train prepare shakespeare_char --data_dir \(place)`"
             )
         ) { try Dataset.open(folder: place, name: "shakespeare_char") }
         #expect(
             throws: UserError(
                 .data,
-                "there is no data set tales in data: make it with `ddp-train prepare --input FILE --name tales`"
+                "there is no dataset tales in data: prepare it with `ddp-train prepare --input FILE --name tales`"
             )
         ) { try Dataset.open(folder: "data", name: "tales") }
         try write([1], to: "val.bin")
@@ -112,7 +113,7 @@ struct DatasetTests {
         #expect(half.message.contains("has no train.bin"))
     }
 
-    @Test("what was meant instead of a missing data set is suggested, prepared or known by name")
+    @Test("the error for a missing dataset suggests a similar name of a prepared or known dataset")
     func nearestName() throws {
         try write([1], to: "train.bin")
         try write([1], to: "val.bin")
@@ -125,27 +126,27 @@ struct DatasetTests {
     }
 
     @Test(
-        "a path in place of a name, and a data set in place of its folder, are refused with the options that are meant"
+        "a path given as a name, and a dataset given as the data folder, are refused with the correct options"
     )
     func pathForName() throws {
         try write([1], to: "train.bin")
-        let options = "say --data_dir=\(folder.path) --dataset=set"
+        let options = "use --data_dir=\(folder.path) --dataset=set"
         let path = folder("set")
         #expect(
-            throws: UserError(.usage, "a data set is given by its name, not by its path \(path): \(options)")
+            throws: UserError(.usage, "\(path) is the path of a dataset, but its name is needed: \(options)")
         ) { try Dataset.open(folder: "data", name: path) }
         #expect(
-            throws: UserError(.data, "\(path) is a data set, not a folder of data sets: \(options)")
+            throws: UserError(.data, "\(path) is a dataset, not a folder of datasets: \(options)")
         ) { try Dataset.open(folder: path, name: "set") }
     }
 
-    @Test("a name that is no folder's name is refused", arguments: ["", "..", ".hidden", "a/b", "/tmp"])
+    @Test("an invalid name is refused", arguments: ["", "..", ".hidden", "a/b", "/tmp"])
     func names(name: String) {
         let error = #expect(throws: UserError.self) { try Dataset.open(folder: folder.path, name: name) }
         #expect(error?.kind == .usage)
     }
 
-    @Test("a broken meta.pkl is bad data")
+    @Test("a damaged meta.pkl is a data error")
     func brokenMeta() throws {
         try write([0], to: "train.bin")
         try write([0], to: "val.bin")
@@ -164,7 +165,7 @@ struct DatasetTests {
         }
     }
 
-    @Test("the sequence is a ring: after the last token comes the first")
+    @Test("reading past the last token continues with the first")
     func ring() throws {
         try write([5, 6, 7], to: "train.bin")
         let file = TokenSequence(files: [try TokenFile(path: folder("set/train.bin"))], vocabularySize: 8)

@@ -6,7 +6,7 @@ import Testing
 
 @testable import Datasets
 
-@Suite("Data for a model that knows fewer tokens")
+@Suite("Data for a model with a smaller vocabulary")
 struct DatasetVocabularyTests {
     let folder: TemporaryFolder
 
@@ -18,7 +18,7 @@ struct DatasetVocabularyTests {
         }
     }
 
-    @Test("Without a tokenizer the vocabulary is nanoGPT's padded one, or less where every id fits")
+    @Test("Without a tokenizer, the vocabulary is nanoGPT's padded one and can be reduced to the model's")
     func withoutTokenizer() throws {
         let dataset = try Dataset.open(folder: folder.path, name: "bare")
         #expect(dataset.vocabularySize == 50304)
@@ -32,7 +32,7 @@ struct DatasetVocabularyTests {
         #expect(error?.message.contains("token 2 has the id 256, beyond the model's vocabulary of 256") == true)
     }
 
-    @Test("With a tokenizer of more tokens it is refused")
+    @Test("A dataset whose tokenizer has more tokens than the model is refused")
     func withTokenizer() throws {
         _ = try DataPreparation.run(
             PreparationRequest(source: .demo(seed: 1, characters: 5000), name: "demo", dataFolder: folder.path)

@@ -5,10 +5,10 @@ import Testing
 @testable import Datasets
 @testable import Tokenizers
 
-/// Small grammars in which texts can be made in many ways, so that the filter has something to weigh up.
+/// Small grammars that can write a text in several ways, so that the filter has to combine probabilities.
 private let tinyGrammars: [(name: String, grammar: Grammar)] = [
     (
-        // The same letters in different words; a state can be left by the same letter to different states.
+        // Different words share letters, and the same letter can lead from one state to different states.
         "words",
         Grammar(
             start: "space",
@@ -24,7 +24,7 @@ private let tinyGrammars: [(name: String, grammar: Grammar)] = [
         )
     ),
     (
-        // An early choice that shows only later: x...y or z...w around the same middle.
+        // The end depends on the start: x...y or z...w around the same middle.
         "brackets",
         Grammar(
             start: "s",
@@ -40,7 +40,7 @@ private let tinyGrammars: [(name: String, grammar: Grammar)] = [
 
 @Suite("Demo corpus")
 struct DemoCorpusTests {
-    /// All paths of states, by brute force: the probability of a text that starts anywhere.
+    /// The probability of a text that starts in any state, computed by enumerating all paths.
     private func probability(of text: ArraySlice<UInt8>, _ automaton: Automaton) -> Double {
         func from(_ state: Int, _ rest: ArraySlice<UInt8>) -> Double {
             guard let character = rest.first else { return 1 }
@@ -51,7 +51,7 @@ struct DemoCorpusTests {
         return (0..<automaton.stateCount).reduce(0) { $0 + automaton.stationary[$1] * from($1, text) }
     }
 
-    @Test("the filter gives the probabilities that enumerating all paths of states gives", arguments: tinyGrammars)
+    @Test("the filter's probabilities equal those of enumerating all paths", arguments: tinyGrammars)
     func filterAgainstBruteForce(name: String, grammar: Grammar) throws {
         let automaton = Automaton(grammar: grammar)
         let alphabet = Array(Set(automaton.edges.map(\.character))).sorted()
@@ -62,7 +62,7 @@ struct DemoCorpusTests {
             texts = texts.flatMap { text in alphabet.map { text + [$0] } }.filter {
                 probability(of: $0[...], automaton) > 0
             }
-            // All texts of one length together are certain.
+            // The probabilities of all texts of one length sum to 1.
             let total = texts.reduce(0) { $0 + probability(of: $1[...], automaton) }
             #expect(abs(total - 1) < 1e-12)
             for text in texts where length > 1 {
@@ -80,7 +80,7 @@ struct DemoCorpusTests {
         #expect(possible > 100)
     }
 
-    @Test("a text that the grammar does not write has no probability")
+    @Test("a text that the grammar cannot write has probability 0")
     func impossibleText() {
         var filter = ForwardFilter(automaton: Automaton(grammar: tinyGrammars[1].grammar))
         var losses = [Double](repeating: 0, count: 2)
@@ -88,12 +88,12 @@ struct DemoCorpusTests {
             losses.withUnsafeMutableBufferPointer { filter.losses(of: Array(text.utf8), into: $0) }
         }
         #expect(arePossible == [false, false, true])
-        // The y is sure after x a a, and after x a in 1 of 4.
+        // After "xaa" the y is certain; after "xa" its probability is 1/4.
         #expect(abs(losses[1] - log(4)) < 1e-12)
     }
 
     @Test(
-        "the stationary distribution is one, and the chain is irreducible",
+        "the stationary distribution is invariant and sums to 1, and the chain is irreducible",
         arguments: tinyGrammars + [("demo", .demo)]
     )
     func stationary(name: String, grammar: Grammar) {
@@ -108,7 +108,8 @@ struct DemoCorpusTests {
             for edge in edges { next[Int(edge.target)] += automaton.stationary[state] * edge.probability }
         }
         for state in 0..<automaton.stateCount { #expect(abs(next[state] - automaton.stationary[state]) < 1e-14) }
-        // Every state is reached from the start, as it has mass; and leads back to it.
+        // Every state is reachable from the start, because its probability is positive. Check that each leads back to
+        // the start.
         canReturn[automaton.start] = true
         var found = true
         while found {
@@ -121,7 +122,7 @@ struct DemoCorpusTests {
         #expect(canReturn.allSatisfy { $0 })
     }
 
-    @Test("the demo's grammar is moderate: words and states are few enough to learn and to filter")
+    @Test("the demo's grammar has few enough words to learn and few enough states to filter")
     func size() {
         let words = Set(DemoCorpus.text(characters: 200_000).split { !($0 >= 65 && $0 <= 122) }.map { Array($0) })
         #expect((80...200).contains(words.count), "\(words.count) words")
@@ -129,7 +130,7 @@ struct DemoCorpusTests {
         #expect(DemoCorpus.tokenizer.vocabularySize < 64)
     }
 
-    @Test("the text is a function of the seed, and a shorter one is the beginning of a longer one")
+    @Test("the text depends only on the seed, and a shorter text is a prefix of a longer one")
     func generation() {
         let text = DemoCorpus.text(seed: 1, characters: 100_000)
         #expect(text.count == 100_000)
@@ -137,8 +138,8 @@ struct DemoCorpusTests {
         #expect(DemoCorpus.text(seed: 2, characters: 1000) != Array(text[..<1000]))
     }
 
-    /// A guard: with another text the runs that were made on it cannot be repeated.
-    @Test("the text of a seed is that of every earlier version")
+    /// With another text, existing runs on the demo corpus could not be repeated.
+    @Test("the text of a seed is the same as in earlier versions")
     func golden() {
         let text = String(decoding: DemoCorpus.text(seed: 1, characters: 100_000), as: UTF8.self)
         #expect(
@@ -147,7 +148,7 @@ struct DemoCorpusTests {
         #expect(Checksum.sha256(of: text) == "f88f88ca4d36f5b1b9e3892be6a477b4e95454598e902331bdcb9da2b576ff40")
     }
 
-    @Test("sentences keep their agreements")
+    @Test("words agree within sentences")
     func agreements() throws {
         let text = String(decoding: DemoCorpus.text(characters: 300_000), as: UTF8.self)
         func count(_ part: String) -> Int { text.ranges(of: part).count }
@@ -171,7 +172,7 @@ struct DemoCorpusTests {
         return (Array(ids.dropLast()), Array(ids.dropFirst()))
     }
 
-    @Test("the optimum is a mean over all targets, and falls along the window")
+    @Test("the optimum is the mean over all targets, and its losses fall along the window")
     func optimum() throws {
         let demo = DemoCorpus(tokenizer: DemoCorpus.tokenizer)
         let (tokens, targets) = try windows(1500, blockSize: 64)
@@ -185,7 +186,7 @@ struct DemoCorpusTests {
         let early = byPosition[0]
         let late = byPosition[32...].reduce(0, +) / 32
         #expect(early > 1.5 && late < 0.5, "\(early), \(late)")
-        // Any batch of the same windows has the same optimum.
+        // A part of the same windows has the same losses.
         let part = try demo.optimum(
             tokens: Array(tokens[640..<1280]),
             targets: Array(targets[640..<1280]),
@@ -194,12 +195,12 @@ struct DemoCorpusTests {
         #expect(part.losses == Array(optimum.losses[640..<1280]))
     }
 
-    @Test("no predictor of words is better: a table of the last characters on the same text stays above the optimum")
+    @Test("a predictor from a table of the last six characters stays above the optimum")
     func tableIsWorse() throws {
         let demo = DemoCorpus(tokenizer: DemoCorpus.tokenizer)
         let (tokens, targets) = try windows(200, blockSize: 64)
         let best = try demo.optimum(tokens: tokens, targets: targets, blockSize: 64).mean
-        // An order-6 table with back-off by addition, from other text.
+        // An order-6 table with additive smoothing, trained on other text.
         let size = DemoCorpus.tokenizer.vocabularySize
         let training = try DemoCorpus.tokenizer.encode(DemoCorpus.text(seed: 99, characters: 150_000))
         func key(_ context: ArraySlice<Int32>) -> Int { context.reduce(0) { $0 * size + Int($1) } }
@@ -218,7 +219,7 @@ struct DemoCorpusTests {
         #expect(table > best + 0.05 && table < 1.5, "table \(table), optimum \(best)")
     }
 
-    @Test("tokens that the grammar does not write are bad data")
+    @Test("tokens that the grammar cannot write are a data error")
     func changedTokens() throws {
         let demo = DemoCorpus(tokenizer: DemoCorpus.tokenizer)
         var (tokens, targets) = try windows(2, blockSize: 64)
@@ -226,7 +227,7 @@ struct DemoCorpusTests {
         #expect(throws: (any Error).self) { try demo.optimum(tokens: tokens, targets: targets, blockSize: 64) }
     }
 
-    @Test("tokens of another order of characters have the same optimum")
+    @Test("a tokenizer with another order of characters gives the same optimum")
     func otherTokenizer() throws {
         let (tokens, targets) = try windows(10, blockSize: 64)
         let turned = CharacterTokenizer(scalars: DemoCorpus.tokenizer.scalars.reversed())

@@ -6,7 +6,7 @@ import Testing
 
 @testable import Datasets
 
-@Suite("The check of all ids before training")
+@Suite("Check of all ids before training")
 struct TokenCheckTests {
     let folder: TemporaryFolder
     let pool = WorkerPool(threadCount: 2)
@@ -30,7 +30,7 @@ struct TokenCheckTests {
     }
 
     @Test(
-        "an id beyond the vocabulary is named with its file and its position there",
+        "an id beyond the vocabulary is reported with its file and position",
         arguments: [0, 131_073, 199_999]
     )
     func found(position: Int) throws {
@@ -40,16 +40,16 @@ struct TokenCheckTests {
         let expected = UserError(
             .data,
             """
-            \(folder("set/a_train_1.bin")): token \(position) has the id 50304, beyond the vocabulary of 50304: GPT-2's \
-            is assumed, as there is no meta.pkl; write one with vocab_size, or prepare the dataset again
+            \(folder("set/a_train_1.bin")): token \(position) has the id 50304, beyond the vocabulary of 50304: \
+            GPT-2's is assumed, as there is no meta.pkl; write one with vocab_size, or prepare the dataset again
             """
         )
         #expect(throws: expected) { try check() }
-        // And again from memory.
+        // The second check uses checked.json.
         #expect(throws: expected) { try check() }
     }
 
-    @Test("what was read is remembered, for every vocabulary, until a file changes")
+    @Test("files are not read again, for any vocabulary, until they change")
     func remembered() throws {
         let total = 2 * (9 + 200_000 + 3)
         #expect(try check() == total)
@@ -59,7 +59,7 @@ struct TokenCheckTests {
         let error = try #require(throws: UserError.self) { try check(limited) }
         #expect(error.message.contains("a_train_1.bin: token 0 has the id 300, beyond the model's vocabulary of 300"))
         #expect(try check(open().limited(toVocabulary: 301)) == 0)
-        // Another file of the same size.
+        // The file changes but keeps its size.
         try write([5, 6, 9], to: "a_val.bin")
         #expect(try check() == 6)
         #expect(try check() == 0)
@@ -67,7 +67,7 @@ struct TokenCheckTests {
         #expect(try check() == total)
     }
 
-    @Test("little is read again rather than remembered")
+    @Test("no checked.json is written for a small dataset")
     func small() throws {
         #expect(try check(remembering: 1 << 20) == 400_024)
         #expect(try FileSystem.names(inFolder: folder("set")) == ["a_train_0.bin", "a_train_1.bin", "a_val.bin"])

@@ -38,7 +38,7 @@ struct TokenShardTests {
     }
 
     @Test(
-        "shards of llm.c and modded-nanogpt are one sequence, in the order of their names, whatever window crosses them"
+        "shards of llm.c and modded-nanogpt form one sequence in the order of their names, and windows can span them"
     )
     func shards() throws {
         try writeShard([4, 50256, 6], to: "fineweb_train_000002.bin")
@@ -58,7 +58,7 @@ struct TokenShardTests {
         }
     }
 
-    @Test("shards of Llama 3 tokens have 32 bits an id and its vocabulary")
+    @Test("shards of Llama 3 tokens have 32 bits per id and Llama 3's vocabulary")
     func llama3() throws {
         for name in ["edu_fineweb_train_000001.bin", "edu_fineweb_val_000000.bin"] {
             try write([128_000, 70_000, 3], width: 4, header: [20_240_801, 7, 3], to: name)
@@ -68,15 +68,15 @@ struct TokenShardTests {
         #expect(try all(dataset.train) == [128_000, 70_000, 3])
     }
 
-    @Test("a shard whose size is not what its header says, or of another version, is refused")
+    @Test("a shard whose size does not match its header, or with an unsupported version, is refused")
     func damagedHeader() throws {
         try writeShard([1], to: "val.bin")
         for (header, message) in [
-            ([20_240_520, 1, 4], "has 1030 bytes, but its header says 4 tokens, which take 1032: it was cut short"),
-            ([20_240_520, 1, 2], "has 1030 bytes, but its header says 2 tokens, which take 1028"),
+            ([20_240_520, 1, 4], "has 1030 bytes, but its header says 4 tokens, which need 1032: it was truncated"),
+            ([20_240_520, 1, 2], "has 1030 bytes, but its header says 2 tokens, which need 1028"),
             ([20_240_520, 1, -3], "its header says -3 tokens"),
-            ([20_240_520, 2, 3], "is an llm.c shard of GPT-2 tokens, but of version 2; this program reads version 1"),
-            ([20_240_801, 7, 3], "its header says 3 tokens, which take 1036"),
+            ([20_240_520, 2, 3], "is an llm.c shard of GPT-2 tokens of version 2, but only version 1 is supported"),
+            ([20_240_801, 7, 3], "its header says 3 tokens, which need 1036"),
         ] as [([Int32], String)] {
             try write([1, 2, 3], width: 2, header: header, to: "train.bin")
             let error = try #require(throws: UserError.self) { try open() }
@@ -85,7 +85,7 @@ struct TokenShardTests {
         }
     }
 
-    @Test("shards of different tokenizers in one folder are refused, with one of each kind")
+    @Test("shards of different tokenizers in one folder are refused, with an example of each")
     func mixed() throws {
         try writeShard([1, 2], to: "a_train_0.bin")
         try writeShard([1, 2], to: "a_val_0.bin")
@@ -96,9 +96,9 @@ struct TokenShardTests {
                 == UserError(
                     .data,
                     """
-                    \(folder("set")) mixes token files of different kinds: \(folder("set/a_train_0.bin")) is an llm.c shard \
-                    of GPT-2 tokens, \(folder("set/b_train_0.bin")) is an llm.c shard of Llama 3 tokens; keep those of one \
-                    tokenizer in a folder of their own
+                    \(folder("set")) mixes token files of different kinds: \(folder("set/a_train_0.bin")) is an llm.c \
+                    shard of GPT-2 tokens, \(folder("set/b_train_0.bin")) is an llm.c shard of Llama 3 tokens; move \
+                    the files of each tokenizer to a folder of their own
                     """
                 )
         )
@@ -108,19 +108,20 @@ struct TokenShardTests {
         #expect(headerless.message.contains("b_train_0.bin is uint16 without a header"))
     }
 
-    @Test("a name of both splits is refused; train.bin goes before shards")
+    @Test("a name with both splits is refused, and train.bin takes precedence over shards")
     func names() throws {
         try write([1, 2], width: 2, to: "old_train_val.bin")
         let error = try #require(throws: UserError.self) { try open() }
         #expect(
-            error.message == "\(folder("set/old_train_val.bin")): its name says train and val; rename it to what it is"
+            error.message
+                == "\(folder("set/old_train_val.bin")): the name contains both train and val; rename it to one of them"
         )
         try write([3, 4], width: 2, to: "train.bin")
         try write([5, 6], width: 2, to: "val.bin")
         #expect(try all(open().train) == [3, 4])
     }
 
-    @Test("the fingerprint tells which shards belong to which split")
+    @Test("the fingerprint depends on which split a shard belongs to")
     func fingerprint() throws {
         try writeShard([1], to: "train_0.bin")
         try writeShard([2], to: "train_1.bin")
@@ -130,7 +131,7 @@ struct TokenShardTests {
         #expect(try open().fingerprint != first)
     }
 
-    @Test("a data set of ours has several files a split, of 16 or 32 bits an id", arguments: [2, 4])
+    @Test("a dataset with dataset.json can have several files per split, with 16 or 32 bits per id", arguments: [2, 4])
     func described(width: Int) throws {
         _ = try DataPreparation.run(
             PreparationRequest(source: .demo(seed: 1, characters: 5000), name: "demo", dataFolder: folder.path)
@@ -161,6 +162,6 @@ struct TokenShardTests {
         description.elementType = "int64"
         try AtomicFile.write(description.text, to: path)
         let type = try #require(throws: UserError.self) { try open() }
-        #expect(type.message == "\(folder("set")) has tokens of type int64; this program reads uint16 and uint32")
+        #expect(type.message == "\(folder("set")) has tokens of type int64, but only uint16 and uint32 are supported")
     }
 }

@@ -6,7 +6,7 @@ import Testing
 
 @testable import Datasets
 
-/// Files that `numpy.save` writes.
+/// Tests of files that `numpy.save` writes.
 extension TokenTypeTests {
     @Test(
         "every little-endian integer type and every version of NPY is read",
@@ -25,11 +25,11 @@ extension TokenTypeTests {
         try writeMeta(12)
         let dataset = try open()
         try expectSameTokens(dataset)
-        #expect(dataset.notices == ["\(folder("set/train.bin")) is an NPY file of \(type.name), and read as one"])
+        #expect(dataset.notices == ["\(folder("set/train.bin")) is an NPY file of \(type.name) and is read as one"])
     }
 
     @Test(
-        "a header may be written otherwise: other order, quotes, spaces and Python 2's numbers",
+        "headers with another order, other quotes or spaces, or Python 2's numbers are read",
         arguments: [
             #"{"shape": (2000L,), "descr": "<u2", "fortran_order": True}"#,
             "{'fortran_order':False,'shape':(2000,),'descr':'<u2'}",
@@ -45,15 +45,21 @@ extension TokenTypeTests {
     }
 
     @Test(
-        "what is no sequence of ids is refused with the reason",
+        "a file that is not a sequence of ids is refused with the reason",
         arguments: [
             ("{'descr': '>u2', 'fortran_order': False, 'shape': (2000,), }", "of big-endian numbers (>u2)"),
-            ("{'descr': '<f4', 'fortran_order': False, 'shape': (2000,), }", "of elements that are no token ids (<f4)"),
-            ("{'descr': '|O', 'fortran_order': False, 'shape': (2000,), }", "of elements that are no token ids (|O)"),
-            ("{'descr': '|b1', 'fortran_order': False, 'shape': (4000,), }", "of elements that are no token ids (|b1)"),
-            ("{'descr': '<u2', 'fortran_order': False, 'shape': (100, 20), }", "of the shape (100, 20)"),
-            ("{'descr': '<u2', 'fortran_order': True, 'shape': (2000, 1), }", "of the shape (2000, 1)"),
-            ("{'descr': '<u2', 'fortran_order': False, 'shape': (), }", "of the shape ()"),
+            (
+                "{'descr': '<f4', 'fortran_order': False, 'shape': (2000,), }",
+                "of elements that are not token ids (<f4)"
+            ),
+            ("{'descr': '|O', 'fortran_order': False, 'shape': (2000,), }", "of elements that are not token ids (|O)"),
+            (
+                "{'descr': '|b1', 'fortran_order': False, 'shape': (4000,), }",
+                "of elements that are not token ids (|b1)"
+            ),
+            ("{'descr': '<u2', 'fortran_order': False, 'shape': (100, 20), }", "of shape (100, 20)"),
+            ("{'descr': '<u2', 'fortran_order': True, 'shape': (2000, 1), }", "of shape (2000, 1)"),
+            ("{'descr': '<u2', 'fortran_order': False, 'shape': (), }", "of shape ()"),
             (
                 "{'descr': '<u2', 'fortran_order': False, 'shape': (2001,), }",
                 "of 2001 ids of 2 bytes, but has 4000 bytes"
@@ -81,7 +87,7 @@ extension TokenTypeTests {
         try expectRefusal(folder("set/train.bin"), reason)
     }
 
-    @Test("a negative id is refused, and shown as it is")
+    @Test("a negative id is refused with its value")
     func negative() throws {
         for (type, name) in [("<i2", "int16"), ("<i4", "int32"), ("<i8", "int64")] {
             var ids = train
@@ -92,7 +98,7 @@ extension TokenTypeTests {
         }
     }
 
-    @Test("an NPY file that is cut at any place, or whose header lies, is refused and never read beyond its end")
+    @Test("an NPY file that is truncated anywhere or has a wrong header is refused")
     func cutNumPy() throws {
         try write(bytes(validation, named: "uint16"), "val.bin")
         let whole = npy(bytes(Array(train[..<40]), named: "uint32"), type: "<u4", count: 40)
@@ -106,10 +112,10 @@ extension TokenTypeTests {
             try write(other, "train.bin")
             try expectRefusal("is an NPY file of version \(version); this program reads versions 1 to 3")
         }
-        // Ids that begin at an odd place.
+        // Ids that start at an odd offset.
         let text = Array("{'descr': '<u4', 'fortran_order': False, 'shape': (40,), } ".utf8)
         let odd = [0x93] + Array("NUMPY".utf8) + [1, 0, UInt8(text.count), 0] + text
         try write(odd + bytes(Array(train[..<40]), named: "uint32"), "train.bin")
-        try expectRefusal("whose ids begin at byte \(odd.count)")
+        try expectRefusal("whose ids start at byte \(odd.count)")
     }
 }

@@ -6,7 +6,7 @@ import Testing
 
 @testable import Datasets
 
-/// Token files as NumPy writes them, and what reading them has to give.
+/// Writes token files of all types and checks the tokens that are read from them.
 extension TokenTypeTests {
     func bytes<Element: FixedWidthInteger>(_ ids: [Int], _: Element.Type, bigEndian: Bool = false) -> [UInt8] {
         ids.flatMap { id in
@@ -15,7 +15,7 @@ extension TokenTypeTests {
         }
     }
 
-    /// Ids as an array of the type writes them.
+    /// The bytes of ids in an array of a type, such as "big-endian uint32" or "float64".
     func bytes(_ ids: [Int], named type: String) -> [UInt8] {
         let isBigEndian = type.hasPrefix("big-endian ")
         return switch type.drop(while: { !$0.isNumber }) {
@@ -29,7 +29,7 @@ extension TokenTypeTests {
         }
     }
 
-    /// As numpy.save writes it.
+    /// The bytes of an NPY file as numpy.save writes it.
     func npy(_ data: [UInt8], _ header: String, version: UInt8 = 1) -> [UInt8] {
         let start = version == 1 ? 10 : 12
         let padding = 63 - (start + header.utf8.count) % 64

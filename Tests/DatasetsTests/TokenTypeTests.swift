@@ -6,12 +6,12 @@ import Testing
 
 @testable import Datasets
 
-/// Token files of other integer types than uint16, and files that `numpy.save` writes.
+/// Tests of token files with integer types other than uint16.
 @Suite("Types of token files")
 struct TokenTypeTests {
     static let cases = Fixtures.path("cases/models/data")
     let folder: TemporaryFolder
-    /// The tokens of `good`.
+    /// The tokens of the dataset `good` in the fixtures.
     let train: [Int]
     let validation: [Int]
 
@@ -27,15 +27,15 @@ struct TokenTypeTests {
 
     // MARK: - Without a header
 
-    @Test("the same tokens are read from every form of the cases, with a notice where the name does not say it")
+    @Test("the same tokens are read from every form, with a notice if the file name does not show the form")
     func cases() throws {
         for (name, notice) in [
             ("good", nil), ("npy-shards", nil),
             (
                 "as-uint32",
-                "as-uint32: the token files are read as uint32, as in every 32 bits only the lower 16 are used"
+                "as-uint32: the token files are read as uint32, because only the lower 16 of every 32 bits are used"
             ),
-            ("npy", "npy/train.bin and 1 more are NPY files, and read as such"),
+            ("npy", "npy/train.bin and 1 more are NPY files and are read as such"),
         ] {
             let dataset = try Dataset.open(folder: Self.cases, name: name)
             #expect(
@@ -61,12 +61,12 @@ struct TokenTypeTests {
         let bits = type.suffix(2)
         #expect(
             dataset.notices == [
-                "\(folder("set")): the token files are read as uint\(bits), as in every \(bits) bits only the lower 16 are used"
+                "\(folder("set")): the token files are read as uint\(bits), because only the lower 16 of every \(bits) bits are used"
             ]
         )
     }
 
-    @Test("a short validation file follows the training file; shards are judged together")
+    @Test("a short validation file is read with the type of the training files, whose shards are examined together")
     func shortWide() throws {
         try write(bytes(Array(train[..<1000]), named: "uint32"), "a_train_0.bin")
         try write(bytes(Array(train[1000...]), named: "uint32"), "a_train_1.bin")
@@ -75,7 +75,7 @@ struct TokenTypeTests {
         #expect(try all(dataset.train) == train && all(dataset.validation) == [3, 4, 5])
     }
 
-    @Test("uint16 files are read as ever, whatever their values")
+    @Test("uint16 files are read as uint16, whatever their values")
     func narrow() throws {
         func repeated(_ ids: [Int], then rest: [Int] = []) -> [Int] { (0..<40).flatMap { _ in ids } + rest }
         let rows: [[Int]] = [
@@ -95,7 +95,7 @@ struct TokenTypeTests {
     }
 
     @Test(
-        "where every second value is 0 and no other one, and the vocabulary is not GPT-2's, both readings are possible"
+        "the type is ambiguous if exactly every second value is 0 and the vocabulary is not GPT-2's"
     )
     func ambiguous() throws {
         let ids = train.map { $0 + 1 }
@@ -103,7 +103,7 @@ struct TokenTypeTests {
             try write(bytes(ids, named: type), "train.bin")
             try write(bytes(validation, named: type), "val.bin")
             try writeMeta(13)
-            try expectRefusal("train.bin: every second 16-bit value is 0, and no other one", "numpy.save")
+            try expectRefusal("train.bin: every second 16-bit value is 0 and no other", "numpy.save")
             try FileSystem.remove(folder("set/meta.pkl"))
             #expect(try all(open().train) == ids)
         }
@@ -115,11 +115,13 @@ struct TokenTypeTests {
         try write(bytes(validation, named: type == "uint16" ? "uint32" : "uint16"), "val.bin")
         try writeMeta(12)
         let wide = type == "uint16" ? "val.bin" : "train.bin"
-        try expectRefusal("mixes token files of different types: in \(folder("set/\(wide)")) every second")
+        try expectRefusal(
+            "mixes token files of different types: every second 16-bit value is 0 in \(folder("set/\(wide)"))"
+        )
     }
 
     @Test(
-        "big-endian and floating-point ids are refused by name, with and without meta.pkl",
+        "big-endian and floating-point ids are refused with their type, with and without meta.pkl",
         arguments: [
             ("big-endian uint16", "big-endian"), ("big-endian uint32", "big-endian"),
             ("big-endian uint64", "big-endian"),
@@ -135,13 +137,13 @@ struct TokenTypeTests {
     }
 
     @Test(
-        "ids beyond the vocabulary come with what the file looks like",
+        "the error for ids beyond the vocabulary says what type the file looks like",
         arguments: [
             "uint32", "uint64", "big-endian uint16", "big-endian uint32", "big-endian uint64", "float32", "float64",
         ]
     )
     func likelyMistakes(type: String) throws {
-        // Ids of a text of GPT-2, and of a larger vocabulary where the type holds them.
+        // Ids of GPT-2's vocabulary for 16-bit types, and of a larger vocabulary for wider types.
         let ids = (0..<4000).map { ($0 * 7919 + $0 * $0) % (type.hasSuffix("uint16") ? 50257 : 100_277) }
         try write(bytes(ids, named: type), "train.bin")
         try write(bytes(Array(ids[..<100]), named: type), "val.bin")
@@ -149,17 +151,17 @@ struct TokenTypeTests {
         try expectRefusal(isFloat ? "floating point; write them as little-endian" : "looks like \(type);", "write")
     }
 
-    @Test("ids of one byte are refused by name, of any number")
+    @Test("ids of one byte are refused with their type, for even and odd numbers of ids")
     func bytesAsIDs() throws {
         try write(bytes(train, named: "uint8"), "train.bin")
         try write(bytes(validation, named: "uint16"), "val.bin")
         try writeMeta(12)
         try expectRefusal("looks like uint8;", "numpy.save")
         try write(bytes(Array(train.dropLast()), named: "uint8"), "train.bin")
-        try expectRefusal("an odd number", "or has ids of another type")
+        try expectRefusal("is not a whole number of tokens of 2 bytes", "or has ids of another type")
     }
 
-    @Test("a vocabulary of more than 65536 tokens is read as 32 bits or 64, and nothing else fits it")
+    @Test("ids of a vocabulary of more than 65536 tokens are read with 32 or 64 bits, and others are refused")
     func largeVocabulary() throws {
         let ids = (0..<4000).map { $0 * 7919 % 100_277 }
         try writeMeta(100_277)
@@ -171,7 +173,7 @@ struct TokenTypeTests {
             let read = type == "uint32" ? "uint32" : "uint64"
             #expect(
                 dataset.notices == [
-                    "\(folder("set")): the token files are read as \(read), as vocab_size 100277 in meta.pkl does not fit 16 bits"
+                    "\(folder("set")): the token files are read as \(read), because vocab_size 100277 in meta.pkl does not fit 16 bits"
                 ]
             )
         }
@@ -182,7 +184,7 @@ struct TokenTypeTests {
 
     // MARK: - Names
 
-    @Test("shards of build-nanogpt's names are a dataset, and a path to them says so")
+    @Test("shards with build-nanogpt's names are a dataset, and their path given as a name is refused with the options")
     func shards() throws {
         let dataset = try Dataset.open(folder: Self.cases, name: "npy-shards")
         #expect(dataset.train.source.hasSuffix("edufineweb_train_000001.npy"))
@@ -192,7 +194,7 @@ struct TokenTypeTests {
         #expect(error?.message.contains("--dataset=npy-shards") == true)
     }
 
-    @Test("nothing is read twice or left out in silence")
+    @Test("files that are not read give a notice, and files that may hold the same tokens are refused")
     func names() throws {
         let npy = npy(bytes(train, named: "uint16"), type: "<u2", count: train.count)
         try write(bytes(train, named: "uint16"), "train.bin")
@@ -202,16 +204,16 @@ struct TokenTypeTests {
             try open().notices == ["\(folder("set")): the split train is train.bin; train_more.bin is not read"]
         )
         try write(npy, "train.npy")
-        try expectRefusal("has .bin and .npy files of the split train, such as train.bin")
+        try expectRefusal("has both .bin and .npy files of the split train, such as train.bin")
         try FileSystem.remove(folder("set/train.bin"))
         #expect(
             try open().notices == ["\(folder("set")): the split train is train.npy; train_more.bin is not read"]
         )
         try write(bytes(train, named: "uint16"), "train.npy")
-        try expectRefusal("train.npy is no NPY file")
+        try expectRefusal("train.npy is not an NPY file")
     }
 
-    @Test("a missing or empty validation split is none, and an empty shard is damage")
+    @Test("a missing or empty validation split is accepted, and an empty shard is refused")
     func noValidation() throws {
         try write(bytes(train, named: "uint16"), "train.bin")
         #expect(try open().validation.count == 0)
@@ -226,7 +228,7 @@ struct TokenTypeTests {
         try write(bytes([5], named: "uint16"), "val.bin")
         #expect(
             try open().nothingToScore(in: .validation)
-                == "\(folder("set/val.bin")) has one token, and a loss takes two"
+                == "\(folder("set/val.bin")) has one token, but a loss needs two"
         )
         try FileSystem.remove(folder("set/val.bin"))
         try write([], "a_val_0.bin")

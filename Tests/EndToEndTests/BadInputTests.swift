@@ -66,10 +66,10 @@ import Testing
         try expectError(
             ["--dataset=shakespeare_char"],
             code: 65,
-            "there is no data set shakespeare_char in data: make it with `ddp-train prepare shakespeare_char`"
+            "there is no dataset shakespeare_char in data: prepare it with `ddp-train prepare shakespeare_char`"
         )
-        try expectError(["--dataset=novels"], code: 65, "there is no data set novels in data: make it with")
-        try expectError(["--preset=gpt2"], code: 65, "there is no data set openwebtext in data")
+        try expectError(["--dataset=novels"], code: 65, "there is no dataset novels in data: prepare it with")
+        try expectError(["--preset=gpt2"], code: 65, "there is no dataset openwebtext in data")
         #expect(try folder.names == [])
     }
 

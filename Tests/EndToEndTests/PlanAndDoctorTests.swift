@@ -56,7 +56,7 @@ import Testing
     @Test(
         "plan refuses what it cannot plan",
         arguments: [
-            (["plan", "--ranks=2"], "ranks=2: how fast is the network"),
+            (["plan", "--ranks=2"], "ranks=2: the speed of the network is missing"),
             (["plan", "--ranks=2", "--bandwidth=quick"], "bandwidth=quick: must be above 0"),
             (["plan", "--ranks=0"], "ranks=0: must be a whole number of at least 1"),
             (["plan", "--ranks=13", "--bandwidth=1"], "ranks=13: an iteration has 12 sequences"),
@@ -84,7 +84,7 @@ import Testing
         try AtomicFile.write("", to: folder("a/file"))
         let broken = try program.run("doctor", "--threads=1", "--out_dir=a/file")
         #expect(broken.exitCode == 1)
-        #expect(broken.output.contains("broken: nothing can be written there: choose another folder with --out_dir"))
+        #expect(broken.output.contains("broken: the folder is not writable: choose another with --out_dir"))
         #expect(broken.errors.isEmpty)
     }
 }

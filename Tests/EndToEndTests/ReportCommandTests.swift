@@ -53,21 +53,21 @@ struct ReportCommandTests {
         let half = try copy("report-half") { String($0.dropLast(10)) }
         let result = try report("out", half, "--out=both.html")
         #expect(result.exitCode == 0 && result.output == "report: both.html\n", "\(result)")
-        #expect(result.errors == "report-half/metrics.jsonl: line 8 is damaged and passed over\n")
+        #expect(result.errors == "report-half/metrics.jsonl: line 8 is damaged and skipped\n")
     }
 
     @Test("What is no run is refused in one line, and what is not ours is not replaced")
     func refused() throws {
         let empty = try copy("report-empty") { _ in "" }
         let cases: [([String], Int32, String)] = [
-            (["nowhere"], 74, "there is no folder nowhere; a run's folder is its --out_dir"),
+            (["nowhere"], 74, "nowhere does not exist; give the --out_dir of a run"),
             (["data"], 74, "data is not a run's folder: it has no metrics.jsonl"),
             ([empty], 65, "report-empty/metrics.jsonl is empty: there is nothing to report"),
             (
                 ["out", "--out=text.txt"], 64,
-                "text.txt is not a page that ddp-train has made: choose another --out, or replace it with --overwrite"
+                "text.txt was not made by ddp-train: choose another --out, or replace it with --overwrite"
             ),
-            (["out", "--out=data"], 64, "data is not a file, and is not replaced: choose another --out"),
+            (["out", "--out=data"], 64, "data is not a regular file: choose another --out"),
         ]
         for (arguments, code, message) in cases {
             let result = try run.program.expectError(["report"] + arguments, code: code, #_sourceLocation)

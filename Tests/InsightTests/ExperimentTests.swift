@@ -11,10 +11,10 @@ import Transformer
 
 @testable import Insight
 
-/// Experiments at a small scale: that each change does what it is known for, in direction and size.
+/// Small experiments: each change must have its known effect, in direction and size.
 @Suite("Experiments")
 struct ExperimentTests {
-    /// A demo corpus of the program's own making, small.
+    /// Prepares the demo corpus.
     private static func demo(_ folder: String) throws -> Dataset {
         var request = PreparationRequest(.demo, dataFolder: folder)
         request.threads = 2
@@ -22,7 +22,7 @@ struct ExperimentTests {
         return try Dataset.open(folder: folder, name: DemoCorpus.name)
     }
 
-    /// Some arms of an experiment.
+    /// An experiment with only some of its arms.
     private static func only(_ arms: [String], of name: String) throws -> Experiment {
         let whole = try #require(Experiment.named(name))
         let chosen = whole.arms.filter { arms.contains($0.name) }
@@ -51,10 +51,10 @@ struct ExperimentTests {
         )
     }
 
-    @Test("without the mask the loss falls below the corpus's optimum, with it not")
+    @Test("the loss falls below the corpus's optimum only without the mask")
     func leak() throws {
         let folder = try TemporaryFolder()
-        // Rotary positions find the next token soonest.
+        // With rotary positions, the model learns to copy the next token fastest.
         let session = try session(
             [Self.only(["no mask"], of: "mask")],
             ["position_embedding": "rotary", "n_embd": "64", "max_iters": "160"],
@@ -67,10 +67,10 @@ struct ExperimentTests {
         #expect(try #require(leaking.finalLoss) < 0.8 * optimum)
         #expect(try #require(honest.finalLoss) > optimum)
         let findings = Findings(arm: session.results[0][0], baseline: session.baseline, focus: .lossAlone)
-        #expect(findings.sentences.contains { $0.contains("a leak, made visible") }, "\(findings.sentences)")
+        #expect(findings.sentences.contains { $0.contains("the targets leak") }, "\(findings.sentences)")
     }
 
-    @Test("without residual connections the gradient is lost with depth, with them not")
+    @Test("the gradient shrinks with depth without residual connections, and not with them")
     func depth() throws {
         let folder = try TemporaryFolder()
         let session = try session(
@@ -86,15 +86,17 @@ struct ExperimentTests {
         #expect(usual.start?.norms.count == 4)
         let usualRatio = try #require(usual.end).firstToLast
         #expect(usualRatio > 0.1, "\(usualRatio)")
-        // Attention alone averages tokens until they are all the same, and block by block less of the gradient passes.
+        // Without a connection around attention, tokens are averaged until they are equal, and each block passes on
+        // less gradient.
         let ratio = try #require(gradients("only around the MLP").end).firstToLast
-        #expect(ratio < 0.01 * usualRatio, "\(ratio) beside \(usualRatio)")
-        // Four blocks that each make everything smaller leave nothing from the start.
+        #expect(ratio < 0.01 * usualRatio, "\(ratio), baseline \(usualRatio)")
+        // Four blocks without norms each shrink the gradient, so almost none reaches the first block even before
+        // training.
         let plain = try #require(gradients("no residual, no norm").start).norms[0]
         #expect(plain < 1e-3 * (try #require(usual.start).norms[0]), "\(plain)")
     }
 
-    @Test("plain attention trains as tiled attention does")
+    @Test("plain and tiled attention give the same training losses")
     func plain() throws {
         let folder = try TemporaryFolder()
         let session = try session(
@@ -108,8 +110,8 @@ struct ExperimentTests {
         #expect(plain.bytes > tiled.bytes)
     }
 
-    @Test("a window of one position learns less than the whole, and no positions less than some")
-    func lessIsLess() throws {
+    @Test("the loss is higher with a window of one position, and higher without position embeddings")
+    func lessInformation() throws {
         let folder = try TemporaryFolder()
         let session = try session(
             [Self.only(["window 1"], of: "window"), Self.only(["no positions"], of: "positions")],
@@ -126,7 +128,7 @@ struct ExperimentTests {
         #expect(try loss("no positions") > baseline + 0.2)
     }
 
-    @Test("every arm trains, and the report holds what its runs have")
+    @Test("every arm trains, and the report holds the results of all runs")
     func everyArm() throws {
         let folder = try TemporaryFolder()
         let session = try session(
@@ -161,7 +163,7 @@ struct ExperimentTests {
         #expect(page.contains("\"finished\":true") && !page.contains("name=\"reload\""))
     }
 
-    @Test("a head that is taken out contributes nothing, and the heads are told apart")
+    @Test("removing a head without influence leaves the loss unchanged, and removing a strong head changes it")
     func heads() throws {
         let folder = try TemporaryFolder()
         let dataset = try Self.demo(folder.path)
@@ -173,10 +175,11 @@ struct ExperimentTests {
             context: ComputeContext(pool: WorkerPool(threadCount: 1))
         )
         model.initializeParameters(seed: 1)
-        // Head 1.0's part of the projection: rows 0 ..< 8 of block 1. With zeros there the head is as good as out.
+        // Rows 0 ..< 8 of block 1's projection belong to head 1.0. Zeros there have the same effect as removing the
+        // head.
         let projection = model.layout.range(of: "transformer.h.1.attn.c_proj.weight").lowerBound
         model.parameters.base.advanced(by: projection).update(repeating: 0, count: 8 * 16)
-        // And head 0.1 shouts.
+        // Head 0.1 gets large weights.
         let loud = model.layout.range(of: "transformer.h.0.attn.c_proj.weight").lowerBound + 8 * 16
         for index in 0..<8 * 16 { model.parameters.base[loud + index] = index % 3 == 0 ? 1 : -0.5 }
         let rises = try HeadAblation(of: model, dataset: dataset, values: values).rises
@@ -184,7 +187,7 @@ struct ExperimentTests {
         #expect(abs(rises[0][1]) > 1e-4)
     }
 
-    @Test("an interval over seeds is Student's")
+    @Test("the interval over seeds is Student's 95 % confidence interval")
     func interval() throws {
         #expect(SeedStatistics(values: [3]).interval == nil)
         let statistics = SeedStatistics(values: [1, 2, 3])
@@ -196,7 +199,7 @@ struct ExperimentTests {
         #expect(SeedStatistics(values: [-1, -1.1, -1.2]).isClear)
     }
 
-    @Test("sentences say what the numbers are, and no more")
+    @Test("sentences match the numbers")
     func sentences() {
         func arm(_ losses: [Double?], optimum: Double? = nil) -> ExperimentSession.ArmResult {
             var result = ExperimentSession.ArmResult(arm: Experiment.Arm(name: "arm", options: [("a", "b")]))
@@ -219,19 +222,19 @@ struct ExperimentTests {
                 ]
         )
         #expect(sentences([1, 2, 3], [2, 2, 2])[0].contains("no effect seen"))
-        #expect(sentences([1], [2])[0].contains("one seed cannot say"))
-        #expect(sentences([0.4, 0.41], [1, 1], optimum: 0.8)[1].contains("a leak"))
+        #expect(sentences([1], [2])[0].contains("one seed cannot show"))
+        #expect(sentences([0.4, 0.41], [1, 1], optimum: 0.8)[1].contains("the targets leak"))
         #expect(sentences([0.4, 1.4], [1, 1], optimum: 1)[1].hasPrefix("It ends 0.1000 below the corpus's optimum."))
         #expect(sentences([nil, nil], [1, 1]) == ["arm: training broke down with 2 of 2 seeds: loss is not finite."])
     }
 
-    @Test("an arm that is the baseline itself is refused, and an equal result is called equal")
-    func noArm() throws {
+    @Test("an arm that equals the baseline is refused, and an equal result is called equal")
+    func armEqualToBaseline() throws {
         let folder = try TemporaryFolder()
         let error = #expect(throws: UserError.self) {
             try session([Self.only(["no mask"], of: "mask")], ["causal_mask": "false"], in: folder.path)
         }
-        #expect(error?.kind == .usage && error?.message.contains("no mask would be the baseline itself") == true)
+        #expect(error?.kind == .usage && error?.message.contains("no mask equals the baseline") == true)
         let seed = #expect(throws: UserError.self) {
             try session([Self.only(["no mask"], of: "mask")], ["seed": "9223372036854775807"], in: folder("second"))
         }
@@ -243,12 +246,12 @@ struct ExperimentTests {
         let sentences = Findings(arm: result, baseline: result, focus: .lossAlone).sentences
         #expect(
             sentences == [
-                "arm: final validation loss: no effect seen; it is the baseline's to the last digit, with every seed."
+                "arm: final validation loss: no effect seen; it is exactly equal to the baseline's with every seed."
             ]
         )
     }
 
-    @Test("a stop leaves a page that says so and waits for nothing")
+    @Test("after a stop, the page says so and does not reload")
     func stopped() throws {
         let folder = try TemporaryFolder()
         let stop = StopRequest()
@@ -260,8 +263,8 @@ struct ExperimentTests {
         #expect(session.lines.contains { $0.hasPrefix("stopped: ") })
     }
 
-    @Test("a folder that is not empty is left alone, and sizes of an asked preset are kept")
-    func care() throws {
+    @Test("a folder that is not empty is refused, and the sizes of a preset that the user named are kept")
+    func existingFolderAndPreset() throws {
         let folder = try TemporaryFolder()
         try FileSystem.createFolder(folder.path + "/out")
         try AtomicFile.write("mine", to: folder.path + "/out/file")

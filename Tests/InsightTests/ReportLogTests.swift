@@ -7,7 +7,7 @@ import Testing
 @testable import Insight
 @testable import Training
 
-@Suite("The report that a run writes")
+@Suite("Report during a run")
 struct ReportLogTests {
     private let folder: TemporaryFolder
     private let model = SmallestRun.model()
@@ -18,7 +18,7 @@ struct ReportLogTests {
         EvaluationReport(iteration: 0, losses: EvaluationLosses(train: 2, validation: 2), isBest: true, seconds: 1)
     }
 
-    /// The iteration that the page has now.
+    /// The iteration that the page shows now.
     private var shown: Int? {
         guard let bytes = try? FileSystem.read(folder("report.html")) else { return nil }
         return String(decoding: bytes, as: UTF8.self).firstMatch(of: #/"iteration":(\d+),"max_iters"/#).flatMap {
@@ -26,7 +26,7 @@ struct ReportLogTests {
         }
     }
 
-    @Test("The page appears with the first evaluation and step, and then every few seconds at most")
+    @Test("The page is written at the first evaluation and step, and then at most every few seconds")
     func interval() throws {
         try AtomicFile.write(ResolvedConfiguration().toml, to: folder("config.toml"))
         try AtomicFile.write("", to: folder("metrics.jsonl"))
@@ -41,7 +41,7 @@ struct ReportLogTests {
             now += .milliseconds(600)
             log.stepDone(SmallestRun.step(iteration, isLogged: false))
         }
-        // 4.8 s after the last one not yet, 5.4 s after it.
+        // Not yet 4.8 s after the last write, but 5.4 s after it.
         #expect(shown == 10)
         log.stepDone(SmallestRun.step(10))
         log.evaluationDone(evaluation, model: model)
@@ -57,19 +57,19 @@ struct ReportLogTests {
         #expect(notes.isEmpty, "\(notes)")
     }
 
-    @Test("The more a page costs, the more seldom it is written")
+    @Test("A page that is slow to write is written less often")
     func cost() throws {
         try AtomicFile.write("", to: folder("metrics.jsonl"))
         var now = ContinuousClock.now
         var asked = 0
-        // Each look at the clock takes a tenth of a second, and a writing looks twice.
+        // Each read of the clock advances it by 0.1 s, and a write reads it twice.
         let log = ReportLog(outputFolder: folder.path, note: { _ in }) {
             asked += 1
             now += .milliseconds(100)
             return now
         }
         log.stepDone(SmallestRun.step(0))
-        let cost = log.cost
+        let cost = log.writeDuration
         #expect(cost >= .milliseconds(100))
         now += cost * 90
         log.stepDone(SmallestRun.step(1))
@@ -79,7 +79,7 @@ struct ReportLogTests {
         #expect(shown == 3)
     }
 
-    @Test("A page that cannot be written, or is not ours, is said once, and nothing is thrown")
+    @Test("A page that cannot be written, or a foreign file, gives one warning and no error")
     func unwritable() throws {
         try AtomicFile.write("mine", to: folder("report.html"))
         try AtomicFile.write("", to: folder("metrics.jsonl"))
@@ -87,7 +87,7 @@ struct ReportLogTests {
         let log = ReportLog(outputFolder: folder.path) { notes.append($0) }
         for iteration in 0..<3 { log.stepDone(SmallestRun.step(iteration)) }
         log.runEnded(.finished, iteration: 3)
-        #expect(notes.count == 1 && notes[0].contains("is no page of ddp-train's"), "\(notes)")
+        #expect(notes.count == 1 && notes[0].contains("was not made by ddp-train"), "\(notes)")
         #expect(try FileSystem.read(folder("report.html")) == Array("mine".utf8))
     }
 }

@@ -31,7 +31,7 @@ struct ReportTests {
         """
     }
 
-    /// A run's folder with these metrics.
+    /// Creates a run's folder with the given metrics.
     @discardableResult
     private func run(_ name: String, _ metrics: String, options: [String: String] = [:]) throws -> String {
         let path = folder(name)
@@ -56,14 +56,14 @@ struct ReportTests {
         (run?["series"]?[name]?["points"]?.arrayValue ?? []).map { ($0.arrayValue ?? []).compactMap(\.numberValue) }
     }
 
-    @Test("The page's data are those of metrics.jsonl, configuration, samples")
+    @Test("The page's data comes from metrics.jsonl, the configuration and the samples")
     func page() throws {
         let metrics =
             Self.evaluation(0, 4) + Self.step(0, loss: 4.5) + Self.step(5, loss: 3.25) + Self.evaluation(10, 2.5)
             + "{\"event\":\"checkpoint\",\"iteration\":10,\"best\":true,\"seconds\":0.5,\"stood_still_seconds\":0.25}\n"
         let path = try run("a", metrics)
         try AtomicFile.write("O Romeo", to: path + "/samples/step-00000010.txt")
-        // Of before a resume, which has not come there again.
+        // A stale sample from before a resume.
         try AtomicFile.write("stale", to: path + "/samples/step-00000020.txt")
         let result = try ReportPage.write([path], to: nil, overwrite: false)
         #expect(result.path == path + "/report.html" && result.notices.isEmpty)
@@ -76,8 +76,11 @@ struct ReportTests {
         #expect(points(run, "val_optimum") == [[0, 1.25], [10, 1.25]])
         #expect(points(run, "mfu") == [[0, 0.5], [5, 0.5]] && points(run, "val_bits_per_byte").isEmpty)
         #expect(run["best"]?["iteration"] == .integer(10))
-        #expect(run["tokens"] == .integer(10 * 64), "as many updates as were evaluated, with or without a line")
-        // One update before the first line, five before the second.
+        #expect(
+            run["tokens"] == .integer(10 * 64),
+            "tokens up to the last evaluation, although not every update has a line"
+        )
+        // The first line covers one update, the second five.
         #expect(run["time"]?["updates"] == .number(3) && run["time"]?["waiting"] == .number(0.75))
         #expect(run["time"]?["evaluations"] == .number(4) && run["time"]?["saving"] == .number(0.25))
         #expect(run["samples"]?.arrayValue?.map { $0["text"]! } == [.string("O Romeo")])
@@ -88,7 +91,7 @@ struct ReportTests {
     }
 
     @Test(
-        "The state is the end that the metrics tell, unless the run was resumed after it",
+        "The state is that of the end event, unless the run was resumed after it",
         arguments: [
             ("{\"event\":\"end\",\"iteration\":3,\"outcome\":\"stopped\"}\n", "stopped"),
             ("{\"event\":\"end\",\"iteration\":3,\"outcome\":\"failed\",\"error\":\"no\"}\n", "failed"),
@@ -102,7 +105,7 @@ struct ReportTests {
         #expect(result.data["runs"]?.arrayValue?[0]["status"] == .string(status))
     }
 
-    @Test("Events and members of a later version are passed over without a word")
+    @Test("Events and members of later versions are ignored without a notice")
     func laterVersion() throws {
         let path = try run("a", Self.step(0) + "{\"event\":\"moon\",\"phase\":3}\n" + Self.step(1))
         let result = try ReportPage.write([path], to: nil, overwrite: false)
@@ -110,7 +113,7 @@ struct ReportTests {
         #expect(points(result.data["runs"]?.arrayValue?[0], "loss").count == 2)
     }
 
-    @Test("Half a line, as a killed process leaves it, and other damage are passed over with a notice")
+    @Test("A truncated last line and other damaged lines are skipped with a notice")
     func damage() throws {
         let path = try run(
             "a",
@@ -118,23 +121,23 @@ struct ReportTests {
         )
         let result = try ReportPage.write([path], to: nil, overwrite: false)
         #expect(
-            result.notices == ["\(path)/metrics.jsonl: 3 lines, the first of them line 2, are damaged and passed over"]
+            result.notices == ["\(path)/metrics.jsonl: 3 lines (the first is line 2) are damaged and skipped"]
         )
         #expect(points(result.data["runs"]?.arrayValue?[0], "loss") == [[0, 2]])
     }
 
-    @Test("Numbers that no run has are passed over, and overflow nothing")
+    @Test("Absurd numbers are skipped and do not overflow")
     func absurdNumbers() throws {
         let step = #"{"event":"step","iteration":3,"loss":2,"tokens":9223372036854775807,"seconds":1e300}"#
         let far = #"{"event":"step","iteration":9223372036854775807,"loss":2}"#
         let end = #"{"event":"end","iteration":2000000000,"outcome":"finished"}"#
         let path = try run("a", Self.step(0) + [step, far, end].joined(separator: "\n") + "\n")
         let result = try ReportPage.write([path], to: nil, overwrite: false)
-        #expect(result.notices == ["\(path)/metrics.jsonl: line 3 is damaged and passed over"])
+        #expect(result.notices == ["\(path)/metrics.jsonl: line 3 is damaged and skipped"])
         #expect(points(result.data["runs"]?.arrayValue?[0], "loss").count == 2)
     }
 
-    @Test("Text that would end the script it stands in stays text")
+    @Test("Text that contains </script> does not end the script that contains it")
     func escaping() throws {
         let path = try run("a", Self.evaluation(0, 4))
         let sample = "</script><script>alert(1)</script><!-- \u{2028} \u{0} \"\\ 😀"
@@ -146,7 +149,7 @@ struct ReportTests {
         #expect(try data(ofPage: page)["runs"]?.arrayValue?[0]["samples"]?.arrayValue?[0]["text"] == .string(sample))
     }
 
-    @Test("Runs are laid over each other, with the options in which they differ")
+    @Test("A page of several runs has their series and the options that differ")
     func several() throws {
         let first = try run("a", Self.step(0) + Self.evaluation(10, 2.5), options: ["learning_rate": "0.01"])
         let second = try run("b", Self.step(0, loss: 3) + Self.evaluation(10, 2.25), options: ["n_layer": "7"])
@@ -156,11 +159,11 @@ struct ReportTests {
         let differences = try #require(result.data["differences"]?.arrayValue)
         #expect(differences.compactMap { $0["name"]?.stringValue } == ["n_layer", "learning_rate"])
         #expect(differences[1]["values"]?.arrayValue?[0] == .string("0.01"))
-        // Nothing of theirs has changed.
+        // The folders of the runs are unchanged.
         #expect(FileSystem.kind(of: first + "/report.html") == nil)
     }
 
-    @Test("A file that is no page of ours is replaced only when that is asked for")
+    @Test("A file that is not a page of ddp-train is replaced only with overwrite")
     func overwriting() throws {
         let path = try run("a", Self.step(0))
         try AtomicFile.write("<!doctype html>mine", to: folder("mine.html"))
@@ -175,15 +178,15 @@ struct ReportTests {
         #expect(throws: UserError.self) { try ReportPage.write([path], to: folder.path, overwrite: true) }
     }
 
-    @Test("What is no run, or has logged nothing, is refused by its name")
+    @Test("A path without a run, or a run without logged data, is refused with its name")
     func refused() throws {
         try FileSystem.createFolder(folder("empty"))
         try AtomicFile.write("", to: folder("file"))
         let cases: [(String, UserError.Kind, String)] = [
-            (folder("nowhere"), .inputOutput, "there is no folder"), (folder("file"), .inputOutput, "is not a folder"),
+            (folder("nowhere"), .inputOutput, "does not exist"), (folder("file"), .inputOutput, "is not a folder"),
             (folder("empty"), .inputOutput, "is not a run's folder"),
             (try run("a", ""), .data, "metrics.jsonl is empty"),
-            (try run("b", "{\n"), .data, "has no line that can be read"),
+            (try run("b", "{\n"), .data, "has no valid line"),
         ]
         for (path, kind, message) in cases {
             let error = #expect(throws: UserError.self) { try ReportPage.write([path], to: nil, overwrite: false) }
@@ -194,7 +197,7 @@ struct ReportTests {
         }
     }
 
-    @Test("A file that grows is read from where it was left, and gives what reading it at once gives")
+    @Test("Reading a growing file in parts gives the same history as reading it at once")
     func growing() throws {
         let path = folder("metrics.jsonl")
         let text = Array((0..<3000).map { Self.step($0, loss: Double($0 * 37 % 101)) }.joined().utf8)
@@ -212,7 +215,7 @@ struct ReportTests {
         #expect(history.series[.loss]!.points.count <= 100)
     }
 
-    @Test("Samples stay few, spread over the run, with the first and the last; a long one is cut")
+    @Test("The samples are limited, evenly spaced and include the first and the last; a long one is cut")
     func samples() throws {
         let path = try run("a", (0..<200).map { Self.evaluation($0 * 10, 3) }.joined())
         for index in 0..<200 {

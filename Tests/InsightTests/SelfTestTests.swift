@@ -24,7 +24,7 @@ struct SelfTestTests {
     }
 
     @Test(
-        "a sound model passes every check, and so do its variants",
+        "an intact model and its variants pass every check",
         arguments: [
             [:], ["causal_mask": "false"], ["position_embedding": "rotary", "norm": "rmsnorm"],
             ["norm_position": "post"],
@@ -32,14 +32,14 @@ struct SelfTestTests {
             ["attention": "plain"],
         ] as [[String: String]]
     )
-    func sound(variants: [String: String]) {
+    func intact(variants: [String: String]) {
         var configuration = Self.configuration
         for (name, value) in variants { _ = configuration.setVariant(name, to: value) }
         configuration.bias = variants.isEmpty
         #expect(failures(configuration) == [])
     }
 
-    @Test("each kind of damage is found by the check that is there for it")
+    @Test("each kind of damage fails the check for it")
     func damaged() {
         func scale(_ range: @escaping (GPT) -> Range<Int>, by factor: Float) -> (GPT) -> Void {
             { model in for index in range(model) { model.parameters.base[index] *= factor } }
@@ -60,12 +60,12 @@ struct SelfTestTests {
         )
     }
 
-    @Test("a check says what it measured")
+    @Test("every check has a distinct name, a sentence and numbers")
     func numbers() throws {
         let checks = SelfTest(Self.configuration, pool: WorkerPool(threadCount: 1)).run()
         let parameters = try #require(checks.first)
         // 2 · 12 · 32² + 5 · 32 + (120 + 24) · 32
-        #expect(parameters.numbers.hasPrefix("29,344 there, 29,344 by the formula"))
+        #expect(parameters.numbers.hasPrefix("29,344 parameters, 29,344 by the formula"))
         #expect(Set(checks.map(\.name)).count == checks.count)
         #expect(checks.allSatisfy { !$0.numbers.isEmpty && $0.statement.hasSuffix(".") })
     }

@@ -3,7 +3,7 @@ import Transformer
 
 @testable import Training
 
-/// What observers of a run are told in tests that do not look at its figures.
+/// A tiny model and step reports, for tests of observers that do not check the numbers.
 enum SmallestRun {
     static func model() -> GPT {
         GPT(

@@ -13,7 +13,7 @@ struct TensorBoardTests {
 
     init() throws { folder = try TemporaryFolder() }
 
-    /// A value of a message in the wire format, by its field.
+    /// The value of a field in the protobuf wire format.
     private enum Field: Equatable {
         case number(UInt64)
         case bytes([UInt8])
@@ -51,7 +51,7 @@ struct TensorBoardTests {
         return result
     }
 
-    /// The events of a file, after its checksums.
+    /// The events of a file. Checks the checksums.
     private func events(_ path: String) throws -> [[(number: Int, value: Field)]] {
         let bytes = try FileSystem.read(path)
         var place = 0
@@ -72,7 +72,7 @@ struct TensorBoardTests {
         return result
     }
 
-    /// Scalars and texts of an event by tag.
+    /// The tags of an event with their scalars or texts.
     private func values(_ event: [(number: Int, value: Field)]) throws -> [(tag: String, value: String)] {
         var result: [(String, String)] = []
         for case (5, .bytes(let summary)) in event {
@@ -94,9 +94,10 @@ struct TensorBoardTests {
         return result
     }
 
-    @Test("A record is what TensorFlow's writer makes of the same bytes")
+    @Test("A record equals the record that TensorFlow writes for the same bytes")
     func record() {
-        // tf.io.TFRecordWriter, of "abc": checked by hand against TensorBoard's reader too (scripts/check_tensorboard.sh).
+        // Expected bytes: tf.io.TFRecordWriter for "abc". scripts/check_tensorboard.sh checks whole files with
+        // TensorBoard's reader.
         let record = EventFile.record(Array("abc".utf8))
         #expect(record.count == 8 + 4 + 3 + 4)
         #expect(Array(record[..<8]) == [3, 0, 0, 0, 0, 0, 0, 0])
@@ -106,7 +107,9 @@ struct TensorBoardTests {
         #expect(Array(record[15...]) == withUnsafeBytes(of: masked.littleEndian) { Array($0) })
     }
 
-    @Test("Steps, evaluations, sample and configuration are events; a resumed run says from which step it counts")
+    @Test(
+        "Steps, evaluations, sample and configuration become events; a resumed run writes the step from which it restarts"
+    )
     func run() throws {
         try FileSystem.createFolder(folder("samples"))
         try AtomicFile.write("O Romeo,\nRomeo\n", to: folder("samples/step-00000004.txt"))
@@ -157,12 +160,12 @@ struct TensorBoardTests {
         #expect(notes.isEmpty)
     }
 
-    @Test("What cannot be written is said once, and nothing is thrown")
+    @Test("Events that cannot be written give one warning and no error")
     func unwritable() throws {
         try AtomicFile.write("in the way", to: folder("tensorboard"))
         var notes: [String] = []
         let log = TensorBoardLog(outputFolder: folder.path) { notes.append($0) }
         for _ in 0..<3 { log.stepDone(SmallestRun.step(0)) }
-        #expect(notes.count == 1 && notes[0].hasPrefix("warning: TensorBoard's events are not written from here on: "))
+        #expect(notes.count == 1 && notes[0].hasPrefix("warning: TensorBoard events are no longer written: "))
     }
 }

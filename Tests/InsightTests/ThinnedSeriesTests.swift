@@ -11,20 +11,20 @@ struct ThinnedSeriesTests {
         return series
     }
 
-    /// Without a pattern, and each value once.
+    /// Random values, all different.
     private func noise(_ count: Int) -> [Double] {
         let random = CounterRandom(seed: 5, stream: .test)
         return (0..<count).map { Double(random.integer(UInt32($0), below: 1 << 30)) + Double($0) / Double(count) }
     }
 
-    @Test("Values that fit are kept as they are", arguments: [0, 1, 2, 3, 17, 96])
+    @Test("A series within the limit is kept unchanged", arguments: [0, 1, 2, 3, 17, 96])
     func whole(count: Int) {
         let values = noise(count)
         #expect(series(values, limit: 100).points == values.indices.map { .init(x: $0 * 10, y: values[$0]) })
     }
 
     @Test(
-        "However many there are, points stay few, in order, and are values of the series",
+        "A long series gives at most `limit` points, in order, all of them values of the series",
         arguments: [99, 1000, 12345]
     )
     func bounded(count: Int) {
@@ -35,7 +35,10 @@ struct ThinnedSeriesTests {
         #expect(points.allSatisfy { $0.x % 10 == 0 && values[$0.x / 10] == $0.y })
     }
 
-    @Test("The first, the last and the extremes stay, of every stretch as of the whole", arguments: [99, 1000, 12345])
+    @Test(
+        "The first, the last and the extremes of the series and of every stretch are kept",
+        arguments: [99, 1000, 12345]
+    )
     func extremes(count: Int) throws {
         let values = noise(count)
         let thinned = series(values, limit: 100)
@@ -44,7 +47,7 @@ struct ThinnedSeriesTests {
         #expect(points.last == .init(x: (count - 1) * 10, y: values[count - 1]))
         #expect(points.map(\.y).max() == values.max() && points.map(\.y).min() == values.min())
         #expect(thinned.count == count)
-        // Any stretch as long as two buckets holds a whole one, with its extremes.
+        // Any stretch as long as two buckets contains a whole bucket with its extremes.
         let longest = 2 * count / 12
         for start in stride(from: 0, to: count - longest, by: longest) {
             let within = points.filter { start * 10..<(start + longest) * 10 ~= $0.x }
@@ -52,7 +55,9 @@ struct ThinnedSeriesTests {
         }
     }
 
-    @Test("Stretches hold every value once: their mean is that of the series, and each lies between its extremes")
+    @Test(
+        "Stretches contain every value once: the mean of their means is that of the series and lies between their extremes"
+    )
     func stretches() {
         let values = noise(96 * 8)
         let thinned = series(values, limit: 100)
@@ -60,13 +65,13 @@ struct ThinnedSeriesTests {
         let stretches = thinned.stretches
         let mean = stretches.reduce(0) { $0 + $1.mean.y } / Double(stretches.count)
         let exact = values.reduce(0, +) / Double(values.count)
-        // Sums in another order.
+        // The sums have a different order.
         #expect(abs(mean / exact - 1) < 1e-12)
         #expect(stretches.allSatisfy { $0.low.y < $0.mean.y && $0.mean.y < $0.high.y })
         #expect(zip(stretches, stretches.dropFirst()).allSatisfy { $0.mean.x < $1.low.x && $0.high.x < $1.mean.x })
     }
 
-    @Test("What is no number is left out")
+    @Test("Missing and non-finite values are left out")
     func notFinite() {
         var series = ThinnedSeries(limit: 100)
         for (x, y) in [(0, .nan), (1, 2), (2, .infinity), (3, nil), (4, 5)] as [(Int, Double?)] { series.append(x, y) }

@@ -7,13 +7,13 @@ import Testing
 
 @testable import Performance
 
-@Suite("What a build and a machine have")
+@Suite("Checks of build and machine")
 struct DoctorTests {
     private func examine(dataDir: String = "data", outDir: String) -> DoctorReport {
         Doctor(version: "1.2.3", dataDir: dataDir, outDir: outDir, threads: 1).examine()
     }
 
-    @Test("Every finding has its member of the JSON object, in order")
+    @Test("Every finding has a member in the JSON object, in order")
     func keys() throws {
         let folder = try TemporaryFolder()
         let report = examine(outDir: folder("out"))
@@ -34,7 +34,7 @@ struct DoctorTests {
         #expect(report.text.split(separator: "\n").count >= report.findings.count)
     }
 
-    @Test("A folder that runs cannot write to is broken, other folders are only missing")
+    @Test("An output folder that is not writable is broken; other folders are only missing")
     func folders() throws {
         let folder = try TemporaryFolder()
         try Data().write(to: URL(fileURLWithPath: folder("file")))
@@ -44,12 +44,12 @@ struct DoctorTests {
         #expect(try finding("out_dir").advice?.contains("--out_dir") == true)
         #expect(try finding("data_dir").state == .missing)
         #expect(!report.isFine)
-        #expect(report.text.contains("-> broken: nothing can be written there"))
+        #expect(report.text.contains("-> broken: the folder is not writable"))
         #expect(report.json["ok"] == .bool(false))
         #expect(report.json["problems"]?.arrayValue?.contains { $0["what"]?.stringValue == "out_dir" } == true)
     }
 
-    @Test("A build without libarchive is fine, but says what it cannot read")
+    @Test("A build without libarchive is acceptable, but says what it cannot read")
     func archives() {
         #expect(Doctor.archives(isBuiltIn: true).state == .fine)
         let finding = Doctor.archives(isBuiltIn: false)
@@ -61,40 +61,40 @@ struct DoctorTests {
         )
     }
 
-    @Test("Only what is broken makes a report bad")
+    @Test("Only broken findings fail a report")
     func states() {
         let fine = Finding("a", "A", "1")
         let missing = Finding("b", "B", "2", state: .missing, advice: "get b")
         #expect(DoctorReport([fine, missing]).isFine)
         #expect(DoctorReport([fine, missing]).text == "A  1\nB  2\n   -> get b\n")
-        #expect(!DoctorReport([fine, Finding("c", "C", "3", state: .broken, advice: "mend")]).isFine)
+        #expect(!DoctorReport([fine, Finding("c", "C", "3", state: .broken, advice: "fix c")]).isFine)
     }
 
-    @Test("MPI's library and launcher must be there and of one version")
+    @Test("MPI's library and launcher must be present and have the same version")
     func mpi() {
         let (library, path) = ("Open MPI v4.1.4", "/usr/bin/mpirun")
-        let fine = Doctor.mpi(linked: library, mpirun: path, says: "mpirun (Open MPI) 4.1.4")
+        let fine = Doctor.mpi(linked: library, mpirun: path, versionLine: "mpirun (Open MPI) 4.1.4")
         #expect(fine.state == .fine && fine.advice == nil)
         #expect(fine.text == "Open MPI v4.1.4 linked; /usr/bin/mpirun: mpirun (Open MPI) 4.1.4")
         #expect(fine.value["linked"] == .bool(true) && fine.value["same_version"] == .bool(true))
 
-        let other = Doctor.mpi(linked: library, mpirun: path, says: "mpirun (Open MPI) 5.0.1")
+        let other = Doctor.mpi(linked: library, mpirun: path, versionLine: "mpirun (Open MPI) 5.0.1")
         #expect(other.state == .missing && other.value["same_version"] == .bool(false))
         #expect(other.advice?.contains("the mpirun of Open MPI v4.1.4 first on the PATH") == true)
-        let otherKind = Doctor.mpi(linked: library, mpirun: path, says: "HYDRA build details:")
+        let otherKind = Doctor.mpi(linked: library, mpirun: path, versionLine: "HYDRA build details:")
         #expect(otherKind.value["same_version"] == .bool(false))
-        let silent = Doctor.mpi(linked: library, mpirun: path, says: nil)
+        let silent = Doctor.mpi(linked: library, mpirun: path, versionLine: nil)
         #expect(silent.state == .fine && silent.value["same_version"] == .null)
 
-        let absent = Doctor.mpi(linked: nil, mpirun: path, says: "mpirun (Open MPI) 4.1.4")
+        let absent = Doctor.mpi(linked: nil, mpirun: path, versionLine: "mpirun (Open MPI) 4.1.4")
         #expect(absent.state == .missing && absent.text.hasPrefix("not built in; "))
         #expect(absent.advice?.contains("then swift build again") == true)
         #expect(absent.value["linked"] == .bool(false) && absent.value["library"] == .null)
-        let noLauncher = Doctor.mpi(linked: library, mpirun: nil, says: nil)
+        let noLauncher = Doctor.mpi(linked: library, mpirun: nil, versionLine: nil)
         #expect(noLauncher.state == .missing && noLauncher.text == "Open MPI v4.1.4 linked; no mpirun on the PATH")
     }
 
-    @Test("A program says its version in its first line")
+    @Test("The version is the first line of --version")
     func versionLine() throws {
         let folder = try TemporaryFolder()
         let path = folder("it's a tool")
@@ -104,7 +104,7 @@ struct DoctorTests {
         #expect(Surroundings.firstLine(ofVersion: folder("none")) == nil)
     }
 
-    @Test("A program is found where the PATH says, if it can be run")
+    @Test("A program is found in the folders of PATH if it is executable")
     func programs() throws {
         let folder = try TemporaryFolder()
         for name in ["a", "b"] { try FileSystem.createFolder(folder(name)) }
@@ -114,10 +114,10 @@ struct DoctorTests {
         #expect(Surroundings.program("tool", path: "\(folder("a")):\(folder("b"))") == folder("b/tool"))
         #expect(Surroundings.program("tool", path: folder("a")) == nil)
         #expect(Surroundings.program("tool", path: nil) == nil)
-        #expect(Surroundings.program("a", path: folder.path) == nil, "a folder is no program")
+        #expect(Surroundings.program("a", path: folder.path) == nil, "a folder is not a program")
     }
 
-    @Test("What installs a package depends on the manager that is there")
+    @Test("The command that installs a package depends on the package manager")
     func installation() {
         let packages = ["apt-get": "libx-dev", "brew": "x"]
         #expect(Surroundings.installation(packages) { $0 == "apt-get" } == "sudo apt-get install libx-dev")
@@ -125,7 +125,7 @@ struct DoctorTests {
         #expect(Surroundings.installation(packages) { $0 == "dnf" } == nil)
     }
 
-    @Test("The nearest folder of a path is the first that is there")
+    @Test("The nearest folder of a path is the first that exists")
     func nearestFolder() throws {
         let folder = try TemporaryFolder()
         #expect(FileSystem.nearestFolder(to: folder("x/y/z")) == folder.path)
@@ -137,7 +137,7 @@ struct DoctorTests {
         #expect(try FileSystem.names(inFolder: folder.path).isEmpty)
     }
 
-    @Test("Loopback is among the interfaces, with an address")
+    @Test("The interfaces include loopback with an address")
     func interfaces() throws {
         let all = NetworkInterface.all()
         #expect(all.contains { $0.isLoopback })

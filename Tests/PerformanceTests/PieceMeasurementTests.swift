@@ -6,11 +6,11 @@ import Transformer
 
 @testable import Performance
 
-@Suite("Costs from pieces of a model")
+@Suite("Times of a model's pieces")
 struct PieceMeasurementTests {
-    /// How near the two come is for a quiet machine: see scripts/results/scaling.md.
-    @Test("A model is timed whole or in pieces, with every figure")
-    func figures() {
+    /// How well both ways agree can be measured only on a quiet machine: see scripts/results/scaling.md.
+    @Test("A model is timed whole or in pieces, and both ways give all times")
+    func times() {
         let configuration = GPTConfiguration(
             layerCount: 6,
             headCount: 4,
@@ -19,7 +19,7 @@ struct PieceMeasurementTests {
             vocabularySize: 2000
         )
         let pool = WorkerPool(threadCount: 1)
-        // A machine said to be slow makes it measure in pieces, a fast one the whole.
+        // A low peak speed selects pieces, a high one the whole model.
         for (peak, isWhole) in [(1e6, false), (1e15, true)] {
             let measurement = PieceMeasurement(
                 configuration: configuration,
@@ -33,14 +33,14 @@ struct PieceMeasurementTests {
             for seconds in [costs.chunkTraining, costs.chunkForward, costs.update, costs.sampledToken] {
                 #expect(seconds > 0 && seconds.isFinite, "\(costs)")
             }
-            // The backward pass is twice as much work as the forward pass; both are timed in every round.
+            // The backward pass is twice as much work as the forward pass. Both are timed in every round.
             #expect(costs.chunkTraining > 1.5 * costs.chunkForward, "\(costs)")
-            // A token of a sample is a row of the 256 of a chunk, if the slowest of all.
+            // A generated token is one row, and a chunk has 256 rows.
             #expect(costs.sampledToken < costs.chunkForward, "\(costs)")
         }
     }
 
-    @Test("The pieces of a model have its width and few layers, and the head's rows where the vocabulary is large")
+    @Test("The pieces have the model's width and few layers, and separate heads for a large vocabulary")
     func pieces() throws {
         let configuration = GPTConfiguration(
             layerCount: 6,
@@ -70,14 +70,15 @@ struct PieceMeasurementTests {
         #expect(text(fast.one) == "1 layers, 4 x 512, 64" && text(fast.two) == "2 layers, 4 x 512, 64")
         let heads = try #require(fast.heads)
         #expect(text(heads.whole) == "1 layers, 1 x 256, 2000" && text(heads.small) == "1 layers, 1 x 256, 64")
-        // Where two layers would take minutes, fewer sequences and then shorter ones, down to 128 tokens.
+        // If two layers would take minutes, the number of sequences is reduced first, then their length, down to 128
+        // tokens.
         let slow = pieces(peak: 1e6)
         #expect(text(slow.two) == "2 layers, 1 x 128, 64")
         let small = pieces(peak: 1e15) { $0.vocabularySize = 1024 }
         #expect(text(small.two) == "2 layers, 4 x 512, 1024" && small.heads == nil)
     }
 
-    @Test("Measuring takes less memory than the model, and no more for a longer block or more layers")
+    @Test("Measuring needs less memory than the model, and not much more for a longer block or more layers")
     func memory() {
         let gpt2 = GPTConfiguration(
             layerCount: 12,

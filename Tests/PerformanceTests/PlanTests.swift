@@ -9,7 +9,7 @@ import Transformer
 
 @testable import Performance
 
-@Suite("What a configuration will take")
+@Suite("Plans of runs")
 struct PlanTests {
     private let shape = GPTConfiguration(
         layerCount: 3,
@@ -19,18 +19,18 @@ struct PlanTests {
         vocabularySize: 65
     )
 
-    @Test("A deeper model's piece follows from one layer, two, and the head")
+    @Test("The time of a deeper model follows from one layer, two layers and the head")
     func pieces() {
         let plain = PieceSamples(one: 1.1, two: 2.1, head: nil)  // a base of 0.1, layers of 1
         #expect(abs(plain.seconds(layers: 12, headScale: 1) - 12.1) < 1e-9)
         let withHead = PieceSamples(one: 1.1, two: 2.1, head: (whole: 0.7, small: 0.2))
         #expect(abs(withHead.seconds(layers: 12, headScale: 4) - 14.1) < 1e-9)
-        // Noise that would make the base negative, or most of a layer, is not taken for one.
+        // Noise cannot make the base negative or larger than a quarter of a layer.
         #expect(abs(PieceSamples(one: 1, two: 2.3, head: nil).seconds(layers: 10, headScale: 1) - 11) < 1e-9)
         #expect(PieceSamples(one: 1, two: 1, head: nil).seconds(layers: 10, headScale: 1) >= 5)
     }
 
-    @Test("A ring sends 2 (n - 1) / n of the gradient, and hides all but the embeddings' behind the backward pass")
+    @Test("A ring sends 2 (n - 1) / n of the gradient, of which all but the embeddings overlap with the backward pass")
     func ring() {
         let layout = ParameterLayout(shape)
         let bytes = Double(4 * layout.count)
@@ -60,7 +60,7 @@ struct PlanTests {
 
     private let costs = PieceCosts(chunkTraining: 0.8, chunkForward: 0.2, update: 0.1, sampledToken: 0.001)
 
-    @Test("A run is its steps, evaluations, samples and checkpoints")
+    @Test("The time of a run is the sum of steps, evaluations, samples and checkpoints")
     func run() {
         let plan = TimePlan(values: values(), model: shape, costs: costs, storage: 1e6)
         #expect(plan.chunkSequences == 8)  // 512 rows: a micro-batch is one chunk
@@ -75,7 +75,7 @@ struct PlanTests {
         #expect(evaluation.steps == 0 && evaluation.run == evaluation.evaluation)
     }
 
-    @Test("Ranks share the sequences of a step and of an evaluation, the one with the most decides")
+    @Test("The rank with the most sequences determines the time of a step and of an evaluation")
     func ranks() {
         let ring = Ring(ranks: 16, bandwidth: Bandwidth(bytesPerSecond: 1e12))
         let plan = TimePlan(values: values(), model: shape, costs: costs, ring: ring)
@@ -86,7 +86,7 @@ struct PlanTests {
     }
 
     @Test(
-        "Slurm is asked for a fifth and five minutes more, in its own form",
+        "The time limit for Slurm adds 20 % and five minutes",
         arguments: [(100, "00:14:00"), (200_000, "273:26:00")]
     )
     func slurm(steps: Int, text: String) {
@@ -103,13 +103,13 @@ struct PlanTests {
         #expect(plan.slurmTime == text, "\(plan.run) s")
     }
 
-    @Test("The vocabulary is the data set's, else the preset's, unless it is given")
+    @Test("The vocabulary size is the given one, else the dataset's, else the preset's")
     func vocabulary() throws {
         var values = Preset.gpt2.values
         values.dataDir = "/nonexistent"
         let natural = try PlannedData(configuration: values)
         #expect(natural.vocabularySize == 50304 && natural.bytes == nil && !natural.samples)
-        #expect(natural.vocabularyOrigin == "preset gpt2, as there is no data set openwebtext in /nonexistent")
+        #expect(natural.vocabularyOrigin == "preset gpt2, as there is no dataset openwebtext in /nonexistent")
         #expect(try PlannedData(configuration: values, vocabularySize: 100).vocabularySize == 100)
         let characters = try PlannedData(configuration: Preset.baby.values)
         #expect(characters.vocabularySize == 65 && characters.samples)
@@ -123,11 +123,11 @@ struct PlanTests {
         values.dataset = "tokens"
         let found = try PlannedData(configuration: values)
         #expect(
-            found == PlannedData(vocabularySize: 50304, vocabularyOrigin: "data set tokens", bytes: 12, samples: false)
+            found == PlannedData(vocabularySize: 50304, vocabularyOrigin: "dataset tokens", bytes: 12, samples: false)
         )
     }
 
-    @Test("A plan is measured, and has every figure in its JSON object")
+    @Test("A plan has every number in its JSON object and leaves no file")
     func plan() throws {
         let folder = try TemporaryFolder()
         let values = values {
@@ -156,12 +156,12 @@ struct PlanTests {
         #expect(parts.compactMap { memory[$0]?.integerValue }.reduce(0, +) == members["memory_bytes"]?.integerValue)
         #expect(plan.time.step > 0 && plan.time.evaluation > 0 && plan.time.sample > 0 && plan.time.update > 0)
         #expect(plan.refusal == nil)
-        #expect(try FileSystem.names(inFolder: folder.path).isEmpty, "the file that was written to measure is gone")
-        #expect(plan.text.contains("memory a rank: "))
+        #expect(try FileSystem.names(inFolder: folder.path).isEmpty, "the file for the storage measurement is removed")
+        #expect(plan.text.contains("memory per rank: "))
         #expect(plan.text.contains("Slurm: --time="))
     }
 
-    @Test("Ranks that would have nothing to do, or a network of unknown speed, are refused")
+    @Test("More ranks than sequences, or several ranks without a bandwidth, are refused")
     func refused() throws {
         let data = PlannedData(vocabularySize: 65, vocabularyOrigin: "a test", bytes: nil, samples: false)
         let many = #expect(throws: UserError.self) {

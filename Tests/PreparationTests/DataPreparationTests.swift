@@ -166,7 +166,7 @@ struct DataPreparationTests {
         try Array("abcdefghijk".utf8).withUnsafeBytes { try survey.add($0, source: "") }
         try TokenizerFile.save(CharacterTokenizer(scalars: survey.scalars), folder: result.path)
         let other = try #require(throws: UserError.self) { try Dataset.open(folder: folder("data"), name: "mine") }
-        #expect(other.message.contains("is not the tokenizer that made this data set"))
+        #expect(other.message.contains("is not the tokenizer that made this dataset"))
     }
 
     @Test(

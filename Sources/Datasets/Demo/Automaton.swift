@@ -1,6 +1,6 @@
 import Formats
 
-/// A grammar as a Markov chain: each step writes one character and moves to another state.
+/// A grammar as a Markov chain. Each step writes one character and moves to another state.
 struct Automaton: Sendable {
     struct Edge: Sendable {
         var source: Int32
@@ -10,15 +10,15 @@ struct Automaton: Sendable {
     }
 
     let stateCount: Int
-    /// The state in which a text begins.
+    /// The state in which a text starts.
     let start: Int
-    /// All edges, those of state s at `edgeStarts[s] ..< edgeStarts[s + 1]`; their probabilities add up to 1.
+    /// All edges. Those of state s are at `edgeStarts[s] ..< edgeStarts[s + 1]`, and their probabilities add up to 1.
     let edges: [Edge]
     let edgeStarts: [Int]
-    /// The same edges by character: those that write c at `characterStarts[c] ..< characterStarts[c + 1]`.
+    /// The same edges sorted by character. Those that write c are at `characterStarts[c] ..< characterStarts[c + 1]`.
     let edgesByCharacter: [Edge]
     let characterStarts: [Int]
-    /// The share of time that the chain spends in each state in the long run.
+    /// The stationary distribution: the long-run share of steps in each state.
     let stationary: [Double]
 
     init(grammar: Grammar) {
@@ -32,13 +32,13 @@ struct Automaton: Sendable {
 
     func edges(of state: Int) -> ArraySlice<Edge> { edges[edgeStarts[state]..<edgeStarts[state + 1]] }
 
-    /// SHA-256 over states and edges with their probabilities: two grammars with one hash write the same texts.
+    /// A SHA-256 hash of states, edges and probabilities. Grammars with the same hash write the same texts.
     var hash: String {
         let lines = edges.map { "\($0.source) \($0.target) \($0.character) \($0.probability.bitPattern)\n" }
         return Checksum.sha256(of: "start \(start)\n" + lines.joined())
     }
 
-    /// For keys in ascending order, where each key's run starts.
+    /// The index at which each key's run starts. `keys` must be in ascending order.
     private static func starts(of keys: [Int], count: Int) -> [Int] {
         var starts = [Int](repeating: 0, count: count + 1)
         for key in keys { starts[key + 1] += 1 }
@@ -46,11 +46,12 @@ struct Automaton: Sendable {
         return starts
     }
 
-    /// The stationary distribution of an irreducible chain: in proportion to how often each state is expected between two
-    /// visits of the start.
+    /// The stationary distribution of an irreducible chain. It is proportional to the expected number of visits of each
+    /// state between two visits of the start state.
     ///
-    /// Mass that leaves the start is followed until it is back there; what a state passes on counts as visits of it. States
-    /// come in an order in which few edges point back, so that one sweep follows the mass through a whole sentence.
+    /// Probability mass leaves the start and is propagated until it has returned there. The mass that passes through a
+    /// state is its expected number of visits. States are processed in an order in which few edges point back, so one
+    /// sweep propagates the mass through a whole sentence.
     private static func stationary(edges: [Edge], edgeStarts: [Int], start: Int) -> [Double] {
         let order = forwardOrder(edges: edges, edgeStarts: edgeStarts, start: start)
         var expected = [Double](repeating: 0, count: edgeStarts.count - 1)
@@ -72,7 +73,8 @@ struct Automaton: Sendable {
         return expected.map { $0 / total }
     }
 
-    /// The states in reverse postorder of a depth-first search: edges point forward, but for those that close a cycle.
+    /// The states in reverse postorder of a depth-first search: all edges point forward, except those that close a
+    /// cycle.
     private static func forwardOrder(edges: [Edge], edgeStarts: [Int], start: Int) -> [Int] {
         var postorder: [Int] = []
         var isSeen = [Bool](repeating: false, count: edgeStarts.count - 1)
@@ -95,7 +97,7 @@ struct Automaton: Sendable {
     }
 }
 
-/// The grammar's graph before it is a chain: nodes that write one character, and nodes that choose.
+/// The graph of a grammar, with nodes that write one character and nodes that choose a branch.
 private struct GrammarGraph {
     private enum Node: Hashable {
         case write(UInt8, next: Int)
@@ -108,7 +110,7 @@ private struct GrammarGraph {
     }
 
     private var nodes: [Node] = []
-    /// Equal nodes are made once, so that words share their ends and repeated patterns all their states.
+    /// Equal nodes are stored once, so words share their endings, and repeated patterns share all states.
     private var numbers: [Node: Int] = [:]
     private var named: [String: Int] = [:]
     private let startName: String
@@ -117,7 +119,7 @@ private struct GrammarGraph {
     init(grammar: Grammar) {
         startName = grammar.start
         let names = grammar.rules.keys.sorted()
-        // Placeholders first: rules refer to states in any order.
+        // Create placeholders first, because rules can refer to states in any order.
         for name in names {
             named[name] = nodes.count
             nodes.append(.choose([]))
@@ -132,7 +134,7 @@ private struct GrammarGraph {
         }
     }
 
-    /// The node that writes a pattern and goes on with `next`.
+    /// The node that writes a pattern and continues with `next`.
     private mutating func compile(_ pattern: Grammar.Pattern, next: Int) -> Int {
         switch pattern {
         case .text(let text):
@@ -154,11 +156,12 @@ private struct GrammarGraph {
 
     private static func normalized(_ branches: [(weight: Int, next: Int)]) -> [Branch] {
         let total = branches.reduce(0) { $0 + $1.weight }
-        precondition(total > 0, "a choice between nothing")
+        precondition(total > 0, "a choice needs a positive weight")
         return branches.map { Branch(probability: Double($0.weight) / Double(total), next: $0.next) }
     }
 
-    /// Removes the nodes that write nothing: the states are the nodes that are reached by writing, from the start on.
+    /// Converts the graph to a chain without the nodes that write nothing. The states are the start and the nodes that
+    /// follow a written character.
     mutating func chain() -> (edges: [Automaton.Edge], start: Int, stateCount: Int) {
         let start = named[startName]!
         var numberOfState = [start: 0]
@@ -181,9 +184,10 @@ private struct GrammarGraph {
         return (edges, 0, order.count)
     }
 
-    /// What can be written next at a node, with the node that follows; each pair once, in a fixed order.
+    /// The characters that can be written next at a node, each with the node that follows. Pairs are unique and in a
+    /// fixed order.
     private mutating func closure(of node: Int, depth: Int) -> [Automaton.Edge] {
-        precondition(depth < 1000, "the grammar can choose for ever without writing")
+        precondition(depth < 1000, "the grammar has a cycle of choices that write nothing")
         if let known = closures[node] { return known }
         var edges: [Automaton.Edge] = []
         switch nodes[node] {

@@ -2,42 +2,49 @@ import Compute
 import Platform
 import Tokenizers
 
-/// A corpus that needs no download and has a known optimum: text of a small regular grammar (`Grammar.demo`), and the
-/// least loss that any predictor can have on windows of it.
+/// A generated corpus with a known lowest possible loss: text of a small regular grammar (`Grammar.demo`).
 ///
-/// A model's loss comes down towards `optimum(tokens:targets:blockSize:)` on the same windows. A loss that is below it by
-/// more than chance proves that the model has seen what it should predict.
+/// A model's loss approaches `optimum(tokens:targets:blockSize:)` on the same windows. A loss that is significantly
+/// lower proves that the model can see its targets.
 public struct DemoCorpus: Sendable {
-    /// The name of its dataset.
+    /// The name of the dataset.
     public static let name = "demo"
-    /// Of `prepare demo`.
+    /// The default seed of `prepare demo`.
     public static let defaultSeed: UInt64 = 1337
-    /// Of `prepare demo`, before it is split; a character is a byte.
+    /// The default length of `prepare demo` for both splits together. A character is one byte.
     public static let defaultCharacters = 1_000_000
 
-    /// Identifies the grammar, and with a seed and a size every character of the text.
+    /// A hash of the grammar. Grammar, seed and length determine the whole text.
     public static let grammarHash = automaton.hash
 
     static let automaton = Automaton(grammar: .demo)
 
-    /// All characters that the grammar can write, whether a short text has them or not.
+    /// The tokenizer of all characters that the grammar can write, including those that a short text does not contain.
     package static let tokenizer = CharacterTokenizer(
         scalars: (UInt8(0)..<128).filter { character in
             automaton.characterStarts[Int(character)] < automaton.characterStarts[Int(character) + 1]
         }.map { Unicode.Scalar($0) }
     )
 
-    /// The character of each token id; 0, which the grammar never writes, where it is none of ASCII.
+    /// The character of each token id. Characters that are not ASCII become 0, which the grammar never writes.
     private let characters: [UInt8]
 
-    /// - Parameter tokenizer: the one that made the tokens.
+    /// Creates the corpus for tokens of a tokenizer.
+    ///
+    /// - Parameter tokenizer: the tokenizer that made the tokens.
     public init(tokenizer: CharacterTokenizer) {
         characters = tokenizer.scalars.map { $0.isASCII ? UInt8($0.value) : 0 }
     }
 
     // MARK: - The text
 
-    /// Writes the text of a seed, in pieces: any length of it begins with every shorter one.
+    /// Generates the text of a seed in pieces. A shorter text is a prefix of a longer one.
+    ///
+    /// - Parameters:
+    ///   - seed: the seed.
+    ///   - characters: the length of the text in characters, which are bytes.
+    ///   - body: called with each piece of ASCII text.
+    /// - Throws: the errors of `body`.
     public static func generate(
         seed: UInt64 = defaultSeed,
         characters: Int = defaultCharacters,
@@ -53,7 +60,7 @@ public struct DemoCorpus: Sendable {
         }
     }
 
-    /// All of the text that `generate` makes in pieces, in ASCII.
+    /// The whole text of a seed, in ASCII.
     public static func text(seed: UInt64 = defaultSeed, characters: Int = defaultCharacters) -> [UInt8] {
         var text: [UInt8] = []
         text.reserveCapacity(characters)
@@ -63,25 +70,28 @@ public struct DemoCorpus: Sendable {
 
     // MARK: - The optimum
 
-    /// The least mean loss that any predictor can have on some windows, in nats a token.
+    /// The lowest possible loss on some windows.
     public struct Optimum: Equatable, Sendable {
-        /// Of each target, (windows, blockSize) row-major: -log of its exact probability given the window before it.
+        /// The loss of each target in nats, (windows, blockSize) row-major: `-ln` of its exact probability given the
+        /// window before it.
         public let losses: [Double]
-        /// Targets of a window.
+        /// The number of targets per window.
         public let blockSize: Int
 
-        /// Over all targets.
+        /// The mean over all targets, in nats per token.
         public var mean: Double { losses.reduce(0, +) / Double(losses.count) }
     }
 
-    /// The optimum on the very windows of a batch.
+    /// Computes the lowest possible loss on the windows of a batch.
     ///
-    /// A predictor of target i sees the inputs 0 to i of its window and knows the source; the first input is given, as it
-    /// is to a model, and not scored.
+    /// The best predictor of target i knows the grammar and sees the inputs 0 to i of its window. The first input is
+    /// given and has no loss, as for a model.
+    ///
     /// - Parameters:
-    ///   - tokens: inputs, (windows, blockSize).
+    ///   - tokens: the inputs, (windows, blockSize) row-major.
     ///   - targets: the same tokens shifted by one.
-    /// - Throws: `UserError(.data)` when the grammar does not write such a text.
+    ///   - blockSize: the number of inputs per window.
+    /// - Throws: `UserError(.data)` if the grammar cannot write the text.
     public func optimum(tokens: [Int32], targets: [Int32], blockSize: Int) throws -> Optimum {
         precondition(blockSize > 0 && tokens.count % blockSize == 0 && tokens.count == targets.count)
         var filter = ForwardFilter(automaton: Self.automaton)
@@ -93,7 +103,7 @@ public struct DemoCorpus: Sendable {
                 window[index + 1] = character(of: targets[start + index])
                 precondition(
                     index == 0 || tokens[start + index] == targets[start + index - 1],
-                    "targets are not shifted tokens"
+                    "the targets are not the tokens shifted by one"
                 )
             }
             let isPossible = losses.withUnsafeMutableBufferPointer {
@@ -103,7 +113,7 @@ public struct DemoCorpus: Sendable {
                 let text = String(decoding: window, as: UTF8.self).replacing("\n", with: " ")
                 throw UserError(
                     .data,
-                    "the demo's grammar does not write \"\(text)\": the tokens were changed; run `ddp-train prepare demo --overwrite`"
+                    "the demo's grammar cannot write \"\(text)\", so the tokens were changed; run `ddp-train prepare demo --overwrite`"
                 )
             }
         }
@@ -115,7 +125,7 @@ public struct DemoCorpus: Sendable {
     }
 }
 
-/// Walks through an automaton. Choice n is a function of (seed, n).
+/// Generates text with an automaton. The n-th choice is a function of (seed, n).
 package struct CorpusWriter {
     private let automaton: Automaton
     private let seed: UInt64
@@ -128,7 +138,7 @@ package struct CorpusWriter {
         state = automaton.start
     }
 
-    /// Of the demo's grammar.
+    /// Generates text of the demo's grammar.
     package init(seed: UInt64) { self.init(automaton: DemoCorpus.automaton, seed: seed) }
 
     /// Replaces `text` by the next `count` characters.
@@ -150,7 +160,7 @@ package struct CorpusWriter {
             rest -= edge.probability
             if rest < 0 { return edge }
         }
-        // Rounding can leave a rest of the order of 1e-16.
+        // Rounding can leave a remainder of about 1e-16.
         return edges[edges.endIndex - 1]
     }
 }

@@ -1,19 +1,18 @@
-/// The grammar of the demo corpus: who finds, hides and sells what in a valley of animals, in sentences that depend on
-/// themselves at several distances.
+/// The grammar of the demo corpus: sentences about animals and things, with dependencies over several distances.
 ///
-/// | what must agree | over characters |
+/// | what must agree | distance in characters |
 /// | --- | --- |
-/// | letters with the word they are in; `a` or `an` with the next word | 1 to 10 |
-/// | determiner and noun in number; a quotation's mark and the verb of speech (`?"` asks, `!"` shouts, `,"` says) | 5 to 20 |
-/// | subject and verb in number, directly, over a place, or over a clause with an object of its own | 5 to 50 |
-/// | a quotation's opening and closing mark, and what kind of sentence stands between | 10 to 40 |
-/// | a name and the `he` or `she` of the second clause; both with and, either with or, neither with nor | 10 to 50 |
+/// | letters of a word; `a` or `an` and the next word | 1 to 10 |
+/// | determiner and noun in number; the mark of a quotation and the verb (`?"` asks, `!"` shouts, `,"` says) | 5 to 20 |
+/// | subject and verb in number, directly, across a place, or across a clause with its own object | 5 to 50 |
+/// | the opening and closing marks of a quotation, and the kind of sentence between them | 10 to 40 |
+/// | a name and the `he` or `she` of the second clause; both … and, either … or, neither … nor | 10 to 50 |
 ///
-/// Its size is chosen for the smallest preset, so that its loss after 2000 iterations of 12 windows of 64 characters is
-/// within 5 % of the optimum: 3.7 to 4.2 % with three seeds, on the whole validation split (1.6 % after 5000 iterations).
-/// Twice as many words, with a tense that a whole paragraph keeps, made it 13 %. Half of what is missing lies in the first
-/// 16 characters of a window, where it is not clear yet what the text is about. Numbers keep the optimum up: nobody can
-/// predict them, and a model soon knows that.
+/// The size of the grammar suits the smallest preset: after 2000 iterations of 12 windows of 64 characters, its loss on
+/// the whole validation split is 3.7 to 4.2 % above the optimum with three seeds (1.6 % after 5000 iterations). With
+/// twice as many words, and a tense that a whole paragraph keeps, it was 13 %. Half of the difference comes from the
+/// first 16 characters of a window, where little of the text is visible. The numbers in the text are random, so they
+/// raise the optimum without making learning harder.
 extension Grammar {
     static let demo = Grammar(
         start: "paragraph",
@@ -34,7 +33,7 @@ extension Grammar {
     )
 }
 
-/// The words, in all their forms.
+/// The words with all their forms.
 enum DemoWords {
     enum Number: CaseIterable { case singular, plural }
 
@@ -71,18 +70,18 @@ enum DemoWords {
     ]
 }
 
-/// The sentences. A space stands before the word that needs it.
+/// The patterns of sentences. A word's pattern includes the space before it.
 enum DemoSentences {
     typealias Pattern = Grammar.Pattern
     typealias Number = DemoWords.Number
     typealias Word = DemoWords.Word
 
-    /// Any sentence but a paragraph's first.
+    /// Any sentence except the first of a paragraph.
     static let any: Pattern = .choice([
         (4, action(isFirst: true)), (2, relative), (4, named), (4, quotation), (2, pair),
     ])
 
-    /// The owls near the mill hide an egg on day 12.
+    /// For example: The owls near the mill hide an egg on day 12.
     static func action(isFirst: Bool) -> Pattern {
         let subject = eachNumber { number in
             being(number, isFirst: isFirst) + .choice([(2, ""), (1, place)]) + verb(DemoWords.transitive, number)
@@ -90,14 +89,14 @@ enum DemoSentences {
         return subject + " " + thing + end
     }
 
-    /// The king that finds 318 lamps laughs.
+    /// For example: The king that finds 318 lamps laughs.
     private static let relative =
         eachNumber { number in
             being(number, isFirst: true) + " that" + verb(DemoWords.transitive, number) + " " + thing
                 + verb(DemoWords.intransitive, number)
         } + end
 
-    /// Ann hides the golden key, and then she sings.
+    /// For example: Ann hides the golden key, and then she sings.
     private static let named: Pattern = {
         func tale(_ names: [String], _ pronoun: String) -> Pattern {
             .oneOf(names) + verb(DemoWords.transitive, .singular) + " " + thing + ", and then " + .text(pronoun)
@@ -106,7 +105,7 @@ enum DemoSentences {
         return .oneOf([tale(DemoWords.women, "she"), tale(DemoWords.men, "he")]) + end
     }()
 
-    /// "Where are the keys?" asks the old bear.
+    /// For example: "Where are the keys?" asks the old bear.
     private static let quotation: Pattern = {
         func definite(_ words: [Word], _ number: Number, _ adjectives: [String]) -> Pattern {
             " the " + described(.oneOf(words.map { $0.form(number) }), adjectives)
@@ -130,7 +129,7 @@ enum DemoSentences {
         return "\"" + speech + speaker + "."
     }()
 
-    /// Neither the fox nor Otto sings behind the mill.
+    /// For example: Neither the fox nor Otto sings behind the mill.
     private static let pair: Pattern = {
         let being = " the " + Pattern.oneOf(DemoWords.beings.map(\.singular))
         let name = Pattern.oneOf((DemoWords.women + DemoWords.men).map { .text(" " + $0) })
@@ -170,7 +169,7 @@ enum DemoSentences {
         isFirst: Bool
     ) -> Pattern {
         let nouns = words.map { $0.form(number) }
-        // Numbers take no capital at the start of a sentence.
+        // Only words get a capital letter at the start of a sentence; numbers do not.
         func determiner(_ word: String) -> Pattern {
             .text((isFirst ? word.prefix(1).uppercased() + word.dropFirst() : word) + " ")
         }
@@ -190,12 +189,12 @@ enum DemoSentences {
         }
     }
 
-    /// With an adjective or without.
+    /// A noun with or without an adjective.
     private static func described(_ noun: Pattern, _ adjectives: [String]) -> Pattern {
         .oneOf(["", .oneOf(adjectives.map { $0 + " " })]) + noun
     }
 
-    /// 2 to 999. Nothing tells which.
+    /// A random number from 2 to 999.
     private static let count: Pattern = {
         let digit = Pattern.oneOf((0...9).map { .text(String($0)) })
         let first = Pattern.oneOf((1...9).map { .text(String($0)) })

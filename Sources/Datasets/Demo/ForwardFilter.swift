@@ -1,17 +1,17 @@
 import Platform
 
-/// The best possible predictor of an automaton's text that sees only a window of it.
+/// The best possible predictor of an automaton's text that sees only a window of the text.
 ///
-/// It keeps the probability of each state given the characters of the window so far. Before the window that is the
-/// stationary distribution; a character c turns it into `b'(t) = Σ_s b(s) P(s → t, c) / P(c)`, and
-/// `P(c) = Σ_s,t b(s) P(s → t, c)` is the exact probability of c after the characters before it.
-/// (The forward algorithm of hidden Markov models: Rabiner, "A tutorial on hidden Markov models", Proc. IEEE 1989.)
+/// It keeps the probability b(s) of each state s given the characters of the window so far. Before the window, this is
+/// the stationary distribution. A character c updates it to `b'(t) = Σ_s b(s) P(s → t, c) / P(c)`, where
+/// `P(c) = Σ_s,t b(s) P(s → t, c)` is the exact probability of c given the previous characters. This is the forward
+/// algorithm of hidden Markov models (Rabiner, "A tutorial on hidden Markov models", Proc. IEEE 1989).
 struct ForwardFilter {
     private let automaton: Automaton
-    /// The states that are possible, and their probabilities. Few are, after some characters.
+    /// The possible states and their probabilities. After some characters, few states are possible.
     private var states: [Int32] = []
     private var beliefs: [Double] = []
-    /// By state, all zero between steps.
+    /// A sum for each state; all zero between steps.
     private var sums: [Double]
     private var reached: [Int32] = []
 
@@ -20,7 +20,7 @@ struct ForwardFilter {
         sums = [Double](repeating: 0, count: automaton.stateCount)
     }
 
-    /// Begins a window with its first character, and returns the character's probability in the long run.
+    /// Starts a window with its first character and returns the character's long-run probability.
     mutating func begin(with character: UInt8) -> Double {
         let first = automaton.characterStarts[Int(character)]
         let end = automaton.characterStarts[Int(character) + 1]
@@ -30,9 +30,7 @@ struct ForwardFilter {
         return finish()
     }
 
-    /// Sees the next character, and returns the probability that it had.
-    ///
-    /// Zero means that the grammar does not write this text; the window ends there.
+    /// Adds the next character and returns its probability. Zero means that the grammar cannot write this text.
     mutating func step(_ character: UInt8) -> Double {
         for index in states.indices {
             for edge in automaton.edges(of: Int(states[index])) where edge.character == character {
@@ -42,9 +40,12 @@ struct ForwardFilter {
         return finish()
     }
 
-    /// The nats that the best predictor pays for each character of a window but the first.
+    /// Computes the loss of each character of a window except the first, in nats.
     ///
-    /// - Returns: nil when the grammar does not write this text.
+    /// - Parameters:
+    ///   - window: the characters.
+    ///   - losses: receives one loss per character after the first.
+    /// - Returns: false if the grammar cannot write this text.
     mutating func losses(of window: some Collection<UInt8>, into losses: UnsafeMutableBufferPointer<Double>) -> Bool {
         guard let first = window.first, begin(with: first) > 0 else { return false }
         for (index, character) in window.dropFirst().enumerated() {

@@ -1,8 +1,8 @@
-/// A regular grammar with probabilities, over ASCII characters.
+/// A probabilistic regular grammar over ASCII characters.
 ///
-/// Each named state has weighted rules: write a pattern, go on to another state. The text goes on for ever.
+/// Each named state has weighted rules. A rule writes a pattern and continues with another state. The text has no end.
 struct Grammar: Sendable {
-    /// Text with choices in it.
+    /// A text with choices.
     indirect enum Pattern: Sendable, ExpressibleByStringLiteral {
         case text(String)
         case sequence([Pattern])
@@ -12,7 +12,7 @@ struct Grammar: Sendable {
             self = .text(value)
         }
 
-        /// One of some patterns, each as likely as the others.
+        /// One of several patterns with equal probabilities.
         static func oneOf(_ patterns: [Pattern]) -> Pattern {
             .choice(patterns.map { (1, $0) })
         }
@@ -32,7 +32,7 @@ struct Grammar: Sendable {
         var next: String
     }
 
-    /// Where the text begins. Every state leads back here, sooner or later.
+    /// The state in which the text starts. It must be reachable from every state.
     var start: String
     var rules: [String: [Rule]]
 }

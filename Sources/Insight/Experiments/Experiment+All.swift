@@ -1,12 +1,13 @@
 extension Experiment {
-    /// Every experiment, in the order in which data pass through the model.
-    public static let all = [
+    /// Every experiment, in the order in which data passes through the model.
+    package static let all = [
         Experiment(
             "positions",
-            "Where a token stands",
+            "Position embeddings",
             """
-            Attention itself does not know order: without position embeddings only the causal mask tells early from late. \
-            Rotary and ALiBi put distance into the scores instead of a vector into the stream.
+            Attention itself ignores the order of tokens. Without position embeddings, the model learns about order \
+            only from the causal mask. Rotary and ALiBi change the attention scores by distance; learned embeddings \
+            add a vector to the residual stream.
             """,
             [
                 ("no positions", [("position_embedding", "none")]),
@@ -18,8 +19,9 @@ extension Experiment {
             "norm",
             "Normalization",
             """
-            LayerNorm brings each token to mean 0 and variance 1 before attention and MLP. RMSNorm leaves the mean alone; post-norm \
-            normalizes the stream itself, as the first transformers did; without any, nothing keeps activations in range.
+            LayerNorm scales each token's features to mean 0 and variance 1 before attention and MLP. RMSNorm does not \
+            subtract the mean. Post-norm normalizes the residual stream itself, as the first transformers did. Without \
+            normalization, nothing limits the size of activations.
             """,
             focus: .depth,
             [
@@ -32,8 +34,8 @@ extension Experiment {
             "mask",
             "The causal mask",
             """
-            Without it, each position sees the very token that it is to predict, one place to its right. Training looks \
-            splendid, and the model has learned to copy.
+            Without the mask, each position sees the token that it has to predict. The training loss looks excellent, \
+            but the model has only learned to copy.
             """,
             [("no mask", [("causal_mask", "false")])]
         ),
@@ -41,8 +43,8 @@ extension Experiment {
             "temperature",
             "Attention temperature",
             """
-            Scores are divided by sqrt(D) so that their spread does not grow with the head's size. Dividing by more flattens the weights towards \
-            an average over everything; by less sharpens them towards one position.
+            Scores are divided by sqrt(D) so that their spread does not grow with the head size D. A higher \
+            temperature makes the attention weights more uniform. A lower one concentrates them on one position.
             """,
             [
                 ("temperature 0.1", [("attention_temperature", "0.1")]),
@@ -52,10 +54,11 @@ extension Experiment {
         ),
         Experiment(
             "window",
-            "A window of attention",
+            "Attention window",
             """
-            A query that sees only the last few positions costs less; sinks, the first positions kept in sight, give heads that want to \
-            look nowhere a place to look. A window of one leaves each token alone: what it then predicts are pairs.
+            With a window, each position sees only the last few positions, which costs less. Sinks are the first \
+            positions, which stay visible; heads put their unused attention there. With a window of 1, each position \
+            sees only itself and can only learn which token follows which.
             """,
             [
                 ("window 1", [("attention_window", "1")]),
@@ -65,18 +68,18 @@ extension Experiment {
         ),
         Experiment(
             "attention",
-            "Tiled against plain attention",
+            "Tiled and plain attention",
             """
-            Plain attention holds all (T, T) scores of a head at once; tiled attention a block of rows, and nothing above the \
-            diagonal's tiles. The result is the same.
+            Plain attention holds all (T, T) scores of a head in memory. Tiled attention holds one block of rows and \
+            skips the tiles above the diagonal. The results are the same.
             """,
             focus: .cost,
             [("plain", [("attention", "plain")])]
         ),
         Experiment(
             "heads",
-            "Each head taken out",
-            "The trained baseline with one head's output set to zero, nothing trained again: how much the others miss it.",
+            "Removing heads",
+            "How much the loss of the trained baseline rises when one head's output is set to zero, without further training.",
             focus: .heads,
             []
         ),
@@ -84,8 +87,9 @@ extension Experiment {
             "residual",
             "Residual connections",
             """
-            With x + f(x) a gradient reaches every block unchanged beside what f does to it. Without, it passes through each f in \
-            turn, and so does what the token was. With norms that takes training to show; without them next to nothing arrives from the very start.
+            With x + f(x), the gradient has a direct path to every block. Without the connection, the gradient and the \
+            information about the input token have to pass through every f. With norms, the damage appears during \
+            training. Without norms, almost no gradient reaches the first block even before training.
             """,
             focus: .depth,
             [
@@ -98,7 +102,7 @@ extension Experiment {
         Experiment(
             "activation",
             "The MLP's nonlinearity",
-            "Smooth or with a corner, squared or not: what stands between the MLP's two layers.",
+            "The function between the two layers of the MLP: smooth or with a kink, squared or not.",
             [
                 ("gelu_tanh", [("activation", "gelu_tanh")]),
                 ("relu", [("activation", "relu")]),
@@ -108,20 +112,20 @@ extension Experiment {
         ),
         Experiment(
             "head",
-            "An output head of its own",
-            "GPT-2's output head is the token embedding once more; an untied one may say of a token what its embedding does not.",
+            "Untied output head",
+            "GPT-2's output head shares its weights with the token embedding. An untied head has weights of its own, so it can learn different vectors.",
             [("untied head", [("tied_head", "false")])]
         ),
         Experiment(
             "decay",
             "Weight decay",
-            "AdamW draws matrices and embeddings towards zero a little with each step.",
+            "With every step, AdamW moves matrices and embeddings slightly toward zero.",
             [("no weight decay", [("weight_decay", "0")])]
         ),
         Experiment(
             "warmup",
             "Warm-up",
-            "Adam's first steps are as long as any later one, in a direction that a single batch decides: hence a slow start.",
+            "Adam's first steps are as long as later ones, but their direction depends on very few batches. Warm-up starts with a small learning rate.",
             [("no warm-up", [("warmup_iters", "0")])]
         ),
     ]

@@ -1,37 +1,37 @@
-/// One question about the model, asked by changing one thing: arms beside a baseline that has the same data and seeds.
-public struct Experiment: Sendable {
-    /// A way to train, as the options of `ddp-train train` that differ from the baseline's.
-    public struct Arm: Sendable {
-        /// As in the report's table.
-        public let name: String
-        /// Without dashes, as the options' names.
-        public let options: [(name: String, value: String)]
+/// A comparison of variants of the model ("arms") with a baseline that trains on the same data with the same seeds.
+package struct Experiment: Sendable {
+    /// A variant: the options of `ddp-train train` in which it differs from the baseline.
+    package struct Arm: Sendable {
+        /// The name in the report's tables.
+        package let name: String
+        /// Names without leading dashes, and values.
+        package let options: [(name: String, value: String)]
 
-        /// The name of its runs' folder.
+        /// The name of the folder that holds the arm's runs.
         var folder: String { String(name.map { $0.isLetter || $0.isNumber ? $0 : "-" }) }
         var command: String { options.map { "--\($0.name)=\($0.value)" }.joined(separator: " ") }
     }
 
-    /// What is worth a sentence besides the loss.
+    /// What the report describes besides the loss.
     enum Focus: Sendable {
         case lossAlone
-        /// Gradient of the first block against that of the last.
+        /// The gradient norms of the first and last blocks.
         case depth
-        /// Time and memory of a step.
+        /// Time per step and memory.
         case cost
-        /// Each head of the trained baseline, taken out by itself.
+        /// The loss of the trained baseline with each head removed in turn.
         case heads
     }
 
-    /// As typed on the command line.
-    public let name: String
-    /// A heading of the report.
-    public let title: String
-    /// What one may expect, and why; one or two sentences.
-    public let question: String
+    /// The name on the command line.
+    package let name: String
+    /// The heading in the report.
+    package let title: String
+    /// The expected effect and its reason, in one to four sentences.
+    package let question: String
     let focus: Focus
-    /// Without the baseline.
-    public let arms: [Arm]
+    /// The arms, without the baseline.
+    package let arms: [Arm]
 
     init(
         _ name: String,
@@ -47,9 +47,7 @@ public struct Experiment: Sendable {
         self.arms = arms.map { Arm(name: $0.name, options: $0.options) }
     }
 
-    /// What every arm is compared with.
     static let baseline = Arm(name: "baseline", options: [])
 
-    /// The experiment of this name.
-    public static func named(_ name: String) -> Experiment? { all.first { $0.name == name } }
+    package static func named(_ name: String) -> Experiment? { all.first { $0.name == name } }
 }

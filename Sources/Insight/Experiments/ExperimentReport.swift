@@ -3,7 +3,7 @@ import Platform
 import Training
 import Transformer
 
-/// What experiments have shown: numbers for programs, sentences for people, and the page.
+/// The results of a session as JSON, as sentences and as an HTML page.
 struct ExperimentReport {
     private let session: ExperimentSession
 
@@ -11,7 +11,7 @@ struct ExperimentReport {
 
     private typealias ArmResult = ExperimentSession.ArmResult
 
-    /// Of each experiment, its sentences, arm by arm.
+    /// The sentences of each experiment, in the order of its arms.
     var sentences: [(title: String, sentences: [String])] {
         zip(session.experiments, session.results).map { experiment, arms in
             let heads = experiment.focus == .heads ? Findings.heads(session.ablations) : []
@@ -53,7 +53,8 @@ struct ExperimentReport {
         ])
     }
 
-    /// Without the folder of all the runs, which is not one to train in.
+    /// The arguments of the baseline, without `--out_dir`: the session's folder holds all runs and is not the folder of
+    /// one run.
     private var arguments: [String] { session.configuration.arguments.filter { !$0.hasPrefix("--out_dir=") } }
 
     private func arm(_ result: ArmResult, _ findings: Findings? = nil) -> JSONValue {

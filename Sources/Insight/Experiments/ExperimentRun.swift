@@ -5,34 +5,36 @@ import Platform
 import Training
 import Transformer
 
-/// One training run of an experiment, and what it left: an arm with one seed.
+/// One training run of an experiment (one arm with one seed) and its results.
 struct ExperimentRun {
     let seed: Int
-    /// Mean loss of each logged step.
+    /// The mean training loss of each logged step, in nats per token.
     var training: [(iteration: Int, loss: Double)] = []
-    /// Validation loss of each evaluation.
+    /// The validation loss of each evaluation, in nats per token.
     var validation: [(iteration: Int, loss: Double)] = []
-    /// The least that a predictor can have on the tokens of an evaluation, where that is known.
+    /// The lowest possible loss on the evaluated tokens, in nats per token; nil if the dataset does not define it.
     var optimum: Double?
-    /// Before the first update, and after the last.
+    /// Gradient norms before the first update and after the last one.
     var gradients: (start: GradientDepth?, end: GradientDepth?)
+    /// The median over logged steps.
     var secondsPerStep = 0.0
+    /// Estimated memory of the model and the optimizer during training.
     var bytes = 0
     var sample = ""
-    /// Why training broke down, if it did.
+    /// The reason why training broke down; nil if it did not.
     var failure: String?
     var parameterCount = 0
 
-    /// Nil when training broke down.
+    /// The last validation loss, in nats per token; nil if training broke down.
     var finalLoss: Double? { failure == nil ? validation.last?.loss : nil }
 
-    /// Trains, in a folder that is then a run like any other.
+    /// Trains one arm. Its output folder is an ordinary run.
     ///
     /// - Parameters:
-    ///   - peak: of this machine's matrix products, so that it is measured once.
+    ///   - peak: the machine's peak speed in matrix products, measured once for all runs.
     ///   - keepModel: receives the trained model.
-    /// - Returns: nil when it was stopped.
-    /// - Throws: `UserError` as `Trainer` does, but for a loss that is no longer finite, which is a result.
+    /// - Returns: nil if the run was stopped.
+    /// - Throws: the errors of `Trainer`, except for a loss that is not finite, which becomes `failure`.
     static func train(
         _ configuration: ResolvedConfiguration,
         dataset: Dataset,
@@ -93,7 +95,7 @@ struct ExperimentRun {
         func stepDone(_ report: StepReport) {
             guard report.isLogged else { return }
             run.training.append((report.iteration, report.loss))
-            // The median: a machine that was busy for a moment says nothing about the arm.
+            // The median ignores moments when the machine was busy.
             seconds.append(report.seconds)
             run.secondsPerStep = seconds.sorted()[seconds.count / 2]
         }

@@ -6,37 +6,38 @@ import Platform
 import Training
 import Transformer
 
-/// Runs experiments: every arm with every seed, the baseline first, each beside the baseline of the same seed.
-public final class ExperimentSession {
-    /// What has been found out so far about one arm.
+/// Runs experiments: for each seed, trains the baseline and then every arm.
+package final class ExperimentSession {
+    /// The finished runs of one arm.
     struct ArmResult {
         let arm: Experiment.Arm
         var runs: [ExperimentRun] = []
     }
 
-    /// Whether all arms are trained, or somebody asked to stop before.
-    public enum Outcome: Sendable { case finished, stopped }
+    /// Whether all arms were trained, or a stop request ended the session early.
+    package enum Outcome: Sendable { case finished, stopped }
 
     let experiments: [Experiment]
     let seeds: [Int]
     let configuration: ResolvedConfiguration
     let dataset: Dataset
     private(set) var baseline = ArmResult(arm: Experiment.baseline)
-    /// Of each experiment, its arms.
+    /// The results of each experiment's arms, in the order of `experiments`.
     private(set) var results: [[ArmResult]]
-    /// Of each seed's baseline.
+    /// One per seed, measured on the baseline of that seed.
     private(set) var ablations: [HeadAblation] = []
     private(set) var isFinished = false
-    /// Whether a wish to stop ended it early.
+    /// Whether a stop request ended the session early.
     private(set) var isStopped = false
 
     private let output: RunOutput
     private let stop: StopRequest
-    private var pathOfPage: String { configuration.values.outDir + "/experiments.html" }
+    private var pagePath: String { configuration.values.outDir + "/experiments.html" }
 
-    /// - Parameter configuration: of the baseline, as `base(_:)` makes it; its `out_dir` receives the runs and the report.
-    /// - Throws: `UserError(.usage)` when an arm cannot be trained with this configuration, or the folder is taken.
-    public init(
+    /// - Parameter configuration: the baseline's, from `base(_:)`. Runs and report are written to its `out_dir`.
+    /// - Throws: `UserError(.usage)` if an arm is invalid with this configuration or the folder is not empty, and
+    ///   `UserError(.data)` if the dataset has nothing to validate on.
+    package init(
         _ experiments: [Experiment],
         seedCount: Int,
         configuration: ResolvedConfiguration,
@@ -48,7 +49,10 @@ public final class ExperimentSession {
             throw UserError(.data, "experiments compare validation losses, but \(reason); choose another --dataset")
         }
         guard configuration.values.seed <= Int.max - seedCount else {
-            throw UserError(.usage, "seed=\(configuration.values.seed): too large for \(seedCount) seeds from it on")
+            throw UserError(
+                .usage,
+                "seed=\(configuration.values.seed) is too large for \(seedCount) consecutive seeds: choose a smaller --seed"
+            )
         }
         self.experiments = experiments
         seeds = (0..<seedCount).map { configuration.values.seed + $0 }
@@ -65,38 +69,39 @@ public final class ExperimentSession {
                 "\(folder) is not empty: choose another --out_dir, or replace its experiments with --overwrite"
             )
         }
-        // Whatever cannot be, is refused before anything long begins.
-        let usual = try configured(Experiment.baseline, seed: seeds[0]).values
+        // Check every arm before training starts.
+        let baseline = try configured(Experiment.baseline, seed: seeds[0]).values
         for arm in experiments.flatMap(\.arms) {
             var changed = try configured(arm, seed: seeds[0]).values
-            changed.outDir = usual.outDir
-            guard changed != usual else {
+            changed.outDir = baseline.outDir
+            guard changed != baseline else {
                 throw UserError(
                     .usage,
-                    "the arm \(arm.name) would be the baseline itself, which has \(arm.command) already: leave that option out"
+                    "the arm \(arm.name) equals the baseline, which already has \(arm.command): leave that option out"
                 )
             }
         }
     }
 
-    /// The size at which a CPU of two cores does all experiments in 6 to 16 minutes: what was not asked for otherwise.
-    public static func base(_ resolved: ResolvedConfiguration) throws -> ResolvedConfiguration {
+    /// Fills in `defaults(iterations:)` for the options that the user did not set. With the defaults, all experiments
+    /// take 6 to 16 minutes on a CPU with two cores.
+    package static func base(_ resolved: ResolvedConfiguration) throws -> ResolvedConfiguration {
         var base = resolved
         let iterations = resolved.isExplicit(\.maxIters) ? resolved.values.maxIters : 600
-        // A preset that was asked for has sizes of its own.
-        func isAsked(_ key: ConfigurationKey) -> Bool {
+        // If the user named a preset, its values count as set.
+        func isUserChoice(_ key: ConfigurationKey) -> Bool {
             if case .preset = resolved.origin(of: key) { return resolved.isExplicit(\.preset) }
             return resolved.isExplicit(key)
         }
-        for (name, value) in defaults(iterations: iterations) where !isAsked(.named(name)!) {
+        for (name, value) in defaults(iterations: iterations) where !isUserChoice(.named(name)!) {
             try base.choose("the size of experiments", setting: name, to: value)
         }
         try base.validate()
         return base
     }
 
-    /// Options of a run of so many iterations, where nothing else was asked for.
-    public static func defaults(iterations: Int = 600) -> [(name: String, value: String)] {
+    /// The default options of a run with the given number of iterations.
+    package static func defaults(iterations: Int = 600) -> [(name: String, value: String)] {
         [
             ("dataset", DemoCorpus.name), ("n_layer", "3"), ("n_head", "4"), ("n_embd", "64"), ("block_size", "32"),
             ("dropout", "0"), ("batch_size", "24"), ("gradient_accumulation_steps", "1"),
@@ -108,10 +113,10 @@ public final class ExperimentSession {
         ]
     }
 
-    /// Trains everything and writes the report, again after each run, so that it can be watched.
+    /// Trains all arms with all seeds, and writes the report after each run.
     ///
     /// - Throws: `UserError`.
-    public func run() throws -> Outcome {
+    package func run() throws -> Outcome {
         let peak = MachinePeak.measure(
             pool: WorkerPool(threadCount: Processors.count(asked: configuration.values.threads)),
             rounds: 5
@@ -120,7 +125,7 @@ public final class ExperimentSession {
         let total = arms.count * seeds.count
         var done = 0
         let start = ContinuousClock.now
-        let wantsHeads = experiments.contains { $0.focus == .heads }
+        let measuresHeads = experiments.contains { $0.focus == .heads }
         for seed in seeds {
             for arm in arms {
                 let place = "run \(done + 1) of \(total): \(arm.name), seed \(seed)"
@@ -132,7 +137,7 @@ public final class ExperimentSession {
                     peak: peak,
                     progress: { [output] _ in output.progress(place) },
                     keepModel: { [self] model in
-                        guard wantsHeads && arm.options.isEmpty else { return }
+                        guard measuresHeads && arm.options.isEmpty else { return }
                         var values = configuration.values
                         values.seed = seed
                         ablations.append(try HeadAblation(of: model, dataset: dataset, values: values))
@@ -143,7 +148,7 @@ public final class ExperimentSession {
                     try writeReport()
                     return .stopped
                 }
-                keep(run, of: arm)
+                record(run, of: arm)
                 done += 1
                 let elapsed = (ContinuousClock.now - start) / .seconds(1)
                 let left =
@@ -168,7 +173,7 @@ public final class ExperimentSession {
         return configured
     }
 
-    private func keep(_ run: ExperimentRun, of arm: Experiment.Arm) {
+    private func record(_ run: ExperimentRun, of arm: Experiment.Arm) {
         if arm.options.isEmpty { return baseline.runs.append(run) }
         for experiment in results.indices {
             for index in results[experiment].indices where results[experiment][index].arm.name == arm.name {
@@ -181,17 +186,20 @@ public final class ExperimentSession {
         let report = ExperimentReport(self)
         try FileSystem.createFolder(configuration.values.outDir)
         try AtomicFile.write(report.json.text() + "\n", to: configuration.values.outDir + "/experiments.json")
-        try AtomicFile.write(report.page.text, to: pathOfPage)
+        try AtomicFile.write(report.page.text, to: pagePath)
     }
 
-    /// What was found, for `--json`.
-    public var json: JSONValue { ExperimentReport(self).json }
+    /// The results, for `--json`.
+    package var json: JSONValue { ExperimentReport(self).json }
 
-    /// What was found, in sentences, and where the page is.
-    public var lines: [String] {
+    /// The findings as sentences, and the path of the page.
+    package var lines: [String] {
         ExperimentReport(self).sentences.filter { !$0.sentences.isEmpty }.flatMap { entry in
             ["", entry.title] + entry.sentences.map { "  " + $0 }
-        } + (isStopped ? ["", "stopped: what was not trained yet is left out; --overwrite begins anew"] : [])
-            + ["", "report: \(pathOfPage)"]
+        }
+            + (isStopped
+                ? ["", "stopped: arms that were not trained are left out; run again with --overwrite to start over"]
+                : [])
+            + ["", "report: \(pagePath)"]
     }
 }

@@ -1,15 +1,15 @@
 import Platform
 import Training
 
-/// What an arm shows beside the baseline, in sentences made from its numbers.
+/// Sentences that compare an arm with the baseline.
 ///
-/// Each number is a difference between runs with the same seed and data, so what both have in common falls out.
+/// Losses are compared between runs with the same seed and data, which removes the variation that both runs share.
 struct Findings {
     let arm: ExperimentSession.ArmResult
     let baseline: ExperimentSession.ArmResult
     let focus: Experiment.Focus
 
-    /// Runs of both with the same seed.
+    /// The runs of arm and baseline with the same seed.
     private var pairs: [(arm: ExperimentRun, baseline: ExperimentRun)] {
         arm.runs.compactMap { run in
             baseline.runs.first { $0.seed == run.seed }.map { (run, $0) }
@@ -18,7 +18,7 @@ struct Findings {
 
     var finalLoss: SeedStatistics? { statistics(arm.runs.compactMap(\.finalLoss)) }
 
-    /// Final validation loss less the baseline's.
+    /// The arm's final validation loss minus the baseline's.
     var difference: SeedStatistics? {
         statistics(
             pairs.compactMap { pair in
@@ -28,7 +28,7 @@ struct Findings {
         )
     }
 
-    /// Final validation loss less the least that is possible.
+    /// The arm's final validation loss minus the lowest possible loss.
     var aboveOptimum: SeedStatistics? {
         statistics(
             arm.runs.compactMap { run in
@@ -53,7 +53,7 @@ struct Findings {
         let broken = baseline.runs.count { $0.failure != nil }
         if broken > 0 {
             sentences.append(
-                "The baseline itself broke down with \(broken) of \(baseline.runs.count) seeds: what is left says little."
+                "The baseline itself broke down with \(broken) of \(baseline.runs.count) seeds, so this comparison is unreliable."
             )
         }
         guard let difference else { return sentences }
@@ -70,13 +70,13 @@ struct Findings {
     private func loss(_ difference: SeedStatistics) -> String {
         let metric = "\(arm.arm.name): final validation loss"
         if difference.values.allSatisfy({ $0 == 0 }) {
-            return "\(metric): no effect seen; it is the baseline's to the last digit, with every seed."
+            return "\(metric): no effect seen; it is exactly equal to the baseline's with every seed."
         }
         let size = Numbers.fixed(abs(difference.mean), 4)
         let direction = difference.mean < 0 ? "lower" : "higher"
         guard let interval = difference.interval else {
             return
-                "\(metric) \(size) \(direction) than the baseline's with one seed; how much of it is chance, one seed cannot say."
+                "\(metric) \(size) \(direction) than the baseline's with one seed; one seed cannot show how much of this is chance."
         }
         let range =
             "95 % interval \(Self.signed(interval.lowerBound)) to \(Self.signed(interval.upperBound)), \(difference.values.count) seeds"
@@ -87,7 +87,7 @@ struct Findings {
         return "\(metric) \(size) \(direction) than the baseline's (\(range))."
     }
 
-    /// Below the optimum of the corpus lies only who has seen the answer.
+    /// Compares the loss with the corpus's optimum. A loss below the optimum means that the model can see its targets.
     private var leak: String? {
         guard let aboveOptimum else { return nil }
         let distance = Numbers.fixed(abs(aboveOptimum.mean), 4)
@@ -96,8 +96,8 @@ struct Findings {
             return "It ends \(distance) \(aboveOptimum.mean < 0 ? "below" : "above") the corpus's optimum."
         }
         return """
-            It ends \(distance) below the corpus's optimum, which no predictor can that does not see what it is to predict: a leak, made \
-            visible.
+            It ends \(distance) below the corpus's optimum. That is possible only if the model can see the tokens that \
+            it has to predict: the targets leak.
             """
     }
 
@@ -112,8 +112,9 @@ struct Findings {
             let usualRatio = ratio(baseline.runs)
         else { return nil }
         return """
-            The first block's gradient has norm \(Numbers.short(own.mean)) before training (baseline \(Numbers.short(usual.mean))); \
-            after it, \(Self.times(ownRatio.mean)) that of the last block (baseline \(Self.times(usualRatio.mean))).
+            The first block's gradient has norm \(Numbers.short(own.mean)) before training (baseline \
+            \(Numbers.short(usual.mean))); after training it is \(Self.times(ownRatio.mean)) that of the last block \
+            (baseline \(Self.times(usualRatio.mean))).
             """
     }
 
@@ -125,17 +126,18 @@ struct Findings {
             zip(pair.arm.training, pair.baseline.training).map { abs($0.loss - $1.loss) }
         }
         return [
-            "Over all logged steps its training loss differs from the baseline's by at most \(Numbers.short(curve.max() ?? 0)).",
+            "Over all logged steps, the arm's training loss differs from the baseline's by at most \(Numbers.short(curve.max() ?? 0)).",
             """
-            A step takes \(Numbers.fixed(time.mean, 2)) times the baseline's, and memory for training is \
-            \(ByteCount.text(pair.arm.bytes)) beside \(ByteCount.text(pair.baseline.bytes)).
+            A step takes \(Numbers.fixed(time.mean, 2)) times as long as the baseline's. Training needs \
+            \(ByteCount.text(pair.arm.bytes)) of memory; the baseline needs \(ByteCount.text(pair.baseline.bytes)).
             """,
         ]
     }
 
     // MARK: - Heads
 
-    /// Which heads are missed. A head's number means nothing over seeds: another seed's head 0.1 is another head.
+    /// Says which heads matter most. Heads are not compared between seeds, because head 0.1 of one seed is unrelated to
+    /// head 0.1 of another.
     static func heads(_ ablations: [HeadAblation]) -> [String] {
         let most = ablations.map { ablation in
             ablation.rises.enumerated().flatMap { layer, heads in
@@ -151,13 +153,13 @@ struct Findings {
             " (95 % interval \(signed($0.lowerBound)) to \(signed($0.upperBound)), \(most.count) seeds)"
         }
         return [
-            "Without its most missed head a model's loss rises by \(Numbers.fixed(largest.mean, 4)) in the mean over seeds\(interval ?? "").",
-            "Most missed, seed by seed: "
-                + most.map { "head \($0.head), without which the loss rises by \(Numbers.fixed($0.rise, 4))" }
+            "Without its most important head, a model's loss rises by \(Numbers.fixed(largest.mean, 4)) on average over seeds\(interval ?? "").",
+            "The most important head of each seed: "
+                + most.map { "head \($0.head) (the loss rises by \(Numbers.fixed($0.rise, 4)) without it)" }
                 .joined(separator: "; ") + ".",
             """
-            Of \(all.count) heads (those of every seed), \(idle) change the loss by less than 0.001 when they are gone, and \(better) make it \
-            better.
+            Of \(all.count) heads (counted over all seeds), removing \(idle) changes the loss by less than 0.001, and \
+            removing \(better) lowers it by 0.001 or more.
             """,
         ]
     }

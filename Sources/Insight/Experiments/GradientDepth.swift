@@ -2,16 +2,17 @@ import Compute
 import Datasets
 import Transformer
 
-/// The norm of the loss's gradient with respect to the parameters of each block, from the first to the last.
+/// The norm of the loss's gradient with respect to the parameters of each block.
 struct GradientDepth: Equatable, Sendable {
+    /// One norm per block, from the first to the last.
     let norms: [Double]
 
-    /// How much smaller the first block's gradient is than the last's (below 1), or larger.
+    /// The first block's norm divided by the last block's.
     var firstToLast: Double { norms[0] / norms[norms.count - 1] }
 
-    /// On the first evaluation batch of the training split.
+    /// Measures the gradient on the first evaluation batch of the training split, without dropout.
     ///
-    /// - Throws: `UserError` as reading the data does.
+    /// - Throws: `UserError` if the data cannot be read.
     init(of model: GPT, dataset: Dataset, batchSize: Int, seed: Int) throws {
         var configuration = model.configuration
         configuration.dropout = 0

@@ -4,14 +4,14 @@ import Datasets
 import Training
 import Transformer
 
-/// How much a trained model's validation loss rises when one head's output is taken for zero, head by head.
+/// How much a trained model's validation loss rises when the output of one head is set to zero, measured for each head.
 struct HeadAblation: Sendable {
     let seed: Int
-    /// Of each layer and head: the rise in nats.
+    /// The rise in nats per token, indexed by layer and head.
     let rises: [[Double]]
 
-    /// - Parameter dataset: has validation data.
-    /// - Throws: `UserError` as reading the data does.
+    /// - Parameter dataset: must have validation data.
+    /// - Throws: `UserError` if the data cannot be read.
     init(of model: GPT, dataset: Dataset, values: TrainingConfiguration) throws {
         seed = values.seed
         let evaluation = try Evaluation(

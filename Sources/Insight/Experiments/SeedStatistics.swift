@@ -1,10 +1,10 @@
-/// The mean of a number over seeds, and the interval in which its expectation lies with 95 % confidence (Student, 1908).
+/// The mean of a quantity over seeds and its 95 % confidence interval (Student, 1908).
 struct SeedStatistics: Equatable, Sendable {
     let values: [Double]
 
     var mean: Double { values.reduce(0, +) / Double(values.count) }
 
-    /// Nil for one seed, which says nothing about others.
+    /// The confidence interval of the mean; nil for a single seed, whose spread is unknown.
     var interval: ClosedRange<Double>? {
         guard values.count > 1 else { return nil }
         let squares = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
@@ -13,10 +13,11 @@ struct SeedStatistics: Equatable, Sendable {
         return mean - half...mean + half
     }
 
-    /// Whether the expectation is another than zero, as far as these seeds can tell.
+    /// Whether the confidence interval excludes zero.
     var isClear: Bool { interval.map { !$0.contains(0) } ?? false }
 
-    /// Student's t at 97.5 %, from the usual tables; beyond them the next smaller number of degrees, which is on the safe side.
+    /// The 97.5 % quantile of Student's t distribution. Above 30 degrees of freedom, the slightly larger value for 30
+    /// is used.
     static func quantile(degreesOfFreedom: Int) -> Double {
         let table = [
             12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131,

@@ -1,7 +1,7 @@
-// Draws the report of experiments from DATA; see ExperimentReport.swift for its form.
+// Draws the report of experiments from DATA, which ExperimentReport.swift writes.
 "use strict";
 
-/** Mean, least and greatest over the runs of an arm, at each iteration that all runs have. */
+/** Mean, minimum and maximum over the runs of an arm, at each iteration that all runs have. */
 function overSeeds(arm, key) {
   const runs = arm.runs.filter(run => run[key].length);
   if (!runs.length) return {points: [], low: [], high: []};
@@ -16,7 +16,7 @@ function overSeeds(arm, key) {
   return result;
 }
 
-/** Mean gradient norm of each block over the runs of an arm. */
+/** The gradient norm of each block, averaged over the runs of an arm. */
 function byBlock(arm, key) {
   const runs = arm.runs.map(run => run[key]).filter(norms => norms.length && norms.every(n => n !== null));
   if (!runs.length) return [];
@@ -30,7 +30,7 @@ const optimum = () => {
 const mean = values => values.length ? values.reduce((a, b) => a + b) / values.length : null;
 const finalLosses = arm => arm.runs.map(run => run.final_loss).filter(loss => loss !== null);
 
-/** A dot for the difference and a bar for its interval, on a scale that all arms share. */
+/** Draws the difference as a dot and its interval as a bar, on a scale that all arms share. */
 function intervalBar(arm, scale, tint) {
   if (arm.difference === null) return "–";
   const place = value => `${Math.max(0, Math.min(100, 50 + value / scale * 48))}%`;
@@ -49,18 +49,18 @@ const verdict = arm => arm.difference === null || arm.clear ? "" : arm.interval 
 
 function summary() {
   const arms = DATA.experiments.flatMap(e => e.arms.map(arm => ({...arm, experiment: e})));
-  // Arms that break would press all others together.
+  // The scale fits 80 % of the arms, so that a few very large differences do not hide the others.
   const sizes = arms.map(a => Math.abs(a.difference ?? 0)).sort((a, b) => a - b);
   const scale = Math.max(sizes[Math.floor(sizes.length * .8)] ?? 0, 1e-6) * 1.5;
   const rows = arms.map(arm => [
     el("a", {href: `#${arm.experiment.name}`}, arm.name),
-    arm.final_loss ?? (arm.runs.length ? "broke down" : DATA.stopped ? "not trained" : "not yet"),
+    arm.final_loss ?? (arm.runs.length ? "broke down" : DATA.stopped ? "not trained" : "not trained yet"),
     el("span", {}, number(arm.difference), el("span", {class: "quiet"}, " " + verdict(arm))),
     intervalBar(arm, scale, arm.clear ? (arm.difference < 0 ? "var(--good)" : "var(--bad)") : "var(--quiet)"),
   ]);
   const base = mean(finalLosses(DATA.baseline));
   return section("All arms",
-    "Final validation loss in nats per token, and its difference from the baseline with the same seeds and data. The bar is the 95 % interval over seeds; an arrow means that it goes on beyond the scale, which most arms fit.",
+    "Final validation loss in nats per token, and its difference from the baseline with the same seeds and data. The bar is the 95 % confidence interval over seeds. An arrow means that the bar extends beyond the scale.",
     table(["arm", "final loss", "difference", ""], [["baseline", base, "", ""], ...rows]));
 }
 
@@ -76,7 +76,7 @@ function heads(experiment) {
       title: `head ${layer}.${head}: ${number(rise)}`,
       style: `background:color-mix(in srgb, var(--bad) ${Math.round(Math.max(0, rise) / most * 60)}%, transparent)`,
     }, number(rise, 2))));
-    return el("div", {}, el("p", {class: "quiet"}, `seed ${seed}: rows are layers, columns heads, cells the rise of the loss`),
+    return el("div", {}, el("p", {class: "quiet"}, `seed ${seed}: rows are layers, columns are heads, cells show the rise of the loss in nats per token`),
       el("div", {class: "wide", tabindex: "0"}, el("div", {class: "heads", style: `grid-template-columns:repeat(${rises[0].length},max-content)`}, cells)));
   });
 }
@@ -110,7 +110,7 @@ const runCount = DATA.baseline.runs.length + DATA.experiments.flatMap(e => e.arm
 document.body.append(
   pageHeader(`Experiments on ${DATA.dataset}`),
   el("p", {class: "quiet"}, `${runCount} runs of ${DATA.iterations} iterations, seed${DATA.seeds.length > 1 ? "s" : ""} ${DATA.seeds.join(", ")}` +
-    (DATA.finished ? "." : DATA.stopped ? ": stopped before all were made." : ": still going on, the page loads itself again.")),
+    (DATA.finished ? "." : DATA.stopped ? "; stopped before all were trained." : "; still running. This page reloads itself.")),
   el("nav", {class: "experiments"}, DATA.experiments.map(e => el("a", {href: `#${e.name}`}, e.title))),
   summary(), ...DATA.experiments.map(experiment),
-  section("The baseline", "Every arm is this command with the options named beside it.", el("pre", {}, DATA.command)));
+  section("The baseline", "Every arm is this command with the arm's options added.", el("pre", {}, DATA.command)));

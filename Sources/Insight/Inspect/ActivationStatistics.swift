@@ -1,6 +1,6 @@
 import Transformer
 
-/// How large the numbers are that pass through the layers.
+/// The size of the activations in each layer.
 struct ActivationStatistics: Equatable, Sendable {
     struct Spread: Equatable, Sendable {
         let mean: Double
@@ -14,19 +14,21 @@ struct ActivationStatistics: Equatable, Sendable {
         }
     }
 
-    /// The units of a block's MLP, over all positions.
+    /// Statistics of the hidden units of one block's MLP over all positions.
     struct Units: Equatable, Sendable {
-        /// After the activation function.
+        /// Of the values after the activation function.
         let spread: Spread
-        /// The share of (position, unit) that is shut: below `Units.shut`, where nothing passes.
+        /// The share of (position, unit) pairs whose input is at most `shut(_:)`, where the output is zero or nearly
+        /// zero.
         let shut: Double
-        /// The share that is wide open: above 3, where the function passes its input on as it is.
+        /// The share of pairs whose input is at least 3, where the activation function is nearly the identity.
         let open: Double
         /// The share of units that are shut at every position.
         let dead: Double
     }
 
-    /// The residual stream as the embedding makes it, then after each block; `norm` is the mean length of a position's vector.
+    /// The residual stream after the embedding and after each block. `norm` is the mean Euclidean norm of a position's
+    /// vector.
     let residuals: [(spread: Spread, norm: Double)]
     let units: [Units]
 
@@ -34,7 +36,8 @@ struct ActivationStatistics: Equatable, Sendable {
         a.units == b.units && a.residuals.elementsEqual(b.residuals, by: ==)
     }
 
-    /// Where a unit lets nothing through: ReLU from 0 down; GELU and SiLU where their value is less than 0.01 from 0.
+    /// The input up to which a unit counts as shut: 0 for ReLU; for GELU and SiLU an input below which the output is
+    /// within 0.01 of zero.
     static func shut(_ activation: Activation) -> Float {
         switch activation {
         case .relu, .relu_squared: 0

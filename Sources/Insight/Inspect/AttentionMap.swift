@@ -1,21 +1,25 @@
-/// The attention weights of one head over one sequence of T tokens: row t says how much position t takes from each position it
-/// sees; a row's weights add up to 1.
+/// The attention weights of one head over one sequence of T tokens. Row t holds the weights that position t gives to
+/// each position; they add up to 1.
 struct AttentionMap: Equatable, Sendable {
-    /// (T, T), row by row; 0 where a row does not see.
+    /// (T, T), row-major; 0 at positions that the row does not see.
     let weights: [Float]
-    /// Of each row, the positions from the first it sees to the last.
+    /// The range from the first to the last visible position of each row.
     let visible: [Range<Int>]
-    /// How many of them it sees: fewer than all where there is a gap between attention sinks and a window.
-    let choices: [Int]
+    /// The number of visible positions of each row. It is smaller than the range if there is a gap between attention
+    /// sinks and the window.
+    let visibleCounts: [Int]
 
-    init(weights: [Float], visible: [Range<Int>], choices: [Int]? = nil) {
-        precondition(weights.count == visible.count * visible.count, "a square of \(visible.count) positions")
+    init(weights: [Float], visible: [Range<Int>], visibleCounts: [Int]? = nil) {
+        precondition(
+            weights.count == visible.count * visible.count,
+            "\(weights.count) weights for \(visible.count) positions"
+        )
         self.weights = weights
         self.visible = visible
-        self.choices = choices ?? visible.map(\.count)
+        self.visibleCounts = visibleCounts ?? visible.map(\.count)
     }
 
-    /// A causal one: row t sees 0 … t.
+    /// Creates a causal map: row t sees positions 0 … t.
     init(causal weights: [Float], length: Int) {
         self.init(weights: weights, visible: (0..<length).map { 0..<$0 + 1 })
     }
@@ -24,12 +28,12 @@ struct AttentionMap: Equatable, Sendable {
 
     subscript(row: Int, position: Int) -> Double { Double(weights[row * length + position]) }
 
-    /// Rows that have a choice: those that see more than one position.
-    var rowsWithChoice: [Int] { choices.indices.filter { choices[$0] > 1 } }
+    /// The rows that see more than one position.
+    var rowsWithChoice: [Int] { visibleCounts.indices.filter { visibleCounts[$0] > 1 } }
 }
 
 extension Sequence<Double> {
-    /// nil of nothing.
+    /// The mean; nil for an empty sequence.
     var mean: Double? {
         var (sum, count) = (0.0, 0)
         for value in self {

@@ -1,12 +1,12 @@
 import Transformer
 
 extension GPT {
-    /// The pattern of each head of each layer.
+    /// The attention map of each head, indexed by layer and head.
     func attentionPatterns(tokens: [Int32]) -> [[AttentionMap]] {
         attentionWeights(tokens: tokens).enumerated().map { layer, heads in
             let visible = tokens.indices.map { visiblePositions(row: $0, length: tokens.count) }
-            let choices = tokens.indices.map { visibleCount(row: $0, length: tokens.count) }
-            return heads.map { AttentionMap(weights: $0, visible: visible, choices: choices) }
+            let visibleCounts = tokens.indices.map { visibleCount(row: $0, length: tokens.count) }
+            return heads.map { AttentionMap(weights: $0, visible: visible, visibleCounts: visibleCounts) }
         }
     }
 }

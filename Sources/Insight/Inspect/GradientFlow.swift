@@ -2,30 +2,30 @@ import Compute
 import Training
 import Transformer
 
-/// The gradient of a text's mean loss, tensor by tensor, and the step that the optimizer would make of it.
+/// For each tensor, the gradient of a text's mean loss and the update that the optimizer would compute from it.
 struct GradientFlow: Equatable, Sendable {
     struct Tensor: Equatable, Sendable {
         let name: String
         let shape: [Int]
-        /// Euclidean norms.
         let parameterNorm: Double
         let gradientNorm: Double
-        /// The norm of the next update by that of the parameters; nil without an optimizer, or where the parameters are all 0.
+        /// The norm of the next update divided by the norm of the parameters; nil without an optimizer or if all
+        /// parameters are 0.
         let updateRatio: Double?
     }
 
-    /// Sum over all positions of `-log p(target)`, in nats.
+    /// The sum of `-ln p(target)` over all positions, in nats.
     let loss: Double
-    /// Of all gradients together, before clipping.
+    /// The norm of the whole gradient, before clipping.
     let norm: Double
-    /// Of the next update; nil for a model without an optimizer.
+    /// The learning rate of the next update; nil for a model without an optimizer.
     let learningRate: Double?
     let tensors: [Tensor]
 
     /// - Parameters:
-    ///   - model: with memory for gradients, which are those of the text afterwards.
-    ///   - checkpoint: whose optimizer makes the update; nil for another tool's model, which has none.
-    /// - Throws: `UserError(.data)` when the optimizer's state is damaged.
+    ///   - model: must have memory for gradients. Its gradients are overwritten with those of the text.
+    ///   - checkpoint: holds the optimizer's state; nil for a model of another tool.
+    /// - Throws: `UserError(.data)` if the optimizer's state is damaged.
     init(_ model: GPT, tokens: [Int32], targets: [Int32], checkpoint: Checkpoint?) throws {
         model.zeroGradients()
         loss = model.forwardBackward(

@@ -1,23 +1,25 @@
-/// What a head looks at, each score the mean share of a row's weight, from 0 to 1.
+/// Which positions a head attends to. Each score from `previous` to `induction` is a share of a row's weight averaged
+/// over rows, from 0 to 1.
 ///
-/// Rows t = 2 … count for the first three, so that the first, the previous and the row's own position are three different ones.
+/// The first three scores leave out rows 0 and 1, where the first, the previous and the current position are not all
+/// different.
 struct HeadScores: Equatable, Sendable {
-    /// On position t - 1.
+    /// The weight of row t on position t - 1.
     let previous: Double?
-    /// On position 0.
+    /// The weight on position 0.
     let first: Double?
-    /// On position t itself.
+    /// The weight of row t on position t.
     let current: Double?
-    /// On earlier positions with the same token as t; over the rows that have one.
+    /// The weight of row t on earlier positions with the same token, averaged over rows whose token occurred before.
     let same: Double?
-    /// On a repeated sequence: see `InductionProbe`.
+    /// The score of `InductionProbe`.
     let induction: Double?
-    /// `Σ w |t - s|`, over the rows that see more than one position.
+    /// `Σ w |t - s|` over the positions s of row t, averaged over the rows that see more than one position; in tokens.
     let meanDistance: Double?
 
-    /// - Parameter tokens: of the sequence that the pattern is of.
+    /// - Parameter tokens: the sequence on which the pattern was computed.
     init(_ pattern: AttentionMap, tokens: [Int32], induction: Double? = nil) {
-        precondition(pattern.length == tokens.count, "a row for each token")
+        precondition(pattern.length == tokens.count, "\(pattern.length) rows for \(tokens.count) tokens")
         func mean(_ position: (Int) -> Int) -> Double? {
             pattern.visible.indices.dropFirst(2).map { pattern[$0, position($0)] }.mean
         }
@@ -52,12 +54,12 @@ extension HeadScores {
         case even
     }
 
-    /// A score names the head from here on …
-    static let leastScore = 0.4
-    /// … if it is so many times the next best.
-    static let leastLead = 1.5
-    /// A head that no score names is an even one from this normalized entropy on.
-    static let leastEvenness = 0.9
+    /// The smallest score that gives a head its kind.
+    static let minimumScore = 0.4
+    /// The score must also be at least this many times the second best.
+    static let minimumLead = 1.5
+    /// The smallest normalized entropy of an even head.
+    static let minimumEvenness = 0.9
 
     func score(of kind: Kind) -> Double? {
         switch kind {
@@ -70,16 +72,16 @@ extension HeadScores {
         }
     }
 
-    /// The kind whose score dominates, with that score (of an even head, its normalized entropy); nil for a head of none.
+    /// The kind of the head with its score, or with its normalized entropy for an even head; nil if no kind fits.
     func kind(entropy: AttentionEntropy?) -> (kind: Kind, score: Double)? {
         let scores = Kind.allCases.compactMap { kind in score(of: kind).map { (kind: kind, score: $0) } }
             .sorted { $0.score > $1.score }
-        if let best = scores.first, best.score >= Self.leastScore,
-            scores.count < 2 || best.score >= Self.leastLead * scores[1].score
+        if let best = scores.first, best.score >= Self.minimumScore,
+            scores.count < 2 || best.score >= Self.minimumLead * scores[1].score
         {
             return best
         }
-        guard let share = entropy?.normalized, share >= Self.leastEvenness else { return nil }
+        guard let share = entropy?.normalized, share >= Self.minimumEvenness else { return nil }
         return (.even, share)
     }
 }

@@ -1,18 +1,20 @@
 import Compute
 import Transformer
 
-/// Finds induction heads (Elhage et al., 2021; Olsson et al., 2022) with a sequence of P different random tokens that stands there
-/// twice: at the second occurrence of a token, such a head looks at the token after the first one, which is what comes next.
+/// Finds induction heads (Elhage et al., 2021; Olsson et al., 2022) with a sequence of P different random tokens,
+/// repeated once.
+///
+/// At the second occurrence of a token, an induction head attends to the token that followed the first occurrence.
 struct InductionProbe {
-    /// P tokens, twice.
+    /// 2P tokens: P different tokens, and the same tokens again.
     let tokens: [Int32]
 
-    private static let mostTokens = 32
+    private static let maximumPeriod = 32
 
-    /// - Parameter vocabulary: ids to draw from.
-    /// - Returns: nil when block or vocabulary are too small for two tokens twice.
+    /// - Parameter vocabulary: the ids to choose from.
+    /// - Returns: nil if the block size is below 4 or the vocabulary has fewer than two tokens.
     init?(blockSize: Int, vocabulary: Range<Int32>, seed: UInt64) {
-        let period = min(blockSize / 2, vocabulary.count, Self.mostTokens)
+        let period = min(blockSize / 2, vocabulary.count, Self.maximumPeriod)
         guard period >= 2 else { return nil }
         let random = CounterRandom(seed: seed, stream: .test)
         var drawn: [Int32] = []
@@ -26,13 +28,13 @@ struct InductionProbe {
         tokens = drawn + drawn
     }
 
-    /// The mean weight on position t - P + 1 over the second half's rows t.
+    /// The mean weight on position t - P + 1 over the rows t of the second half.
     static func score(_ pattern: AttentionMap) -> Double? {
         let period = pattern.length / 2
         return (period..<pattern.length).lazy.map { pattern[$0, $0 - period + 1] }.mean
     }
 
-    /// The score of each head of each layer.
+    /// The score of each head, indexed by layer and head.
     func scores(of model: GPT) -> [[Double?]] {
         model.attentionPatterns(tokens: tokens).map { $0.map(Self.score) }
     }

@@ -1,30 +1,30 @@
 import Platform
 import Transformer
 
-/// The text that a model is looked at with: T tokens that it sees, and after each the one that comes.
-public struct InspectedText: Equatable, Sendable {
+/// The text on which a model is inspected: T input tokens and the T tokens that follow each of them.
+package struct InspectedText: Equatable, Sendable {
     /// T ids.
-    public let tokens: [Int32]
-    /// The token after each.
-    public let targets: [Int32]
-    /// What text it is, for the reader.
-    public let source: String
-    /// Tokens of the whole text, of which `tokens` are the first.
-    public let available: Int
+    package let tokens: [Int32]
+    /// T ids: the token after each input token.
+    package let targets: [Int32]
+    /// A description of the text for the reader of the page.
+    package let source: String
+    /// The number of tokens in the whole text; `tokens` are the first ones.
+    package let available: Int
 
-    /// Tokens to look at where nothing else is asked for.
-    public static let usualCount = 64
+    /// The default for T.
+    package static let defaultCount = 64
 
-    /// The first tokens of a text: all but the last are seen, all but the first predicted.
+    /// Takes the first tokens of a text.
     ///
     /// - Parameters:
-    ///   - ids: of the whole text.
+    ///   - ids: the whole text.
     ///   - count: T, at most the block size.
-    /// - Throws: `UserError(.data)` when there are not two tokens.
-    public init(ids: [Int32], count: Int, source: String) throws {
+    /// - Throws: `UserError(.data)` if the text has fewer than two tokens.
+    package init(ids: [Int32], count: Int, source: String) throws {
         guard ids.count >= 2 else {
             let found = ids.isEmpty ? "is empty" : "is a single token"
-            throw UserError(.data, "\(source) \(found): it takes two, one to see and one to predict")
+            throw UserError(.data, "\(source) \(found): inspect needs at least two, one as input and one to predict")
         }
         let count = min(count, ids.count - 1)
         tokens = Array(ids[..<count])

@@ -2,13 +2,13 @@ import Formats
 import Platform
 import Transformer
 
-/// Numbers as they stand in the JSON, which is also what the page shows.
+/// Rounds numbers for the JSON document, which is also the page's data.
 enum InspectionNumber {
-    /// With so many significant digits.
+    /// Rounds to the given number of significant digits.
     static func rounded(_ value: Double, digits: Int = 7) -> Double {
         guard value != 0, value.isFinite else { return value }
         let exponent = Double(digits - 1) - floor(log10(abs(value)))
-        // Powers of ten up to 10²² are exact, so that the nearest number with so many digits results.
+        // Powers of ten up to 10²² are exact in Double, so the result is the nearest number with this many digits.
         guard abs(exponent) <= 22 else { return value }
         let scale = pow(10, abs(exponent))
         return exponent < 0 ? (value / scale).rounded() * scale : (value * scale).rounded() / scale
@@ -19,15 +19,15 @@ enum InspectionNumber {
         return .number(rounded(value))
     }
 
-    /// An attention weight, to half a millionth: small ones need no more digits than large ones.
+    /// An attention weight rounded to six decimals: small weights need no more precision than large ones.
     static func weight(_ value: Double) -> JSONValue {
         value.isFinite ? .number((value * 1e6).rounded() / 1e6) : .null
     }
 }
 
 extension InspectionReport {
-    /// The document: what the page shows, and no number beside it.
-    public var json: JSONValue {
+    /// The JSON document. The page shows the same numbers.
+    package var json: JSONValue {
         .object([
             .init("format", .integer(1)),
             .init("title", .string(title)),
@@ -56,7 +56,7 @@ extension InspectionReport {
         ])
     }
 
-    /// The text of each token that occurs; a large vocabulary has many that do not.
+    /// The text of each token that occurs in the document, keyed by id.
     private var textsJSON: JSONValue {
         var ids = Set((text.tokens + text.targets).map { Int($0) })
         for inspection in inspections {
@@ -68,9 +68,9 @@ extension InspectionReport {
 
     private var ruleJSON: JSONValue {
         .object([
-            .init("least_score", .number(HeadScores.leastScore)),
-            .init("least_lead", .number(HeadScores.leastLead)),
-            .init("least_evenness", .number(HeadScores.leastEvenness)),
+            .init("least_score", .number(HeadScores.minimumScore)),
+            .init("least_lead", .number(HeadScores.minimumLead)),
+            .init("least_evenness", .number(HeadScores.minimumEvenness)),
             .init("shut", .number(Double(ActivationStatistics.shut(configuration.activation)))),
             .init("open", .number(Double(ActivationStatistics.open))),
         ])
@@ -106,7 +106,7 @@ extension TokenLosses.Prediction {
 }
 
 extension LogitLens.Reading {
-    /// [id of the likeliest token, its probability, the probability of the one that comes]
+    /// [id of the likeliest token, its probability, probability of the target]
     fileprivate var json: JSONValue {
         .array([
             .integer(top.token), InspectionNumber.json(top.probability), InspectionNumber.json(targetProbability),
@@ -115,7 +115,7 @@ extension LogitLens.Reading {
 }
 
 extension AttentionMap {
-    /// Of each row, the weights of the positions that it sees.
+    /// One array per row with the weights of its visible range.
     fileprivate var json: JSONValue {
         .array(visible.enumerated().map { row, seen in .array(seen.map { InspectionNumber.weight(self[row, $0]) }) })
     }

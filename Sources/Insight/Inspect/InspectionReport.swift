@@ -3,27 +3,27 @@ import Platform
 import Tokenizers
 import Transformer
 
-/// What was seen in the checkpoints of a run, or in one model: as JSON, and as a page that shows it.
-public struct InspectionReport {
+/// The inspections of a run's checkpoints, or of one model, as JSON and as an HTML page.
+package struct InspectionReport {
     let title: String
     let configuration: GPTConfiguration
     let parameterCount: Int
     let text: InspectedText
     let tokenizer: (any Tokenizer)?
-    /// Of each layer and row, the positions that it sees.
+    /// The range of visible positions, indexed by layer and row.
     let visible: [[Range<Int>]]
-    /// In the order of the run.
+    /// In order of iteration.
     let inspections: [Inspection]
-    /// The one that is shown first.
+    /// The index of the inspection that the page shows first.
     let shown: Int
-    /// What the reader should know, a line each.
+    /// One line each.
     let notices: [String]
 
     /// - Parameters:
-    ///   - model: one of those that were looked at, for its shape.
-    ///   - inspections: at least one, all with the same text.
-    ///   - shown: the index of the one to show first.
-    public init(
+    ///   - model: any of the inspected models; all have the same shape.
+    ///   - inspections: at least one, all of the same text.
+    ///   - shown: the index of the inspection that the page shows first.
+    package init(
         title: String,
         model: GPT,
         text: InspectedText,
@@ -44,10 +44,10 @@ public struct InspectionReport {
         self.notices = notices
     }
 
-    /// One file that shows everything.
+    /// The page as a single HTML file.
     ///
-    /// - Parameter json: the report's, which takes a while to make.
-    public func page(_ json: JSONValue) -> String {
+    /// - Parameter json: the value of `json`, which is slow to compute.
+    package func page(_ json: JSONValue) -> String {
         HTMLPage(
             title: title,
             script: PackageResources.inspect_js + PackageResources.heads_js + PackageResources.layers_js,
@@ -56,8 +56,8 @@ public struct InspectionReport {
         ).text
     }
 
-    /// A line for the terminal.
-    public var summary: String {
+    /// One line for the terminal.
+    package var summary: String {
         let shown = inspections[shown]
         let loss = shown.flow.loss / Double(text.tokens.count)
         let kinds = shown.heads.joined().compactMap { $0.kind?.kind }
@@ -69,8 +69,8 @@ public struct InspectionReport {
         let others = inspections.count > 1 ? ", \(inspections.count) checkpoints" : ""
         return """
             \(shown.name): loss \(InspectionNumber.rounded(loss, digits: 4)) on \(seen)\(others); heads: \
-            \(named.isEmpty ? "none has a name" : named.joined(separator: ", ")) of \(configuration.layerCount) x \
-            \(configuration.headCount)
+            \(named.isEmpty ? "none matches a known pattern" : named.joined(separator: ", ")) (\(kinds.count) of \
+            \(configuration.layerCount * configuration.headCount))
             """
     }
 }
@@ -78,34 +78,35 @@ public struct InspectionReport {
 // MARK: - Size
 
 extension InspectionReport {
-    /// A page with more weights than this would take a browser too long.
-    public static let mostWeights = 20_000_000
+    /// The limit of attention weights per page. Browsers become too slow above it.
+    package static let maximumWeights = 20_000_000
 
-    /// How many checkpoints a page can hold.
+    /// The number of checkpoints that fit on a page.
     ///
     /// - Parameter tokens: T.
-    /// - Throws: `UserError(.usage)` when a single one is too large, with the number of tokens that fits.
-    public static func mostCheckpoints(_ configuration: GPTConfiguration, tokens: Int) throws -> Int {
+    /// - Throws: `UserError(.usage)` if not even one checkpoint fits.
+    package static func maximumCheckpoints(_ configuration: GPTConfiguration, tokens: Int) throws -> Int {
         let heads = configuration.layerCount * configuration.headCount
-        let most = mostWeights / (heads * tokens * tokens)
-        guard most == 0 else { return most }
-        let fitting = Int(Double(mostWeights / heads).squareRoot())
+        let count = maximumWeights / (heads * tokens * tokens)
+        guard count == 0 else { return count }
+        let fitting = Int(Double(maximumWeights / heads).squareRoot())
         throw UserError(
             .usage,
             """
-            tokens=\(tokens): \(heads) heads with \(tokens) x \(tokens) weights each are too many for a page; at most \
-            --tokens=\(fitting) fits this model
+            tokens=\(tokens): \(heads) heads with \(tokens) x \(tokens) weights each do not fit on a page; use at most \
+            --tokens=\(fitting) for this model
             """
         )
     }
 
-    /// `most` of the indices 0 ..< count, evenly: the first, the last and `chosen` among them as far as they fit.
-    public static func spread(_ count: Int, most: Int, keeping chosen: Int) -> [Int] {
-        guard count > most else { return Array(0..<count) }
-        guard most > 1 else { return [chosen] }
-        var indices = (0..<most).map { ($0 * (count - 1) + (most - 1) / 2) / (most - 1) }
+    /// At most `limit` of the indices 0 ..< count, evenly spaced. The result includes `chosen` and, if they fit, the
+    /// first and the last index.
+    package static func evenlySpaced(_ count: Int, limit: Int, keeping chosen: Int) -> [Int] {
+        guard count > limit else { return Array(0..<count) }
+        guard limit > 1 else { return [chosen] }
+        var indices = (0..<limit).map { ($0 * (count - 1) + (limit - 1) / 2) / (limit - 1) }
         if !indices.contains(chosen) {
-            // In place of the nearest.
+            // Replace the nearest index.
             let nearest = indices.indices.min { abs(indices[$0] - chosen) < abs(indices[$1] - chosen) }!
             indices[nearest] = chosen
         }

@@ -1,16 +1,16 @@
 import Platform
 import Transformer
 
-/// The logit lens: what the model would predict if it ended after a layer (`GPT.logits(residual:)`).
+/// The logit lens: the model's predictions if it ended after each layer (`GPT.logits(residual:)`).
 struct LogitLens: Equatable, Sendable {
     struct Reading: Equatable, Sendable {
         /// The likeliest token.
         let top: TokenLosses.Prediction
-        /// The probability of the token that comes.
+        /// The probability of the target.
         let targetProbability: Double
     }
 
-    /// Of the embedding and after each block, of each position.
+    /// Indexed by layer and position. Layer 0 is the embedding, layer i the output of block i - 1.
     let readings: [[Reading]]
 
     init(_ activations: Activations, targets: [Int32], model: GPT) {

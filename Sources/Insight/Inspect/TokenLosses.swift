@@ -1,22 +1,22 @@
 import Platform
 import Transformer
 
-/// What a model expects at each position, and how well that fits what comes.
+/// The likeliest next tokens at each position and the loss of the target.
 struct TokenLosses: Equatable, Sendable {
     struct Prediction: Equatable, Sendable {
         let token: Int
         let probability: Double
     }
 
-    /// `-log p(target)` of each position, in nats.
+    /// `-ln p(target)` at each position, in nats.
     let losses: [Double]
-    /// The likeliest tokens of each position, the first the likeliest.
+    /// The likeliest tokens at each position, in descending order of probability.
     let predictions: [[Prediction]]
 
     /// - Parameters:
     ///   - logits: (T, V).
     ///   - targets: T ids.
-    ///   - count: predictions a position.
+    ///   - count: the number of predictions per position.
     init(logits: [Float], targets: [Int32], count: Int) {
         let vocabularySize = logits.count / targets.count
         var losses: [Double] = []

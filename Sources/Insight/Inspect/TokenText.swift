@@ -1,8 +1,9 @@
 import Tokenizers
 
-/// Tokens as a reader can see them.
+/// Makes the text of tokens visible, including white space and invalid bytes.
 enum TokenText {
-    /// A space as `·`, a new line as `↵`, a tab as `⇥`; what does not print as `\u{…}`, and bytes that are no UTF-8 as `\x..`.
+    /// Shows a space as `·`, a newline as `↵`, a tab as `⇥`, other invisible characters as `\u{…}` and bytes that are
+    /// not valid UTF-8 as `\x..`.
     static func visible(_ bytes: [UInt8]) -> String {
         var text = ""
         var decoder = UTF8()
@@ -17,7 +18,7 @@ enum TokenText {
                 text += "\\x" + (first < 16 ? "0" : "") + String(first, radix: 16, uppercase: true)
                 rest = rest.dropFirst()
             }
-            // It reads ahead.
+            // The decoder may have read ahead.
             decoder = UTF8()
         }
         return text
@@ -34,13 +35,13 @@ enum TokenText {
         case .control, .format, .surrogate, .privateUse, .unassigned, .lineSeparator, .paragraphSeparator,
             .spaceSeparator:
             return "\\u{\(String(scalar.value, radix: 16, uppercase: true))}"
-        // By itself it would stand on what comes before it.
+        // A combining mark alone would attach to the previous character.
         case .nonspacingMark, .enclosingMark, .spacingMark: return "◌\(scalar)"
         default: return String(scalar)
         }
     }
 
-    /// The text of a token; its id in brackets where nothing else is known about it.
+    /// The text of a token, or its id in brackets if it has no text.
     static func of(_ id: Int, _ tokenizer: (any Tokenizer)?) -> String {
         let text = tokenizer.map { visible($0.decode([Int32(id)])) } ?? ""
         return text.isEmpty ? "[\(id)]" : text

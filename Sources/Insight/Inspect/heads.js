@@ -1,15 +1,15 @@
-// The heads: all as small maps, one opened large, what kinds they are, and how widely they look.
+// The attention heads: a small map for each, a large view of the selected one, and the kinds of heads.
 
 const nLayers = DATA.model.n_layer, nHeads = DATA.model.n_head;
 
-/** What head `head` of layer `layer` gives to position `column` at position `row`; null where it does not see. */
+/** The attention weight of a head from position `row` to position `column`; null if `row` does not see `column`. */
 function weight(layer, head, row, column, c = current()) {
   const [from, to] = DATA.visible[layer][row];
   return column >= from && column < to ? c.attention[layer][head][row][column - from] : null;
 }
 
-/** The two ends of the maps' colours as [red, green, blue]. */
-function mapColours() {
+/** The colors of the weights 0 and 1, as [red, green, blue]. */
+function mapColors() {
   const style = getComputedStyle(document.documentElement);
   const rgb = name => {
     let hex = style.getPropertyValue(name).trim().slice(1);
@@ -19,10 +19,10 @@ function mapColours() {
   return [rgb("--low"), rgb("--high")];
 }
 
-/** Colours go by the root of a weight: a tenth is well seen. */
+/** Colors follow the square root of a weight, so that small weights stay visible. */
 const strength = value => Math.sqrt(Math.max(0, Math.min(1, value)));
 
-/** The head's map, one point a weight. */
+/** The head's map with one pixel per weight. */
 function mapImage(layer, head, [low, high]) {
   const image = new ImageData(length, length);
   for (let row = 0; row < length; row++) {
@@ -36,11 +36,11 @@ function mapImage(layer, head, [low, high]) {
 }
 
 const headName = (layer, head) => `layer ${layer}, head ${head}`;
-/** "induction 0.83", or that there is no name for it, and what comes nearest. */
+/** For example "induction 0.83"; for a head without a kind, the highest score. */
 function kindText(scores) {
   if (scores.kind !== null) return `${scores.kind} ${number(scores.score, 2)}`;
   const best = kinds.filter(([name]) => name !== "entropy").map(([name, key]) => [name, scores[key] ?? 0]).sort((a, b) => b[1] - a[1])[0];
-  return `no kind stands out (most: ${best[0]} ${number(best[1], 2)})`;
+  return `no clear kind (highest score: ${best[0]} ${number(best[1], 2)})`;
 }
 
 function headsSection() {
@@ -56,7 +56,7 @@ function headsSection() {
       return cell;
     })));
   const grid = el("div", {role: "grid", class: "wide headgrid", id: "heads", style: `--heads:${nHeads}`,
-    "aria-label": "attention heads; arrow keys select one, Enter opens it, Escape closes it"}, rows);
+    "aria-label": "attention heads; arrow keys select a head, Enter opens it, Escape closes it"}, rows);
   const chosen = el("p", {id: "chosen-head", "aria-live": "polite"});
   const place = el("div", {id: "head-place"});
   const choose = i => select({layer: Math.floor(i / nHeads), head: i % nHeads});
@@ -74,11 +74,11 @@ function headsSection() {
   }
   document.addEventListener("keydown", event => { if (event.key === "Escape" && view.isOpen) close(); });
   watch(["checkpoint", "theme"], () => {
-    const colours = mapColours();
+    const colors = mapColors();
     cells.forEach((cell, i) => {
       const [layer, head] = [Math.floor(i / nHeads), i % nHeads];
       const scores = current().heads[layer][head];
-      canvases[i].getContext("2d").putImageData(mapImage(layer, head, colours), 0, 0);
+      canvases[i].getContext("2d").putImageData(mapImage(layer, head, colors), 0, 0);
       cell.lastChild.textContent = scores.kind ?? "";
       cell.setAttribute("aria-label", `${headName(layer, head)}: ${kindText(scores)}`);
       cell.title = cell.getAttribute("aria-label");
@@ -87,21 +87,21 @@ function headsSection() {
   watch(["checkpoint", "layer", "head"], () => {
     const scores = current().heads[view.layer][view.head];
     cells.forEach((cell, i) => cell.setAttribute("aria-selected", String(i === view.layer * nHeads + view.head)));
-    const entropy = scores.entropy === null ? "no position with a choice" : `entropy ${number(scores.entropy, 3)} nats, `
-      + `${percent(scores.normalized_entropy)} of the most there can be`;
+    const entropy = scores.entropy === null ? "no position sees more than one token" : `entropy ${number(scores.entropy, 3)} nats, `
+      + `${percent(scores.normalized_entropy)} of the maximum`;
     chosen.replaceChildren(el("b", {}, headName(view.layer, view.head)), `: ${kindText(scores)}; ${entropy}`
-      + (scores.mean_distance === null ? "." : `; looks ${number(scores.mean_distance, 3)} tokens away on average.`));
+      + (scores.mean_distance === null ? "." : `; mean distance ${number(scores.mean_distance, 3)} tokens.`));
   });
   watch(["isOpen"], () => { place.hidden = !view.isOpen; });
   place.append(largeHead(close));
-  return section("Attention, head by head",
-    "Each small map is a head: a row for each token, from top to bottom, and in it, from left to right, how much of what it takes "
-    + "comes from each token that it sees. A layer is a row, the first on top. Click a map, or walk with the arrow keys and press "
-    + "Enter, to open it; Escape closes it.",
+  return section("Attention heads",
+    "Each small map is one head, and each row of maps is one layer, with the first layer on top. In a map, a row shows how one token "
+    + "distributes its attention over the tokens in the columns. To open a map, click it or select it with the arrow keys and press "
+    + "Enter. Escape closes it.",
     grid, chosen, place, kindsPart());
 }
 
-/** One head, large: the map with its tokens, the lines between tokens, its scores, and how it came about. */
+/** The large view of one head: scores, map with tokens, lines between tokens, and scores over the run. */
 function largeHead(close) {
   const title = el("h3", {}), scores = el("div", {class: "figures"}), history = el("div");
   const step = by => {
@@ -114,8 +114,8 @@ function largeHead(close) {
         el("button", {type: "button", onclick: () => step(1)}, "head ›"), " ",
         el("button", {type: "button", onclick: close}, "close"))),
     scores, el("div", {class: "pair"}, largeMap(), tokenLines()), history);
-  const names = [["entropy, nats", "entropy"], ["of the most", "normalized_entropy"], ["previous", "previous"],
-    ["first", "first"], ["current", "current"], ["same", "same"], ["induction", "induction"], ["distance", "mean_distance"]];
+  const names = [["entropy, nats", "entropy"], ["of the maximum", "normalized_entropy"], ["previous", "previous"],
+    ["first", "first"], ["current", "current"], ["same", "same"], ["induction", "induction"], ["distance, tokens", "mean_distance"]];
   watch(["checkpoint", "layer", "head"], () => {
     const s = current().heads[view.layer][view.head];
     title.textContent = `${headName(view.layer, view.head)}: ${kindText(s)}`;
@@ -125,16 +125,16 @@ function largeHead(close) {
     if (!view.isOpen) return;
     const over = key => DATA.checkpoints.map((c, i) => [c.iteration ?? i, c.heads[view.layer][view.head][key]])
       .filter(point => point[1] !== null);
-    history.replaceChildren(el("h3", {}, "How it came about"), lineChart(
+    history.replaceChildren(el("h3", {}, "Scores over the run"), lineChart(
       kinds.map(([name, key]) => ({name, points: over(key)})), {x: "iteration", y: "score", zero: true, height: 200}));
   });
   return panel;
 }
 
-/** The map with tokens on both axes; the pointer or the arrow keys read one weight. */
+/** The map with tokens on both axes. The pointer or the arrow keys select the weight that is shown below it. */
 function largeMap() {
   const canvas = el("canvas", {id: "map", tabindex: "0", role: "img",
-    "aria-label": "the head's map; arrow keys move, the weight is read below"});
+    "aria-label": "attention map of the head; arrow keys select a weight, which is shown below"});
   const readout = el("p", {id: "weight", class: "readout", "aria-live": "polite"});
   const box = el("div", {class: "mapbox"}, canvas, readout);
   const margin = 46;
@@ -151,7 +151,7 @@ function largeMap() {
     Object.assign(readout.dataset, {layer: view.layer, head: view.head, row, column, weight: value ?? ""});
     readout.replaceChildren(`${quoted(DATA.tokens[row])} (${row}) `, value === null
       ? `does not see ${quoted(DATA.tokens[column])} (${column})`
-      : `takes from ${quoted(DATA.tokens[column])} (${column}): `, value === null ? "" : el("b", {}, String(value)));
+      : `attends to ${quoted(DATA.tokens[column])} (${column}): `, value === null ? "" : el("b", {}, String(value)));
   }
   function draw() {
     frame = null;
@@ -164,7 +164,7 @@ function largeMap() {
     context.scale(ratio, ratio);
     const image = document.createElement("canvas");
     image.width = image.height = length;
-    image.getContext("2d").putImageData(mapImage(view.layer, view.head, mapColours()), 0, 0);
+    image.getContext("2d").putImageData(mapImage(view.layer, view.head, mapColors()), 0, 0);
     context.imageSmoothingEnabled = false;
     context.drawImage(image, margin, margin, side - margin, side - margin);
     context.strokeStyle = style.getPropertyValue("--line");
@@ -190,29 +190,28 @@ function largeMap() {
     context.lineWidth = 1.5;
     context.strokeRect(margin + column * cell, margin + row * cell, cell, cell);
   }
-  function later() { read(); frame ??= requestAnimationFrame(draw); }
+  function scheduleDraw() { read(); frame ??= requestAnimationFrame(draw); }
   canvas.addEventListener("pointermove", event => {
     const bounds = canvas.getBoundingClientRect(), cell = (bounds.width - margin) / length;
     const [x, y] = [event.clientX - bounds.left - margin, event.clientY - bounds.top - margin].map(v => Math.floor(v / cell));
     if (x < 0 || y < 0 || x >= length || y >= length) return;
     [row, column] = [y, x];
-    later();
+    scheduleDraw();
   });
   canvas.addEventListener("keydown", event => {
     const move = {ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1]}[event.key];
     if (!move) return;
     event.preventDefault();
     [row, column] = [row + move[0], column + move[1]].map(v => Math.max(0, Math.min(length - 1, v)));
-    later();
+    scheduleDraw();
   });
   watch(["layer", "head"], () => { strongest(); read(); draw(); });
   watch(["checkpoint", "theme"], () => { read(); draw(); });
   new ResizeObserver(draw).observe(box);
-  return el("div", {}, el("p", {class: "quiet"}, "Left the token that takes, on top those it takes from. The colour goes by the root "
-    + "of the weight."), box);
+  return el("div", {}, el("p", {class: "quiet"}, "Rows attend to columns. The color follows the square root of the weight."), box);
 }
 
-/** The text twice, side by side, with a line from each token to those it takes from. */
+/** The text twice, side by side, with lines from each token to the tokens that it attends to. */
 function tokenLines() {
   const height = Math.max(12, Math.min(20, 640 / length));
   const box = el("div", {class: "lines"});
@@ -224,7 +223,7 @@ function tokenLines() {
   const to = DATA.tokens.map((id, i) => word(id, i, right + 6, "start"));
   const lines = el("g");
   const svg = el("svg", {viewBox: `0 0 ${width} ${length * height + 4}`, role: "group",
-    "aria-label": "lines from each token to those it takes from"}, lines, from, to);
+    "aria-label": "lines from each token to the tokens that it attends to"}, lines, from, to);
   box.append(svg);
   let only = null;
   function draw() {
@@ -256,18 +255,18 @@ function tokenLines() {
   svg.addEventListener("pointerleave", () => { if (!svg.contains(document.activeElement)) show(null); });
   svg.addEventListener("focusout", () => show(null));
   watch(["checkpoint", "layer", "head", "isOpen"], draw);
-  return el("div", {}, el("p", {class: "quiet"}, "From each token on the left a line to those it takes from, the thicker the more. "
-    + "Point at a token on the left, or walk there with the arrow keys, to see its lines alone."), box);
+  return el("div", {}, el("p", {class: "quiet"}, "Lines lead from each token on the left to the tokens that it attends to. A thicker "
+    + "line means more weight. To see only one token's lines, point at the token on the left or select it with the arrow keys."), box);
 }
 
-/** The kinds, and where a head's score for each stands. */
+/** The kinds of heads: name, key of the score in DATA, explanation. */
 const kinds = [
   ["previous token", "previous", "the token just before"],
-  ["first token", "first", "the first token of the text, where heads look that have nothing to do"],
+  ["first token", "first", "the first token of the text, where a head often attends if nothing else fits"],
   ["current token", "current", "the token itself"],
-  ["same token", "same", "earlier tokens that are the same; over tokens that have occurred before"],
-  ["induction", "induction", "in a random sequence that stands there twice: the token that followed last time"],
-  ["entropy", "normalized_entropy", "how evenly it looks at all it sees: 0 at one token, 1 at all alike"],
+  ["same token", "same", "earlier occurrences of the same token, averaged over tokens that occurred before"],
+  ["induction", "induction", "the token that followed the previous occurrence, measured on a repeated random sequence"],
+  ["entropy", "normalized_entropy", "how evenly a head attends: 0 if it attends to one token, 1 if to all equally"],
 ];
 
 function kindsPart() {
@@ -276,7 +275,7 @@ function kindsPart() {
     const named = {};
     for (const head of current().heads.flat()) if (head.kind !== null) named[head.kind] = (named[head.kind] ?? 0) + 1;
     count.textContent = `Of ${nLayers * nHeads} heads: ` + (Object.entries(named).sort((a, b) => b[1] - a[1])
-      .map(([kind, n]) => `${n} ${kind}`).join(", ") || "none has a name") + ".";
+      .map(([kind, n]) => `${n} ${kind}`).join(", ") || "none matches a known pattern") + ".";
     cards.replaceChildren(...kinds.map(([name, key, explanation]) => el("div", {class: "card"}, el("h3", {}, name),
       el("p", {class: "quiet"}, explanation + "."),
       el("div", {class: "matrix", style: `--heads:${nHeads}`}, current().heads.flatMap((heads, layer) => [
@@ -288,7 +287,7 @@ function kindsPart() {
       ])))));
   });
   return el("div", {}, el("h3", {}, "What the heads do"), el("p", {class: "quiet"},
-    "The share of its attention that a head gives, on average, to… A head is named by its highest score if that is at least "
-    + `${rule.least_score} and ${rule.least_lead} times the next; “even” if none is, and its entropy is at least ${rule.least_evenness} `
-    + "of the most there can be. Layers from top to bottom, heads from left to right."), count, cards);
+    "Each card shows the mean share of attention that a head gives to the named tokens. Rows are layers, columns are heads. The highest "
+      + `score gives a head its kind if it is at least ${rule.least_score} and at least ${rule.least_lead} times the next score. Other heads `
+      + `are “even” if their entropy is at least ${rule.least_evenness} of the maximum.`), count, cards);
 }

@@ -1,10 +1,10 @@
-// The page of `ddp-train inspect`: what is looked at, the text with its losses, and the sample. heads.js and layers.js have the rest.
+// The page of `ddp-train inspect`: selection, text with losses, and sample. heads.js and layers.js draw the rest.
 
-/** What is looked at now. `select` changes it, and what shows it is drawn again. */
+/** The current selection. `select` changes it and redraws what depends on it. */
 const view = {checkpoint: DATA.shown, layer: 0, head: 0, isOpen: false};
 const watchers = [];
 
-/** Draws now, and again whenever one of the names of `view` changes. */
+/** Calls `draw` now, and again whenever one of the named members of `view` changes. */
 function watch(names, draw) {
   watchers.push({names, draw});
   draw();
@@ -25,19 +25,19 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", themeChang
 const current = () => DATA.checkpoints[view.checkpoint];
 const hasHistory = DATA.checkpoints.length > 1;
 const length = DATA.tokens.length;
-/** The text: the tokens that the model sees, and the last one that it only predicts. */
+/** The input tokens, and the last target. */
 const words = [...DATA.tokens, DATA.targets[length - 1]];
 const tokenText = id => DATA.texts[id] ?? `[${id}]`;
 const quoted = id => `“${tokenText(id)}”`;
 const checkpointName = c => c.iteration === null ? c.name : `iteration ${number(c.iteration)}`;
 const percent = share => share === null ? "–" : `${number(100 * share, 3)} %`;
 
-/** A background between none and `name`'s colour, for a share from 0 to 1. */
+/** A background in the color `name`, from transparent (share 0) to opaque (share 1). */
 const tint = (name, share) => `background:color-mix(in srgb, var(${name}) ${(100 * share).toFixed(1)}%, transparent)`;
 
 /**
- * Lets the arrow keys walk through cells that stand in rows of `columns`: one of them is in the tab order, and `chosen` is told
- * which has the focus. `open` is told of Enter and Space.
+ * Lets the arrow keys move the focus among cells in rows of `columns`. One cell is in the tab order. Calls `chosen` with the index
+ * of the focused cell, and `open` with it on Enter or Space.
  */
 function walk(box, cells, columns, chosen, open) {
   let at = 0;
@@ -67,7 +67,7 @@ function walk(box, cells, columns, chosen, open) {
   return i => move(i, false);
 }
 
-/** The slider over the checkpoints of the run, always in sight. */
+/** The slider over the checkpoints of the run. It stays visible while scrolling. */
 function checkpointBar() {
   if (!hasHistory) return null;
   const output = el("output", {id: "checkpoint-name"});
@@ -114,7 +114,7 @@ function facts() {
   return box;
 }
 
-/** The text, each token with the colour of its loss; the one under the pointer or with the focus shows what was expected. */
+/** The text with each token colored by its loss. The predictions of the token under the pointer or with the focus are listed. */
 function textSection() {
   const most = Math.max(1, ...DATA.checkpoints.flatMap(c => c.losses.map(l => l ?? 0)));
   const spans = words.map((id, i) => el("span", {class: "token", role: "button", "data-position": i}, tokenText(id)));
@@ -126,13 +126,13 @@ function textSection() {
     at = i;
     spans.forEach((span, j) => span.classList.toggle("chosen", j === i));
     if (i === 0) {
-      expected.replaceChildren(el("p", {}, `${quoted(words[0])} stands first: nothing comes before it to predict it from.`));
+      expected.replaceChildren(el("p", {}, `${quoted(words[0])} is the first token, so there is no prediction for it.`));
       return;
     }
     const c = current(), loss = c.losses[i - 1];
     expected.replaceChildren(
       el("p", {"data-position": i, "data-loss": loss}, `${quoted(words[i])} at position ${i}: probability `,
-        el("b", {}, number(Math.exp(-loss))), `, loss ${number(loss)} nats. Here the model expects:`),
+        el("b", {}, number(Math.exp(-loss))), `, loss ${number(loss)} nats. The model's predictions here:`),
       el("div", {class: "bars"}, c.predictions[i - 1].flatMap(([id, p]) => [
         el("span", {class: id === words[i] ? "mono good" : "mono"}, tokenText(id)),
         el("span", {class: "track"}, el("i", {style: `width:${100 * p}%`})), el("span", {class: "share"}, number(p, 3)),
@@ -152,10 +152,10 @@ function textSection() {
     });
     show(at);
   });
-  return section("The text, and how surprising each token is",
-    `Of ${DATA.text}. The redder a token, the less the model expected it after those before it: its loss is the negative logarithm `
-    + "of the probability that it had. Point at a token, or walk with the arrow keys, to see what was expected in its place. "
-    + "“↵” is a new line, “·” a space.",
+  return section("Loss of each token",
+    `This is ${DATA.text}. The redder a token, the less probable it was to the model: its loss is the negative logarithm of its `
+    + "probability, given the tokens before it. To see the predictions, point at a token or select it with the arrow keys. "
+    + "“↵” is a newline, “·” a space.",
     el("div", {class: "scale"}, "loss 0", el("i", {style: "background:linear-gradient(to right, transparent, color-mix(in srgb, var(--bad) 60%, transparent))"}),
       `${number(most, 3)} nats`),
     text, expected);
@@ -165,7 +165,7 @@ function sampleSection() {
   if (DATA.checkpoints.every(c => c.sample === null)) return null;
   const text = el("pre", {id: "sample"});
   watch(["checkpoint"], () => { text.textContent = current().sample; });
-  return section("What it writes", "A sample from this checkpoint, always drawn with the same random numbers."
+  return section("Sample", "A text generated by this checkpoint. Every checkpoint uses the same random numbers."
     + (hasHistory ? " Move the slider to watch it learn." : ""), text);
 }
 
@@ -173,8 +173,8 @@ function build() {
   document.body.append(
     pageHeader(DATA.title), ...DATA.notices.map(notice => el("p", {class: "quiet"}, `Note: ${notice}.`)),
     checkpointBar() ?? "", facts(), textSection(), headsSection(), ...layerSections(), sampleSection() ?? "",
-    el("p", {class: "quiet"}, "All numbers come from the model's own passes over this text, without dropout; the JSON file beside this "
-      + "page has the same."));
+    el("p", {class: "quiet"}, "All numbers come from passes of the model over this text, without dropout. The JSON file beside this "
+      + "page holds the same numbers."));
 }
 
 document.addEventListener("DOMContentLoaded", build);

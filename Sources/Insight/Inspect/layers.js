@@ -1,6 +1,6 @@
-// What differs by layer: entropy, the logit lens, gradients and updates, activations.
+// Charts by layer: entropy, logit lens, gradients and updates, activations.
 
-/** A place whose content is made anew for each checkpoint. */
+/** An element whose content is rebuilt when the checkpoint changes. */
 function perCheckpoint(make) {
   const place = el("div");
   watch(["checkpoint"], () => place.replaceChildren(...make(current())));
@@ -21,14 +21,15 @@ function entropySection() {
   const byLayer = perCheckpoint(c => [lineChart([{
     name: "mean of the heads", points: layers.map(l => [l, average(shares(c, l))]),
     low: layers.map(l => [l, Math.min(...shares(c, l))]), high: layers.map(l => [l, Math.max(...shares(c, l))]),
-  }], {x: "layer", y: "entropy, of the most", zero: true, whole: true, height: 200})]);
-  const cards = [card("By layer, with the widest and the narrowest head", byLayer)];
-  if (hasHistory) cards.push(card("Over the run, a line for each layer", lineChart(layers.map(l => ({
+  }], {x: "layer", y: "entropy, share of maximum", zero: true, whole: true, height: 200})]);
+  const cards = [card("By layer: mean and range of the heads", byLayer)];
+  if (hasHistory) cards.push(card("Over the run, one line per layer", lineChart(layers.map(l => ({
     name: `layer ${l}`, points: DATA.checkpoints.map((c, i) => [iterationOf(c, i), average(shares(c, l))]),
-  })), {x: "iteration", y: "entropy, of the most", zero: true, height: 200})));
-  return section("How widely heads look",
-    "The entropy of a row of a map, −Σ w ln w, divided by the logarithm of the number of tokens that the row sees, and averaged: 0 if "
-    + "all of the attention is on one token, 1 if every token gets the same. The first row sees only itself and does not count.",
+  })), {x: "iteration", y: "entropy, share of maximum", zero: true, height: 200})));
+  return section("Attention entropy",
+    "The entropy of a map's row is −Σ w ln w. Here it is divided by its maximum, the logarithm of the number of tokens that the row sees, "
+    + "and averaged over rows. It is 0 if all attention is on one token and 1 if every token gets the same. The first row sees only "
+    + "itself and is left out.",
     el("div", {class: "cards"}, cards));
 }
 
@@ -51,8 +52,8 @@ function lensSection() {
     const position = Math.floor(i / columns), layer = i % columns, [top, p, target] = current().lens[layer][position];
     cells.forEach((cell, j) => cell.classList.toggle("chosen", j === i));
     Object.assign(readout.dataset, {layer, position, top, probability: p, target});
-    readout.replaceChildren(`After ${quoted(DATA.tokens[position])} (${position}), ${name(layer)}: likeliest ${quoted(top)}, `
-      + `${number(p, 3)}; what comes, ${quoted(DATA.targets[position])}, has `, el("b", {}, number(target, 4)), ".");
+    readout.replaceChildren(`At ${quoted(DATA.tokens[position])} (${position}), ${name(layer)}: the likeliest next token is ${quoted(top)} `
+      + `with probability ${number(p, 3)}; the actual next token ${quoted(DATA.targets[position])} has `, el("b", {}, number(target, 4)), ".");
   }
   walk(box, cells, columns, show);
   box.addEventListener("pointerover", event => {
@@ -64,21 +65,21 @@ function lensSection() {
       const position = Math.floor(i / columns), [top, , target] = current().lens[i % columns][position];
       cell.textContent = tokenText(top);
       cell.setAttribute("style", tint("--good", .6 * target));
-      cell.classList.toggle("right-one", top === DATA.targets[position]);
+      cell.classList.toggle("correct", top === DATA.targets[position]);
     });
     show(at);
   });
   const losses = c => c.lens.map((readings, i) => [i - 1, average(readings.map(r => -Math.log(Math.max(r[2], 1e-30))))]);
   const chart = perCheckpoint(c => [lineChart([{name: "loss", points: losses(c)}],
-    {x: "layer (−1: embedding)", y: "loss if it ended here", whole: true, height: 200})]);
-  return section("What each layer would say: the logit lens",
-    "The model's final LayerNorm and output layer, applied to what stands in the residual stream after each layer (nostalgebraist, 2020). "
-    + "Each cell shows the token that would be predicted there; the greener, the more probability the token has that really comes. "
-    + "Underlined where both are the same. The last column is the model's own prediction.",
+    {x: "layer (−1: embedding)", y: "loss if the model ended here", whole: true, height: 200})]);
+    return section("Logit lens: predictions after each layer",
+      "The model's final LayerNorm and output head are applied to the residual stream after each layer (nostalgebraist, 2020). Each cell "
+      + "shows the likeliest next token. The greener a cell, the more probable the actual next token; correct predictions are underlined. "
+      + "The last column is the model's own prediction.",
     readout, el("div", {class: "lensrow"}, box, chart));
 }
 
-/** Tensors of the layers by what they are: {"attn.c_attn.weight": [[layer, value], …], …}. */
+/** The weight tensors of the layers by name, as series [{name: "attn.c_attn", points: [[layer, value], …]}, …]. */
 function byPart(c, key) {
   const parts = {};
   for (const tensor of c.gradient.tensors) {
@@ -95,10 +96,10 @@ function gradientSection() {
       {x: "layer", y: "norm of the gradient", log: true, whole: true, height: 220}))];
     const ratios = byPart(c, "update_ratio");
     cards.push(ratios.length
-      ? card("Update by parameter", lineChart(ratios, {x: "layer", y: "|update| / |parameter|", log: true, whole: true, height: 220,
-        references: [{name: "a usual size", y: 1e-3}]}))
-      : card("Update by parameter", el("p", {}, "This model comes without an optimizer's moments (only a run's checkpoints have "
-        + "them), so there is no next update to show.")));
+      ? card("Size of the update", lineChart(ratios, {x: "layer", y: "|update| / |parameter|", log: true, whole: true, height: 220,
+        references: [{name: "typical", y: 1e-3}]}))
+      : card("Size of the update", el("p", {}, "There is no next update to show: only a run's checkpoints contain the optimizer's "
+        + "moments, and this model has none.")));
     const rate = c.gradient.learning_rate;
     return [
       el("p", {}, "Norm of the whole gradient: ", el("b", {}, number(c.gradient.norm)),
@@ -113,23 +114,23 @@ function gradientSection() {
   if (hasHistory) parts.push(card("Over the run", lineChart([{name: "norm of the gradient",
     points: DATA.checkpoints.map((c, i) => [iterationOf(c, i), c.gradient.norm])}],
   {x: "iteration", y: "norm of the whole gradient", zero: true, height: 200})));
-  return section("How gradients flow",
-    "The gradient of this text's mean loss, and the step that AdamW would make of it with the checkpoint's own moments, learning rate, "
-    + "clipping and weight decay: how far it would move each tensor, by the tensor's length. Layers that get much less than others "
-    + "learn slower. A ratio of about 0.001 is usual in the middle of a training; towards its end the learning rate falls, and so does this.", parts);
+  return section("Gradients and updates",
+    "The gradient of this text's mean loss, and the update that AdamW would compute from it with the checkpoint's moments, learning rate, "
+    + "clipping and weight decay. The ratio is the norm of a tensor's update divided by the norm of the tensor. Layers with much smaller "
+    + "ratios than others learn more slowly. About 0.001 is typical in the middle of training; the ratio falls with the learning rate.", parts);
 }
 
 function activationSection() {
   const rule = DATA.rule;
-  return section("How large activations are",
-    "The residual stream is what the layers write to, so its vectors grow from layer to layer. A unit of an MLP is shut where it lets "
-    + `nothing through (an input of at most ${rule.shut}), wide open where it passes its input on as it is (at least ${rule.open}), and dead if it `
-    + "is shut at every token of this text.",
+  return section("Size of the activations",
+    "Each layer adds to the residual stream, so its vectors usually grow from layer to layer. A hidden unit of an MLP is shut at a token if its "
+    + `input is at most ${rule.shut}, where the output is almost zero, and wide open if the input is at least ${rule.open}, where the output is almost `
+    + "equal to the input. A unit is dead if it is shut at every token of this text.",
     perCheckpoint(c => {
       const a = c.activations;
       const over = (values, key, first) => values.map((v, i) => [i + first, v[key]]);
       return [el("div", {class: "cards"},
-        card("Length of the residual stream's vectors", lineChart([{name: "norm", points: over(a.residuals, "norm", -1)}],
+        card("Norm of the residual stream's vectors", lineChart([{name: "norm", points: over(a.residuals, "norm", -1)}],
           {x: "layer (−1: embedding)", y: "mean norm", zero: true, whole: true, height: 200})),
         card("Units of the MLPs", lineChart(["shut", "open", "dead"].map(name => ({name, points: over(a.units, name, 0)})),
           {x: "layer", y: "share", zero: true, whole: true, height: 200}))),

@@ -1,19 +1,19 @@
 import Formats
 import Training
 
-/// A page that is one file: style, script and data stand in it, and nothing is fetched, so it opens anywhere, for ever.
+/// An HTML page as a single file with its style, scripts and data. It fetches nothing.
 ///
-/// The data are JSON, the same that `inspect` and `experiment` also write beside their pages; the page's script finds them
-/// as `DATA`. `page.js` has what all pages share.
+/// The data is JSON, the same as in the JSON files of `inspect` and `experiment`. The page's script reads it as `DATA`.
+/// `page.js` holds the functions that all pages share.
 struct HTMLPage {
     let title: String
-    /// The script that builds the page from `DATA`, below `page.js`.
+    /// The script that builds the page from `DATA`. It follows `page.js`.
     let script: [UInt8]
-    /// Style of this page alone.
+    /// Style sheet that follows `page.css`.
     var style: [UInt8] = []
     let data: JSONValue
-    /// Seconds after which a browser loads the page again, as long as it is written again (`keepFresh` in `page.js`); nil for
-    /// a page that is finished.
+    /// The number of seconds after which the browser reloads the page (see `reloadPeriodically` in `page.js`); nil for
+    /// a finished page.
     var reload: Int?
 
     var text: String {
@@ -30,7 +30,7 @@ struct HTMLPage {
             <style>
             \(text(PackageResources.page_css))\(text(style))</style>
             <body>
-            <noscript>This page draws itself with JavaScript; its numbers stand in its source, as JSON.</noscript>
+            <noscript>This page needs JavaScript. Its source contains the numbers as JSON.</noscript>
             <script id="data" type="application/json">\(dataText)</script>
             <script>
             \(text(PackageResources.page_js))
@@ -40,7 +40,7 @@ struct HTMLPage {
             """
     }
 
-    /// A "<" within the data cannot end the element they stand in.
+    /// The data with each "<" escaped, so that it cannot end the script element that contains it.
     private var dataText: String {
         var bytes: [UInt8] = []
         for byte in data.text().utf8 {

@@ -1,33 +1,32 @@
-// What every page of the program shares: elements, numbers, the theme, and line charts. Nothing is fetched from anywhere.
+// Functions that all pages share: elements, numbers, theme and line charts. Nothing is fetched.
 "use strict";
 
-/** The page's data, which stand in the page as JSON. */
+/** The page's data, which the page contains as JSON. */
 const DATA = JSON.parse(document.getElementById("data").textContent);
 
-/** What the reader has set on this page, which outlasts its loading again where the browser allows it. */
-const kept = {
+/** The reader's settings on this page. They survive a reload if the browser allows it. */
+const pageState = {
   key: "ddp-train " + location.pathname,
   values: {},
   get(name, otherwise) { return name in this.values ? this.values[name] : otherwise; },
   set(name, value) {
     this.values[name] = value;
-    try { sessionStorage[this.key] = JSON.stringify(this.values); } catch { /* a page from a file may not */ }
+    try { sessionStorage[this.key] = JSON.stringify(this.values); } catch { /* not allowed for pages opened from a file */ }
   },
 };
-try { kept.values = JSON.parse(sessionStorage[kept.key] ?? "{}"); } catch { /* as above */ }
+try { pageState.values = JSON.parse(sessionStorage[pageState.key] ?? "{}"); } catch { /* as above */ }
 
 /**
- * Loads the page again every so many seconds, at the place where the reader is. A page that is not written any more, as that
- * of a killed process, is loaded ever more seldom, and after an hour no longer; nor is one that nobody sees or of which text
- * is selected.
+ * Reloads the page at the given interval and restores scroll position and focus. The interval grows with the age of a page that
+ * is no longer written, and reloading stops after an hour. A hidden page, or one with selected text, is not reloaded.
  *
- * written: when the page was made, in seconds since 1970.
+ * written: the time when the page was written, in seconds since 1970.
  */
-function keepFresh(seconds, written) {
+function reloadPeriodically(seconds, written) {
   const focusable = () => [...document.querySelectorAll("button, select, input, summary, [tabindex]")];
   addEventListener("load", () => {
-    const place = kept.get("place");
-    kept.set("place", null);
+    const place = pageState.get("place");
+    pageState.set("place", null);
     if (!place) return;
     scrollTo(0, place.scroll);
     focusable()[place.focus]?.focus({preventScroll: true});
@@ -37,7 +36,7 @@ function keepFresh(seconds, written) {
     if (age > 3600) return;
     setTimeout(() => {
       if (document.hidden || !getSelection().isCollapsed) { look(); return; }
-      kept.set("place", {scroll: scrollY, focus: focusable().indexOf(document.activeElement)});
+      pageState.set("place", {scroll: scrollY, focus: focusable().indexOf(document.activeElement)});
       location.reload();
     }, Math.max(seconds, age / 10) * 1000);
   };
@@ -45,10 +44,10 @@ function keepFresh(seconds, written) {
 }
 {
   const reload = document.querySelector("meta[name=reload]");
-  if (reload) keepFresh(Number(reload.content), DATA.written ?? Date.parse(document.lastModified) / 1000);
+  if (reload) reloadPeriodically(Number(reload.content), DATA.written ?? Date.parse(document.lastModified) / 1000);
 }
 
-/** An element: `el("p", {class: "quiet"}, "text", child…)`. Attributes that begin with "on" are listeners. */
+/** Creates an element: `el("p", {class: "quiet"}, "text", child…)`. Attributes that begin with "on" are listeners. */
 function el(name, attributes = {}, ...children) {
   const svg = ["svg", "g", "path", "line", "rect", "circle", "text", "title", "polygon"].includes(name);
   const element = svg ? document.createElementNS("http://www.w3.org/2000/svg", name) : document.createElement(name);
@@ -61,7 +60,7 @@ function el(name, attributes = {}, ...children) {
   return element;
 }
 
-/** A number for people: at most `digits` significant ones, exponents where there would be many zeros. */
+/** Formats a number with at most `digits` significant digits, with an exponent if it is very large or small. */
 function number(value, digits = 4) {
   if (value === null || value === undefined) return "–";
   if (value === 0) return "0";
@@ -71,17 +70,17 @@ function number(value, digits = 4) {
   return String(Number(value.toPrecision(digits)));
 }
 
-/** The colour of the n-th series, as a CSS value that follows the theme. */
-const colour = n => `var(--s${n % 10})`;
+/** The color of the n-th series as a CSS value, which follows the theme. */
+const color = n => `var(--s${n % 10})`;
 
-/** A section of the page with its heading; the text under it explains what is shown. */
+/** A section of the page with a heading and an explanation under it. */
 function section(title, explanation, ...children) {
   const parts = [el("h2", {}, title)];
   if (explanation) parts.push(el("p", {class: "quiet"}, explanation));
   return el("section", {}, ...parts, ...children);
 }
 
-/** A table of rows of strings, numbers or elements; columns that hold numbers stand to the right. */
+/** A table of strings, numbers or elements. Columns that hold numbers are aligned to the right. */
 function table(headings, rows) {
   const isNumber = headings.map((_, column) => rows.some(row => typeof row[column] === "number"));
   const cell = (name, value, column) => {
@@ -93,10 +92,10 @@ function table(headings, rows) {
     el("tbody", {}, rows.map(row => el("tr", {}, row.map((value, column) => cell("td", value, column)))))));
 }
 
-/** The button that turns light to dark; the choice is kept where the browser allows it. */
+/** The button that switches between light and dark. The choice is saved if the browser allows it. */
 function themeButton() {
   const root = document.documentElement;
-  try { if (localStorage.ddpTheme) root.dataset.theme = localStorage.ddpTheme; } catch { /* a page from a file may not */ }
+  try { if (localStorage.ddpTheme) root.dataset.theme = localStorage.ddpTheme; } catch { /* not allowed for pages opened from a file */ }
   return el("button", {type: "button", class: "right", onclick: () => {
     const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
     root.dataset.theme = dark ? "light" : "dark";
@@ -105,18 +104,18 @@ function themeButton() {
   }}, "light / dark");
 }
 
-/** The head of the page: title, what stands beside it, and the theme's button. */
+/** The header of the page: title, the elements `beside` it, and the theme button. */
 function pageHeader(title, ...beside) {
   return el("header", {class: "page"}, el("h1", {}, title), ...beside, themeButton());
 }
 
-/** A count in few characters: `150.5K`, `461M`. */
+/** Formats a count in compact form: `150.5K`, `461M`. */
 function compact(value) {
   return value === null || value === undefined ? "–"
     : new Intl.NumberFormat("en-US", {notation: "compact", maximumSignificantDigits: 4}).format(value);
 }
 
-/** `45 s`, `12 min 5 s`, `3 h 20 min`, `4 days 7 h`. */
+/** Formats a duration: `45 s`, `12 min 5 s`, `3 h 20 min`, `4 days 7 h`. */
 function duration(seconds) {
   if (seconds === null || seconds === undefined) return "–";
   const s = Math.round(seconds);
@@ -128,7 +127,7 @@ function duration(seconds) {
   return `${days} ${days === 1 ? "day" : "days"} ${Math.floor(s % 86400 / 3600)} h`;
 }
 
-/** An `<svg>` of the page as a file of its own: colours and lines stand in it, and the names of its series below. */
+/** Converts an `<svg>` of the page to a standalone SVG file with its styles inside and a legend of series names below. */
 function svgText(svg, names = []) {
   const copy = svg.cloneNode(true);
   const properties = ["fill", "stroke", "stroke-width", "stroke-dasharray", "opacity", "font-size", "font-family", "text-anchor"];
@@ -141,10 +140,10 @@ function svgText(svg, names = []) {
   const root = getComputedStyle(document.documentElement);
   const [, , width, height] = svg.getAttribute("viewBox").split(" ").map(Number);
   const text = {"font-size": 11, "font-family": "sans-serif"};
-  names.forEach(([name, colour, dashed], i) => {
+  names.forEach(([name, color, dashed], i) => {
     const y = height + 12 + 16 * i;
     copy.append(
-      el("path", {d: `M50 ${y - 4}h16`, style: `stroke:${resolved(colour)};stroke-width:2;stroke-dasharray:${dashed ? "4 2" : "none"}`}),
+      el("path", {d: `M50 ${y - 4}h16`, style: `stroke:${resolved(color)};stroke-width:2;stroke-dasharray:${dashed ? "4 2" : "none"}`}),
       el("text", {...text, x: 72, y, style: `fill:${root.getPropertyValue("--ink")}`}, name));
   });
   const total = height + 16 * names.length;
@@ -153,21 +152,21 @@ function svgText(svg, names = []) {
   copy.setAttribute("width", width);
   copy.setAttribute("height", total);
   return `<?xml version="1.0" encoding="UTF-8"?>\n${new XMLSerializer().serializeToString(copy)}\n`;
-  /** `var(--s0)` is a colour only within the page. */
-  function resolved(colour) {
-    const name = /^var\((.*)\)$/.exec(colour);
-    return name ? root.getPropertyValue(name[1]) : colour;
+  /** Replaces `var(--s0)`, which works only within the page, by the color itself. */
+  function resolved(color) {
+    const name = /^var\((.*)\)$/.exec(color);
+    return name ? root.getPropertyValue(name[1]) : color;
   }
 }
 
-/** Has the browser keep text as a file. */
+/** Lets the browser save text as a file. */
 function download(name, text, type) {
   const url = URL.createObjectURL(new Blob([text], {type}));
   el("a", {href: url, download: name}).click();
   setTimeout(() => URL.revokeObjectURL(url), 1000);
 }
 
-/** Round values between two ends, about `count` of them. */
+/** Round values between `low` and `high`, about `count` of them. */
 function ticks(low, high, count) {
   const step = 10 ** Math.floor(Math.log10((high - low) / count));
   const factor = [1, 2, 5, 10].find(f => (high - low) / (step * f) <= count) ?? 10;
@@ -176,9 +175,9 @@ function ticks(low, high, count) {
   return result;
 }
 
-/** Round values on a logarithmic axis, from and to exponents of ten. */
+/** Round values for a logarithmic axis. `low` and `high` are exponents of ten. */
 function logTicks(low, high, count) {
-  // Within a decade equal steps read best.
+  // Within one decade, equal steps are easiest to read.
   if (high - low < 1) return ticks(10 ** low, 10 ** high, count).filter(value => value > 0);
   const factors = high - low < 3 ? [1, 2, 5] : [1], stride = high - low < 3 ? 1 : Math.ceil((high - low) / count);
   const result = [];
@@ -192,30 +191,29 @@ function logTicks(low, high, count) {
 }
 
 /**
- * A line chart as wide as its place.
+ * A line chart that fills the width of its container.
  *
- * series: [{name, points: [[x, y], …], low?: [[x, y], …], high?: …, dashed?, colour?}], x rising.
- * options: {x: "iteration", y: "loss", height?, log?: y logarithmic, references?: [{name, y}], zero?: begin y at 0,
- *   whole?: x has no values between whole numbers,
- *   key?: by which hidden series are remembered when the page is loaded again, y unless given}
- * A series can be hidden by its legend; the pointer, or the arrow keys, read every series at one x. "SVG" saves what is shown.
+ * series: [{name, points: [[x, y], …], low?: [[x, y], …], high?: …, dashed?, color?}], sorted by x.
+ * options: {x: label, y: label, height?, log?: logarithmic y axis, references?: [{name, y}], zero?: y axis starts at 0,
+ *   whole?: x is an integer, key?: storage key of the hidden series (default: y)}
+ * The legend hides and shows series. The pointer or the arrow keys show the values of all series at one x. "SVG" saves the chart.
  */
 function lineChart(series, options = {}) {
   const height = options.height ?? 240;
   const key = `hidden ${options.key ?? options.y}`;
   const hidden = new Set();
-  const shown = series.map((s, i) => ({...s, colour: s.colour ?? colour(i)})).filter(s => s.points.length);
+  const shown = series.map((s, i) => ({...s, color: s.color ?? color(i)})).filter(s => s.points.length);
   const box = el("div", {class: "chart", tabindex: "0", role: "img", "aria-label": `${options.y} over ${options.x}`});
-  for (const s of shown) if (kept.get(key, []).includes(s.name)) hidden.add(s);
+  for (const s of shown) if (pageState.get(key, []).includes(s.name)) hidden.add(s);
   const tip = el("div", {class: "tip", hidden: true, "aria-live": "polite"});
   const place = el("div");
   const legend = el("div", {class: "legend"}, shown.length < 2 ? [] : shown.map(s => el("button", {
     type: "button", "aria-pressed": String(!hidden.has(s)), onclick: event => {
       if (hidden.has(s)) hidden.delete(s); else hidden.add(s);
-      kept.set(key, [...hidden].map(s => s.name));
+      pageState.set(key, [...hidden].map(s => s.name));
       event.currentTarget.setAttribute("aria-pressed", String(!hidden.has(s)));
       draw();
-    }}, el("i", {class: s.dashed ? "dashed" : null, style: `background-color:${s.colour}`}), s.name)),
+    }}, el("i", {class: s.dashed ? "dashed" : null, style: `background-color:${s.color}`}), s.name)),
     el("button", {type: "button", class: "save", title: "save as SVG", onclick: () => {
       const svg = place.querySelector("svg");
       if (svg) download(`${options.key ?? options.y}.svg`.replaceAll(/[^\w.]+/g, "-"), box.svgText(), "image/svg+xml");
@@ -250,7 +248,7 @@ function lineChart(series, options = {}) {
     }
     for (const t of ticks(x0, x1, Math.max(2, Math.floor(width / 110)))) {
       if (options.whole && Math.abs(t - Math.round(t)) > 1e-6) continue;
-      // A number at the edge stands within it.
+      // Keep the last label within the chart.
       parts.push(el("text", {x: px(t), y: bottom + 16, "text-anchor": px(t) > right - 14 ? "end" : "middle"}, number(t)));
     }
     parts.push(el("text", {x: right, y: height - 4, "text-anchor": "end"}, options.x ?? ""),
@@ -263,10 +261,10 @@ function lineChart(series, options = {}) {
       if (s.low && s.high) {
         const band = line(s.high) + [...s.low].reverse().filter(p => usable(p[1]))
           .map(p => `L${px(p[0]).toFixed(1)} ${py(p[1]).toFixed(1)}`).join("") + "Z";
-        parts.push(el("path", {class: "band", d: band, style: `fill:${s.colour}`}));
+        parts.push(el("path", {class: "band", d: band, style: `fill:${s.color}`}));
       }
-      if (s.points.length === 1) parts.push(el("circle", {cx: px(s.points[0][0]), cy: py(s.points[0][1]), r: 3, style: `fill:${s.colour}`}));
-      parts.push(el("path", {class: "series", d: line(s.points), style: `stroke:${s.colour}`, "stroke-dasharray": s.dashed ? "5 4" : null}));
+      if (s.points.length === 1) parts.push(el("circle", {cx: px(s.points[0][0]), cy: py(s.points[0][1]), r: 3, style: `fill:${s.color}`}));
+      parts.push(el("path", {class: "series", d: line(s.points), style: `stroke:${s.color}`, "stroke-dasharray": s.dashed ? "5 4" : null}));
     }
     const all = [...new Set(xs)].sort((a, b) => a - b);
     if (at !== null) {
@@ -290,7 +288,7 @@ function lineChart(series, options = {}) {
     place.replaceChildren(svg);
     box.all = all;
   }
-  /** The last point that is not right of x, within the series. */
+  /** The last point at or before x; null if x is outside the series. */
   function nearest(points, x) {
     if (x < points[0][0] || x > points[points.length - 1][0]) return null;
     let low = 0, high = points.length - 1;
@@ -312,7 +310,7 @@ function lineChart(series, options = {}) {
   box.svgText = () => {
     at = null;
     draw();
-    return svgText(place.querySelector("svg"), shown.filter(s => !hidden.has(s)).map(s => [s.name, s.colour, s.dashed]));
+    return svgText(place.querySelector("svg"), shown.filter(s => !hidden.has(s)).map(s => [s.name, s.color, s.dashed]));
   };
   box.append(place, tip, legend);
   new ResizeObserver(draw).observe(place);

@@ -2,21 +2,21 @@ import Platform
 import Training
 import Transformer
 
-/// Writes a run's `report.html` while it goes on, so that a browser shows it; `ddp-train report` makes the same page later.
+/// Writes `report.html` during a run. `ddp-train report` writes the same page afterward.
 ///
-/// The page is made from what the run has written, of which only what is new is read. It is written at the first step, at
-/// evaluations, at the end, and in between every few seconds; the more that costs the more seldom, so that it stays below a
-/// hundredth of the run's time.
-public final class ReportLog: TrainingObserver {
+/// The page is made from the run's files, of which only new parts are read. It is written at the first step, at
+/// evaluations, at the end, and otherwise every few seconds. If writing is slow, it happens less often, so that it
+/// takes less than 1 % of the run's time.
+package final class ReportLog: TrainingObserver {
     private let record: RunRecord
     private let note: (String) -> Void
     private let now: () -> ContinuousClock.Instant
     private var lastWrite: ContinuousClock.Instant?
-    /// What the last writing took.
-    private(set) var cost = Duration.zero
+    /// The time that the last write took.
+    private(set) var writeDuration = Duration.zero
     private var failed = false
     private var sawStep = false
-    /// Whether there may be ones that were not read yet; a resumed run has those of before.
+    /// Whether there may be unread samples. A resumed run starts with the samples of earlier processes.
     private var hasSamples = true
     private var hasCheckpoints = true
 
@@ -25,8 +25,9 @@ public final class ReportLog: TrainingObserver {
 
     /// - Parameters:
     ///   - outputFolder: `out_dir`.
-    ///   - note: told once when the page cannot be written; the run goes on.
-    public init(
+    ///   - note: receives one warning if the page cannot be written. The run continues.
+    ///   - now: the clock.
+    package init(
         outputFolder: String,
         note: @escaping (String) -> Void,
         now: @escaping () -> ContinuousClock.Instant = { .now }
@@ -36,35 +37,33 @@ public final class ReportLog: TrainingObserver {
         self.now = now
     }
 
-    /// Writes the page at the first step, and then when it is due.
-    public func stepDone(_ report: StepReport) {
-        record.updateMade(report.iteration + 1)
+    package func stepDone(_ report: StepReport) {
+        record.updateCompleted(report.iteration + 1)
         defer { sawStep = true }
         guard !sawStep || isDue(Self.stepInterval) else { return }
         write(.running)
     }
 
-    /// Writes the page when it is due.
-    public func evaluationDone(_ report: EvaluationReport, model: GPT) {
+    package func evaluationDone(_ report: EvaluationReport, model: GPT) {
         hasSamples = true
         guard isDue(Self.eventInterval) else { return }
         write(.running)
     }
 
-    /// Writes nothing: the checkpoint is read for the next page.
-    public func checkpointSaved(_ report: SaveReport) { hasCheckpoints = true }
+    /// The next page includes the checkpoint.
+    package func checkpointSaved(_ report: SaveReport) { hasCheckpoints = true }
 
-    /// Writes the page once more, for good.
-    public func runEnded(_ end: RunEnd, iteration: Int) {
+    /// Writes the final page.
+    package func runEnded(_ end: RunEnd, iteration: Int) {
         write(nil)
     }
 
-    /// Whether so much time has passed, and a hundred times what the writing takes.
+    /// Whether both the interval and 100 times the duration of the last write have passed.
     private func isDue(_ interval: Duration) -> Bool {
-        lastWrite.map { now() - $0 >= max(interval, cost * 100) } ?? true
+        lastWrite.map { now() - $0 >= max(interval, writeDuration * 100) } ?? true
     }
 
-    /// - Parameter status: nil as the metrics tell.
+    /// - Parameter status: nil means the status in the metrics.
     private func write(_ status: RunRecord.Status?) {
         guard !failed else { return }
         let start = now()
@@ -72,7 +71,7 @@ public final class ReportLog: TrainingObserver {
             let path = record.files.report
             if lastWrite == nil {
                 guard FileSystem.kind(of: path) == nil || RunFiles.isPage(path) else {
-                    throw UserError(.inputOutput, "\(path) is there and is no page of ddp-train's: move it elsewhere")
+                    throw UserError(.inputOutput, "\(path) exists and was not made by ddp-train: move it elsewhere")
                 }
                 record.readConfiguration()
             }
@@ -88,9 +87,9 @@ public final class ReportLog: TrainingObserver {
             )
         } catch {
             failed = true
-            note("warning: the run's report is not written from here on: \(error)")
+            note("warning: the run's report is no longer written: \(error)")
         }
         lastWrite = now()
-        cost = now() - start
+        writeDuration = now() - start
     }
 }

@@ -2,48 +2,48 @@ import Formats
 import Platform
 import Training
 
-/// The page of a run, or of several laid over each other.
-public enum ReportPage {
-    /// What was made of runs: the page's data, and what a user should know.
-    public struct Result {
-        /// Where the page was written.
-        public let path: String
-        /// The JSON within the page.
-        public let data: JSONValue
-        /// What the user should know of the runs' files, a line each.
-        public let notices: [String]
+/// Writes the page of one run, or one page that compares several runs.
+package enum ReportPage {
+    package struct Result {
+        /// The page's path.
+        package let path: String
+        /// The page's data.
+        package let data: JSONValue
+        /// Warnings about the runs' files, one line each.
+        package let notices: [String]
     }
 
-    /// Runs on one page at most: more lines than that nobody tells apart.
-    public static let runLimit = 50
+    /// The maximum number of runs per page. The lines of more runs cannot be distinguished.
+    package static let runLimit = 50
 
     /// Reads runs and writes their page.
     ///
     /// - Parameters:
-    ///   - path: of the page; nil means `report.html` in the folder of the one run, and in the current one for several.
-    ///   - overwrite: whether a file that this program did not make is replaced.
-    /// - Throws: `UserError(.usage)` for a place that may not be written, `.data` for a run that has logged nothing,
-    ///   `.inputOutput` for what is not there or cannot be written.
-    public static func write(_ folders: [String], to path: String?, overwrite: Bool) throws -> Result {
+    ///   - path: the page's path; nil means `report.html` in the run's folder, or in the current folder for several
+    ///     runs.
+    ///   - overwrite: whether a file that ddp-train did not create may be replaced.
+    /// - Throws: `UserError(.usage)` if `path` must not be replaced, `.data` for a run without logged data, and
+    ///   `.inputOutput` if a run does not exist or a file cannot be read or written.
+    package static func write(_ folders: [String], to path: String?, overwrite: Bool) throws -> Result {
         guard folders.count <= runLimit else {
-            throw UserError(.usage, "\(folders.count) runs are too many for one page: name at most \(runLimit)")
+            throw UserError(.usage, "\(folders.count) runs are too many for one page: give at most \(runLimit)")
         }
         let own = folders.count == 1 ? RunFiles(folder: folders[0]).report : nil
         let path = path ?? own ?? "report.html"
         let records = try folders.map {
-            try RunRecord.open($0, pointLimit: max(100, ThinnedSeries.usualLimit / folders.count))
+            try RunRecord.open($0, pointLimit: max(100, ThinnedSeries.defaultLimit / folders.count))
         }
-        try PagePlace.check(path, overwrite: overwrite)
+        try PageDestination.check(path, overwrite: overwrite)
         let statuses = records.map { $0.status(isHeld: $0.files.isHeld) }
-        // The run itself writes that file again.
-        let lives = path == own && statuses == [.running]
+        // A running run keeps updating its own page, so the browser may reload it.
+        let isRunning = path == own && statuses == [.running]
         let data = data(zip(records, statuses).map { $0.json(status: $1) }, records)
         let title = records.count == 1 ? records[0].title : "\(records.count) runs"
-        try write(title: title, data: data, reload: lives ? reloadSeconds : nil, to: path)
+        try write(title: title, data: data, reload: isRunning ? reloadSeconds : nil, to: path)
         return Result(path: path, data: data, notices: records.flatMap(\.allNotices))
     }
 
-    /// How often a browser asks for the page of a run that goes on.
+    /// The number of seconds after which a browser reloads the page of a running run.
     static let reloadSeconds = 10
 
     static func data(_ runs: [JSONValue], _ records: [RunRecord]) -> JSONValue {
@@ -61,7 +61,7 @@ public enum ReportPage {
         try file.commit(durable: false)
     }
 
-    /// The options in which runs differ, with the value of each; where they write is none of them.
+    /// The options in which the runs differ, except `out_dir`, with each run's value.
     private static func differences(_ records: [RunRecord]) -> [JSONValue] {
         guard records.count > 1 else { return [] }
         let values = records.map { record in

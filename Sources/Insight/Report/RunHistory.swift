@@ -1,29 +1,30 @@
 import Formats
 import Platform
 
-/// What `metrics.jsonl` tells of a run, in bounded memory however long the run is: series thinned out, the rest summed up.
+/// The contents of a run's `metrics.jsonl` in bounded memory: thinned series and totals.
 ///
-/// The file is read from where it was left, so that a run that is watched costs the lines that are new.
+/// Each call of `read` continues where the previous one stopped.
 struct RunHistory {
-    /// By name, as the page's data have them.
+    /// The series by name.
     private(set) var series: [Name: ThinnedSeries]
-    /// Updates made, as far as lines tell.
+    /// The number of updates made, according to the lines read.
     private(set) var iteration = 0
     private(set) var tokens: Int?
     private(set) var best: Evaluation?
     private(set) var lastEvaluation: Evaluation?
     private(set) var end: End?
     private(set) var time = Time()
-    /// Mean of the last updates, which the rest of the run will take too.
+    /// Moving average of the seconds per update, used to estimate the remaining time.
     private(set) var recentStepSeconds: Double?
     private(set) var lastEvaluationSeconds = 0.0
-    /// Lines that were taken, and those that were passed over because they are not what a run writes.
+    /// Lines read, including damaged ones.
     private(set) var lineCount = 0
     private(set) var damagedCount = 0
     private(set) var firstDamagedLine: Int?
 
-    /// Bytes read, and the iteration of the last step's line.
+    /// Bytes read.
     private var offset = 0
+    /// The iteration of the last line of a step.
     private var lastStep: Int?
     private var tokensPerUpdate: Int?
     private let limit: Int
@@ -41,7 +42,7 @@ struct RunHistory {
     struct Evaluation: Equatable {
         var iteration: Int
         var trainLoss: Double
-        /// Nil where the dataset has no validation data.
+        /// Nil if the dataset has no validation data.
         var validationLoss: Double?
         var bitsPerByte: Double?
         var optimum: Double?
@@ -54,39 +55,40 @@ struct RunHistory {
         var error: String?
     }
 
-    /// Seconds by what they went into, over all processes that continued the run.
+    /// Seconds by activity, summed over all processes of the run.
     struct Time: Equatable {
         var updates = 0.0
-        /// Of `updates`, for other ranks.
+        /// The part of `updates` spent waiting for other ranks.
         var waiting = 0.0
-        /// Beside the updates, most of it during them.
+        /// Time of the communication thread, most of which overlaps with updates.
         var communication = 0.0
         var evaluations = 0.0
-        /// In which training stood still.
+        /// Time in which saving blocked training.
         var saving = 0.0
     }
 
-    /// - Parameter limit: points of a series at most.
-    init(limit: Int = ThinnedSeries.usualLimit) {
+    /// - Parameter limit: the maximum number of points per series.
+    init(limit: Int = ThinnedSeries.defaultLimit) {
         self.limit = limit
         series = Dictionary(uniqueKeysWithValues: Name.allCases.map { ($0, ThinnedSeries(limit: limit)) })
     }
 
-    /// Takes the lines that are new.
+    /// Reads the new lines of the file.
     ///
-    /// - Parameter isGrowing: whether a last line without its end may still get it; otherwise a killed process left it so.
-    /// - Throws: `UserError(.inputOutput)` when the file cannot be read.
+    /// - Parameter isGrowing: whether a process may still complete an unfinished last line. Otherwise that line counts
+    ///   as damaged.
+    /// - Throws: `UserError(.inputOutput)` if the file cannot be read.
     mutating func read(_ path: String, isGrowing: Bool) throws {
         let file = try MappedFile(path: path)
         let bytes = file.bytes
-        // Another file than before: a run that took this one's place.
+        // A shorter file belongs to a new run in the same folder.
         if bytes.count < offset { self = RunHistory(limit: limit) }
         var released = offset
         while offset < bytes.count {
             let rest = bytes[offset...]
             let newline = rest.firstIndex(of: UInt8(ascii: "\n"))
             if newline == nil, isGrowing { break }
-            take(UnsafeRawBufferPointer(rebasing: rest[..<(newline ?? rest.endIndex)]))
+            consume(UnsafeRawBufferPointer(rebasing: rest[..<(newline ?? rest.endIndex)]))
             offset = (newline ?? rest.endIndex - 1) + 1
             if offset - released > 1 << 24 {
                 file.release(released..<offset)
@@ -96,14 +98,14 @@ struct RunHistory {
         withExtendedLifetime(file) {}
     }
 
-    private mutating func take(_ line: UnsafeRawBufferPointer) {
+    private mutating func consume(_ line: UnsafeRawBufferPointer) {
         lineCount += 1
         guard !line.isEmpty else { return }
         let row = try? JSONValue(parsing: line)
-        // Events that are not known here are those of a later version.
+        // Later versions may write other events.
         if let event = row?["event"]?.stringValue, !Self.events.contains(event) { return }
         guard let row, let iteration = row["iteration"]?.integerValue, iteration >= 0,
-            iteration <= Int(Int32.max), take(row, iteration)
+            iteration <= Int(Int32.max), consume(row, iteration)
         else {
             damagedCount += 1
             firstDamagedLine = firstDamagedLine ?? lineCount
@@ -113,18 +115,18 @@ struct RunHistory {
 
     private static let events: Set = ["step", "evaluation", "checkpoint", "end"]
 
-    /// - Returns: false when something is missing that such a line has.
-    private mutating func take(_ row: JSONValue, _ iteration: Int) -> Bool {
+    /// - Returns: false if a required member is missing.
+    private mutating func consume(_ row: JSONValue, _ iteration: Int) -> Bool {
         func number(_ name: String) -> Double? {
             row[name]?.numberValue.flatMap { $0.isFinite ? $0 : nil }
         }
-        // What a damaged line says must not overflow sums of times.
+        // Absurd times of a damaged line must not distort or overflow the sums.
         func seconds(_ name: String) -> Double? { number(name).flatMap { (0...1e6).contains($0) ? $0 : nil } }
         switch row["event"]?.stringValue {
         case "step":
             guard number("loss") != nil else { return false }
             for name in Name.steps { series[name]!.append(iteration, number(name.rawValue)) }
-            takeTime(iteration, seconds)
+            addTime(iteration, seconds)
             tokens = row["tokens"]?.integerValue ?? tokens
             tokensPerUpdate = tokens.map { $0 / (iteration + 1) }
             self.iteration = max(self.iteration, iteration + 1)
@@ -156,20 +158,20 @@ struct RunHistory {
             return true
         default: return false
         }
-        // A run that goes on after its end was resumed.
+        // Lines after an end mean that the run was resumed.
         end = nil
         return true
     }
 
-    /// Not every update has a line.
+    /// Estimates the tokens up to `iteration`, because not every update has a line.
     private mutating func countTokens(upTo iteration: Int) {
         guard let tokens, let tokensPerUpdate else { return }
         let (all, isTooLarge) = tokensPerUpdate.multipliedReportingOverflow(by: iteration)
         if !isTooLarge { self.tokens = max(tokens, all) }
     }
 
-    /// A step's line has the means of all updates since the line before.
-    private mutating func takeTime(_ iteration: Int, _ seconds: (String) -> Double?) {
+    /// Adds the time of a step's line, which holds means over all updates since the previous line.
+    private mutating func addTime(_ iteration: Int, _ seconds: (String) -> Double?) {
         let updates = Double(max(1, iteration - (lastStep ?? iteration - 1)))
         lastStep = iteration
         guard let whole = seconds("seconds") else { return }

@@ -4,7 +4,7 @@ import Platform
 import Training
 
 extension RunRecord {
-    /// The run in the page's data, and in what `report --json` prints.
+    /// The run as JSON, for the page and for `report --json`.
     func json(status: Status) -> JSONValue {
         .object([
             .init("name", .string(FileSystem.lastComponent(of: folder))),
@@ -29,20 +29,21 @@ extension RunRecord {
         ])
     }
 
-    /// Those of reading, and of the lines that were passed over.
+    /// `notices`, and one line about damaged lines in the metrics.
     var allNotices: [String] {
         guard history.damagedCount > 0 else { return notices }
         let (count, line) = (history.damagedCount, history.firstDamagedLine ?? 0)
-        let what = count == 1 ? "line \(line) is" : "\(count) lines, the first of them line \(line), are"
-        return notices + ["\(files.metrics): \(what) damaged and passed over"]
+        let what = count == 1 ? "line \(line) is" : "\(count) lines (the first is line \(line)) are"
+        return notices + ["\(files.metrics): \(what) damaged and skipped"]
     }
 
-    /// How long a run that goes on may write nothing: three times what an update and an evaluation take, two minutes at least.
+    /// The number of seconds without a write after which a running run looks stuck: three times the time of an update
+    /// and an evaluation, at least two minutes.
     private var quietSeconds: Double {
         max(120, 3 * ((history.recentStepSeconds ?? 0) + history.lastEvaluationSeconds))
     }
 
-    /// When the metrics were last written, in seconds since 1970.
+    /// The time of the last write to the metrics, in seconds since 1970.
     private var lastWrite: Int? { try? FileSystem.modificationSeconds(of: files.metrics) }
 
     private var timeJSON: JSONValue {
@@ -56,8 +57,8 @@ extension RunRecord {
         ])
     }
 
-    /// By name, each with how many values there were and the points that stayed of them; where not all did, with the lowest,
-    /// the mean and the highest of each stretch too.
+    /// For each series, the number of values and the points that were kept. A thinned series also has the lowest, mean
+    /// and highest value of each stretch.
     private var seriesJSON: JSONValue {
         .object(
             RunHistory.Name.allCases.map { name in

@@ -2,21 +2,21 @@ import Configuration
 import Platform
 import Training
 
-/// A run as its folder shows it: what is written there is read, and read again only where it is new.
+/// The contents of a run's folder. Repeated reading covers only what is new.
 final class RunRecord {
     let files: RunFiles
-    /// As the user named it.
+    /// The path as the user gave it.
     var folder: String { files.folder }
     private(set) var history: RunHistory
     private(set) var configuration: SavedConfiguration?
     private(set) var samples: [Sample] = []
     private(set) var checkpoints: [SavedCheckpoint] = []
-    /// What could not be read, in lines for people.
+    /// Messages about files that could not be read, one line each.
     private(set) var notices: [String] = []
     var title: String { "run \(FileSystem.lastComponent(of: folder))" }
-    /// Updates made, which may be more than lines tell.
-    var iteration: Int { max(history.iteration, madeUpdates) }
-    private var madeUpdates = 0
+    /// The number of updates made. Not every update has a line in the metrics.
+    var iteration: Int { max(history.iteration, completedUpdates) }
+    private var completedUpdates = 0
 
     struct Sample: Equatable {
         var iteration: Int
@@ -33,31 +33,33 @@ final class RunRecord {
 
     enum Status: String {
         case running, finished, stopped, failed
-        /// No process is at work, and none has said how it ended.
+        /// The run has not ended, but no process is working on it.
         case lost
     }
 
-    /// Samples that a page has at most, evenly spread over the run, and bytes of each.
+    /// The maximum number of samples on a page, evenly spaced over the run.
     static let sampleLimit = 50
+    /// The maximum length of a sample on a page, in bytes.
     static let sampleBytes = 4000
     private static let checkpointLimit = 100
 
-    /// - Parameter pointLimit: points of a series at most.
-    init(folder: String, pointLimit: Int = ThinnedSeries.usualLimit) {
+    /// - Parameter pointLimit: the maximum number of points per series.
+    init(folder: String, pointLimit: Int = ThinnedSeries.defaultLimit) {
         files = RunFiles(folder: folder)
         history = RunHistory(limit: pointLimit)
     }
 
-    /// Opens a run that a user named, and reads all of it.
+    /// Opens a run and reads all its files.
     ///
-    /// - Throws: `UserError(.inputOutput)` when there is no run, `UserError(.data)` when it has logged nothing that can be read.
-    static func open(_ folder: String, pointLimit: Int = ThinnedSeries.usualLimit) throws -> RunRecord {
+    /// - Throws: `UserError(.inputOutput)` if there is no run in the folder, `UserError(.data)` if no line of its
+    ///   metrics is valid.
+    static func open(_ folder: String, pointLimit: Int = ThinnedSeries.defaultLimit) throws -> RunRecord {
         let record = RunRecord(folder: folder, pointLimit: pointLimit)
         switch FileSystem.kind(of: folder) {
-        case nil: throw UserError(.inputOutput, "there is no folder \(folder); a run's folder is its --out_dir")
+        case nil: throw UserError(.inputOutput, "\(folder) does not exist; give the --out_dir of a run")
         case .folder: break
         case .file, .other:
-            throw UserError(.inputOutput, "\(folder) is not a folder; a run is named by its --out_dir")
+            throw UserError(.inputOutput, "\(folder) is not a folder; give the --out_dir of a run")
         }
         guard record.files.isRun else {
             throw UserError(.inputOutput, "\(folder) is not a run's folder: it has no metrics.jsonl")
@@ -68,7 +70,7 @@ final class RunRecord {
         let isHeld = record.files.isHeld
         try record.readMetrics(isGrowing: isHeld)
         guard record.history.lineCount > record.history.damagedCount || isHeld else {
-            let what = record.history.lineCount == 0 ? "is empty" : "has no line that can be read"
+            let what = record.history.lineCount == 0 ? "is empty" : "has no valid line"
             throw UserError(.data, "\(record.files.metrics) \(what): there is nothing to report")
         }
         record.readConfiguration()
@@ -80,19 +82,19 @@ final class RunRecord {
     func status(isHeld: Bool) -> Status {
         if let outcome = history.end?.outcome { return Status(rawValue: outcome) ?? .lost }
         if isHeld { return .running }
-        // The first runs did not say that they had ended.
+        // Early versions did not write an end event.
         if let values = configuration?.values, iteration >= values.maxIters { return .finished }
         return .lost
     }
 
-    /// Seconds until the end; nil when that cannot be told.
+    /// The estimated number of seconds until the end; nil if there is no basis for an estimate.
     var remainingSeconds: Double? {
         guard let values = configuration?.values, let step = history.recentStepSeconds else { return nil }
         let evaluations = values.evaluationCount(after: iteration + 1)
         return Double(max(0, values.maxIters - iteration)) * step + Double(evaluations) * history.lastEvaluationSeconds
     }
 
-    func updateMade(_ iteration: Int) { madeUpdates = max(madeUpdates, iteration) }
+    func updateCompleted(_ iteration: Int) { completedUpdates = max(completedUpdates, iteration) }
 
     // MARK: - Reading
 
@@ -107,13 +109,14 @@ final class RunRecord {
         }
     }
 
-    /// Those of the run's own evaluations: a resumed run has not yet replaced what was written after its checkpoint.
+    /// Reads the samples up to the last evaluation. Later ones are stale: a resumed run has not yet replaced what was
+    /// written after its checkpoint.
     func readSamples() {
         let last = history.lastEvaluation?.iteration ?? -1
         let iterations = files.sampleIterations.filter { $0 <= last }
         let known = Dictionary(uniqueKeysWithValues: samples.map { ($0.iteration, $0) })
-        // The last one may have been replaced by a resumed run.
-        samples = Self.spread(iterations, limit: Self.sampleLimit).compactMap { iteration in
+        // A resumed run may have replaced the last sample.
+        samples = Self.evenlySpaced(iterations, limit: Self.sampleLimit).compactMap { iteration in
             if iteration != last, let sample = known[iteration] { return sample }
             guard let file = try? MappedFile(path: files.sample(iteration: iteration)) else { return nil }
             let isWhole = file.bytes.count <= Self.sampleBytes
@@ -141,8 +144,8 @@ final class RunRecord {
         }
     }
 
-    /// At most so many of the values, evenly spread, first and last among them.
-    static func spread(_ values: [Int], limit: Int) -> [Int] {
+    /// At most `limit` of the values, evenly spaced, including the first and the last.
+    static func evenlySpaced(_ values: [Int], limit: Int) -> [Int] {
         guard values.count > limit else { return values }
         return (0..<limit).map { values[$0 * (values.count - 1) / (limit - 1)] }
     }

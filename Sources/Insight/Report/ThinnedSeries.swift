@@ -1,9 +1,10 @@
-/// A series of any length in a bounded number of points, which keep the first, the last, and the extremes of each stretch.
+/// A series of any length, reduced to a bounded number of points: the first, the last, and the lowest and highest of
+/// each stretch.
 ///
-/// Values fall into buckets of equally many, whose lowest and highest stay; where buckets run out, each takes in its
-/// neighbour. What stays depends on the values and their order alone, not on when one looks: a run that is watched and one
-/// that is read when it has ended show the same points. Nearly `limit` values are kept as they are. Appending takes
-/// constant time on average.
+/// Consecutive values share a bucket, which keeps its lowest and highest value. When all buckets are full, neighbors
+/// are merged in pairs. The points depend only on the values and their order, so a run that is watched shows the same
+/// points as a run that is read after its end. A series of almost `limit` values is kept unchanged. Appending takes
+/// amortized constant time.
 struct ThinnedSeries: Equatable {
     struct Point: Equatable {
         var x: Int
@@ -25,7 +26,7 @@ struct ThinnedSeries: Equatable {
 
         var mean: Point { Point(x: firstX + (lastX - firstX) / 2, y: sum / Double(count)) }
 
-        mutating func take(_ other: Bucket) {
+        mutating func merge(_ other: Bucket) {
             if other.low.y < low.y { low = other.low }
             if other.high.y > high.y { high = other.high }
             sum += other.sum
@@ -34,23 +35,24 @@ struct ThinnedSeries: Equatable {
         }
     }
 
-    /// An even number, so that they merge in pairs.
+    /// The number of buckets: even, so that they can be merged in pairs.
     private let capacity: Int
     private var buckets: [Bucket] = []
-    /// Values in a bucket, and in the last one.
+    /// The number of values in a full bucket.
     private var width = 1
+    /// The number of values in the last bucket.
     private var filled = 0
     private(set) var first: Point?
     private(set) var last: Point?
-    /// Values appended.
+    /// The number of values appended.
     private(set) var count = 0
 
-    static let usualLimit = 2000
+    static let defaultLimit = 2000
 
-    /// - Parameter limit: points at most, 6 or more.
-    init(limit: Int = usualLimit) { capacity = max(2, (limit - 2) / 4 * 2) }
+    /// - Parameter limit: the maximum number of points, at least 6.
+    init(limit: Int = defaultLimit) { capacity = max(2, (limit - 2) / 4 * 2) }
 
-    /// Takes the next value; one that is not finite is left out.
+    /// Appends a value. Ignores nil and values that are not finite.
     mutating func append(_ x: Int, _ y: Double?) {
         guard let y, y.isFinite else { return }
         let point = Point(x: x, y: y)
@@ -58,31 +60,31 @@ struct ThinnedSeries: Equatable {
         last = point
         count += 1
         if filled < width, !buckets.isEmpty {
-            buckets[buckets.count - 1].take(Bucket(point))
+            buckets[buckets.count - 1].merge(Bucket(point))
             filled += 1
             return
         }
-        if buckets.count == capacity { merge() }
+        if buckets.count == capacity { mergePairs() }
         buckets.append(Bucket(point))
         filled = 1
     }
 
-    private mutating func merge() {
+    private mutating func mergePairs() {
         buckets = stride(from: 0, to: buckets.count, by: 2).map { index in
             var bucket = buckets[index]
-            bucket.take(buckets[index + 1])
+            bucket.merge(buckets[index + 1])
             return bucket
         }
         width *= 2
     }
 
-    /// Whether values were left out.
+    /// Whether some values are not among the points.
     var isThinned: Bool { width > 2 }
 
-    /// Of each stretch its lowest and highest value and, in its middle, the mean of all its values.
+    /// For each stretch, its lowest value, the mean of all its values (placed at its middle) and its highest value.
     var stretches: [(low: Point, mean: Point, high: Point)] { buckets.map { ($0.low, $0.mean, $0.high) } }
 
-    /// In the order of the series.
+    /// The kept points, in the order of the series.
     var points: [Point] {
         guard let first, let last else { return [] }
         var points = [first]

@@ -3,7 +3,7 @@ import Platform
 import Training
 import Transformer
 
-/// The parts by themselves: parameters, normalization, nonlinearity, attention.
+/// Checks of the parts: parameters, normalization, activation function, attention.
 extension SelfTest {
     func parameterCount(_ model: GPT) -> SelfTestCheck {
         let (L, C) = (configuration.layerCount, configuration.embeddingSize)
@@ -17,8 +17,8 @@ extension SelfTest {
         return SelfTestCheck(
             name: "Parameters",
             statement:
-                "12 C² in each of L blocks (3 to make q, k and v, 1 to bring heads together, 8 in the MLP), and the embeddings.",
-            numbers: "\(Numbers.grouped(model.layout.count)) there, \(Numbers.grouped(expected)) by the formula, "
+                "Each of the L blocks has 12 C² weights (3 for q, k and v, 1 for the attention output, 8 in the MLP). The rest is embeddings, norms and biases.",
+            numbers: "\(Numbers.grouped(model.layout.count)) parameters, \(Numbers.grouped(expected)) by the formula, "
                 + "of which \(Numbers.grouped(embeddings)) in embeddings",
             passed: model.layout.count == expected
         )
@@ -30,10 +30,10 @@ extension SelfTest {
         return SelfTestCheck(
             name: "Initialization",
             statement:
-                "A model that has learned nothing finds every token about equally likely: its loss is near ln V.",
+                "An untrained model gives all tokens about the same probability, so its loss is near ln V.",
             numbers:
                 "loss \(Numbers.fixed(loss, 4)), ln \(configuration.vocabularySize) = \(Numbers.fixed(uniform, 4)), "
-                + "limit 10 % of it and 0.2",
+                + "limit: at most 10 % + 0.2 apart",
             passed: abs(loss - uniform) <= 0.1 * uniform + 0.2
         )
     }
@@ -42,7 +42,7 @@ extension SelfTest {
         let width = configuration.embeddingSize
         let rows = 64
         let random = CounterRandom(seed: seed, stream: .test, item: 1)
-        // Far from mean 0 and variance 1, and each row at another place.
+        // Standard deviation 3 and a mean that differs between rows.
         let x = (0..<rows * width).map { index in
             Float(random.normalPair(UInt32(index)).0 * 3 + Double(index / width % 5) - 2)
         }
@@ -52,21 +52,21 @@ extension SelfTest {
             let values = y[row * width..<(row + 1) * width].map(Double.init)
             let mean = values.reduce(0, +) / Double(width)
             let square = values.reduce(0) { $0 + $1 * $1 } / Double(width)
-            let centre = configuration.norm.kind == .layernorm ? mean : 0
+            let center = configuration.norm.kind == .layernorm ? mean : 0
             if configuration.norm.kind == .layernorm { worstMean = max(worstMean, abs(mean)) }
-            worstDeviation = max(worstDeviation, abs((square - centre * centre).squareRoot() - 1))
+            worstDeviation = max(worstDeviation, abs((square - center * center).squareRoot() - 1))
         }
-        // Two features or fewer have hardly a variance of their own.
+        // With very few features, the variance can be close to 0.
         let isNothing = configuration.norm.kind == .none || width < 4
         return SelfTestCheck(
             name: "LayerNorm",
             statement: isNothing
-                ? "There is none in this model (or too few features to speak of)."
-                : "Over the features of each token by itself: mean 0, standard deviation 1 (not over the batch).",
+                ? "Not checked: this model has no norms, or fewer than 4 features."
+                : "The features of each token have mean 0 and standard deviation 1. The batch plays no part.",
             numbers: isNothing
                 ? "nothing to measure"
-                : "of \(rows) tokens, mean at most \(Numbers.short(worstMean)), deviation from 1 at most "
-                    + "\(Numbers.short(worstDeviation)); limits 1e-5 and 1e-3",
+                : "\(rows) tokens: means at most \(Numbers.short(worstMean)) from 0 (limit 1e-5), standard deviations at most "
+                    + "\(Numbers.short(worstDeviation)) from 1 (limit 1e-3)",
             passed: isNothing || (worstMean < 1e-5 && worstDeviation < 1e-3)
         )
     }
@@ -86,7 +86,8 @@ extension SelfTest {
         let worst = zip(x, y).map { abs(Double($1) - exact(Double($0))) / max(1, abs(exact(Double($0)))) }.max()!
         return SelfTestCheck(
             name: "Activation",
-            statement: "\(configuration.activation.rawValue), as its formula has it in double precision, from -8 to 8.",
+            statement:
+                "\(configuration.activation.rawValue) equals its formula in double precision, for inputs from -8 to 8.",
             numbers: "differs by at most \(Numbers.short(worst)), limit 1e-6",
             passed: worst < 1e-6
         )
@@ -108,10 +109,10 @@ extension SelfTest {
             name: "Attention weights",
             statement: "Each row of softmax(q kᵀ / sqrt(D)) sums to 1, "
                 + (isCausal
-                    ? "and nothing above the diagonal has any weight."
-                    : "and without the mask later positions have weight too."),
+                    ? "and later positions have no weight."
+                    : "and later positions have weight, because there is no mask."),
             numbers: "\(configuration.layerCount * configuration.headCount) heads: sums differ from 1 by at most "
-                + "\(Numbers.short(worstSum)) (limit 1e-5), weight on later positions \(Numbers.short(future))",
+                + "\(Numbers.short(worstSum)) (limit 1e-5), total weight on later positions \(Numbers.short(future))",
             passed: worstSum < 1e-5 && (isCausal ? future == 0 : future > 0)
         )
     }
@@ -123,13 +124,14 @@ extension SelfTest {
         let earlier = largestDifference(before.prefix(position * V), after.prefix(position * V))
         let later = largestDifference(before.dropFirst(position * V), after.dropFirst(position * V))
         let isCausal = configuration.ablations.causalMask || position == 0
-        // With one token there is nothing to tell apart, and with ablated heads or windows all the same rule.
+        // A vocabulary of one token offers no other token to try.
         return SelfTestCheck(
             name: "Causality",
             statement: isCausal
-                ? "Another token at position \(position) changes no prediction before it, to the last bit."
-                : "Without the mask, another token at position \(position) changes predictions before it.",
-            numbers: "logits before it change by \(Numbers.short(earlier)), from there on by \(Numbers.short(later))",
+                ? "Changing the token at position \(position) leaves every bit of the earlier predictions unchanged."
+                : "Without the mask, changing the token at position \(position) changes earlier predictions.",
+            numbers:
+                "earlier logits change by at most \(Numbers.short(earlier)), the others by at most \(Numbers.short(later))",
             passed: (isCausal ? earlier == 0 : earlier > 0) && (later > 0 || V == 1)
         )
     }
@@ -141,7 +143,7 @@ extension SelfTest {
         let difference = largestDifference(logits(model), logits(other))
         return SelfTestCheck(
             name: "Tiled attention",
-            statement: "In tiles or with all scores at once, attention is the same function.",
+            statement: "Tiled attention and plain attention give the same results.",
             numbers: "logits differ by at most \(Numbers.short(difference)), limit 1e-4",
             passed: difference < 1e-4
         )

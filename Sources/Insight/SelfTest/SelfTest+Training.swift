@@ -4,7 +4,7 @@ import Platform
 import Training
 import Transformer
 
-/// The whole: loss, gradients, threads, generation, and whether it learns.
+/// Checks of the whole model: loss, gradients, threads, generation and learning.
 extension SelfTest {
     func loss(_ model: GPT) -> SelfTestCheck {
         let V = configuration.vocabularySize
@@ -23,8 +23,8 @@ extension SelfTest {
         return SelfTestCheck(
             name: "Loss",
             statement:
-                "The mean of -log softmax(logits)[target], here computed again from the logits in double precision.",
-            numbers: "\(Numbers.fixed(own, 6)) and \(Numbers.fixed(exact, 6)), limit 1e-4",
+                "The loss is the mean of -ln softmax(logits)[target]; here it is compared with the same formula in double precision.",
+            numbers: "\(Numbers.fixed(own, 6)) and \(Numbers.fixed(exact, 6)), limit 1e-4 apart",
             passed: abs(own - exact) < 1e-4
         )
     }
@@ -59,10 +59,12 @@ extension SelfTest {
         return SelfTestCheck(
             name: "Weight tying",
             statement: isTied
-                ? "The output head is the token embedding: a token that the input does not have gets a gradient all the same."
-                : "The output head has weights of its own: a token that the input does not have gets no gradient.",
-            numbers: size.map { "gradient norm \(Numbers.short($0)) of the embedding of an absent token" }
-                ?? "every token of the vocabulary is in the input: nothing to see",
+                ? "The output head shares its weights with the token embedding, so tokens that are not in the input get a gradient too."
+                : "The output head has weights of its own, so the embeddings of tokens that are not in the input get no gradient.",
+            numbers: size.map {
+                "the embedding of a token that is not in the input has gradient norm \(Numbers.short($0))"
+            }
+                ?? "not checked: the input contains every token of the vocabulary",
             passed: size.map { isTied ? $0 > 0 : $0 == 0 } ?? true
         )
     }
@@ -70,16 +72,16 @@ extension SelfTest {
     func finiteDifferences(_ model: GPT) -> SelfTestCheck {
         computeGradients(model)
         let gradient = model.gradients.elements.map(Double.init)
-        // One tensor of each kind, of the block in the middle.
+        // The tensors outside the blocks, and those of the middle block.
         let middle = "transformer.h.\(configuration.layerCount / 2)."
         let tensors = model.layout.tensors.filter { !$0.name.contains(".h.") || $0.name.hasPrefix(middle) }
         var worst: (name: String, error: Double) = ("none", 0)
         for tensor in tensors {
             let length = norm(gradient[tensor.range])
-            // Of what hardly matters, rounding leaves nothing to compare; the bias of keys does not matter at all.
+            // Skip tiny gradients, where rounding dominates. The gradient of the key bias is exactly zero in theory.
             guard length > 1e-4 else { continue }
             let original = Array(model.parameters.elements[tensor.range])
-            // A length at which the change of the loss is well above rounding and still nearly straight.
+            // A step for which the change of the loss is well above rounding errors and still nearly linear.
             let step = min(0.03 / length, 0.3 * max(0.02, norm(original.map(Double.init)) / 30))
             func lossAt(_ amount: Double) -> Double {
                 for (offset, index) in tensor.range.enumerated() {
@@ -95,9 +97,9 @@ extension SelfTest {
         return SelfTestCheck(
             name: "Backward pass",
             statement:
-                "Moved along its gradient, each kind of parameter changes the loss as fast as the gradient's norm says.",
+                "A small step along a tensor's gradient changes the loss by the step's length times the gradient's norm.",
             numbers:
-                "\(tensors.count) tensors, the worst \(Numbers.fixed(100 * worst.error, 2)) % off (\(worst.name)), limit 3 %",
+                "\(tensors.count) tensors: error at most \(Numbers.fixed(100 * worst.error, 2)) % (\(worst.name)), limit 3 %",
             passed: worst.error < 0.03
         )
     }
@@ -110,7 +112,7 @@ extension SelfTest {
         return SelfTestCheck(
             name: "Threads",
             statement:
-                "\(pool.threadCount) and \(other.pool.threadCount) threads compute the same gradient, bit for bit.",
+                "The gradient has the same bits with \(pool.threadCount) and with \(other.pool.threadCount) threads.",
             numbers: "\(Numbers.grouped(differing)) of \(Numbers.grouped(model.layout.count)) elements differ",
             passed: differing == 0
         )
@@ -129,8 +131,8 @@ extension SelfTest {
         return SelfTestCheck(
             name: "Generation",
             statement: isCausal
-                ? "Token by token with cached keys and values, the model predicts what it does in one pass."
-                : "Without the mask one pass sees later tokens, which a generation cannot: they differ.",
+                ? "Predictions made token by token with the key-value cache equal those of a single pass."
+                : "Not checked: without the mask, a single pass sees later tokens, so the predictions differ.",
             numbers: "logits differ by at most \(Numbers.short(worst))" + (isCausal ? ", limit 1e-3" : ""),
             passed: isCausal ? worst < 1e-3 : worst.isFinite
         )
@@ -140,7 +142,7 @@ extension SelfTest {
         let learner = newModel()
         let optimizer = Optimizer(layout: learner.layout, configuration: TrainingConfiguration())
         let before = meanLoss(learner)
-        // A large model learns so few tokens in less time.
+        // A large model fits these few tokens in fewer steps.
         let steps = model.layout.count > 10_000_000 ? 20 : 60
         for step in 1...steps {
             computeGradients(learner)
@@ -157,8 +159,8 @@ extension SelfTest {
         let after = meanLoss(learner)
         return SelfTestCheck(
             name: "Learning",
-            statement: "\(steps) updates on the same \(tokens.count) tokens bring their loss down.",
-            numbers: "from \(Numbers.fixed(before, 4)) to \(Numbers.fixed(after, 4)), limit 0.9 of it",
+            statement: "\(steps) updates on the same \(tokens.count) tokens reduce their loss.",
+            numbers: "from \(Numbers.fixed(before, 4)) to \(Numbers.fixed(after, 4)), limit 0.9 times the first",
             passed: after < 0.9 * before || configuration.vocabularySize == 1
         )
     }

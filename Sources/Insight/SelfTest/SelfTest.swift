@@ -3,24 +3,23 @@ import Formats
 import Training
 import Transformer
 
-/// One statement about the model and what was measured of it.
-public struct SelfTestCheck: Equatable, Sendable {
+/// The result of one check of the model.
+package struct SelfTestCheck: Equatable, Sendable {
     /// The part of the model, such as `LayerNorm`.
-    public let name: String
-    /// What is true if it passes, and why it has to be.
-    public let statement: String
-    /// What was seen, with the limit.
-    public let numbers: String
-    /// Whether the numbers keep to the limit.
-    public let passed: Bool
+    package let name: String
+    /// What a correct model does, and why.
+    package let statement: String
+    /// The measured values and their limits.
+    package let numbers: String
+    /// Whether the values are within their limits.
+    package let passed: Bool
 
-    /// `ok    LayerNorm: …`
-    public var lines: [String] {
+    /// Two lines for the terminal; the first starts with `ok    LayerNorm: `.
+    package var lines: [String] {
         ["\(passed ? "ok  " : "FAIL")  \(name): \(statement)", "      \(numbers)"]
     }
 
-    /// One object: `name`, `statement`, `numbers`, `passed`.
-    public var json: JSONValue {
+    package var json: JSONValue {
         .object([
             .init("name", .string(name)), .init("statement", .string(statement)), .init("numbers", .string(numbers)),
             .init("passed", .bool(passed)),
@@ -28,24 +27,26 @@ public struct SelfTestCheck: Equatable, Sendable {
     }
 }
 
-/// A tour through the model's parts on a configuration of the user's: what each must do, and whether it does.
+/// Checks each part of a model with a given configuration.
 ///
-/// The model is a new one, with random tokens in place of text; two short sequences are enough for every check, so that a
-/// large model is tried in seconds.
-public struct SelfTest {
+/// The model is freshly initialized and the text is random tokens. Every check uses two short sequences, so a large
+/// model takes seconds.
+package struct SelfTest {
     private(set) var configuration: GPTConfiguration
     let pool: WorkerPool
     let seed: UInt64
-    /// Changes the model before it is looked at; for tests of this test.
+    /// Changes the model before the checks. Tests use it to damage the model.
     let change: (GPT) -> Void
 
-    /// Tokens of a sequence, and sequences.
+    /// The number of tokens per sequence.
     let length: Int
+    /// The number of sequences.
     let batch = 2
+    /// (batch, length), row-major.
     let tokens, targets: [Int32]
 
-    /// - Parameter configuration: dropout is left out, which has no place in a check of equality.
-    public init(
+    /// - Parameter configuration: dropout is set to 0, because the checks compare results.
+    package init(
         _ configuration: GPTConfiguration,
         pool: WorkerPool,
         seed: Int = 1337,
@@ -63,9 +64,9 @@ public struct SelfTest {
         targets = Array(ids.dropFirst())
     }
 
-    /// Every check, in the order in which data pass through the model; `tell` hears of each as it is done.
+    /// Runs every check, in the order in which data passes through the model, and calls `report` after each.
     @discardableResult
-    public func run(_ tell: (SelfTestCheck) -> Void = { _ in }) -> [SelfTestCheck] {
+    package func run(_ report: (SelfTestCheck) -> Void = { _ in }) -> [SelfTestCheck] {
         let model = newModel()
         var checks: [SelfTestCheck] = []
         for check in [
@@ -75,7 +76,7 @@ public struct SelfTest {
         ] {
             let result = check(model)
             checks.append(result)
-            tell(result)
+            report(result)
         }
         return checks
     }
@@ -90,7 +91,7 @@ public struct SelfTest {
         return model
     }
 
-    /// The gradient of the mean loss over all tokens, in `model.gradients`.
+    /// Computes the gradient of the mean loss over all tokens into `model.gradients`.
     func computeGradients(_ model: GPT) {
         model.zeroGradients()
         _ = model.forwardBackward(
@@ -106,7 +107,7 @@ public struct SelfTest {
         model.loss(tokens: tokens, targets: targets, sequenceLength: length) / Double(tokens.count)
     }
 
-    /// Of the first sequence, row by row.
+    /// The logits of the first sequence, (length, V), after an optional change of the token at `position`.
     func logits(_ model: GPT, changing position: Int? = nil) -> [Float] {
         var first = Array(tokens.prefix(length))
         if let position { first[position] = (first[position] + 1) % Int32(configuration.vocabularySize) }
@@ -114,7 +115,7 @@ public struct SelfTest {
     }
 
     func largestDifference(_ a: some Sequence<Float>, _ b: some Sequence<Float>) -> Double {
-        // A NaN counts as infinitely far.
+        // NaN counts as an infinite difference.
         zip(a, b).reduce(0) { worst, pair in
             let difference = Double(abs(pair.0 - pair.1))
             return difference.isNaN ? .infinity : max(worst, difference)

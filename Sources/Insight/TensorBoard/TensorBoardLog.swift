@@ -3,33 +3,33 @@ import Platform
 import Training
 import Transformer
 
-/// Writes a run's course as TensorBoard events: `tensorboard --logdir out` shows it while it goes on, beside other runs.
+/// Writes a run's metrics as TensorBoard events. `tensorboard --logdir out` shows them during the run.
 ///
-/// | tag | what |
+/// | tag | content |
 /// | --- | --- |
-/// | train/loss, train/learning_rate, train/gradient_norm, train/tokens_per_second, train/mfu | of logged steps |
-/// | eval/train_loss, eval/val_loss, and where known eval/val_bits_per_byte, eval/val_optimum | of evaluations |
-/// | sample | the text that was written at an evaluation |
+/// | train/loss, train/learning_rate, train/gradient_norm, train/tokens_per_second, train/mfu | logged steps |
+/// | eval/train_loss, eval/val_loss, and if known eval/val_bits_per_byte, eval/val_optimum | evaluations |
+/// | sample | the text generated at an evaluation |
 /// | configuration | the run's config.toml |
 ///
-/// A run that is resumed begins a new file, and what the earlier ones say of later steps no longer counts.
-public final class TensorBoardLog: TrainingObserver {
+/// A resumed run starts a new file. TensorBoard then ignores later steps of the earlier files.
+package final class TensorBoardLog: TrainingObserver {
     private let files: RunFiles
     private let note: (String) -> Void
-    /// Opened at the first event: only then is the run's folder its own.
+    /// Opened at the first event, when the run has taken its folder.
     private var file: EventFile?
     private var failed = false
 
     /// - Parameters:
-    ///   - outputFolder: `out_dir`; the events lie in `tensorboard/` there.
-    ///   - note: told once when events cannot be written; the run goes on.
-    public init(outputFolder: String, note: @escaping (String) -> Void) {
+    ///   - outputFolder: `out_dir`. The events are written to `tensorboard/` in it.
+    ///   - note: receives one warning if events cannot be written. The run continues.
+    package init(outputFolder: String, note: @escaping (String) -> Void) {
         files = RunFiles(folder: outputFolder)
         self.note = note
     }
 
-    /// Appends the step's scalars, if it is a logged one.
-    public func stepDone(_ report: StepReport) {
+    /// Appends the step's scalars if the step is logged.
+    package func stepDone(_ report: StepReport) {
         guard report.isLogged else { return }
         append(
             step: report.iteration,
@@ -41,8 +41,8 @@ public final class TensorBoardLog: TrainingObserver {
         )
     }
 
-    /// Appends the losses, and the sample where one was written.
-    public func evaluationDone(_ report: EvaluationReport, model: GPT) {
+    /// Appends the losses, and the sample if there is one.
+    package func evaluationDone(_ report: EvaluationReport, model: GPT) {
         let losses = report.losses
         append(
             step: report.iteration,
@@ -59,7 +59,7 @@ public final class TensorBoardLog: TrainingObserver {
         values.compactMap { entry in entry.value.map { (entry.tag, $0) } }
     }
 
-    /// What was written at an evaluation, if it was.
+    /// The sample of the evaluation at `iteration`; empty if there is none.
     private func sample(_ iteration: Int) -> [(tag: String, text: String)] {
         guard let bytes = try? FileSystem.read(files.sample(iteration: iteration)) else { return [] }
         return [("sample", Self.verbatim(String(decoding: bytes, as: UTF8.self)))]
@@ -75,7 +75,7 @@ public final class TensorBoardLog: TrainingObserver {
             try opened(at: step).append(step: step, scalars: scalars, texts: texts)
         } catch {
             failed = true
-            note("warning: TensorBoard's events are not written from here on: \(error)")
+            note("warning: TensorBoard events are no longer written: \(error)")
         }
     }
 
@@ -91,8 +91,8 @@ public final class TensorBoardLog: TrainingObserver {
         return file
     }
 
-    /// The evaluation that the resumed run's checkpoint was saved with is not made again; with the steps that are, what
-    /// the earlier file says of it no longer counts.
+    /// Repeats the evaluation at the checkpoint from which the run resumed. The restart makes TensorBoard ignore the
+    /// earlier file's events from this step on, and a resumed run does not evaluate at this step again.
     private func repeatEvaluation(at step: Int, in file: EventFile) throws {
         guard let metrics = try? FileSystem.read(files.metrics) else { return }
         for line in metrics.split(separator: UInt8(ascii: "\n")) {
@@ -105,7 +105,7 @@ public final class TensorBoardLog: TrainingObserver {
         }
     }
 
-    /// As a block of code in Markdown, which shows lines as they are.
+    /// Formats text as a Markdown code block, which keeps line breaks.
     private static func verbatim(_ text: String) -> String {
         text.split(separator: "\n", omittingEmptySubsequences: false).map { "    " + $0 }.joined(separator: "\n")
     }

@@ -4,8 +4,8 @@ import Platform
 import Training
 
 extension AttentionBenchmark {
-    /// One object for programs.
-    public func json(_ comparisons: [Comparison]) -> JSONValue {
+    /// The comparisons as a JSON object.
+    package func json(_ comparisons: [Comparison]) -> JSONValue {
         .object([
             .init("n_head", .integer(headCount)),
             .init("head_size", .integer(headSize)),
@@ -16,22 +16,22 @@ extension AttentionBenchmark {
         ])
     }
 
-    /// Lines for people.
-    public func lines(_ comparisons: [Comparison]) -> [String] {
+    /// The comparisons as a table for the terminal.
+    package func lines(_ comparisons: [Comparison]) -> [String] {
         var lines = [
             """
             attention of one sequence, \(headCount) heads of \(headSize), \(threads) threads, \
             \(Kernels.standard.instructionSet), \(MatrixProducts.standard.description)
             """,
-            "medians in ms; memory besides inputs and outputs; largest difference from the plain form's results",
+            "medians in ms; memory without inputs and outputs; largest difference between the results of both forms",
             "",
             TextTable.line([
-                ("", 6), ("tiled", 20), ("", 11), ("plain, whole (T, T)", 21), ("", 11), ("times", 9),
+                ("", 6), ("tiled", 20), ("", 11), ("plain, whole (T, T)", 21), ("", 11), ("speedup", 9),
                 ("difference", 18),
             ]),
             TextTable.line([
                 ("block", 6), ("forward", 10), ("backward", 10), ("memory", 11), ("forward", 11), ("backward", 10),
-                ("memory", 11), ("as fast", 9), ("output", 9), ("gradient", 10),
+                ("memory", 11), ("of tiled", 9), ("output", 9), ("gradient", 10),
             ]),
         ]
         for comparison in comparisons {
@@ -44,7 +44,7 @@ extension AttentionBenchmark {
                     (memory(comparison.tiled.bytes), 11),
                     (time(comparison.plain?.forward), 11), (time(comparison.plain?.backward), 10),
                     (memory(comparison.plain?.bytes), 11),
-                    (comparison.timesAsFast.map { Numbers.fixed($0, 2) } ?? "-", 9),
+                    (comparison.speedup.map { Numbers.fixed($0, 2) } ?? "-", 9),
                     (comparison.outputDifference.map(Numbers.exponent) ?? "-", 9),
                     (comparison.gradientDifference.map(Numbers.exponent) ?? "-", 10),
                 ])
@@ -55,8 +55,8 @@ extension AttentionBenchmark {
 }
 
 extension AttentionBenchmark.Form {
-    /// Forward and backward, medians, in seconds.
-    public var seconds: Double { forward.median + backward.median }
+    /// The sum of the median forward and backward times, in seconds.
+    package var seconds: Double { forward.median + backward.median }
 
     fileprivate var json: JSONValue {
         .object([
@@ -67,8 +67,8 @@ extension AttentionBenchmark.Form {
 }
 
 extension AttentionBenchmark.Comparison {
-    /// The plain form's time over the tiled one's.
-    public var timesAsFast: Double? { plain.map { $0.seconds / tiled.seconds } }
+    /// The plain form's time divided by the tiled form's.
+    package var speedup: Double? { plain.map { $0.seconds / tiled.seconds } }
 
     fileprivate var json: JSONValue {
         func number(_ value: Double?) -> JSONValue { value.flatMap { $0.isFinite ? .number($0) : nil } ?? .null }
@@ -76,7 +76,7 @@ extension AttentionBenchmark.Comparison {
             .init("block_size", .integer(length)),
             .init("tiled", tiled.json),
             .init("plain", plain?.json ?? .null),
-            .init("times_as_fast", number(timesAsFast)),
+            .init("times_as_fast", number(speedup)),
             .init("largest_output_difference", number(outputDifference)),
             .init("largest_gradient_difference", number(gradientDifference)),
         ])
@@ -84,7 +84,7 @@ extension AttentionBenchmark.Comparison {
 }
 
 extension Numbers {
-    /// As `1.2e-6`.
+    /// Formats a number with one decimal and an exponent, such as `1.2e-6`.
     fileprivate static func exponent(_ value: Double) -> String {
         guard value > 0, value.isFinite else { return value == 0 ? "0" : "\(value)" }
         var (mantissa, exponent) = (value, 0)

@@ -3,30 +3,27 @@ import Platform
 import Training
 import Transformer
 
-/// Sets the model's tiled attention beside the plain one that holds whole matrices of weights: time, memory, and how far
-/// their results are apart, for one sequence of each length.
-public struct AttentionBenchmark: Sendable {
-    /// Heads of the layer.
-    public let headCount: Int
-    /// Features of a head.
-    public let headSize: Int
-    /// Tokens of each sequence, a comparison each.
-    public let lengths: [Int]
+/// Compares the model's tiled attention with plain attention, which holds whole matrices of weights: time, memory and
+/// difference of results, for one sequence of each length.
+package struct AttentionBenchmark: Sendable {
+    package let headCount: Int
+    /// The number of features per head.
+    package let headSize: Int
+    /// The lengths to compare, in tokens.
+    package let lengths: [Int]
     /// Worker threads.
-    public let threads: Int
-    /// Untimed passes first.
-    public let warmUp: Int
-    /// Timed passes; nil for as many as take about half a second of each form, at least 3 and at most 50.
-    public let repetitions: Int?
+    package let threads: Int
+    /// The number of untimed passes before the timed ones.
+    package let warmUp: Int
+    /// The number of timed passes. Nil means about half a second per form, at least 3 and at most 50 passes.
+    package let repetitions: Int?
 
-    /// Tokens, by factors of two.
-    public static let usualLengths = [64, 128, 256, 512, 1024, 2048, 4096]
+    package static let defaultLengths = [64, 128, 256, 512, 1024, 2048, 4096]
 
-    /// Allocates nothing: `run` does.
-    public init(
+    package init(
         headCount: Int,
         headSize: Int,
-        lengths: [Int] = usualLengths,
+        lengths: [Int] = defaultLengths,
         threads: Int,
         warmUp: Int = 1,
         repetitions: Int? = nil
@@ -39,34 +36,32 @@ public struct AttentionBenchmark: Sendable {
         self.repetitions = repetitions
     }
 
-    /// One form of attention at one length.
-    public struct Form: Sendable {
+    /// The measurements of one form of attention at one length.
+    package struct Form: Sendable {
         /// Seconds of forward passes.
-        public let forward: Spread
+        package let forward: Spread
         /// Seconds of backward passes.
-        public let backward: Spread
-        /// Besides q, k, v, the output and their gradients.
-        public let bytes: Int
+        package let backward: Spread
+        /// The memory that the form needs, without q, k, v, the output and their gradients.
+        package let bytes: Int
     }
 
-    /// Both forms at one length.
-    public struct Comparison: Sendable {
-        /// Tokens of the sequence.
-        public let length: Int
-        /// A block of query rows at a time.
-        public let tiled: Form
-        /// Nil where its matrices do not fit this machine's memory.
-        public let plain: Form?
-        /// Largest absolute difference of the outputs; inputs are uniform in [-1, 1).
-        public let outputDifference: Double?
-        /// The same of the gradients of q, k and v.
-        public let gradientDifference: Double?
+    /// The measurements of both forms at one length.
+    package struct Comparison: Sendable {
+        /// The number of tokens.
+        package let length: Int
+        package let tiled: Form
+        /// Nil if its matrices do not fit this machine's memory.
+        package let plain: Form?
+        /// The largest absolute difference between the outputs. Inputs are uniform in [-1, 1).
+        package let outputDifference: Double?
+        /// The largest absolute difference between the gradients of q, k and v.
+        package let gradientDifference: Double?
     }
 
-    /// - Parameter progress: told what is going on.
-    ///
-    /// - Throws: `UserError(.usage)` when even the tiled form does not fit memory.
-    public func run(progress: (String) -> Void = { _ in }) throws -> [Comparison] {
+    /// - Parameter progress: receives status lines.
+    /// - Throws: `UserError(.usage)` if the inputs and results do not fit this machine's memory.
+    package func run(progress: (String) -> Void = { _ in }) throws -> [Comparison] {
         let pool = WorkerPool(threadCount: threads)
         for length in lengths { try checkMemory(length) }
         return lengths.map { length in
@@ -75,15 +70,15 @@ public struct AttentionBenchmark: Sendable {
         }
     }
 
-    /// Inputs, and two forms' results: 12 floats for each feature of each token. Counted in floating point, as lengths may be
-    /// such that bytes exceed an integer.
+    /// Checks the memory of the inputs and of both forms' results: 12 floats per feature and token. Computes in
+    /// floating point, because the number of bytes may overflow an integer.
     private func checkMemory(_ length: Int) throws {
         let bytes = 4 * 12 * Double(length) * Double(headCount * headSize)
         guard let available = MemoryCheck.availableBytes, bytes > Double(available) else { return }
         throw UserError(
             .usage,
             """
-            block_size=\(length): attention over so many tokens takes \(Numbers.fixed(bytes / 1e9, 1)) GB, but \
+            block_size=\(length): attention over this many tokens needs \(Numbers.fixed(bytes / 1e9, 1)) GB, but only \
             \(ByteCount.text(available)) are free; choose a smaller --block_size
             """
         )
@@ -165,7 +160,7 @@ public struct AttentionBenchmark: Sendable {
         }
     }
 
-    /// Uniform in [-1, 1).
+    /// Random values, uniform in [-1, 1).
     private func random(_ count: Int, item: UInt32) -> FloatBuffer {
         let buffer = FloatBuffer(count: count)
         let random = CounterRandom(seed: 1337, stream: .initialization, item: item)
@@ -173,7 +168,7 @@ public struct AttentionBenchmark: Sendable {
         return buffer
     }
 
-    /// Infinite where one of them is not a number.
+    /// The largest absolute difference; infinite if a value is NaN or infinite.
     private static func difference(_ a: borrowing FloatBuffer, _ b: borrowing FloatBuffer) -> Double {
         var largest: Float = 0
         for index in 0..<a.count {

@@ -1,7 +1,7 @@
 import Compute
 
-/// Causal self-attention as a textbook has it, beside which the model's tiled one is set: every head's whole (T, T) matrix
-/// of weights exists, and is kept from the forward to the backward pass.
+/// Textbook causal self-attention, for comparison with the model's tiled attention. It keeps each head's whole (T, T)
+/// matrix of weights from the forward to the backward pass.
 ///
 /// ```
 /// P = softmax(q kᵀ / sqrt(D) + mask)      y = P v
@@ -24,7 +24,7 @@ final class PlainAttention {
 
     static func bytes(headCount: Int, length: Int, threads: Int) -> Int { 4 * (headCount + threads) * length * length }
 
-    /// From qkv (T, 3C) to y (T, C).
+    /// Computes y (T, C) from qkv (T, 3C).
     func forward(qkv: MatrixView, into y: MatrixView) {
         pool.run(headCount) { head, _ in
             let (q, k, v) = heads(qkv, head)
@@ -35,7 +35,7 @@ final class PlainAttention {
         }
     }
 
-    /// After `forward` of the same: the gradient of qkv (T, 3C) from that of y (T, C).
+    /// Computes the gradient of qkv (T, 3C) from the gradient of y (T, C). Call `forward` with the same qkv first.
     func backward(qkv: MatrixView, dy: MatrixView, into gradient: MatrixView) {
         pool.run(headCount) { head, worker in
             let (q, k, v) = heads(qkv, head)
@@ -59,20 +59,20 @@ final class PlainAttention {
         MatrixView(base + index * length * length, rows: length, columns: length)
     }
 
-    /// A head's columns of q, k and v.
+    /// The columns of q, k and v that belong to a head.
     private func heads(_ qkv: MatrixView, _ head: Int) -> (q: MatrixView, k: MatrixView, v: MatrixView) {
         let width = qkv.columns / 3
         let parts = (0..<3).map { columns(qkv.columns($0 * width..<($0 + 1) * width), head) }
         return (parts[0], parts[1], parts[2])
     }
 
-    /// A head's columns of (T, C).
+    /// The columns of a (T, C) matrix that belong to a head.
     private func columns(_ matrix: MatrixView, _ head: Int) -> MatrixView {
         let size = matrix.columns / headCount
         return matrix.columns(head * size..<(head + 1) * size)
     }
 
-    /// Of the first `seen` scores; the others become 0.
+    /// Replaces the first `seen` scores by their softmax and the others by 0.
     private static func softmax(_ row: UnsafeMutablePointer<Float>, seen: Int, count: Int) {
         var largest = row[0]
         for column in 1..<max(1, seen) { largest = max(largest, row[column]) }
@@ -83,7 +83,7 @@ final class PlainAttention {
         (row + seen).update(repeating: 0, count: count - seen)
     }
 
-    /// dp becomes the gradient of the scores.
+    /// Replaces dp by the gradient of the scores.
     private static func softmaxBackward(
         _ dp: UnsafeMutablePointer<Float>,
         _ p: UnsafePointer<Float>,
@@ -94,7 +94,7 @@ final class PlainAttention {
         for column in 0..<count { dp[column] = p[column] * (dp[column] - sum) * scale }
     }
 
-    /// In eight lanes, as a processor adds them quickly.
+    /// The sum of the elements, in eight lanes for speed.
     @inline(__always)
     private static func total(_ count: Int, _ element: (Int) -> Float) -> Float {
         var lanes = SIMD8<Float>.zero

@@ -3,16 +3,16 @@ import Configuration
 import Training
 import Transformer
 
-/// The shapes that `bench` knows by name. Where a preset of training has that name, model, dropout and batch are its own (but
-/// for GPT-2's, whose batch is 1), and a step is one micro-batch.
-public enum BenchPreset: String, CaseIterable, Sendable {
+/// The named shapes of `bench`. Model, dropout and batch size are those of the training preset, except that GPT-2
+/// shapes have batch size 1. A step is one micro-batch.
+package enum BenchPreset: String, CaseIterable, Sendable {
     case baby, char
     case charWithoutDropout = "char-nodropout"
     case gpt2
     case gpt2Medium = "gpt2-medium"
     case tiny, small, medium, large
 
-    /// As options of training.
+    /// The shape as options of `train`.
     var options: [(name: String, value: String)] {
         let base = [("preset", preset.rawValue), ("gradient_accumulation_steps", "1")]
         switch self {
@@ -26,10 +26,10 @@ public enum BenchPreset: String, CaseIterable, Sendable {
         self == .charWithoutDropout ? .char : Preset(rawValue: rawValue)!
     }
 
-    /// This shape with some options of training in place of its own.
+    /// This shape with some options replaced.
     ///
-    /// - Throws: `UserError(.usage)` for values that are not allowed.
-    public func shape(
+    /// - Throws: `UserError(.usage)` for invalid values.
+    package func shape(
         with options: [(name: String, value: String)] = [],
         vocabularySize: Int? = nil
     ) throws -> BenchShape {
@@ -42,15 +42,13 @@ public enum BenchPreset: String, CaseIterable, Sendable {
     }
 }
 
-/// What a benchmark computes.
-public struct BenchShape: Sendable {
-    /// Where it comes from, for messages.
-    public let preset: BenchPreset
-    /// The options: batch, dropout, threads and all others.
-    public let training: TrainingConfiguration
-    /// The shape of the model that is trained.
-    public let model: GPTConfiguration
+/// The model and options that a benchmark runs.
+package struct BenchShape: Sendable {
+    /// The preset of the shape, for output.
+    package let preset: BenchPreset
+    package let training: TrainingConfiguration
+    package let model: GPTConfiguration
 
-    /// Worker threads.
-    public var threads: Int { Processors.count(asked: training.threads) }
+    /// The number of worker threads.
+    package var threads: Int { Processors.count(asked: training.threads) }
 }

@@ -4,29 +4,27 @@ import Platform
 import Training
 import Transformer
 
-/// Measures whole training steps of a shape: forward, backward, clipping and update, by the trainer's own code, on random
-/// tokens.
+/// Measures whole training steps on random tokens: forward, backward, clipping and update, with the trainer's code.
 ///
-/// Three things are measured one after the other in one process, so that none disturbs another: the steps; between them,
-/// before and after, the machine's peak in matrix products; and then some more steps with their time by part.
-public struct StepBenchmark: Sendable {
-    /// What is trained.
-    public let shape: BenchShape
-    /// Steps before the measurement, which touch memory for the first time.
-    public let warmUp: Int
-    /// Steps to measure; nil for as many as take about ten seconds, at least 5 and at most 200.
-    public let steps: Int?
+/// One process measures the machine's peak in matrix products before, between and after the steps. Then it runs some
+/// more steps to measure the time by part, so that recording does not slow down the measured steps.
+package struct StepBenchmark: Sendable {
+    package let shape: BenchShape
+    /// The number of steps before the measurement. They touch memory for the first time.
+    package let warmUp: Int
+    /// The number of steps to measure. Nil means about ten seconds, at least 5 and at most 200 steps.
+    package let steps: Int?
 
-    /// Allocates nothing: `run` does.
-    public init(shape: BenchShape, warmUp: Int = 2, steps: Int? = nil) {
+    package init(shape: BenchShape, warmUp: Int = 2, steps: Int? = nil) {
         self.shape = shape
         self.warmUp = warmUp
         self.steps = steps
     }
 
-    /// - Parameter progress: told what is going on, often.
-    /// - Throws: `UserError(.usage)` when the shape does not fit this machine's memory.
-    public func run(progress: (String) -> Void = { _ in }) throws -> StepMeasurement {
+    /// - Parameter progress: receives frequent status lines.
+    /// - Throws: `UserError(.usage)` if the shape does not fit this machine's memory, `UserError(.other)` if a loss or
+    ///   gradient is not finite.
+    package func run(progress: (String) -> Void = { _ in }) throws -> StepMeasurement {
         _ = try MemoryCheck(model: shape.model, training: shape.training, threads: shape.threads)
         let pool = WorkerPool(threadCount: shape.threads)
         let step = try trainingStep(pool: pool)
@@ -42,8 +40,9 @@ public struct StepBenchmark: Sendable {
                 throw UserError(
                     .other,
                     """
-                    step \(error.iteration + 1) of random tokens: loss \(error.loss), gradient norm \(error.gradientNorm); \
-                    check with `ddp-train doctor` that products are right here, or take fewer layers or less dropout
+                    step \(error.iteration + 1) on random tokens has loss \(error.loss) and gradient norm \
+                    \(error.gradientNorm); run `ddp-train doctor` to check the matrix products, or use fewer layers or \
+                    less dropout
                     """
                 )
             }
@@ -102,7 +101,7 @@ public struct StepBenchmark: Sendable {
         )
     }
 
-    /// A quarter of a million of them, more where one window is longer.
+    /// 2¹⁸ random tokens, or more for a large block size.
     private static func randomTokens(below vocabularySize: Int, blockSize: Int, seed: UInt64) throws -> TokenSequence {
         let random = CounterRandom(seed: seed, stream: .corpus)
         let tokens = (0..<max(1 << 18, 2 * blockSize)).map { index in

@@ -5,8 +5,8 @@ import Training
 import Transformer
 
 extension StepMeasurement {
-    /// One object for programs.
-    public var json: JSONValue {
+    /// The measurement as a JSON object.
+    package var json: JSONValue {
         .object(
             [
                 .init("preset", .string(shape.preset.rawValue)),
@@ -29,11 +29,11 @@ extension StepMeasurement {
         )
     }
 
-    /// Lines for people.
-    public var lines: [String] {
+    /// The measurement as lines for the terminal.
+    package var lines: [String] {
         let spread = spread
         func milliseconds(_ seconds: Double) -> String { Numbers.fixed(seconds * 1000, 2) }
-        let memory = peakMemory.map { ByteCount.text($0) } ?? "not known on this system"
+        let memory = peakMemory.map { ByteCount.text($0) } ?? "unknown on this system"
         return [
             "\(shape.preset.rawValue): \(shape.text)",
             "machine: \(shape.threads) threads, \(Kernels.standard.instructionSet), \(MatrixProducts.standard.description)",
@@ -43,9 +43,9 @@ extension StepMeasurement {
             \(milliseconds(spread.upperQuartile)))
             """,
             """
-            speed: \(Numbers.grouped(Int(tokensPerSecond))) tokens/s, \(Numbers.fixed(countedOperations / 1e9, 1)) counted \
-            GFLOP/s: \(Numbers.fixed(shareOfPeak * 100, 1))% of the \(Numbers.fixed(peak / 1e9, 1)) GFLOP/s that matrix \
-            products reached in this run
+            speed: \(Numbers.grouped(Int(tokensPerSecond))) tokens/s, \(Numbers.fixed(countedOperations / 1e9, 1)) \
+            counted GFLOP/s: \(Numbers.fixed(shareOfPeak * 100, 1))% of the \(Numbers.fixed(peak / 1e9, 1)) GFLOP/s \
+            that matrix products reached in this run
             """,
             "memory: \(memory) at most",
             "",
@@ -53,7 +53,7 @@ extension StepMeasurement {
     }
 
     private static let dropoutNote =
-        "dropout: masks drawn on their own; those of residuals and of softmax are in residual and attention"
+        "the part \"dropout\" is drawing masks; applying them is part of \"residual\" and \"attention\""
 }
 
 extension BenchShape {
@@ -74,9 +74,9 @@ extension BenchShape {
         let accumulation =
             training.gradientAccumulationSteps == 1 ? "" : "\(training.gradientAccumulationSteps) times "
         return """
-            \(model.layerCount) layers, \(model.headCount) heads, width \(model.embeddingSize), block \(model.blockSize), \
-            vocabulary \(model.vocabularySize), dropout \(Numbers.short(training.dropout)): \(parameters)M parameters; a \
-            step has \(accumulation)\(training.batchSize) sequences
+            \(model.layerCount) layers, \(model.headCount) heads, width \(model.embeddingSize), block \
+            \(model.blockSize), vocabulary \(model.vocabularySize), dropout \(Numbers.short(training.dropout)): \
+            \(parameters)M parameters; a step has \(accumulation)\(training.batchSize) sequences
             """
     }
 }
@@ -90,15 +90,15 @@ extension PartTimes {
         ])
     }
 
-    /// Time by part as lines with aligned columns.
+    /// The time by part as a table.
     var table: [String] {
         let products = seconds.filter { $0.part.isMatrixProduct }.reduce(0) { $0 + $1.seconds }
         var rows = seconds.map { ($0.part.name, $0.seconds) }
         rows.append(("all", seconds.reduce(0) { $0 + $1.seconds }))
-        rows.append(("of it matrix products", products))
+        rows.append(("matrix products", products))
         let heading =
-            "time by part, mean of \(steps) other step\(steps == 1 ? "" : "s") of \(Numbers.fixed(wallSeconds * 1000, 2)) ms"
-        return ["\(heading):", TextTable.line([("part", -22), ("worker ms a step", 17), ("share", 8)])]
+            "time by part, mean of \(steps) more step\(steps == 1 ? "" : "s") of \(Numbers.fixed(wallSeconds * 1000, 2)) ms"
+        return ["\(heading):", TextTable.line([("part", -22), ("thread ms/step", 17), ("share", 8)])]
             + rows.map { name, seconds in
                 TextTable.line([
                     (name, -22), (Numbers.fixed(seconds * 1000, 2), 17),

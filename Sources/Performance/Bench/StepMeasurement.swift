@@ -2,47 +2,45 @@ import Compute
 import Training
 import Transformer
 
-/// What was measured of whole training steps.
-public struct StepMeasurement: Sendable {
-    /// What was trained.
-    public let shape: BenchShape
-    /// Steps before the measured ones.
-    public let warmUp: Int
-    /// Of each measured step.
-    public let seconds: [Double]
-    /// Floating-point operations a second of this machine's matrix products, in the same run.
-    public let peak: Double
-    /// In bytes; nil where the system does not say.
-    public let peakMemory: Int?
-    /// Of some more steps after the measured ones.
-    public let profile: PartTimes
+/// The measurements of whole training steps.
+package struct StepMeasurement: Sendable {
+    package let shape: BenchShape
+    /// The number of steps before the measured ones.
+    package let warmUp: Int
+    /// The time of each measured step.
+    package let seconds: [Double]
+    /// The machine's peak in matrix products, measured in the same process, in floating-point operations per second.
+    package let peak: Double
+    /// The peak of the resident memory in bytes; nil if the system does not report it.
+    package let peakMemory: Int?
+    /// The time by part, of additional steps after the measured ones.
+    package let profile: PartTimes
 
-    /// Of `seconds`.
-    public var spread: Spread { Spread(seconds) }
+    package var spread: Spread { Spread(seconds) }
 
-    /// By the median step.
-    public var tokensPerSecond: Double { Double(shape.training.tokensPerIteration) / spread.median }
+    /// Tokens per second of the median step.
+    package var tokensPerSecond: Double { Double(shape.training.tokensPerIteration) / spread.median }
 
-    /// Floating-point operations a second by nanoGPT's count (see `GPTConfiguration.operationsPerToken`).
-    public var countedOperations: Double { tokensPerSecond * shape.model.operationsPerToken }
+    /// Floating-point operations per second, counted as nanoGPT does (see `GPTConfiguration.operationsPerToken`).
+    package var countedOperations: Double { tokensPerSecond * shape.model.operationsPerToken }
 
-    /// `countedOperations` by `peak`, 0 to 1.
-    public var shareOfPeak: Double { countedOperations / peak }
+    /// `countedOperations` divided by `peak`.
+    package var shareOfPeak: Double { countedOperations / peak }
 }
 
-/// The workers' time by part.
-public struct PartTimes: Sendable {
-    /// Steps that were recorded, at least 1.
-    public let steps: Int
-    /// Threads of the pool.
-    public let workers: Int
-    /// Of a step.
-    public let wallSeconds: Double
-    /// Of a step, summed over the workers; what takes most comes first, and what never happened is left out.
-    public let seconds: [(part: Part, seconds: Double)]
+/// The worker threads' time by part of the computation.
+package struct PartTimes: Sendable {
+    /// The number of recorded steps, at least 1.
+    package let steps: Int
+    /// The number of threads in the pool.
+    package let workers: Int
+    /// Wall-clock seconds per step.
+    package let wallSeconds: Double
+    /// Seconds per step summed over the workers, in descending order. Parts without time are left out.
+    package let seconds: [(part: Part, seconds: Double)]
 
-    /// - Parameter profile: with at least one recording, each of them a step.
-    public init(_ profile: Profile) {
+    /// - Parameter profile: must have at least one recording. Each recording is a step.
+    package init(_ profile: Profile) {
         let count = Double(profile.recordings.count)
         steps = profile.recordings.count
         workers = profile.workerCount
@@ -52,6 +50,6 @@ public struct PartTimes: Sendable {
             .sorted { ($0.1, $1.0.rawValue) > ($1.1, $0.0.rawValue) }
     }
 
-    /// Of all workers' time.
-    public func share(_ seconds: Double) -> Double { seconds / (wallSeconds * Double(workers)) }
+    /// The share of all workers' time.
+    package func share(_ seconds: Double) -> Double { seconds / (wallSeconds * Double(workers)) }
 }

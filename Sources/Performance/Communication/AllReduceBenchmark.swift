@@ -4,54 +4,54 @@ import Platform
 import Training
 
 /// Times the all-reduce of the ranks of a job, size by size and as a run sums its gradient, over one or several ways in turn.
-public struct AllReduceBenchmark {
+package struct AllReduceBenchmark {
     /// One size, or a run's gradient, over one way.
-    public struct Result: Equatable, Sendable {
+    package struct Result: Equatable, Sendable {
         /// Bytes of the sum, on each rank.
-        public var bytes: Int
+        package var bytes: Int
         /// Of the slowest rank, a repetition each.
-        public var seconds: Spread
+        package var seconds: Spread
 
         /// For one size.
-        public init(bytes: Int, seconds: Spread) {
+        package init(bytes: Int, seconds: Spread) {
             self.bytes = bytes
             self.seconds = seconds
         }
 
         /// Bytes a second that each rank sends and receives, `bytes * 2 (n - 1) / n / time`, as NCCL's tests count it, at the
         /// best repetition.
-        public func busBandwidth(worldSize: Int) -> Double {
+        package func busBandwidth(worldSize: Int) -> Double {
             2 * Double(worldSize - 1) / Double(worldSize) * Double(bytes) / seconds.minimum
         }
     }
 
     /// What one way took.
-    public struct Results: Sendable {
+    package struct Results: Sendable {
         /// One for each size, in order.
-        public var sizes: [Result]
+        package var sizes: [Result]
         /// For the gradient.
-        public var gradient: Result
+        package var gradient: Result
 
         /// Of one way.
-        public init(sizes: [Result], gradient: Result) {
+        package init(sizes: [Result], gradient: Result) {
             self.sizes = sizes
             self.gradient = gradient
         }
     }
 
     /// Bytes of each sum, whole numbers of floats.
-    public var sizes: [Int]
+    package var sizes: [Int]
     /// Buckets of a run's gradient, which are begun one after the other and waited for together, as a run does it: the memory is
     /// in no cache, and the next bucket waits while one is summed.
-    public var gradient: [Range<Int>]
+    package var gradient: [Range<Int>]
     /// Timed sums of each size.
-    public var repetitions: Int
+    package var repetitions: Int
 
     /// - Parameters:
     ///   - sizes: bytes of each sum, whole numbers of floats.
     ///   - gradient: buckets of a run's gradient, at least one, as floats of one buffer.
     ///   - repetitions: timed ones for each size, after one that is not.
-    public init(sizes: [Int], gradient: [Range<Int>], repetitions: Int) {
+    package init(sizes: [Int], gradient: [Range<Int>], repetitions: Int) {
         precondition(sizes.allSatisfy { $0 > 0 && $0 % 4 == 0 } && !gradient.isEmpty && repetitions > 0)
         self.sizes = sizes
         self.gradient = gradient
@@ -64,7 +64,7 @@ public struct AllReduceBenchmark {
     ///   - ways: of one job. They take turns, so that what else the machine does hits all alike.
     ///   - progress: called with the bytes that are summed next.
     /// - Throws: `UserError(.other)` when a sum is wrong; `CollectiveError.failed`.
-    public func run(_ ways: [Communicator], progress: (Int) -> Void = { _ in }) throws -> [Results] {
+    package func run(_ ways: [Communicator], progress: (Int) -> Void = { _ in }) throws -> [Results] {
         try ways[0].board.during(.computing, .computing) { try measure(ways, ways[0].board, progress) }
     }
 

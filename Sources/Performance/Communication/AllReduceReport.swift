@@ -4,18 +4,18 @@ import Platform
 import Training
 
 /// What an `AllReduceBenchmark` found, way by way, and which of them it speaks for.
-public struct AllReduceReport: Sendable {
+package struct AllReduceReport: Sendable {
     /// How the ranks of a job can sum: a transport and an algorithm.
-    public struct Way: Sendable {
+    package struct Way: Sendable {
         /// What carried the messages.
-        public var transport: JobConnection.Transport
+        package var transport: JobConnection.Transport
         /// How they were summed.
-        public var allReduce: Communicator.AllReduce
+        package var allReduce: Communicator.AllReduce
         /// What the benchmark found.
-        public var results: AllReduceBenchmark.Results
+        package var results: AllReduceBenchmark.Results
 
         /// The ways of one report have results for the same sizes and gradient.
-        public init(
+        package init(
             transport: JobConnection.Transport,
             allReduce: Communicator.AllReduce,
             results: AllReduceBenchmark.Results
@@ -30,18 +30,18 @@ public struct AllReduceReport: Sendable {
     }
 
     /// The run whose gradient was summed.
-    public struct Gradient: Equatable, Sendable {
+    package struct Gradient: Equatable, Sendable {
         /// Whose shape it is, such as `preset gpt2`.
-        public var model: String
+        package var model: String
         /// Of the whole gradient.
-        public var bytes: Int
+        package var bytes: Int
         /// Of the largest bucket.
-        public var bucketBytes: Int
+        package var bucketBytes: Int
         /// Buckets that were summed.
-        public var bucketCount: Int
+        package var bucketCount: Int
 
         /// The facts of a run.
-        public init(model: String, bytes: Int, bucketBytes: Int, bucketCount: Int) {
+        package init(model: String, bytes: Int, bucketBytes: Int, bucketCount: Int) {
             self.model = model
             self.bytes = bytes
             self.bucketBytes = bucketBytes
@@ -50,28 +50,28 @@ public struct AllReduceReport: Sendable {
     }
 
     /// The way that a job should take.
-    public struct Recommendation: Equatable, Sendable {
+    package struct Recommendation: Equatable, Sendable {
         /// Its place among the ways.
-        public var way: Int
+        package var way: Int
         /// A sentence.
-        public var reason: String
+        package var reason: String
     }
 
     /// Ranks of the job.
-    public var ranks: Int
+    package var ranks: Int
     /// Different hosts among them.
-    public var machines: Int
+    package var machines: Int
     /// How the ranks reach each other, such as `mpi, eth0 (10.0.0.5)`.
-    public var route: String
+    package var route: String
     /// Bytes a second of copying memory, read and written ones both counted, by one thread.
-    public var copyBandwidth: Double
+    package var copyBandwidth: Double
     /// What decides which way to take.
-    public var gradient: Gradient
+    package var gradient: Gradient
     /// At least one; the first is what a job takes without being told.
-    public var ways: [Way]
+    package var ways: [Way]
 
     /// At least one way.
-    public init(ranks: Int, machines: Int, route: String, copyBandwidth: Double, gradient: Gradient, ways: [Way]) {
+    package init(ranks: Int, machines: Int, route: String, copyBandwidth: Double, gradient: Gradient, ways: [Way]) {
         precondition(!ways.isEmpty)
         self.gradient = gradient
         self.ranks = ranks
@@ -90,7 +90,7 @@ public struct AllReduceReport: Sendable {
     ///
     /// What counts is the sum of the run's gradient, by its buckets: other sizes may speak for another way. A way must be faster
     /// than the usual one by a tenth, comparing medians, and in three of four repetitions than the usual one in three of four.
-    public var recommendation: Recommendation? {
+    package var recommendation: Recommendation? {
         guard ways.count > 1 else { return nil }
         let usual = ways[0]
         let times = ways.map(\.results.gradient.seconds)
@@ -118,7 +118,7 @@ public struct AllReduceReport: Sendable {
     // MARK: Text
 
     /// One object: the job's facts, `gradient`, `ways` with their times, and `recommendation` or null.
-    public var json: JSONValue {
+    package var json: JSONValue {
         .object([
             .init("ranks", .integer(ranks)),
             .init("machines", .integer(machines)),
@@ -168,7 +168,7 @@ public struct AllReduceReport: Sendable {
     }
 
     /// A table with a row for each size and one for the gradient, and three columns for each way.
-    public var text: String {
+    package var text: String {
         let title = """
             all-reduce of \(ranks) ranks on \(machines) \(machines == 1 ? "machine" : "machines") (\(route)); one thread \
             copies memory at \(Self.gigabytes(copyBandwidth)) GB/s (read and written)

@@ -1,49 +1,48 @@
 import Collectives
 
-/// Sends over every edge of the ring by itself, so that a slow one is known by its name.
-public struct EdgeCheck: Equatable, Sendable {
-    /// From a rank to the next one.
-    public struct Edge: Equatable, Sendable {
+/// Measures the speed of each edge of the ring separately, to find slow links.
+package struct EdgeCheck: Equatable, Sendable {
+    /// A link from a rank to the next rank in the ring.
+    package struct Edge: Equatable, Sendable {
         /// The rank that sends.
-        public var from: Member
-        /// The next one in the ring, which receives.
-        public var to: Member
-        /// Of the best message, by the receiver's clock.
-        public var bytesPerSecond: Double
+        package var from: Member
+        /// The rank that receives.
+        package var to: Member
+        /// The speed of the fastest message, by the receiver's clock.
+        package var bytesPerSecond: Double
 
-        /// What was measured from one rank to the next.
-        public init(from: Member, to: Member, bytesPerSecond: Double) {
+        package init(from: Member, to: Member, bytesPerSecond: Double) {
             self.from = from
             self.to = to
             self.bytesPerSecond = bytesPerSecond
         }
     }
 
-    /// From each rank to the next, in order; the last leads to rank 0.
-    public var edges: [Edge]
-    /// Of a byte once round, by the number of edges.
-    public var secondsPerEdge: Double
+    /// Indexed by the sending rank. The last edge leads to rank 0.
+    package var edges: [Edge]
+    /// The time of a barrier divided by the number of edges that it crosses.
+    package var secondsPerEdge: Double
 
-    /// What was measured; `run` does so.
-    public init(edges: [Edge], secondsPerEdge: Double) {
+    package init(edges: [Edge], secondsPerEdge: Double) {
         self.edges = edges
         self.secondsPerEdge = secondsPerEdge
     }
 
-    private static let small = 1 << 20
-    private static let large = 16 << 20
-    /// Seconds that the small message takes at most where the large one is worth its time.
-    private static let patience = 0.05
+    /// The sizes of the messages, in bytes.
+    private static let smallSize = 1 << 20
+    private static let largeSize = 16 << 20
+    /// If the small message takes longer, in seconds, the large one is not sent.
+    private static let maximumSmallSeconds = 0.05
 
-    /// Every rank calls it and returns the same.
+    /// Measures all edges. Every rank must call this and gets the same result.
     ///
-    /// - Throws: `CollectiveError.failed`.
-    public static func run(_ communicator: Communicator) throws -> EdgeCheck {
+    /// - Throws: `CollectiveError.failed` if communication fails.
+    package static func run(_ communicator: Communicator) throws -> EdgeCheck {
         let members = communicator.members
-        let memory = CollectiveMemory(byteCount: large)
+        let memory = CollectiveMemory(byteCount: largeSize)
         let edges = try members.map { from in
             let to = members[(from.rank + 1) % members.count]
-            /// - Returns: seconds at the rank that receives.
+            /// - Returns: the seconds measured by the receiving rank.
             func pass(_ count: Int) throws -> Double {
                 try communicator.barrier()
                 let start = ContinuousClock.now
@@ -52,14 +51,16 @@ public struct EdgeCheck: Equatable, Sendable {
                 communicator.board.worked()
                 return try communicator.allGather([(ContinuousClock.now - start) / .seconds(1)])[to.rank][0]
             }
-            // The first message warms up; where the second is slow there is no need for a larger one.
-            _ = try pass(small)
-            var (count, seconds) = (small, try pass(small))
-            // What else the machines do slows a message, and never makes it faster: the best of three counts.
-            if seconds < patience { (count, seconds) = (large, try (0..<3).map { _ in try pass(large) }.min()!) }
+            // The first message warms up. If the second is slow, a larger one would not be more accurate.
+            _ = try pass(smallSize)
+            var (count, seconds) = (smallSize, try pass(smallSize))
+            // Other load can only slow a message down, so take the fastest of three.
+            if seconds < maximumSmallSeconds {
+                (count, seconds) = (largeSize, try (0..<3).map { _ in try pass(largeSize) }.min()!)
+            }
             return Edge(from: from, to: to, bytesPerSecond: Double(count) / seconds)
         }
-        // A barrier is a byte round all edges but one.
+        // A barrier sends one byte over all edges except one.
         let rounds = try (0..<10).map { _ in
             let start = ContinuousClock.now
             try communicator.barrier()

@@ -4,7 +4,7 @@ import Preparation
 import Training
 
 extension Doctor {
-    /// What several ranks, downloads and compressed text need.
+    /// Checks of what several ranks, downloads and compressed text need.
     var job: [Finding] { [mpi, interfaces, curl, Self.archives(isBuiltIn: DataPreparation.readsArchives)] }
 
     private var mpi: Finding {
@@ -12,30 +12,32 @@ extension Doctor {
         return Self.mpi(
             linked: MPILibrary.version,
             mpirun: mpirun,
-            says: mpirun.flatMap(Surroundings.firstLine(ofVersion:))
+            versionLine: mpirun.flatMap(Surroundings.firstLine(ofVersion:))
         )
     }
 
     /// - Parameters:
-    ///   - linked: the version of the library that this program was built with; nil when there was none.
+    ///   - linked: the version of the MPI library that this program was built with; nil if it was built without MPI.
     ///   - mpirun: the path of the launcher.
-    ///   - says: its first line when asked for its version.
-    static func mpi(linked: String?, mpirun: String?, says: String?) -> Finding {
+    ///   - versionLine: the first line of `mpirun --version`.
+    static func mpi(linked: String?, mpirun: String?, versionLine: String?) -> Finding {
         let install = Surroundings.installation([
             "apt-get": "openmpi-bin libopenmpi-dev", "dnf": "openmpi openmpi-devel", "brew": "open-mpi",
         ])
-        let launcher = mpirun.map { says == nil ? $0 : "\($0): \(says!)" } ?? "no mpirun on the PATH"
-        // Of two installations of the same kind the numbers differ; of two kinds, nearly always.
+        let launcher = mpirun.map { versionLine == nil ? $0 : "\($0): \(versionLine!)" } ?? "no mpirun on the PATH"
+        // Different installations of one MPI have different version numbers, and so do different MPIs, nearly always.
         let isSame: Bool? =
-            if let linked, let says, let version = versionNumber(linked) { versionNumber(says) == version } else { nil }
+            if let linked, let versionLine, let version = versionNumber(linked) {
+                versionNumber(versionLine) == version
+            } else { nil }
         let advice: String? =
             if linked == nil {
-                "for mpirun: \(install ?? "install Open MPI"), then swift build again; without it ranks meet by TCP"
+                "to use mpirun: \(install ?? "install Open MPI"), then swift build again; without it, ranks use TCP"
             } else if mpirun == nil {
                 "to start ranks: \(install ?? "install Open MPI")"
             } else if isSame == false {
-                "every rank would believe to be alone: put the mpirun of \(linked!) first on the PATH, or swift build "
-                    + "again with PKG_CONFIG_PATH at the other's"
+                "mpirun and the library have different versions, so each rank would run alone: put the mpirun of \(linked!) first "
+                    + "on the PATH, or swift build again with the other MPI's folder in PKG_CONFIG_PATH"
             } else {
                 nil
             }
@@ -46,7 +48,7 @@ extension Doctor {
             .object([
                 .init("mpirun", mpirun.map { .string($0) } ?? .null), .init("linked", .bool(linked != nil)),
                 .init("library", linked.map { .string($0) } ?? .null),
-                .init("mpirun_version", says.map { .string($0) } ?? .null),
+                .init("mpirun_version", versionLine.map { .string($0) } ?? .null),
                 .init("same_version", isSame.map { .bool($0) } ?? .null),
             ]),
             state: advice == nil ? .fine : .missing,
@@ -54,7 +56,7 @@ extension Doctor {
         )
     }
 
-    /// `4.1.4` of `Open MPI v4.1.4` and of `mpirun (Open MPI) 4.1.4`.
+    /// The version number in a text: `4.1.4` for `Open MPI v4.1.4` and for `mpirun (Open MPI) 4.1.4`.
     private static func versionNumber(_ text: String) -> Substring? {
         text.split { !($0.isNumber || $0 == ".") }.first { $0.contains(".") }
     }
@@ -75,7 +77,7 @@ extension Doctor {
                 }
             ),
             state: all.isEmpty ? .missing : .fine,
-            advice: all.isEmpty ? "several ranks need one, and be it loopback: sudo ip link set lo up" : nil
+            advice: all.isEmpty ? "several ranks need an interface, at least loopback: sudo ip link set lo up" : nil
         )
     }
 
@@ -88,7 +90,7 @@ extension Doctor {
             path ?? "not on the PATH",
             path.map { .string($0) } ?? .null,
             state: path == nil ? .missing : .fine,
-            advice: path == nil ? "for downloads of data sets: \(install ?? "install curl")" : nil
+            advice: path == nil ? "to download datasets: \(install ?? "install curl")" : nil
         )
     }
 
@@ -109,7 +111,7 @@ extension Doctor {
         )
     }
 
-    /// Where data, runs and downloads lie.
+    /// Checks of the folders of data, runs and downloads.
     var folders: [Finding] {
         var findings = [
             folder("data_dir", dataDir, isNeeded: false), folder("out_dir", outDir, isNeeded: true),
@@ -124,20 +126,20 @@ extension Doctor {
                     "unknown",
                     .null,
                     state: .missing,
-                    advice: "for downloads: name a folder in \(CacheFolder.variable), as HOME is not set"
+                    advice: "to download datasets: set \(CacheFolder.variable) to a folder, because HOME is not set"
                 )
             )
         }
         return findings
     }
 
-    /// - Parameter isNeeded: whether no run works where it cannot be written to.
+    /// - Parameter isNeeded: whether every run needs to write to this folder.
     private func folder(_ key: String, _ path: String, isNeeded: Bool) -> Finding {
         let exists = FileSystem.kind(of: path) == .folder
         let free = try? FileSystem.freeBytes(at: path)
         let isWritable = Surroundings.isWritable(path)
         let isFile = !exists && FileSystem.kind(of: path) != nil
-        var text = path + (exists ? "" : isFile ? " (not a folder)" : " (not there yet)")
+        var text = path + (exists ? "" : isFile ? " (not a folder)" : " (does not exist yet)")
         if let free { text += ", \(ByteCount.text(free)) free" }
         if !isWritable { text += ", not writable" }
         let isFine = isWritable && !isFile
@@ -151,7 +153,7 @@ extension Doctor {
                 .init("free_bytes", free.map { .integer($0) } ?? .null),
             ]),
             state: isFine ? .fine : isNeeded ? .broken : .missing,
-            advice: isFine ? nil : "nothing can be written there: choose another folder with \(option)"
+            advice: isFine ? nil : "the folder is not writable: choose another with \(option)"
         )
     }
 }

@@ -2,27 +2,26 @@ import Compute
 import Platform
 import Training
 
-/// Examines what this build and machine have for training, and what they lack.
-public struct Doctor {
-    /// Of the program, for the report.
-    public var version: String
-    /// Folder of the datasets, which need not exist.
-    public var dataDir: String
-    /// Folder that runs write to, which need not exist.
-    public var outDir: String
-    /// Worker threads to measure with.
-    public var threads: Int
+/// Checks whether this build and machine are ready for training.
+package struct Doctor {
+    /// The program's version.
+    package var version: String
+    /// The folder of the datasets, which need not exist.
+    package var dataDir: String
+    /// The folder that runs write to, which need not exist.
+    package var outDir: String
+    /// The number of worker threads for measurements.
+    package var threads: Int
 
-    /// Measures nothing yet: `examine` does.
-    public init(version: String, dataDir: String, outDir: String, threads: Int) {
+    package init(version: String, dataDir: String, outDir: String, threads: Int) {
         self.version = version
         self.dataDir = dataDir
         self.outDir = outDir
         self.threads = threads
     }
 
-    /// Takes about half a second, most of it to measure.
-    public func examine() -> DoctorReport {
+    /// Runs all checks. Takes about half a second, most of it for measurements.
+    package func examine() -> DoctorReport {
         DoctorReport(build + processor + speed + job + folders)
     }
 
@@ -41,7 +40,7 @@ public struct Doctor {
                 "build",
                 mode,
                 state: mode == "debug" ? .missing : .fine,
-                advice: mode == "debug" ? "slow where it is not numeric: swift build -c release" : nil
+                advice: mode == "debug" ? "code outside the numeric kernels is slow: swift build -c release" : nil
             ),
             blas, products,
         ]
@@ -50,8 +49,8 @@ public struct Doctor {
     private var blas: Finding {
         MatrixProducts.prepare()
         let implementation = MatrixProducts.standard.description
-        let mended = BLASDescription.replacedKernel
-        let blas = MatrixProducts.blasDescription + (mended.map { " (mended: it had chosen \($0))" } ?? "")
+        let replacedKernel = BLASDescription.replacedKernel
+        let blas = MatrixProducts.blasDescription + (replacedKernel.map { " (replaces its choice \($0))" } ?? "")
         let kernel =
             MatrixProducts.standard.implementation == .own ? "\(implementation); products of few rows: \(blas)" : blas
         return Finding(
@@ -61,12 +60,12 @@ public struct Doctor {
             .object([
                 .init("library", .string(implementation)), .init("kernel", .string(MatrixProducts.blasDescription)),
                 .init("build", .string(BLASDescription.build)),
-                .init("mended_from", mended.map { .string($0) } ?? .null),
+                .init("mended_from", replacedKernel.map { .string($0) } ?? .null),
             ])
         )
     }
 
-    /// A product of which the result is known, so that a library that is there and computes nonsense is found.
+    /// Computes a product with a known result, to detect a library that computes wrong results.
     private var products: Finding {
         let (rows, inner, columns) = (37, 41, 43)
         let memory = FloatBuffer(count: rows * inner + inner * columns + rows * columns)
@@ -76,18 +75,19 @@ public struct Doctor {
         for index in 0..<rows * inner { a.base[index] = Float(index % 7 - 3) }
         for index in 0..<inner * columns { b.base[index] = Float(index % 5 - 2) }
         MatrixProducts.standard.multiply(a, .plain, b, .plain, into: c)
-        // Small whole numbers: exact in any order of sums.
+        // Sums of small integers are exact in any order.
         let wrong = (0..<rows * columns).filter { element in
             let (row, column) = (element / columns, element % columns)
             return c[row, column] != (0..<inner).reduce(Float(0)) { $0 + a[row, $1] * b[$1, column] }
         }.count
         return Finding(
             "products_right",
-            "their results",
-            wrong == 0 ? "right" : "\(wrong) of \(rows * columns) numbers are wrong",
+            "product results",
+            wrong == 0 ? "correct" : "\(wrong) of \(rows * columns) numbers are wrong",
             .bool(wrong == 0),
             state: wrong == 0 ? .fine : .broken,
-            advice: wrong == 0 ? nil : "the library of matrix products does not work here: install another build of it"
+            advice: wrong == 0
+                ? nil : "the BLAS library computes wrong results on this machine: install another build of it"
         )
     }
 
@@ -96,7 +96,7 @@ public struct Doctor {
     private var processor: [Finding] {
         let forced = ProcessEnvironment.value("DDP_TRAIN_ISA")
         let vectors =
-            "\(Kernels.standard.instructionSet)\(forced == nil ? "" : " (by DDP_TRAIN_ISA)"), of "
+            "\(Kernels.standard.instructionSet)\(forced == nil ? "" : " (set by DDP_TRAIN_ISA)"); available: "
             + Kernels.available.joined(separator: ", ")
         return [
             Finding(
@@ -120,9 +120,9 @@ public struct Doctor {
         #else
             let (allowed, quota): (Int?, Int?) = (nil, nil)
         #endif
-        var text = "\(Processors.available) to use, of \(online) online"
-        if let allowed, allowed < online { text += "; bound to \(allowed) by affinity" }
-        if let quota { text += "; a quota of the time of \(quota)" }
+        var text = "\(Processors.available) usable of \(online) online"
+        if let allowed, allowed < online { text += "; CPU affinity allows \(allowed)" }
+        if let quota { text += "; the container's quota is \(quota)" }
         return Finding(
             "cores",
             "cores",
@@ -135,12 +135,12 @@ public struct Doctor {
         )
     }
 
-    /// What `baby`, the smallest preset, takes.
-    private static let leastMemory = 100_000_000
+    /// The memory of the smallest preset `baby`, in bytes.
+    private static let minimumMemory = 100_000_000
 
     private var memory: Finding {
         let free = MemoryCheck.availableBytes
-        let isEnough = free.map { $0 >= Self.leastMemory } ?? true
+        let isEnough = free.map { $0 >= Self.minimumMemory } ?? true
         return Finding(
             "memory_available_bytes",
             "memory free",
@@ -148,7 +148,7 @@ public struct Doctor {
             free.map { .integer($0) } ?? .null,
             state: isEnough ? .fine : .broken,
             advice: isEnough
-                ? nil : "the smallest preset takes 100 MB: end other programs, or raise the container's limit"
+                ? nil : "the smallest preset needs 100 MB: end other programs, or raise the container's limit"
         )
     }
 

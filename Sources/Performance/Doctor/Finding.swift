@@ -1,32 +1,30 @@
 import Formats
 import Platform
 
-/// One thing that a build or a machine has or lacks.
-public struct Finding: Equatable, Sendable {
-    /// Whether something is to be done.
-    public enum State: String, Sendable {
+/// The result of one check.
+package struct Finding: Equatable, Sendable {
+    package enum State: String, Sendable {
         case fine
-        /// Not there, and not needed for everything; `advice` says for what and how to have it.
+        /// Missing or slow, but training works without it. `advice` says what it is needed for and how to get it.
         case missing
-        /// Training cannot work, or not as it should, before this is mended.
+        /// Training does not work, or not correctly, until this is fixed.
         case broken
     }
 
-    /// The member of the JSON object.
-    public var key: String
-    /// What was looked at, the first column for people.
-    public var title: String
-    /// For people.
-    public var text: String
-    /// For programs.
-    public var value: JSONValue
-    /// `fine` unless it is told otherwise.
-    public var state: State
-    /// What to do; nil where nothing is to be done.
-    public var advice: String?
+    /// The name of the member in the JSON object.
+    package var key: String
+    /// The first column of the text report.
+    package var title: String
+    /// The second column of the text report.
+    package var text: String
+    /// The value in the JSON object.
+    package var value: JSONValue
+    package var state: State
+    /// What to do; nil if nothing.
+    package var advice: String?
 
-    /// Without a `value`, programs get the text.
-    public init(
+    /// Without a `value`, the JSON object gets the text.
+    package init(
         _ key: String,
         _ title: String,
         _ text: String,
@@ -43,21 +41,21 @@ public struct Finding: Equatable, Sendable {
     }
 }
 
-/// What `ddp-train doctor` found.
-public struct DoctorReport: Equatable, Sendable {
-    /// In the order in which they are shown.
-    public var findings: [Finding]
+/// The findings of `ddp-train doctor`.
+package struct DoctorReport: Equatable, Sendable {
+    /// In the order of the report.
+    package var findings: [Finding]
 
-    /// Keys are to be distinct, as each is a member of `json`.
-    public init(_ findings: [Finding]) {
+    /// - Parameter findings: must have distinct keys, because each is a member of `json`.
+    package init(_ findings: [Finding]) {
         self.findings = findings
     }
 
-    /// Whether nothing that is needed is broken.
-    public var isFine: Bool { !findings.contains { $0.state == .broken } }
+    /// Whether nothing is broken.
+    package var isFine: Bool { !findings.contains { $0.state == .broken } }
 
-    /// A line for each finding, with advice under those that lack something.
-    public var text: String {
+    /// One line per finding, followed by its advice if it has one.
+    package var text: String {
         var lines: [(String, String)] = []
         for finding in findings {
             lines.append((finding.title, finding.text))
@@ -68,8 +66,9 @@ public struct DoctorReport: Equatable, Sendable {
         return TextTable.facts(lines)
     }
 
-    /// One object: a member a finding, then `problems` (what, state and advice of those that are not fine) and `ok`.
-    public var json: JSONValue {
+    /// A JSON object with one member per finding, `problems` (what, state and advice of the findings that are not fine)
+    /// and `ok`.
+    package var json: JSONValue {
         let problems = findings.filter { $0.state != .fine }.map { finding in
             JSONValue.object([
                 .init("what", .string(finding.key)), .init("state", .string(finding.state.rawValue)),

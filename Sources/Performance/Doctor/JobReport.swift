@@ -3,23 +3,22 @@ import Formats
 import Platform
 import Training
 
-/// What `ddp-train doctor` found on every rank of a job, and between them.
-public struct JobReport: Sendable {
-    /// Of this rank.
-    public var own: DoctorReport
-    /// Every rank's report as its JSON object, in order.
-    public var reports: [JSONValue]
-    /// The ranks in order.
-    public var members: [Member]
-    /// How they reach each other, such as `tcp, eth0 (10.0.0.5)`.
-    public var route: String
-    /// Speeds between neighbours.
-    public var check: EdgeCheck
+/// The findings of `ddp-train doctor` on every rank of a job, and the speed between ranks.
+package struct JobReport: Sendable {
+    /// This rank's report.
+    package var own: DoctorReport
+    /// Every rank's report as a JSON object, indexed by rank.
+    package var reports: [JSONValue]
+    package var members: [Member]
+    /// The transport and interface, such as `tcp, eth0 (10.0.0.5)`.
+    package var route: String
+    /// The speeds between neighbors in the ring.
+    package var check: EdgeCheck
 
-    /// Every rank calls it: examines itself, tells the others, and measures the edges with them.
+    /// Examines this rank, exchanges reports with the other ranks and measures the edges. Every rank must call this.
     ///
-    /// - Throws: `CollectiveError.failed`; `UserError` when a message of a rank is no JSON.
-    public init(_ doctor: Doctor, _ communicator: Communicator, route: String) throws {
+    /// - Throws: `CollectiveError.failed` if communication fails, `UserError` if a rank's message is not JSON.
+    package init(_ doctor: Doctor, _ communicator: Communicator, route: String) throws {
         own = communicator.board.during(.examining) { doctor.examine() }
         reports = try communicator.allGather(message: Array(own.json.text().utf8)).map { try JSONValue(parsing: $0) }
         members = communicator.members
@@ -27,27 +26,28 @@ public struct JobReport: Sendable {
         check = try EdgeCheck.run(communicator)
     }
 
-    /// Whether nothing that is needed is broken, on any rank.
-    public var isFine: Bool { reports.allSatisfy { $0["ok"] == .bool(true) } }
+    /// Whether nothing is broken on any rank.
+    package var isFine: Bool { reports.allSatisfy { $0["ok"] == .bool(true) } }
 
-    /// An edge this much slower than the median is worth a word.
-    private static let slow = 0.5
+    /// An edge is reported as slow if its speed is below this share of the median.
+    private static let slowShare = 0.5
 
     private var edgeFindings: [Finding] {
         let median = Spread(check.edges.map(\.bytesPerSecond)).median
         return check.edges.map { edge in
-            let isSlow = edge.bytesPerSecond < Self.slow * median
+            let isSlow = edge.bytesPerSecond < Self.slowShare * median
             return Finding(
                 "edge_\(edge.from.rank)_\(edge.to.rank)",
                 "\(edge.from) -> \(edge.to)",
                 Self.speed(edge.bytesPerSecond),
                 state: isSlow ? .missing : .fine,
-                advice: isSlow ? "the ring is as slow as this: look at the cable, the card and other traffic" : nil
+                advice: isSlow
+                    ? "this link limits the whole ring: check the cable, the network card and other traffic" : nil
             )
         }
     }
 
-    /// What other ranks lack, a line each.
+    /// The problems of other ranks, one finding each.
     private var problems: [Finding] {
         zip(members, reports).dropFirst().flatMap { member, report in
             (report["problems"]?.arrayValue ?? []).map { problem in
@@ -62,15 +62,15 @@ public struct JobReport: Sendable {
         }
     }
 
-    /// This rank's report, the edges, and what other ranks lack.
-    public var text: String {
+    /// This rank's report, the edges, and the problems of other ranks.
+    package var text: String {
         let latency = "\(Numbers.fixed(check.secondsPerEdge * 1e3, 3)) ms from rank to rank"
         let job = Finding("job", "job", "\(members.count) ranks, \(route); \(latency)")
         return DoctorReport(own.findings + [job] + edgeFindings + problems).text
     }
 
-    /// One object: `ok`, `route`, `seconds_per_edge`, `edges`, and `ranks` with every rank's report.
-    public var json: JSONValue {
+    /// A JSON object: `ok`, `route`, `seconds_per_edge`, `edges`, and `ranks` with every rank's report.
+    package var json: JSONValue {
         .object([
             .init("ok", .bool(isFine)),
             .init("route", .string(route)),

@@ -2,57 +2,57 @@ import Formats
 import Transformer
 
 extension GenerationBenchmark {
-    /// What was measured: a time for each repetition.
-    public struct Result: Sendable {
-        /// What was asked for.
-        public let benchmark: GenerationBenchmark
-        /// The ids that were given.
-        public let prompt: [Int32]
-        /// The first sample's tokens.
-        public internal(set) var ids: [Int32] = []
-        /// From the beginning to the first token.
-        public internal(set) var promptSeconds: [Double] = []
-        /// From the first token to the last.
-        public internal(set) var decodeSeconds: [Double] = []
-        /// Bytes a second, see `readBandwidth`.
-        public internal(set) var readBandwidth = 0.0
+    /// The measured times, one per repetition.
+    package struct Result: Sendable {
+        package let benchmark: GenerationBenchmark
+        /// The ids of the prompt.
+        package let prompt: [Int32]
+        /// The ids that the first sample of the last repetition generated.
+        package internal(set) var ids: [Int32] = []
+        /// The time from the start to the first token.
+        package internal(set) var promptSeconds: [Double] = []
+        /// The time from the first token to the last.
+        package internal(set) var decodeSeconds: [Double] = []
+        /// The result of `GenerationBenchmark.readBandwidth`, in bytes per second.
+        package internal(set) var readBandwidth = 0.0
 
         init(benchmark: GenerationBenchmark, prompt: [Int32]) {
             self.benchmark = benchmark
             self.prompt = prompt
         }
 
-        /// New tokens over the whole time, prompt included: what a call of transformers' `generate` is measured by. Median.
-        public var tokensPerSecond: Double {
+        /// Median of new tokens per second over the whole time including the prompt, as usually reported for `generate`
+        /// of Hugging Face transformers.
+        package var tokensPerSecond: Double {
             let tokens = Double(benchmark.newTokens * benchmark.samples)
             return Spread(zip(promptSeconds, decodeSeconds).map { tokens / ($0 + $1) }).median
         }
 
-        /// Tokens of the prompt over the time until the first token is there. Median.
-        public var promptTokensPerSecond: Double {
+        /// Median of prompt tokens divided by the time to the first token.
+        package var promptTokensPerSecond: Double {
             Spread(promptSeconds.map { Double(benchmark.promptTokens) / $0 }).median
         }
 
-        /// Tokens after the first over their time. Median.
-        public var decodeTokensPerSecond: Double {
+        /// Median of tokens per second after the first token.
+        package var decodeTokensPerSecond: Double {
             let tokens = Double((benchmark.newTokens - 1) * benchmark.samples)
             return Spread(decodeSeconds.map { tokens / $0 }).median
         }
 
-        /// Bytes of weights that a token needs to be read: all but the embeddings of other positions.
-        public static func weightBytes(_ configuration: GPTConfiguration) -> Int {
+        /// The bytes of weights that must be read per token: all except the position embeddings.
+        package static func weightBytes(_ configuration: GPTConfiguration) -> Int {
             let layout = ParameterLayout(configuration)
             return 4 * (layout.count - layout.positionEmbedding.count)
         }
 
-        /// Bytes of weights a second while decoding, over the bandwidth of reading alone.
-        public func bandwidthShare(_ configuration: GPTConfiguration) -> Double {
+        /// The bytes of weights read per second while decoding, divided by the bandwidth of reading alone.
+        package func bandwidthShare(_ configuration: GPTConfiguration) -> Double {
             let passes = decodeTokensPerSecond / Double(benchmark.samples)
             return passes * Double(Self.weightBytes(configuration)) / readBandwidth
         }
 
-        /// One object: counts, speeds, seconds of each repetition, and the ids.
-        public func json(of model: GPT) -> JSONValue {
+        /// Counts, speeds, the seconds of each repetition, and the ids, as a JSON object.
+        package func json(of model: GPT) -> JSONValue {
             .object([
                 .init("parameters", .integer(model.layout.count)),
                 .init("threads", .integer(model.pool.threadCount)),

@@ -1,27 +1,26 @@
 import Compute
 import Transformer
 
-/// How fast a model generates: the whole of it, the prompt, and each token after the first, several times.
+/// Measures the speed of generation: the whole, the prompt, and the tokens after the first.
 ///
 /// ```
 /// let result = GenerationBenchmark(promptTokens: 32, newTokens: 64).run(gpt)
 /// print(result.json(of: gpt).text())
 /// ```
-/// Always the likeliest token is taken, so the same model gives the same ids everywhere, up to rounding.
-public struct GenerationBenchmark: Sendable {
-    /// Tokens of the prompt, at least 1.
-    public var promptTokens: Int
-    /// At least 2: the time of the first is that of the prompt.
-    public var newTokens: Int
-    /// Samples generated at once, at most `Generator.maximumSamples`.
-    public var samples: Int
-    /// Measured generations, at least 1.
-    public var repetitions: Int
-    /// Of the prompt's random ids.
-    public var seed: UInt64
+/// Decoding is greedy, so a model gives the same ids on every machine, up to rounding.
+package struct GenerationBenchmark: Sendable {
+    /// At least 1.
+    package var promptTokens: Int
+    /// At least 2, because the time of the first token counts for the prompt.
+    package var newTokens: Int
+    /// The number of samples generated in parallel.
+    package var samples: Int
+    /// The number of measured generations, at least 1.
+    package var repetitions: Int
+    /// The seed of the prompt's random ids.
+    package var seed: UInt64
 
-    /// Traps at counts that are too small.
-    public init(promptTokens: Int, newTokens: Int, samples: Int = 1, repetitions: Int = 3, seed: UInt64 = 1337) {
+    package init(promptTokens: Int, newTokens: Int, samples: Int = 1, repetitions: Int = 3, seed: UInt64 = 1337) {
         precondition(promptTokens >= 1 && newTokens >= 2 && repetitions >= 1)
         self.promptTokens = promptTokens
         self.newTokens = newTokens
@@ -30,16 +29,16 @@ public struct GenerationBenchmark: Sendable {
         self.seed = seed
     }
 
-    /// The prompt of random ids, a function of the seed.
-    public func prompt(vocabularySize: Int) -> [Int32] {
+    /// A prompt of random ids.
+    package func prompt(vocabularySize: Int) -> [Int32] {
         let random = CounterRandom(seed: seed, stream: .sampling, site: 1)
         return (0..<promptTokens).map { Int32(random.integer(UInt32($0), below: vocabularySize)) }
     }
 
-    /// Generates `repetitions` times, after once unmeasured.
+    /// Generates once without measuring, then `repetitions` times.
     ///
-    /// - Parameter progress: called after each with its number.
-    public func run(_ model: GPT, progress: (Int) -> Void = { _ in }) -> Result {
+    /// - Parameter progress: called after each repetition with its number, from 1.
+    package func run(_ model: GPT, progress: (Int) -> Void = { _ in }) -> Result {
         let vocabularySize = model.configuration.vocabularySize
         let prompt = prompt(vocabularySize: vocabularySize)
         let options = SamplingOptions(
@@ -70,10 +69,10 @@ public struct GenerationBenchmark: Sendable {
         return result
     }
 
-    /// Bytes a second at which this model's workers together read its parameters when they do little else: the best of
-    /// `rounds`. A token reads nearly all of them, so this is its limit where they do not fit a cache.
-    public static func readBandwidth(_ model: GPT, rounds: Int = 8) -> Double {
-        // Products of one half with the other: two streams a worker, and one operation for two cache lines.
+    /// Measures how fast all workers together read the model's parameters, in bytes per second: the best of `rounds`.
+    /// Generating a token reads nearly all parameters, so this limits the speed if they do not fit in a cache.
+    package static func readBandwidth(_ model: GPT, rounds: Int = 8) -> Double {
+        // Dot products of one half with the other: each worker reads two streams and computes little.
         let half = model.parameters.count / 2
         let piece = 65536
         let tasks = (half + piece - 1) / piece

@@ -1,10 +1,10 @@
 import Compute
 
-/// How fast this machine's workers together copy memory that no cache holds.
-public enum CopyBandwidth {
-    /// Bytes a second, read and written bytes both counted, as STREAM does (McCalpin, 1995): the best of some rounds over two
-    /// buffers of 128 MB, about a tenth of a second.
-    public static func measure(pool: WorkerPool) -> Double {
+/// Measures how fast all worker threads together copy memory that does not fit in the caches.
+package enum CopyBandwidth {
+    /// Returns bytes per second, counting both read and written bytes as STREAM does (McCalpin, 1995). The result is
+    /// the best of three rounds over two buffers of 128 MB. Takes about 0.1 s.
+    package static func measure(pool: WorkerPool) -> Double {
         let count = 1 << 25
         let piece = 1 << 16
         let buffers = FloatBuffer(count: 2 * count)
@@ -17,7 +17,7 @@ public enum CopyBandwidth {
                     (to + task * piece).update(from: from + task * piece, count: piece)
                 }
             }
-            // The first two touch their pages for the first time.
+            // The first two rounds touch the pages for the first time.
             if round > 1 { best = max(best, Double(2 * 4 * count) / seconds) }
         }
         return best

@@ -1,14 +1,14 @@
 import Formats
 import Platform
 
-/// How fast a checkpoint is saved: written, flushed to disk, and read again for its hash.
-public enum StorageSpeed {
+/// Measures how fast a checkpoint is saved: written, flushed to disk, and read again for its hash.
+package enum StorageSpeed {
     private static let size = 1 << 24
 
-    /// Bytes a second into the folder, or the nearest one above it that is there, by a file of 16 MB that is removed again.
+    /// Writes a file of 16 MB to the folder, or to its nearest existing parent, and removes it.
     ///
-    /// - Returns: nil where nothing can be written.
-    public static func measure(folder: String) -> Double? {
+    /// - Returns: bytes per second; nil if the file cannot be written.
+    package static func measure(folder: String) -> Double? {
         let path = FileSystem.nearestFolder(to: folder) + "/.ddp-train-plan-\(getpid())"
         let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { return nil }

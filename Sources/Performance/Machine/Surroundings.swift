@@ -1,9 +1,9 @@
 import Platform
 
-/// Programs and folders around this process.
-public enum Surroundings {
-    /// The first program of this name in the folders of `path`, which are separated by colons.
-    public static func program(_ name: String, path: String? = ProcessEnvironment.value("PATH")) -> String? {
+/// Looks up programs and folders on this machine.
+package enum Surroundings {
+    /// The path of the first executable with this name in the folders of `path`, which are separated by colons.
+    package static func program(_ name: String, path: String? = ProcessEnvironment.value("PATH")) -> String? {
         for folder in (path ?? "").split(separator: ":") {
             let candidate = "\(folder)/\(name)"
             if FileSystem.kind(of: candidate) == .file, access(candidate, X_OK) == 0 { return candidate }
@@ -11,8 +11,8 @@ public enum Surroundings {
         return nil
     }
 
-    /// The first line that a program writes when it is asked for its version; nil when it does not say.
-    public static func firstLine(ofVersion program: String) -> String? {
+    /// The first line that `program --version` writes to standard output; nil if it writes none.
+    package static func firstLine(ofVersion program: String) -> String? {
         guard let output = popen("\(program.shellQuoted) --version 2>/dev/null </dev/null", "r") else { return nil }
         defer { pclose(output) }
         var line = [CChar](repeating: 0, count: 512)
@@ -21,15 +21,16 @@ public enum Surroundings {
         return text.isEmpty ? nil : text
     }
 
-    /// Whether a file can be made there, or a folder where there is none yet.
-    public static func isWritable(_ path: String) -> Bool {
+    /// Whether a file can be created in the folder, or the folder itself can be created.
+    package static func isWritable(_ path: String) -> Bool {
         access(FileSystem.nearestFolder(to: path), W_OK | X_OK) == 0
     }
 
-    /// The command that installs a package: by the manager that is there. Nil where none is known.
+    /// The command that installs a package with this machine's package manager; nil if no known package manager is
+    /// present.
     ///
-    /// - Parameter packages: its name by the manager's program (`apt-get`, `dnf`, `brew`).
-    public static func installation(
+    /// - Parameter packages: the package's name for each package manager (`apt-get`, `dnf`, `brew`).
+    package static func installation(
         _ packages: [String: String],
         isPresent: (String) -> Bool = { program($0) != nil }
     ) -> String? {

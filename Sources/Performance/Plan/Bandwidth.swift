@@ -1,30 +1,28 @@
 import Configuration
 import Platform
 
-/// The speed of a network link, as people write it.
-public struct Bandwidth: Equatable, Sendable {
-    /// More than 0.
-    public var bytesPerSecond: Double
+/// The speed of a network link.
+package struct Bandwidth: Equatable, Sendable {
+    package var bytesPerSecond: Double
 
-    /// In bytes, not bits.
-    public init(bytesPerSecond: Double) {
+    package init(bytesPerSecond: Double) {
         self.bytesPerSecond = bytesPerSecond
     }
 
-    /// What may be written, for help and messages.
-    public static let forms = "Gb/s, or a number with a unit such as 10Gbit, 2.5Gb/s, 100MB/s or 1GiB/s"
+    /// The accepted forms, for help and messages.
+    package static let forms = "Gb/s, or a number with a unit such as 10Gbit, 2.5Gb/s, 100MB/s or 1GiB/s"
 
-    /// A plain number is in Gb/s (10⁹ bits a second). Units: `bit` or `b` for bits, `byte` or `B` for bytes, after `k`, `M`, `G`
-    /// or `T` (powers of 1000; with `i`, of 1024), with or without `/s` or `ps` after them. The case of b and B counts, the
-    /// case of the rest does not.
+    /// Parses a speed. A number without a unit is in Gb/s (10⁹ bits per second). A unit consists of an optional prefix
+    /// `k`, `M`, `G` or `T` (powers of 1000, or of 1024 if `i` follows), then `bit` or `b` for bits or `byte` or `B`
+    /// for bytes, then optionally `/s` or `ps`. Case matters only for `b` and `B`.
     ///
-    /// - Throws: `UserError(.usage)` that names what may be written.
-    public init(parsing text: String) throws {
+    /// - Throws: `UserError(.usage)` with the accepted forms.
+    package init(parsing text: String) throws {
         if let plain = ConfigurationLiteral.number(text), plain > 0, plain.isFinite {
             bytesPerSecond = plain * 1e9 / 8
             return
         }
-        // An exponent such as the one of 1e9 has no unit after it.
+        // A number with an exponent, such as 1e9, cannot have a unit.
         let digits = text.prefix { $0.isNumber || ".+-_".contains($0) }
         guard let number = ConfigurationLiteral.number(String(digits)), number > 0, number.isFinite,
             let unit = Self.unit(text.dropFirst(digits.count).filter { $0 != " " })
@@ -34,7 +32,7 @@ public struct Bandwidth: Equatable, Sendable {
         bytesPerSecond = number * unit
     }
 
-    /// Bytes a second of one of the unit.
+    /// The bytes per second of one unit; nil if the unit is unknown.
     private static func unit(_ text: String) -> Double? {
         var rest = text[...]
         for ending in ["/s", "ps"] where rest.lowercased().hasSuffix(ending) {
@@ -63,8 +61,8 @@ public struct Bandwidth: Equatable, Sendable {
         return (0..<power).reduce(share) { result, _ in result * base }
     }
 
-    /// `10.0 Gb/s`, `800.0 Mb/s`.
-    public var text: String {
+    /// For example `10.0 Gb/s` or `800.0 Mb/s`.
+    package var text: String {
         let bits = bytesPerSecond * 8
         return bits >= 1e9 ? "\(Numbers.fixed(bits / 1e9, 1)) Gb/s" : "\(Numbers.fixed(bits / 1e6, 1)) Mb/s"
     }

@@ -1,34 +1,37 @@
 import Transformer
 
-/// Seconds of the pieces that a run consists of, on this machine with these threads.
-public struct PieceCosts: Equatable, Sendable {
-    /// Forward and backward pass of one full chunk.
-    public var chunkTraining: Double
-    /// Forward pass and loss of one full chunk.
-    public var chunkForward: Double
-    /// Clearing the gradient, its norm, and the update of the parameters.
-    public var update: Double
-    /// One token of a sample.
-    public var sampledToken: Double
+/// The time of each piece of a run on this machine, in seconds.
+package struct PieceCosts: Equatable, Sendable {
+    /// Forward and backward pass of a full chunk.
+    package var chunkTraining: Double
+    /// Forward pass and loss of a full chunk.
+    package var chunkForward: Double
+    /// Zeroing the gradient, its norm, and the update of the parameters.
+    package var update: Double
+    /// One generated token.
+    package var sampledToken: Double
 }
 
-/// One kind of piece over models that differ in depth and vocabulary, from which that of a deeper one follows.
+/// Times of one kind of piece in small models, from which the time in a deeper model is extrapolated.
 ///
-/// A piece costs `base + layers * layer + head`: the base is what does not grow with depth (embedding, final LayerNorm, the
-/// head of a small vocabulary), the head what a large vocabulary adds, in proportion to the rows.
+/// A piece takes `base + layers * layer + head`. The base does not grow with depth (embedding, final LayerNorm, head of
+/// a small vocabulary). The head is the additional time of a large vocabulary, proportional to the rows.
 struct PieceSamples {
-    /// One layer, and two.
+    /// Seconds with one layer.
     var one: Double
+    /// Seconds with two layers.
     var two: Double
-    /// One layer with the whole vocabulary and with a small one, on `headRows` rows; nil when the small one is the whole.
+    /// Seconds with one layer and the whole or a small vocabulary, on `headRows` rows; nil if the whole vocabulary is
+    /// small.
     var head: (whole: Double, small: Double)?
 
-    /// The base is a small difference of large figures, so it is kept to what it can be: at most this share of a layer.
-    private static let largestBase = 0.25
+    /// The upper limit of the base as a share of `one`. The base is a small difference of large numbers, so noise could
+    /// make it too large.
+    private static let maximumBaseShare = 0.25
 
-    /// - Parameter headScale: rows of a chunk over the rows that the head was measured on.
+    /// - Parameter headScale: the rows of a chunk divided by the rows on which the head was measured.
     func seconds(layers: Int, headScale: Double) -> Double {
-        let base = min(max(2 * one - two, 0), Self.largestBase * one)
+        let base = min(max(2 * one - two, 0), Self.maximumBaseShare * one)
         let layer = (one + two - 2 * base) / 3
         let head = head.map { max(0, $0.whole - $0.small) * headScale } ?? 0
         return base + Double(layers) * layer + head

@@ -3,45 +3,48 @@ import Compute
 import Training
 import Transformer
 
-/// Times real pieces of a model on this machine: a model that is small as a whole, a large one on one layer and two of it and
-/// on its head, with a chunk of the true width and, unless that would take long, the true length.
+/// Times the pieces of a run on this machine.
 ///
-/// Nothing is assumed about the machine or about the speed of any loop, so a plan stays right when either changes.
+/// A small model is timed as a whole. For a large model, one layer, two layers and the output head are timed with the
+/// true width and, unless that would take too long, with the true chunk. Nothing is assumed about the speed of the
+/// machine or the code.
 struct PieceMeasurement {
     let configuration: GPTConfiguration
-    /// Sequences of a full chunk.
+    /// The number of sequences in a full chunk.
     let sequences: Int
-    /// Options of the run; those of the optimizer count.
+    /// The options of the run, of which only those of the optimizer are used.
     let training: TrainingConfiguration
     let pool: WorkerPool
-    /// Operations a second of this machine's matrix products.
+    /// The machine's peak speed in matrix products, in floating-point operations per second.
     let peak: Double
 
-    /// Stands in for a large vocabulary where layers alone are timed.
+    /// Replaces a large vocabulary when layers are timed.
     private static let smallVocabulary = 64
-    /// Up to this vocabulary the head is timed with the layers.
-    private static let largestPlainVocabulary = 1024
-    /// A chunk that is guessed to pass in less is timed in the whole model.
+    /// Up to this vocabulary size, the head is timed together with the layers.
+    private static let maximumJointVocabulary = 1024
+    /// If the estimated time of a chunk is less, in seconds, the whole model is timed.
     private static let wholeChunkSeconds = 0.1
-    /// Rows on which the head of a large vocabulary is timed.
+    /// The number of rows on which the head of a large vocabulary is timed.
     private static let headRows = 256
-    /// Two layers that are guessed to take longer are timed on fewer rows.
-    private static let longestPiece = 3.0
-    /// No shorter than this, where small matrices would tell of another speed.
-    private static let shortestLength = 128
-    /// Time for repetitions, if it is enough for two.
+    /// If the estimated time of two layers is longer, in seconds, they are timed on fewer rows.
+    private static let maximumPieceSeconds = 3.0
+    /// The shortest sequence that is timed, in tokens. Shorter ones would have matrices so small that their speed
+    /// differs.
+    private static let minimumLength = 128
+    /// Rounds are repeated until this time has passed.
     private static let budget = Duration.milliseconds(1500)
-    private static let mostRounds = 25
+    private static let maximumRounds = 25
 
     func costs() -> PieceCosts { isWhole ? whole() : extrapolated() }
 
-    /// Whether the whole model is timed.
+    /// Whether the whole model is timed instead of pieces.
     var isWhole: Bool {
         let guess = guess(configuration, sequences: sequences)
-        return guess < Self.wholeChunkSeconds || (configuration.layerCount <= 2 && guess < Self.longestPiece)
+        return guess < Self.wholeChunkSeconds || (configuration.layerCount <= 2 && guess < Self.maximumPieceSeconds)
     }
 
-    /// Bytes that measuring takes: less than the model, unless that is shallow.
+    /// The memory that the measurement needs, in bytes. It is less than that of the model, unless the model has few
+    /// layers.
     var bytes: Int {
         func estimate(_ piece: Pieces.Piece) -> GPT.MemoryEstimate {
             GPT.memoryEstimate(
@@ -58,12 +61,13 @@ struct PieceMeasurement {
             let whole = (configuration, sequences)
             return estimate(whole).total + optimizer(whole)
         }
-        // The optimizer's state is touched only where the update is timed.
+        // Only the piece whose update is timed touches its optimizer state.
         let pieces = pieces
         return pieces.all.map { estimate($0) }.reduce(optimizer(pieces.two)) { $0 + $1.total }
     }
 
-    /// Operations a token, of attention only the half that is computed: counted ones take the other for done too.
+    /// Floating-point operations per token, counting only the causal half of attention. `operationsPerToken` counts
+    /// both halves.
     private func causalOperations(_ shape: GPTConfiguration) -> Double {
         shape.operationsPerToken - 6 * Double(shape.layerCount * shape.embeddingSize * shape.blockSize)
     }
@@ -80,20 +84,20 @@ struct PieceMeasurement {
         return PieceCosts(chunkTraining: times[0], chunkForward: times[1], update: times[2], sampledToken: times[3])
     }
 
-    /// The models that are timed in place of a large one.
+    /// The small models that are timed in place of a large one.
     struct Pieces {
         typealias Piece = (configuration: GPTConfiguration, sequences: Int)
 
         var one: Piece
         var two: Piece
-        /// One layer with the whole vocabulary and with a small one; nil when the small one is the whole.
+        /// One layer with the whole vocabulary and with a small one; nil if the whole vocabulary is small.
         var heads: (whole: Piece, small: Piece)?
 
         var all: [Piece] { [one, two] + (heads.map { [$0.whole, $0.small] } ?? []) }
     }
 
     var pieces: Pieces {
-        let splitsHead = configuration.vocabularySize > Self.largestPlainVocabulary
+        let splitsHead = configuration.vocabularySize > Self.maximumJointVocabulary
         let vocabulary = splitsHead ? Self.smallVocabulary : configuration.vocabularySize
         func piece(layers: Int, _ vocabulary: Int, _ length: Int, _ sequences: Int) -> Pieces.Piece {
             var shape = configuration
@@ -102,14 +106,14 @@ struct PieceMeasurement {
             shape.blockSize = length
             return (shape, sequences)
         }
-        // First fewer sequences, then shorter ones.
+        // Reduce the number of sequences first, then their length.
         var (length, count) = (configuration.blockSize, sequences)
         func isTooLong() -> Bool {
             let two = piece(layers: 2, vocabulary, length, count)
-            return guess(two.configuration, sequences: two.sequences) > Self.longestPiece
+            return guess(two.configuration, sequences: two.sequences) > Self.maximumPieceSeconds
         }
         while count > 1, isTooLong() { count = (count + 1) / 2 }
-        while length >= 2 * Self.shortestLength, isTooLong() { length /= 2 }
+        while length >= 2 * Self.minimumLength, isTooLong() { length /= 2 }
         let headLength = min(length, Self.headRows)
         let headCount = min(count, max(1, Self.headRows / headLength))
         return Pieces(
@@ -137,7 +141,8 @@ struct PieceMeasurement {
         func rowCount(_ piece: Pieces.Piece) -> Double {
             Double(piece.sequences * piece.configuration.blockSize)
         }
-        // On fewer rows than a chunk has: in proportion to the operations, of which longer sequences have more a row.
+        // Scale from the timed rows to a full chunk by the number of operations. Longer sequences have more operations
+        // per row.
         var twoInFull = pieces.two.configuration
         twoInFull.blockSize = configuration.blockSize
         let layerScale =
@@ -160,13 +165,13 @@ struct PieceMeasurement {
         )
     }
 
-    /// The median of each figure over rounds; the first round touches memory for the first time, and counts only where a
-    /// figure is the less of two.
+    /// The median of each time over rounds. With fewer than three rounds, the minimum including the first round, which
+    /// is slower because it touches memory for the first time.
     private func medians(_ round: () -> [Double]) -> [Double] {
         let start = ContinuousClock.now
         let first = round()
         var rounds: [[Double]] = []
-        while rounds.isEmpty || (ContinuousClock.now - start < Self.budget && rounds.count < Self.mostRounds) {
+        while rounds.isEmpty || (ContinuousClock.now - start < Self.budget && rounds.count < Self.maximumRounds) {
             rounds.append(round())
         }
         return first.indices.map { index in

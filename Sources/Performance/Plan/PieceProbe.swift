@@ -3,7 +3,7 @@ import Compute
 import Training
 import Transformer
 
-/// A small model with everything that trains it, of which pieces are timed.
+/// Times the pieces of a small model.
 final class PieceProbe {
     private let model: GPT
     private let optimizer: Optimizer
@@ -12,10 +12,10 @@ final class PieceProbe {
     private let targets: [Int32]
     private var updates = 0
 
-    /// Tokens of a sample that is timed: enough that the prompt's first pass does not count for much.
+    /// The number of generated tokens that are timed: enough that the first pass over the prompt hardly matters.
     private static let sampleTokens = 12
 
-    /// - Parameter sequences: in a chunk, each of the configuration's block size.
+    /// - Parameter sequences: the number of sequences in a chunk, each as long as the configuration's block size.
     init(_ configuration: GPTConfiguration, sequences: Int, training: TrainingConfiguration, pool: WorkerPool) {
         model = GPT(configuration: configuration, context: ComputeContext(pool: pool))
         model.initializeParameters(seed: 1)
@@ -64,7 +64,7 @@ final class PieceProbe {
         }
     }
 
-    /// Of one token.
+    /// Seconds per generated token.
     func samplingSeconds() -> Double {
         var drawn = 0
         let options = SamplingOptions(

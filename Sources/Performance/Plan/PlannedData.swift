@@ -3,32 +3,31 @@ import Datasets
 import Platform
 import Training
 
-/// What a plan must know of the data, whether or not they are there yet.
-public struct PlannedData: Equatable, Sendable {
-    /// Rows of the token embedding.
-    public var vocabularySize: Int
-    /// Where the vocabulary's size comes from, for the output.
-    public var vocabularyOrigin: String
-    /// Bytes of the token files of both splits; nil when the dataset is not there.
-    public var bytes: Int?
-    /// Whether evaluations will write a sample, which takes a tokenizer.
-    public var samples: Bool
+/// The facts about the data that a plan needs. The dataset need not exist yet.
+package struct PlannedData: Equatable, Sendable {
+    /// The number of rows of the token embedding.
+    package var vocabularySize: Int
+    /// Where the vocabulary size comes from, for the output.
+    package var vocabularyOrigin: String
+    /// The size of the token files of both splits in bytes; nil if the dataset does not exist.
+    package var bytes: Int?
+    /// Whether evaluations write a sample, which needs a tokenizer.
+    package var samples: Bool
 
-    /// Facts that are known; the other initializer finds them out.
-    public init(vocabularySize: Int, vocabularyOrigin: String, bytes: Int?, samples: Bool) {
+    package init(vocabularySize: Int, vocabularyOrigin: String, bytes: Int?, samples: Bool) {
         self.vocabularySize = vocabularySize
         self.vocabularyOrigin = vocabularyOrigin
         self.bytes = bytes
         self.samples = samples
     }
 
-    /// From the dataset that the configuration names, if it is there; else what its preset is meant for.
+    /// Reads the facts from the configuration's dataset, or takes those of the preset if the dataset does not exist.
     ///
     /// - Parameters:
-    ///   - vocabularySize: what the user says or weights have, which goes first.
-    ///   - origin: who says so.
-    /// - Throws: `UserError(.data)` when the dataset is there and damaged.
-    public init(
+    ///   - vocabularySize: the size given by the user or by weights, which takes precedence.
+    ///   - origin: where `vocabularySize` comes from.
+    /// - Throws: `UserError(.data)` if the dataset exists but is damaged.
+    package init(
         configuration: TrainingConfiguration,
         vocabularySize: Int? = nil,
         origin: String = "--vocab_size"
@@ -38,7 +37,7 @@ public struct PlannedData: Equatable, Sendable {
             let dataset = try Dataset.open(folder: configuration.dataDir, name: configuration.dataset)
             self.init(
                 vocabularySize: vocabularySize ?? dataset.vocabularySize,
-                vocabularyOrigin: vocabularySize == nil ? "data set \(configuration.dataset)" : origin,
+                vocabularyOrigin: vocabularySize == nil ? "dataset \(configuration.dataset)" : origin,
                 bytes: dataset.train.byteCount + dataset.validation.byteCount,
                 samples: dataset.tokenizer != nil
             )
@@ -48,7 +47,7 @@ public struct PlannedData: Equatable, Sendable {
         self.init(
             vocabularySize: vocabularySize ?? natural,
             vocabularyOrigin: vocabularySize == nil
-                ? "preset \(configuration.preset.rawValue), as there is no data set \(configuration.dataset) in "
+                ? "preset \(configuration.preset.rawValue), as there is no dataset \(configuration.dataset) in "
                     + "\(configuration.dataDir)" : origin,
             bytes: nil,
             samples: natural == Preset.characterVocabularySize

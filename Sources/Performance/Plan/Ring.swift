@@ -1,39 +1,38 @@
 import Transformer
 
-/// The cost of summing gradients over ranks by a ring, and how much of it hides behind the backward pass.
+/// The estimated time of a ring all-reduce of the gradients, and how much of it overlaps with the backward pass.
 ///
-/// A ring sends `2 (n - 1) / n` of the gradient's bytes from each rank (Patarasuk and Yuan, "Bandwidth optimal all-reduce
-/// algorithms", 2009); latency is not counted. Assumed: gradients of layers travel while the last chunk's backward pass goes
-/// on, those of the embeddings only after it, since the head shares the token embedding and its gradient is complete last.
-public struct Ring: Equatable, Sendable {
-    /// At least 1; one rank sends nothing.
-    public var ranks: Int
-    /// Of each rank's link.
-    public var bandwidth: Bandwidth
+/// In a ring of n ranks, each rank sends `2 (n - 1) / n` times the gradient's bytes (Patarasuk and Yuan, "Bandwidth
+/// optimal all-reduce algorithms", 2009). Latency is ignored. The gradients of the layers are sent during the last
+/// chunk's backward pass. Those of the embeddings follow after it, because the head shares the token embedding, whose
+/// gradient is complete last.
+package struct Ring: Equatable, Sendable {
+    /// At least 1.
+    package var ranks: Int
+    /// The speed of each rank's link.
+    package var bandwidth: Bandwidth
 
-    /// A ring whose links are all as fast.
-    public init(ranks: Int, bandwidth: Bandwidth) {
+    package init(ranks: Int, bandwidth: Bandwidth) {
         self.ranks = ranks
         self.bandwidth = bandwidth
     }
 
-    /// Seconds on the wire for so many bytes.
-    public func seconds(bytes: Int) -> Double {
+    /// The seconds that a sum of this many bytes takes.
+    package func seconds(bytes: Int) -> Double {
         2 * Double(ranks - 1) / Double(ranks) * Double(bytes) / bandwidth.bytesPerSecond
     }
 
-    /// What a step spends on communication.
-    public struct Cost: Equatable, Sendable {
-        /// Seconds on the wire.
-        public var total: Double
-        /// Behind the backward pass.
-        public var hidden: Double
-        /// Seconds that the step is longer by.
-        public var exposed: Double { total - hidden }
+    /// The communication time per step, in seconds.
+    package struct Cost: Equatable, Sendable {
+        package var total: Double
+        /// The part that overlaps with the backward pass.
+        package var hidden: Double
+        /// The part that makes the step longer.
+        package var exposed: Double { total - hidden }
     }
 
-    /// - Parameter backward: seconds of the last chunk's backward pass.
-    public func cost(configuration: GPTConfiguration, backward: Double) -> Cost {
+    /// - Parameter backward: the time of the last chunk's backward pass, in seconds.
+    package func cost(configuration: GPTConfiguration, backward: Double) -> Cost {
         let layout = ParameterLayout(configuration)
         let embeddings = layout.tokenEmbedding.count + layout.positionEmbedding.count
         let total = seconds(bytes: 4 * layout.count)

@@ -5,8 +5,8 @@ import Training
 import Transformer
 
 extension RunPlan {
-    /// A page for people.
-    public var text: String {
+    /// The plan as text for the terminal.
+    package var text: String {
         (headLines + memoryLines + timeLines).map { $0 + "\n" }.joined()
     }
 
@@ -35,18 +35,18 @@ extension RunPlan {
             ("token files", memory.data), ("program", memory.program),
         ]
         let free = available.map { ", \(ByteCount.text($0)) free here" } ?? ""
-        var lines = ["memory\(ranks > 1 ? " a rank" : ""): \(ByteCount.text(memory.total))\(free)"]
+        var lines = ["memory\(ranks > 1 ? " per rank" : ""): \(ByteCount.text(memory.total))\(free)"]
         lines.append(
             "  " + parts.filter { $0.1 > 0 }.map { "\($0.0) \(ByteCount.text($0.1))" }.joined(separator: ", ")
         )
         lines.append(
-            "  besides, where there is room: \(ByteCount.text(memory.checkpointCopy)) that checkpoints are written from "
-                + "while training goes on"
+            "  in addition, if there is room: \(ByteCount.text(memory.checkpointCopy)) for a copy from which checkpoints are "
+                + "written during training"
         )
         if let bytes = data.bytes, bytes > MemoryPlan.largestResidentData {
             let size = ByteCount.text(bytes)
             lines.append(
-                "  not counted: token files of \(size), whose pages the system takes back when memory is short"
+                "  not counted: \(size) of token files, whose memory the system can reclaim at any time"
             )
         }
         return lines
@@ -57,7 +57,7 @@ extension RunPlan {
         if ranks > 1, let bandwidth {
             step += """
                 , all-reduce \(seconds(time.communication.exposed)) (\(seconds(time.communication.total)) at \
-                \(bandwidth.text), of which \(seconds(time.communication.hidden)) behind the last backward pass)
+                \(bandwidth.text), of which \(seconds(time.communication.hidden)) overlap with the last backward pass)
                 """
         }
         var lines = [
@@ -73,11 +73,11 @@ extension RunPlan {
         ]
         if ranks > 1 {
             lines.append(
-                "assumed: every rank has a machine like this one with \(threads) threads; no latency, no other load"
+                "assumptions: each rank has a machine like this one with \(threads) threads; no latency; no other load"
             )
             if idleShare > 0.001 {
                 lines.append(
-                    "idle: \(Numbers.fixed(100 * idleShare, 1))% of the ranks' time, as shares of an iteration are unequal"
+                    "idle: \(Numbers.fixed(100 * idleShare, 1))% of the ranks' time, because ranks get unequal shares of an iteration"
                 )
             }
         }
@@ -92,8 +92,8 @@ extension RunPlan {
         }
     }
 
-    /// One object for programs. Times in seconds, memory in bytes of one rank.
-    public var json: JSONValue {
+    /// The plan as a JSON object. Times are in seconds, memory is in bytes per rank.
+    package var json: JSONValue {
         func object(_ members: [(String, JSONValue)]) -> JSONValue { .object(members.map { .init($0.0, $0.1) }) }
         var members: [(String, JSONValue)] = [
             ("preset", .string(values.preset.rawValue)), ("n_layer", .integer(model.layerCount)),

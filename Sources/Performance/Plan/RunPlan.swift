@@ -4,44 +4,41 @@ import Platform
 import Training
 import Transformer
 
-/// What a configuration will take before it is run: memory of a rank, time of a step, an evaluation and the run.
-public struct RunPlan: Sendable {
-    /// The options that were planned.
-    public let values: TrainingConfiguration
-    /// The shape that they give on these data.
-    public let model: GPTConfiguration
-    /// What is known of the data.
-    public let data: PlannedData
-    /// Ranks, at least 1.
-    public let ranks: Int
-    /// Of each rank's link; nil only for one rank.
-    public let bandwidth: Bandwidth?
-    /// Worker threads of a rank.
-    public let threads: Int
-    /// Of one rank, in bytes.
-    public let memory: MemoryPlan
-    /// Bytes that are free on this machine, and why the configuration does not fit them; nil when it does.
-    public let available: Int?
-    /// One line for the user; nil when it fits.
-    public let refusal: String?
-    /// In seconds.
-    public let time: TimePlan
-    /// Operations a second of matrix products, and bytes a second of copying.
-    public let peak: Double
-    /// Bytes a second, read and written ones both counted, by all threads.
-    public let copyBandwidth: Double
-    /// Bytes a second of saving a checkpoint, nil where nothing can be written.
-    public let storage: Double?
+/// The estimated memory and time of a run, measured before it starts.
+package struct RunPlan: Sendable {
+    package let values: TrainingConfiguration
+    /// The shape of the model with these options and data.
+    package let model: GPTConfiguration
+    package let data: PlannedData
+    /// The number of ranks, at least 1.
+    package let ranks: Int
+    /// The speed of each rank's link; nil only for one rank.
+    package let bandwidth: Bandwidth?
+    /// The number of worker threads per rank.
+    package let threads: Int
+    /// The memory of one rank, in bytes.
+    package let memory: MemoryPlan
+    /// The free memory of this machine in bytes; nil if unknown.
+    package let available: Int?
+    /// Why the configuration does not fit this machine's memory, in one line; nil if it fits.
+    package let refusal: String?
+    package let time: TimePlan
+    /// The speed of matrix products, in floating-point operations per second.
+    package let peak: Double
+    /// The speed of copying memory with all threads, in bytes read plus written per second.
+    package let copyBandwidth: Double
+    /// The speed of saving a checkpoint, in bytes per second; nil if the output folder cannot be written.
+    package let storage: Double?
 
-    /// Measures for a few seconds.
+    /// Measures this machine for a few seconds and computes the plan.
     ///
     /// - Parameters:
-    ///   - weights: the shape of the weights that a new run begins with.
-    ///   - bandwidth: of each rank's network link; needed for several ranks.
-    ///   - iteration: where a resumed run goes on.
-    /// - Throws: `UserError(.usage)` for more ranks than sequences in a step, and for a model of which not even the pieces
-    ///   to be measured fit this machine.
-    public init(
+    ///   - weights: the shape of the weights from which a new run starts.
+    ///   - bandwidth: the speed of each rank's network link; required for several ranks.
+    ///   - iteration: the iteration at which a resumed run continues.
+    /// - Throws: `UserError(.usage)` if there are more ranks than sequences in a step, if `bandwidth` is missing, or if
+    ///   not even the measured pieces of the model fit this machine's memory.
+    package init(
         values: TrainingConfiguration,
         data: PlannedData,
         weights: GPTConfiguration? = nil,
@@ -69,7 +66,7 @@ public struct RunPlan: Sendable {
             pool: pool,
             peak: peak
         )
-        // One layer alone may be too large.
+        // Even a single layer may be too large.
         if let refusal, let available, measurement.bytes > available { throw UserError(.usage, refusal) }
         let costs = measurement.costs()
         storage = StorageSpeed.measure(folder: values.outDir)
@@ -82,7 +79,7 @@ public struct RunPlan: Sendable {
             samples: data.samples,
             storage: storage
         )
-        // What is resident after all this was measured is what the program takes without a model.
+        // The measured models are freed now, so the resident memory is that of the program without a model.
         memory = MemoryPlan(
             model: model,
             training: share,
@@ -101,7 +98,7 @@ public struct RunPlan: Sendable {
         self.peak = peak
     }
 
-    /// Why training would be refused for want of memory; nil when it would not.
+    /// The message with which training would refuse to start because of memory; nil if it would start.
     private static func refusal(
         _ model: GPTConfiguration,
         _ training: TrainingConfiguration,
@@ -123,24 +120,24 @@ public struct RunPlan: Sendable {
             throw UserError(
                 .usage,
                 """
-                ranks=\(ranks): an iteration has \(sequences) sequences (gradient_accumulation_steps x batch_size), so at most \
-                \(sequences) ranks have something to do
+                ranks=\(ranks): an iteration has \(sequences) sequences (gradient_accumulation_steps x batch_size), so \
+                use at most \(sequences) ranks
                 """
             )
         }
         guard let bandwidth else {
             throw UserError(
                 .usage,
-                "ranks=\(ranks): how fast is the network between them? Give --bandwidth in \(Bandwidth.forms)"
+                "ranks=\(ranks): the speed of the network is missing; give --bandwidth in \(Bandwidth.forms)"
             )
         }
         return Ring(ranks: ranks, bandwidth: bandwidth)
     }
 
-    /// Of all ranks together, by the time of a step without evaluations.
-    public var tokensPerSecond: Double { Double(values.tokensPerIteration) / time.step }
+    /// Tokens per second of all ranks together, without evaluations.
+    package var tokensPerSecond: Double { Double(values.tokensPerIteration) / time.step }
 
-    /// Share of a step's chunks that a rank with less to do than others waits.
+    /// The share of the ranks' time that is spent waiting because ranks have unequal numbers of sequences.
     var idleShare: Double {
         let sequences = values.gradientAccumulationSteps * values.batchSize
         return 1 - Double(sequences) / Double(ranks * time.sequencesPerRank)

@@ -2,39 +2,39 @@ import Configuration
 import Training
 import Transformer
 
-/// How long steps, evaluations and a whole run take, from what their pieces cost.
-public struct TimePlan: Equatable, Sendable {
-    /// Sequences of a chunk, and of the rank that has the most of a step.
-    public let chunkSequences: Int
-    /// Of a step's sequences, those of the rank that has the most.
-    public let sequencesPerRank: Int
-    /// Forward and backward passes of a step.
-    public let passes: Double
-    /// The gradient's clearing and norm, and the update of the parameters; seconds of each step.
-    public let update: Double
-    /// Of a step, all zero for one rank.
-    public let communication: Ring.Cost
-    /// One evaluation, without what follows it.
-    public let evaluation: Double
-    /// The sample after an evaluation, 0 without a tokenizer.
-    public let sample: Double
+/// The time of steps, evaluations and the whole run in seconds, computed from the times of their pieces.
+package struct TimePlan: Equatable, Sendable {
+    /// The number of sequences in a full chunk.
+    package let chunkSequences: Int
+    /// The number of sequences per step on the rank that has the most.
+    package let sequencesPerRank: Int
+    /// Forward and backward passes per step.
+    package let passes: Double
+    /// Zeroing the gradient, its norm, and the update of the parameters, per step.
+    package let update: Double
+    /// Communication per step; zero for one rank.
+    package let communication: Ring.Cost
+    /// One evaluation, without sample and checkpoint.
+    package let evaluation: Double
+    /// The sample after an evaluation; 0 without a tokenizer.
+    package let sample: Double
     /// One checkpoint.
-    public let checkpoint: Double
-    /// Updates still to make.
-    public let steps: Int
-    /// Evaluations still to make.
-    public let evaluations: Int
-    /// Checkpoints at most: every evaluation may be the best so far.
-    public let checkpoints: Int
+    package let checkpoint: Double
+    /// The number of remaining updates.
+    package let steps: Int
+    /// The number of remaining evaluations.
+    package let evaluations: Int
+    /// The maximum number of checkpoints: one per evaluation, because each may have the best loss so far.
+    package let checkpoints: Int
 
-    /// A forward pass is about a third of a whole one; what the last chunk's backward takes hides communication.
+    /// The share of the backward pass in a forward and backward pass.
     private static let backwardShare = 2.0 / 3
 
     /// - Parameters:
     ///   - ring: nil for one rank.
-    ///   - iteration: where a resumed run goes on.
-    ///   - storage: bytes a second of saving; nil counts nothing.
-    public init(
+    ///   - iteration: the iteration at which a resumed run continues.
+    ///   - storage: the speed of saving in bytes per second; nil means that saving takes no time.
+    package init(
         values: TrainingConfiguration,
         model: GPTConfiguration,
         costs: PieceCosts,
@@ -62,23 +62,23 @@ public struct TimePlan: Equatable, Sendable {
         checkpoint = storage.map { Double(saved) / $0 } ?? 0
         steps = values.evalOnly ? 0 : max(0, values.maxIters - iteration)
         evaluations = values.evalOnly ? 1 : values.evaluationCount(after: iteration)
-        // None at iteration 0, or where a run goes on.
+        // The first evaluation, at iteration 0 or after a resume, saves no checkpoint.
         checkpoints = values.evalOnly ? 0 : max(0, evaluations - 1)
     }
 
-    /// Seconds of a step, with what of communication is not hidden.
-    public var step: Double { passes + update + communication.exposed }
+    /// Seconds per step, including communication that does not overlap with computation.
+    package var step: Double { passes + update + communication.exposed }
 
-    /// Seconds of what is left of the run, with evaluations, samples and checkpoints.
-    public var run: Double {
+    /// Seconds of the rest of the run, including evaluations, samples and checkpoints.
+    package var run: Double {
         Double(steps) * step + Double(evaluations) * (evaluation + sample) + Double(checkpoints) * checkpoint
     }
 
-    /// What is added to a run's length before it is asked of Slurm: a fifth of it, and five minutes.
-    public static let slurmMargin = "20 % and 5 minutes"
+    /// The margin that `slurmTime` adds to the run's time.
+    package static let slurmMargin = "20 % and 5 minutes"
 
-    /// `HH:MM:SS` for `sbatch --time`, in whole minutes; hours may have more than two digits.
-    public var slurmTime: String {
+    /// The time limit for `sbatch --time` as `HH:MM:SS`, in whole minutes. Hours may have more than two digits.
+    package var slurmTime: String {
         let minutes = Int((run * 1.2 / 60).rounded(.up)) + 5
         func two(_ value: Int) -> String { value < 10 ? "0\(value)" : "\(value)" }
         return "\(two(minutes / 60)):\(two(minutes % 60)):00"

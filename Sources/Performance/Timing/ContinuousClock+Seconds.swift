@@ -1,4 +1,4 @@
 extension ContinuousClock {
-    /// Seconds that `body` takes.
+    /// The time that `body` takes, in seconds.
     static func seconds(_ body: () -> Void) -> Double { ContinuousClock().measure(body) / .seconds(1) }
 }

@@ -1,17 +1,16 @@
 import Formats
 
-/// Median and spread of what was measured several times.
-public struct Spread: Equatable, Sendable {
-    /// Values, at least 1.
-    public let count: Int
-    /// Quartiles are between the two nearest values, in proportion; all in the unit of the values.
-    public let minimum, lowerQuartile, median, upperQuartile, maximum: Double
+/// Minimum, quartiles and maximum of repeated measurements.
+package struct Spread: Equatable, Sendable {
+    /// The number of values, at least 1.
+    package let count: Int
+    /// In the unit of the values. Quartiles are interpolated linearly between the two nearest values.
+    package let minimum, lowerQuartile, median, upperQuartile, maximum: Double
 
     /// - Parameter values: at least one.
-    public init(_ values: [Double]) {
+    package init(_ values: [Double]) {
         precondition(!values.isEmpty)
         let sorted = values.sorted()
-        /// Between the two nearest values, in proportion.
         func quantile(_ share: Double) -> Double {
             let place = share * Double(sorted.count - 1)
             let below = Int(place)
@@ -26,7 +25,7 @@ public struct Spread: Equatable, Sendable {
         maximum = sorted[sorted.count - 1]
     }
 
-    /// Of durations in seconds, as milliseconds.
+    /// The JSON members of a spread of seconds, in milliseconds.
     var jsonMembers: [JSONValue.Member] {
         [
             ("median_ms", median), ("min_ms", minimum), ("p25_ms", lowerQuartile), ("p75_ms", upperQuartile),

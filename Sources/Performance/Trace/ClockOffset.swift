@@ -1,43 +1,43 @@
-/// How far a rank's clock is ahead of another's, found from barriers that both passed.
+/// How far a rank's clock is ahead of another rank's, derived from barriers that both ranks passed.
 ///
-/// Nobody leaves a barrier before all have come. So a rank that leaves at its time `left` does so after the other came at `came`
-/// of its own: their difference of clocks is at most `left - came`, and the same the other way round gives the least it can be.
-/// The quickest barriers give the narrowest bounds. Bounds before and after the steps make up for clocks that run unlike.
+/// No rank exits a barrier before all ranks have entered it. So the offset is at most this rank's exit time minus the
+/// other rank's entry time, and at least this rank's entry time minus the other rank's exit time. The fastest barriers
+/// give the tightest bounds. Barriers before and after the steps correct for clocks that run at different speeds.
 struct ClockOffset: Equatable {
-    /// A barrier as one rank saw it, in nanoseconds of its own clock.
+    /// When one rank entered and exited a barrier, in nanoseconds of its own clock.
     struct Round: Equatable {
-        var came, left: Int
+        var entered, exited: Int
     }
 
-    /// Nanoseconds ahead, at a moment of the rank's own clock.
+    /// The offset in nanoseconds at a time of the rank's own clock.
     private struct Point: Equatable {
         var time, ahead: Double
     }
 
     private let first, last: Point
-    /// Nanoseconds by which the difference may be wrong, either way.
+    /// The offset is correct to plus or minus this many nanoseconds.
     let uncertainty: Double
 
     /// - Parameters:
-    ///   - own: barriers of the rank before and after the steps; the latter may be missing.
-    ///   - other: the same barriers, of the rank whose clock counts.
+    ///   - own: the rank's barriers before and after the steps; those after may be missing.
+    ///   - other: the same barriers on the reference rank.
     init?(own: (before: [Round], after: [Round]), other: (before: [Round], after: [Round])) {
         guard let before = Self.bounds(own.before, other.before) else { return nil }
         let after = Self.bounds(own.after, other.after)
-        first = Point(time: Double(own.before.first!.came), ahead: before.middle)
-        last = after.map { Point(time: Double(own.after.first!.came), ahead: $0.middle) } ?? first
+        first = Point(time: Double(own.before.first!.entered), ahead: before.middle)
+        last = after.map { Point(time: Double(own.after.first!.entered), ahead: $0.middle) } ?? first
         uncertainty = max(before.half, after?.half ?? 0)
     }
 
     private static func bounds(_ own: [Round], _ other: [Round]) -> (middle: Double, half: Double)? {
         guard !own.isEmpty, own.count == other.count else { return nil }
-        let most = zip(own, other).map { $0.left - $1.came }.min()!
-        let least = zip(own, other).map { $0.came - $1.left }.max()!
+        let most = zip(own, other).map { $0.exited - $1.entered }.min()!
+        let least = zip(own, other).map { $0.entered - $1.exited }.max()!
         return (Double(most + least) / 2, abs(Double(most - least)) / 2)
     }
 
-    /// A moment of the rank's clock on the other's.
-    func onOther(_ time: Int) -> Int {
+    /// Converts a time of the rank's clock to the other rank's clock, in nanoseconds.
+    func toOtherClock(_ time: Int) -> Int {
         guard last.time > first.time else { return time - Int(first.ahead.rounded()) }
         let share = (Double(time) - first.time) / (last.time - first.time)
         return time - Int((first.ahead + share * (last.ahead - first.ahead)).rounded())

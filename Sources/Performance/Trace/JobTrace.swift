@@ -2,41 +2,41 @@ import Formats
 import Platform
 import Training
 
-/// The profiles of all ranks of a run, laid over each other on rank 0's clock.
+/// The profiles of all ranks of a run, aligned to rank 0's clock.
 ///
 /// ```swift
 /// let trace = try JobTrace(place: "out")
 /// try trace.write(to: "out/trace-all.json")
 /// print(trace.report.lines)
 /// ```
-public struct JobTrace {
-    /// By rank.
+package struct JobTrace {
+    /// Indexed by rank.
     let profiles: [RankProfile]
-    /// Of each rank's clock against rank 0's.
+    /// The offset of each rank's clock from rank 0's; nil if unknown, and for rank 0.
     let offsets: [ClockOffset?]
 
-    /// - Parameter place: rank 0's file, as `--profile` named it, or a run's folder in which there is one.
-    /// - Throws: `UserError(.inputOutput)` when there is none, or that of a rank is missing; `UserError(.data)` when one is damaged,
-    ///   or they are not of one run.
-    public init(place: String) throws {
+    /// - Parameter place: rank 0's file as given to `--profile`, or a run's folder that contains it.
+    /// - Throws: `UserError(.inputOutput)` if a rank's profile is missing, `UserError(.usage)` if the folder contains
+    ///   several, and `UserError(.data)` if a profile is damaged or the profiles are not from the same run.
+    package init(place: String) throws {
         let kind = FileSystem.kind(of: place)
         guard kind != nil else {
             throw UserError(
                 .inputOutput,
-                "there is no \(place): name a run's folder, or record a profile first, with --profile=\(place)/trace.json"
+                "\(place) does not exist: give a run's folder, or record a profile first with --profile=\(place)/trace.json"
             )
         }
         let path = kind == .folder ? try Self.find(inFolder: place) : place
         let main = try RankProfile(path: path)
         guard main.rank == 0 else {
-            throw UserError(.data, "\(path) is the profile of rank \(main.rank): name that of rank 0")
+            throw UserError(.data, "\(path) is the profile of rank \(main.rank): give the profile of rank 0")
         }
         let others = try (1..<max(1, main.worldSize)).map { rank in
             let path = StepTrace.path(path, ofRank: rank)
             guard FileSystem.kind(of: path) == .file else {
                 throw UserError(
                     .inputOutput,
-                    "there is no \(path), the profile of rank \(rank): it lies under that name where the rank ran; copy it here"
+                    "\(path), the profile of rank \(rank), does not exist: copy it from the machine where the rank ran"
                 )
             }
             return try RankProfile(path: path)
@@ -52,7 +52,7 @@ public struct JobTrace {
             else {
                 throw UserError(
                     .data,
-                    "\(other.path) and \(main.path) are not of one run: remove old profiles and record them again"
+                    "\(other.path) and \(main.path) are not from the same run: remove old profiles and record again"
                 )
             }
         }
@@ -60,7 +60,7 @@ public struct JobTrace {
         offsets = profiles.map { $0.rank == 0 ? nil : ClockOffset(own: $0.clock, other: main.clock) }
     }
 
-    /// The one profile of a rank 0 in a folder.
+    /// The only profile of rank 0 in a folder.
     private static func find(inFolder folder: String) throws -> String {
         let paths = try FileSystem.names(inFolder: folder).sorted().filter { $0.hasSuffix(".json") }
             .map { "\(folder)/\($0)" }
@@ -68,54 +68,54 @@ public struct JobTrace {
         guard let path = paths.first else {
             throw UserError(
                 .inputOutput,
-                "there is no profile in \(folder): record one with --profile=\(folder)/trace.json, or name its file"
+                "\(folder) has no profile: record one with --profile=\(folder)/trace.json, or give the file's path"
             )
         }
         guard paths.count == 1 else {
             throw UserError(
                 .usage,
-                "there are several profiles in \(folder): name one of \(paths.joined(separator: ", "))"
+                "\(folder) has several profiles: give one of \(paths.joined(separator: ", "))"
             )
         }
         return path
     }
 
-    /// Where the joined trace goes unless told otherwise.
-    public var usualPath: String {
+    /// The default path of the merged trace.
+    package var defaultPath: String {
         let path = profiles[0].path
         let stem = path.hasSuffix(".json") ? String(path.dropLast(".json".count)) : path
         return stem + ".all.json"
     }
 
-    /// A moment of a rank's clock on rank 0's, both in nanoseconds.
-    func onMainClock(_ time: Int, ofRank rank: Int) -> Int { offsets[rank]?.onOther(time) ?? time }
+    /// Converts a time of a rank's clock to rank 0's clock, both in nanoseconds.
+    func toMainClock(_ time: Int, ofRank rank: Int) -> Int { offsets[rank]?.toOtherClock(time) ?? time }
 
-    /// What the steps say of ranks that wait for each other.
-    public var report: StragglerReport { StragglerReport(self) }
+    package var report: StragglerReport { StragglerReport(self) }
 
-    /// Writes all ranks' events as one trace: a process each rank, microseconds from the first step of all.
+    /// Writes the events of all ranks as one trace. Each rank is a process. Times are in microseconds from the earliest
+    /// first step.
     ///
-    /// - Throws: `UserError(.inputOutput)`; `UserError(.usage)` when that would replace a profile of a rank.
-    public func write(to path: String) throws {
+    /// - Throws: `UserError(.inputOutput)` if writing fails, `UserError(.usage)` if `path` is a rank's profile.
+    package func write(to path: String) throws {
         guard RankProfile.rank(ofFile: path) == nil else {
-            throw UserError(.usage, "\(path) is a rank's own profile, and is not replaced: choose another --out")
+            throw UserError(.usage, "\(path) is a rank's profile and would be replaced: choose another --out")
         }
         let origin =
             profiles.compactMap { profile in
-                profile.steps.first.map { onMainClock($0.start, ofRank: profile.rank) }
+                profile.steps.first.map { toMainClock($0.start, ofRank: profile.rank) }
             }.min() ?? 0
         let file = try AtomicFile(path: path)
         var text = "["
         var separator = "\n"
         for profile in profiles {
             try profile.forEachEvent { event, times in
-                // What only `ddp-train trace` reads is of one rank's clock.
+                // Leave out the header, which holds times of one rank's clock and is read only by `ddp-train trace`.
                 if event["name"]?.stringValue == RankProfile.identity { return }
                 text += separator
                 separator = ",\n"
                 if let times {
-                    let start = onMainClock(times.start, ofRank: profile.rank) - origin
-                    text += Self.moved(event, start: start, end: onMainClock(times.end, ofRank: profile.rank) - origin)
+                    let start = toMainClock(times.start, ofRank: profile.rank) - origin
+                    text += Self.moved(event, start: start, end: toMainClock(times.end, ofRank: profile.rank) - origin)
                 } else {
                     text += event.text()
                 }

@@ -1,21 +1,21 @@
 import Formats
 import Platform
 
-/// What `--profile` wrote of one rank, read again. Times are nanoseconds of that rank's clock.
+/// The profile of one rank, read from the file that `--profile` wrote. Times are in nanoseconds of that rank's clock.
 struct RankProfile {
-    /// An update.
+    /// The times of one update.
     struct Step: Equatable {
         var iteration: Int
         var start, end: Int
-        /// For how long the thread that makes the step had a processor.
+        /// The CPU time of the thread that makes the step.
         var processorTime: Int
-        /// Waiting for other ranks, in order: first for the sum of the gradients, then for the loss.
+        /// The waits for other ranks, in order: first for the sum of the gradients, then for the loss.
         var waits: [Range<Int>] = []
 
         var waiting: Int { waits.reduce(0) { $0 + $1.count } }
-        /// All that is not waiting for other ranks.
+        /// The time without the waits for other ranks.
         var working: Int { end - start - waiting }
-        /// When this rank's gradient was ready.
+        /// The time at which this rank's gradient was complete.
         var ready: Int { waits.first?.lowerBound ?? end }
     }
 
@@ -23,16 +23,16 @@ struct RankProfile {
     let rank, worldSize: Int
     let host: String
     let threads: Int
-    /// Of each step, those that this rank computes.
+    /// The number of sequences that this rank computes per step.
     let sequences: Int
     let clock: (before: [ClockOffset.Round], after: [ClockOffset.Round])
     let steps: [Step]
-    /// Nanoseconds of the first worker in each part of a step, over all steps, waiting for ranks left out. Of parts within each
-    /// other the inner one has the time.
+    /// The first worker's time by part over all steps, without waits for other ranks. Time in nested parts counts only
+    /// for the innermost.
     let parts: [String: Int]
     private let origin: Int
 
-    /// The rank whose profile a file is, by its first event alone; nil of any other file.
+    /// The rank of a profile, read from its first event; nil if the file is not a profile.
     static func rank(ofFile path: String) -> Int? {
         guard let file = try? MappedFile(path: path), file.bytes.starts(with: "[\n{\"name\":\"\(identity)\"".utf8)
         else { return nil }
@@ -40,41 +40,45 @@ struct RankProfile {
         return (try? JSONValue(parsing: Array(line.dropLast())))?["args"]?["rank"]?.integerValue
     }
 
-    /// The name of the event that says whose profile it is.
+    /// The name of the header event, which says which rank the profile belongs to.
     static let identity = "ddp_train_profile"
 
-    /// - Throws: `UserError(.data)` when the file is no profile of this program; `UserError(.inputOutput)`.
+    /// - Throws: `UserError(.data)` if the file is not a valid profile, `UserError(.inputOutput)` if it cannot be read.
     init(path: String) throws {
         self.path = path
         var reader = Reader()
-        try Self.forEachEvent(path) { event, _ in try reader.take(event, path: path) }
-        guard let whose = reader.identity else { throw Self.damaged(path) }
+        try Self.forEachEvent(path) { event, _ in try reader.add(event, path: path) }
+        guard let header = reader.identity else { throw Self.damaged(path) }
         func number(_ name: String) throws -> Int {
-            guard let value = whose[name]?.integerValue, Self.isSane(value) else { throw Self.damaged(path) }
+            guard let value = header[name]?.integerValue, Self.isInRange(value) else { throw Self.damaged(path) }
             return value
         }
         let format = try number("format")
         guard format == 1 else {
-            throw UserError(.data, "\(path) is a profile of format \(format), and this version reads format 1")
+            throw UserError(
+                .data,
+                "\(path) is a profile of format \(format), but this version of ddp-train reads only format 1"
+            )
         }
         (rank, worldSize) = (try number("rank"), try number("world_size"))
         (threads, sequences) = (try number("threads"), try number("sequences"))
         let origin = try number("origin_ns")
         self.origin = origin
-        host = whose["host"]?.stringValue ?? ""
+        host = header["host"]?.stringValue ?? ""
         func rounds(_ name: String) -> [ClockOffset.Round] {
-            (whose[name]?.arrayValue ?? []).compactMap { round in
-                guard let came = round.arrayValue?.first?.integerValue, Self.isSane(came),
-                    let left = round.arrayValue?.last?.integerValue, Self.isSane(left)
+            (header[name]?.arrayValue ?? []).compactMap { round in
+                guard let entered = round.arrayValue?.first?.integerValue, Self.isInRange(entered),
+                    let exited = round.arrayValue?.last?.integerValue, Self.isInRange(exited)
                 else { return nil }
-                return ClockOffset.Round(came: origin + came, left: origin + left)
+                return ClockOffset.Round(entered: origin + entered, exited: origin + exited)
             }
         }
         clock = (rounds("clock_before"), rounds("clock_after"))
         (steps, parts) = reader.finish(origin: origin)
     }
 
-    /// Reads the events again, with their times as nanoseconds of the rank's clock: `start` and `end` of a slice, nil of others.
+    /// Reads the file again and calls `body` with each event. `times` is the start and end of a slice in nanoseconds of
+    /// the rank's clock, and nil for other events.
     func forEachEvent(_ body: (JSONValue, _ times: (start: Int, end: Int)?) throws -> Void) throws {
         try Self.forEachEvent(path) { event, times in
             try body(event, times.map { (origin + $0.start, origin + $0.end) })
@@ -85,7 +89,7 @@ struct RankProfile {
         _ path: String,
         _ body: (JSONValue, _ times: (start: Int, end: Int)?) throws -> Void
     ) throws {
-        // Line by line: the file may have hundreds of thousands of events.
+        // Parse line by line: the file may have hundreds of thousands of events.
         for line in try FileSystem.read(path).split(separator: UInt8(ascii: "\n")) where line.count > 1 {
             let text = line.last == UInt8(ascii: ",") ? line.dropLast() : line
             guard let event = try? JSONValue(parsing: Array(text)) else { throw damaged(path) }
@@ -93,7 +97,7 @@ struct RankProfile {
         }
     }
 
-    /// Of a slice, in nanoseconds from the file's origin.
+    /// The start and end of a slice in nanoseconds from the file's origin; nil for other events.
     private static func times(_ event: JSONValue) -> (start: Int, end: Int)? {
         guard event["ph"]?.stringValue == "X", let start = event["ts"]?.numberValue,
             let duration = event["dur"]?.numberValue, abs(start) < 1e14, (0..<1e14).contains(duration)
@@ -102,20 +106,20 @@ struct RankProfile {
         return (from, from + Int((duration * 1000).rounded()))
     }
 
-    /// Sums of a few such numbers are numbers too.
-    private static func isSane(_ value: Int) -> Bool { value.magnitude < 1 << 60 }
+    /// Limits values so that sums of a few of them do not overflow.
+    private static func isInRange(_ value: Int) -> Bool { value.magnitude < 1 << 60 }
 
     private static func damaged(_ path: String) -> UserError {
-        UserError(.data, "\(path) is not a profile that --profile wrote, or is damaged: make it again")
+        UserError(.data, "\(path) is damaged or was not written by --profile: record it again")
     }
 
-    /// Gathers what matters of the events, in the file's own times.
+    /// Collects header, steps and slices, with times relative to the file's origin.
     private struct Reader {
         var identity: JSONValue?
         var steps: [Step] = []
         var slices: [(name: String, start: Int, end: Int)] = []
 
-        mutating func take(_ event: JSONValue, path: String) throws {
+        mutating func add(_ event: JSONValue, path: String) throws {
             guard let name = event["name"]?.stringValue else { throw RankProfile.damaged(path) }
             if name == RankProfile.identity { identity = event["args"] }
             guard let (start, end) = RankProfile.times(event), event["tid"]?.integerValue == 0 else { return }
@@ -137,7 +141,7 @@ struct RankProfile {
                 steps[index].end += origin
             }
             var parts: [String: Int] = [:]
-            // In the order of starts with the longer first, what is on the stack encloses what comes.
+            // Slices are sorted by start, longer ones first, so the slices on the stack enclose the current one.
             var open: [(name: String, end: Int)] = []
             for slice in slices.sorted(by: { ($0.start, $1.end) < ($1.start, $0.end) }) {
                 while let last = open.last, last.end <= slice.start { open.removeLast() }

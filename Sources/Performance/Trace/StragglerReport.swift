@@ -2,68 +2,69 @@ import Formats
 import Platform
 import Training
 
-/// What the steps of a job's trace say: which rank the others wait for, and why.
+/// Finds the rank that the others wait for, and the cause, from the steps of a job's trace.
 ///
-/// A step's gradients can be summed when the last rank has its own ready. That rank is late by how long after the others' mean it
-/// is ready; what the sum then takes is the network's, or the transport's, for all alike.
-public struct StragglerReport {
-    /// Means over the steps, in milliseconds.
+/// The sum of the gradients can finish only after the last rank's gradient is complete. A rank's lateness is the time
+/// of its gradient minus the mean time of the others' gradients. The time from the last gradient to the sum is the
+/// network's.
+package struct StragglerReport {
+    /// A rank's means over the steps, in milliseconds.
     struct Rank {
         var rank: Int
         var host: String
         var sequences: Int
-        /// From the step's beginning to its end without waiting for other ranks.
+        /// Time per step without waits for other ranks.
         var working: Double
         var waiting: Double
-        /// After the beginning of the rank that begins first.
-        var begins: Double
-        /// After the mean of the other ranks.
+        /// From the first rank's start of a step to this rank's start.
+        var startDelay: Double
+        /// How much later than the mean of the others this rank's gradient is complete.
         var late: Double
-        /// Working time for which the step's thread had no processor.
+        /// Working time in which the step's thread had no CPU.
         var withoutProcessor: Double
-        /// Of the first worker, by part.
+        /// The first worker's time by part.
         var parts: [String: Double]
-        /// Steps in which it was the last to be ready.
+        /// The number of steps in which this rank's gradient was complete last.
         var timesLast: Int
     }
 
-    /// What a rank is late for, or what the job waits for in its place.
-    public enum Cause: String {
-        /// It computes longer.
+    /// What the job loses time to.
+    package enum Cause: String {
+        /// A rank computes longer than the others.
         case compute
-        /// It waits for something else than ranks: for a processor, a disk, or the work between two steps.
+        /// A rank waits for a CPU or a disk, or is delayed by work between two steps.
         case waiting
-        /// Nobody is late; sums take long.
+        /// The sums take long, and no rank is late.
         case network
-        /// Nothing worth a word.
+        /// Nothing takes a significant share.
         case none
     }
 
     let ranks: [Rank]
-    /// Milliseconds of a step.
+    /// Milliseconds per step.
     let step: Double
-    /// Milliseconds from the last rank's gradient being ready until the sum is there.
+    /// Milliseconds from the last rank's complete gradient to the sum.
     let sum: Double
-    /// Milliseconds by which clocks may be wrong.
+    /// The error of the aligned clocks, in milliseconds.
     let uncertainty: Double
     let steps: Int
-    /// The rank that is late most, over all steps; nil of one rank.
+    /// The rank with the largest mean lateness; nil for a job of one rank.
     let latest: Rank?
-    /// Of a step that is lost to it.
+    /// Its lateness as a share of a step.
     let lateShare: Double
 
-    /// Less of a step is not worth a word.
-    private static let noteworthy = 0.05
+    /// Smaller shares of a step are not reported as a cause.
+    private static let minimumShare = 0.05
 
     init(_ trace: JobTrace) {
         let profiles = trace.profiles
         steps = profiles[0].steps.count
         let count = Double(max(1, steps))
-        // The same step of every rank, on one clock.
+        // Each step of all ranks, on rank 0's clock.
         let all = (0..<steps).map { index in
             profiles.map { profile in
                 let step = profile.steps[index]
-                func moment(_ time: Int) -> Double { Double(trace.onMainClock(time, ofRank: profile.rank)) / 1e6 }
+                func moment(_ time: Int) -> Double { Double(trace.toMainClock(time, ofRank: profile.rank)) / 1e6 }
                 let summed = step.waits.first?.upperBound ?? step.end
                 return (
                     start: moment(step.start), ready: moment(step.ready), summed: moment(summed), end: moment(step.end)
@@ -80,7 +81,7 @@ public struct StragglerReport {
                 sequences: profile.sequences,
                 working: mean(profile.steps.map { Double($0.working) / 1e6 }),
                 waiting: mean(profile.steps.map { Double($0.waiting) / 1e6 }),
-                begins: mean(all.map { step in step[rank].start - step.map(\.start).min()! }),
+                startDelay: mean(all.map { step in step[rank].start - step.map(\.start).min()! }),
                 late: mean(all.map { step in step[rank].ready - mean(others.map { step[$0].ready }) }),
                 withoutProcessor: mean(profile.steps.map { max(0, Double($0.working - $0.processorTime) / 1e6) }),
                 parts: profile.parts.mapValues { Double($0) / 1e6 / count },
@@ -95,43 +96,45 @@ public struct StragglerReport {
         lateShare = step > 0 ? max(0, latest?.late ?? 0) / step : 0
     }
 
-    /// What steps lose their time to, of what makes up a noteworthy share of them.
-    public var cause: Cause {
+    /// What the steps lose time to, if it takes at least `minimumShare` of a step.
+    package var cause: Cause {
         guard let latest, step > 0 else { return .none }
-        guard max(latest.late, sum) / step >= Self.noteworthy else { return .none }
+        guard max(latest.late, sum) / step >= Self.minimumShare else { return .none }
         guard latest.late >= sum else { return .network }
-        return beginsLate(latest) || lacksProcessor(latest) ? .waiting : .compute
+        return startsLate(latest) || lacksProcessor(latest) ? .waiting : .compute
     }
 
-    /// The rank that the others wait for; nil where there is none.
-    public var straggler: Int? { cause == .compute || cause == .waiting ? latest?.rank : nil }
+    /// The rank that the others wait for; nil if there is none.
+    package var straggler: Int? { cause == .compute || cause == .waiting ? latest?.rank : nil }
 
     private func meanOfOthers(_ rank: Rank, _ value: (Rank) -> Double) -> Double {
         let others = ranks.filter { $0.rank != rank.rank }
         return others.reduce(0) { $0 + value($1) } / Double(max(1, others.count))
     }
 
-    /// Whether most of its delay is there when a step begins.
-    private func beginsLate(_ rank: Rank) -> Bool {
-        rank.begins - meanOfOthers(rank, \.begins) > rank.late / 2
+    /// Whether more than half of the rank's lateness exists at the start of a step.
+    private func startsLate(_ rank: Rank) -> Bool {
+        rank.startDelay - meanOfOthers(rank, \.startDelay) > rank.late / 2
     }
 
     private func lacksProcessor(_ rank: Rank) -> Bool {
         rank.withoutProcessor - meanOfOthers(rank, \.withoutProcessor) > rank.late / 2
     }
 
-    // MARK: For people
+    // MARK: Text
 
-    /// For a terminal: a table of the ranks and what it means, in milliseconds.
-    public var lines: [String] {
-        guard ranks.count > 1 else { return ["one rank: there is nobody to wait for"] + partLines(ranks[0]) }
+    /// A table of the ranks and the verdict, for the terminal.
+    package var lines: [String] {
+        guard ranks.count > 1 else {
+            return ["this job has one rank, so there are no waits between ranks"] + partLines(ranks[0])
+        }
         let heading = TextTable.line([
             ("rank", 4), ("  host", -18), ("sequences", 10), ("working ms", 12), ("without CPU ms", 16),
             ("waiting ms", 12),
             ("last", 6),
         ])
         return [
-            "an iteration takes \(milliseconds(step)) ms, mean of \(steps); clocks are laid over each other to \(Numbers.fixed(uncertainty, 3)) ms",
+            "an iteration takes \(milliseconds(step)) ms, mean of \(steps); clocks are aligned to \(Numbers.fixed(uncertainty, 3)) ms",
             heading,
         ]
             + ranks.map { rank in
@@ -151,35 +154,37 @@ public struct StragglerReport {
     private func milliseconds(_ value: Double) -> String { Numbers.fixed(value, 2) }
     private func percent(_ share: Double) -> String { "\(Numbers.fixed(share * 100, 1))%" }
 
-    /// One sentence or two.
+    /// One or two sentences.
     var verdict: String {
         guard let latest else { return "" }
         let name = "rank \(latest.rank) (\(latest.host))"
-        let waits = "the others wait \(milliseconds(latest.late)) ms, \(percent(lateShare)) of an iteration, for it"
+        let waits = "the others wait \(milliseconds(latest.late)) ms for it, \(percent(lateShare)) of an iteration"
         switch cause {
         case .none:
-            return "no straggler: ranks are ready within \(percent(lateShare)) of an iteration of each other"
+            return "no straggler: no rank is later than the others by more than \(percent(lateShare)) of an iteration"
         case .network:
             return """
-                network: sums take \(percent(sum / step)) of an iteration once every rank is ready, and no rank is late by as much; \
-                ddp-train doctor, started as the job was, measures every edge, and ddp-train bench-comm the ways to sum
+                network: sums take \(percent(sum / step)) of an iteration after every rank is ready, more than any \
+                rank is late. To measure every link, run ddp-train doctor the way the job was started; to compare ways \
+                to sum, run ddp-train bench-comm
                 """
-        case .waiting where beginsLate(latest):
+        case .waiting where startsLate(latest):
             return """
-                straggler: \(name); \(waits). Cause: waiting. It begins its iterations \(milliseconds(latest.begins)) ms after the \
-                first, with what it does between them: evaluating, saving, logging
+                straggler: \(name); \(waits). Cause: waiting. It starts its iterations \
+                \(milliseconds(latest.startDelay)) ms after the first rank, because of work between iterations such as \
+                evaluating, saving or logging
                 """
         case .waiting:
             return """
-                straggler: \(name); \(waits). Cause: waiting. Its thread had no processor for \
-                \(milliseconds(latest.withoutProcessor)) of \(milliseconds(latest.working)) ms: other programs run there, it has \
-                more threads than processors, or its memory is swapped out
+                straggler: \(name); \(waits). Cause: waiting. Its thread had no CPU for \
+                \(milliseconds(latest.withoutProcessor)) of \(milliseconds(latest.working)) ms: other programs run on \
+                that machine, there are more threads than CPUs, or memory is swapped out
                 """
         case .compute:
             let ratio = latest.working / max(1e-9, meanOfOthers(latest, \.working))
             return """
-                straggler: \(name); \(waits). Cause: compute. It computes \(Numbers.fixed(ratio, 2)) times as long as the others\
-                \(unevenShare(latest)); most of it: \(largestExcess(latest))
+                straggler: \(name); \(waits). Cause: compute. It computes \(Numbers.fixed(ratio, 2)) times as long as \
+                the others\(unevenShare(latest)). The parts that take longer: \(largestExcess(latest))
                 """
         }
     }
@@ -187,7 +192,7 @@ public struct StragglerReport {
     private func unevenShare(_ rank: Rank) -> String {
         let others = meanOfOthers(rank) { Double($0.sequences) }
         guard Double(rank.sequences) > others else { return "" }
-        return ", with \(rank.sequences) sequences of an iteration where they have \(Numbers.short(others))"
+        return ", because it has \(rank.sequences) sequences per iteration and they have \(Numbers.short(others))"
     }
 
     private func largestExcess(_ rank: Rank) -> String {
@@ -203,10 +208,10 @@ public struct StragglerReport {
             }
     }
 
-    // MARK: For programs
+    // MARK: JSON
 
-    /// One object: means in milliseconds, cause, straggler (a rank or null), verdict, and `ranks`.
-    public var json: JSONValue {
+    /// A JSON object: means in milliseconds, cause, straggler (a rank or null), verdict, and `ranks`.
+    package var json: JSONValue {
         .object([
             .init("steps", .integer(steps)), .init("step_ms", .number(step)), .init("sum_ms", .number(sum)),
             .init("clock_uncertainty_ms", .number(uncertainty)), .init("cause", .string(cause.rawValue)),
@@ -220,7 +225,7 @@ public struct StragglerReport {
                             .init("rank", .integer(rank.rank)), .init("host", .string(rank.host)),
                             .init("sequences", .integer(rank.sequences)), .init("working_ms", .number(rank.working)),
                             .init("without_processor_ms", .number(rank.withoutProcessor)),
-                            .init("waiting_ms", .number(rank.waiting)), .init("begins_ms", .number(rank.begins)),
+                            .init("waiting_ms", .number(rank.waiting)), .init("begins_ms", .number(rank.startDelay)),
                             .init("late_ms", .number(rank.late)), .init("times_last", .integer(rank.timesLast)),
                             .init(
                                 "parts_ms",

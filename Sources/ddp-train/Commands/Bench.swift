@@ -77,7 +77,7 @@ struct Bench: ParsableCommand {
         let benchmark = AttentionBenchmark(
             headCount: shape.model.headCount,
             headSize: shape.model.headSize,
-            lengths: hasLength ? [shape.model.blockSize] : AttentionBenchmark.usualLengths,
+            lengths: hasLength ? [shape.model.blockSize] : AttentionBenchmark.defaultLengths,
             threads: shape.threads,
             warmUp: warmUp ?? 1,
             repetitions: steps

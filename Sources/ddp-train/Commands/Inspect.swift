@@ -40,7 +40,7 @@ struct Inspect: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Tokens of it, at most block_size. (default: \(InspectedText.usualCount), or what block and text have)",
+            "Tokens of it, at most block_size. (default: \(InspectedText.defaultCount), or what block and text have)",
             valueName: "n"
         )
     )
@@ -71,14 +71,14 @@ struct Inspect: ParsableCommand {
             throw UserError(.usage, "--text and --input both name a text: leave one out")
         }
         // Before a large model is read.
-        let numbers = try PagePlace.checkWithNumbers(page, overwrite: overwrite)
+        let numbers = try PageDestination.checkWithNumbers(page, overwrite: overwrite)
         let source = try source.load(forTraining: true)
         let shape = source.model.configuration
         if let asked, asked > shape.blockSize {
             throw UserError(.usage, "tokens=\(asked): the model sees at most block_size=\(shape.blockSize)")
         }
-        let text = try inspectedText(source, count: asked ?? min(InspectedText.usualCount, shape.blockSize))
-        let most = try InspectionReport.mostCheckpoints(shape, tokens: text.tokens.count)
+        let text = try inspectedText(source, count: asked ?? min(InspectedText.defaultCount, shape.blockSize))
+        let most = try InspectionReport.maximumCheckpoints(shape, tokens: text.tokens.count)
         let output = RunOutput()
         var notices: [String] = []
         func notice(_ line: String) {
@@ -163,7 +163,7 @@ struct Inspect: ParsableCommand {
         let all = try store.iterations().reversed().map(store.path)
         // A copy of a run may have folders in place of the links.
         guard let chosen = all.firstIndex(of: model.folder) else { return [model.folder] }
-        let kept = InspectionReport.spread(all.count, most: most, keeping: chosen)
+        let kept = InspectionReport.evenlySpaced(all.count, limit: most, keeping: chosen)
         if kept.count < all.count {
             notice("of \(all.count) checkpoints the page has \(kept.count): fewer --tokens leave room for more")
         }

@@ -36,7 +36,7 @@ struct Trace: ParsableCommand {
 
     func run() throws {
         let trace = try JobTrace(place: place)
-        let path = out ?? trace.usualPath
+        let path = out ?? trace.defaultPath
         try trace.write(to: path)
         let report = trace.report
         let lines = report.lines + ["trace: \(path)"]

@@ -11,7 +11,7 @@ import Tokenizers
 @testable import Training
 @testable import Transformer
 
-@Suite("Looking inside a model")
+@Suite("Inspection of a model")
 struct InspectionTests {
     private let model: GPT
     private let tokenizer = CharacterTokenizer(scalars: Array("\n </>abcdeiprst".unicodeScalars))
@@ -30,7 +30,7 @@ struct InspectionTests {
         )
         model = GPT(configuration: configuration, context: ComputeContext(pool: WorkerPool(threadCount: 2)))
         model.initializeParameters(seed: 5)
-        // Larger than a fresh model's, so that no number is near another by chance.
+        // Larger parameters than in a fresh model, so that numbers do not agree by chance.
         for index in 0..<model.parameters.count { model.parameters.base[index] *= 8 }
         let ids = try tokenizer.encode("a script </script> ad reads a script")
         text = try InspectedText(ids: ids, count: 20, source: "a test")
@@ -52,7 +52,7 @@ struct InspectionTests {
         )
     }
 
-    @Test("A head whose weights make it look at the position before is found to be one")
+    @Test("A head with weights for attending to the previous position is recognized as such")
     func builtHead() throws {
         let length = 16
         let configuration = GPTConfiguration(
@@ -66,7 +66,8 @@ struct InspectionTests {
         let layout = model.layout
         for index in layout.range(of: "transformer.h.0.ln_1.weight") { model.parameters.base[index] = 1 }
         for index in layout.range(of: "transformer.ln_f.weight") { model.parameters.base[index] = 1 }
-        // A position is its own direction; its key is that, and its query the direction of the one before.
+        // Each position has its own direction. Its key is that direction, and its query is the direction of the
+        // previous position.
         let attention = layout.range(of: "transformer.h.0.attn.c_attn.weight").lowerBound
         for position in 0..<length {
             model.parameters.base[layout.positionEmbedding.lowerBound + position * length + position] = 1
@@ -82,7 +83,7 @@ struct InspectionTests {
         #expect(try #require(head.entropy).normalized < 0.05)
     }
 
-    @Test("The losses of the tokens add up to the model's loss")
+    @Test("The losses of the tokens sum to the model's loss")
     func losses() throws {
         let inspection = try inspection()
         let whole = model.loss(tokens: text.tokens, targets: text.targets, sequenceLength: text.tokens.count)
@@ -92,7 +93,7 @@ struct InspectionTests {
             #expect(predictions.count == Inspection.predictionCount)
             #expect(zip(predictions, predictions.dropFirst()).allSatisfy { $0.probability >= $1.probability })
         }
-        // With all tokens asked for, probabilities add up to 1, and the target's is e to the minus loss.
+        // The probabilities of all tokens sum to 1, and the target's is exp(-loss).
         let all = TokenLosses(
             logits: model.logits(tokens: text.tokens),
             targets: text.targets,
@@ -105,7 +106,7 @@ struct InspectionTests {
         }
     }
 
-    @Test("The lens of the last layer is the model's own prediction; the first is the embedding's")
+    @Test("The lens after the last layer gives the model's own prediction, and the first residual is the embedding")
     func lens() throws {
         let states = model.activations(tokens: text.tokens)
         #expect(states.residuals.count == 4 && states.hidden.count == 3)
@@ -130,7 +131,7 @@ struct InspectionTests {
         }
     }
 
-    @Test("Gradient norms are those of the model's gradients, and a model without moments has no update")
+    @Test("Gradient norms match the model's gradients, and a model without moments has no update")
     func gradients() throws {
         let flow = try inspection().flow
         model.zeroGradients()
@@ -152,7 +153,7 @@ struct InspectionTests {
         #expect(flow.learningRate == nil)
     }
 
-    @Test("The update is AdamW's with the checkpoint's moments and options, and leaves the model as it is")
+    @Test("The update is AdamW's with the checkpoint's moments and options, and does not change the model")
     func update() throws {
         var values = TrainingConfiguration()
         values.learningRate = 0.01
@@ -189,11 +190,11 @@ struct InspectionTests {
         let flow = try inspection(checkpoint: checkpoint).flow
         #expect(Array(model.parameters.elements) == before)
 
-        let rate = 0.0055  // half-way from 0.01 to 0.001
+        let rate = 0.0055  // halfway between 0.01 and 0.001
         let foundRate = try #require(flow.learningRate)
         #expect(abs(foundRate - rate) < 1e-12)
         let scale = 0.5 / (flow.norm + 1e-6)
-        #expect(flow.norm > 0.5, "clipping takes part")
+        #expect(flow.norm > 0.5, "the gradient must be large enough to be clipped")
         for (found, tensor) in zip(flow.tensors, model.layout.tensors) {
             let (sum, own) = tensor.range.reduce((0.0, 0.0)) { sums, index in
                 let (p, g) = (Double(before[index]), Double(model.gradients.elements[index]) * scale)
@@ -204,7 +205,8 @@ struct InspectionTests {
                 return (sums.0 + change * change, sums.1 + p * p)
             }
             let ratio = (sum / own).squareRoot()
-            // A change is the difference of two floats, exact to half a unit in the last place of the parameters.
+            // A change is the difference of two floats, so its error is up to half a unit in the last place of the
+            // parameters.
             guard own > 0 else {
                 #expect(found.updateRatio == nil, "\(tensor.name)")
                 continue
@@ -214,7 +216,7 @@ struct InspectionTests {
         }
     }
 
-    @Test("Statistics of activations are those of the states")
+    @Test("Activation statistics match the states")
     func activations() throws {
         let states = Activations(
             residuals: [[3, 4, 0, 0], [1, 1, 1, 1]],
@@ -227,7 +229,7 @@ struct InspectionTests {
         #expect(found.residuals.map(\.norm) == [2.5, 2.0.squareRoot()])
         #expect(found.residuals[0].spread.mean == 1.75)
         #expect(found.residuals[1].spread.deviation == 0)
-        // Two positions of four units: -4 and -3 of the first are shut, and so is -9.
+        // Two positions of four units: the inputs -4, -3 and -9 are shut, and the first unit is dead.
         let unit = try #require(found.units.first)
         #expect(unit.shut == 3.0 / 8 && unit.open == 2.0 / 8 && unit.dead == 1.0 / 4)
         #expect(unit.spread.mean == 9.0 / 8)
@@ -235,7 +237,7 @@ struct InspectionTests {
         #expect(ActivationStatistics(states, configuration: configuration).units[0].shut == 5.0 / 8)
     }
 
-    @Test("The page's weights are the model's to a millionth, and its JSON is the report's")
+    @Test("The page's weights match the model's to half a millionth, and its JSON is the report's")
     func weights() throws {
         let report = try report()
         let page = report.page(report.json)
@@ -263,17 +265,17 @@ struct InspectionTests {
         }
     }
 
-    @Test("What stands in the text, the page's title and the sample cannot end a script or begin an element")
+    @Test("Text, title and sample cannot end a script or start an element")
     func escaping() throws {
         let report = try report()
         let page = report.page(report.json)
         #expect(page.contains("<title>inspect: &lt;x&gt;</title>"))
-        // The page's own two; every "<" of the data is \u003c, and texts of tokens have one.
+        // Only the page's own two scripts end. Every "<" in the data is written as \u003c, and one token contains it.
         #expect(page.components(separatedBy: "</script>").count == 3)
         #expect(page.contains(#""\u003c""#))
     }
 
-    @Test("Tokens are seen: spaces, new lines, bytes that are no text, marks without a letter")
+    @Test("Spaces, newlines, invalid bytes and combining marks are made visible")
     func tokenText() {
         #expect(TokenText.visible(Array(" the\n".utf8)) == "·the↵")
         #expect(TokenText.visible([0x61, 0xC3, 0x28, 0xFF]) == "a\\xC3(\\xFF")
@@ -285,7 +287,7 @@ struct InspectionTests {
         #expect(TokenText.of(99, tokenizer) == "[99]")
     }
 
-    @Test("A number keeps seven digits")
+    @Test("Numbers are rounded to seven digits")
     func numbers() {
         #expect(InspectionNumber.rounded(0.123456789) == 0.1234568)
         #expect(InspectionNumber.rounded(-123456789) == -123456800)
@@ -294,33 +296,33 @@ struct InspectionTests {
         #expect(InspectionNumber.weight(1.0 / 3) == .number(0.333333))
     }
 
-    @Test("A page holds as many checkpoints as its size allows, the chosen one always among them")
+    @Test("A page holds as many checkpoints as its size allows, including the chosen one")
     func size() throws {
         var configuration = model.configuration
-        #expect(try InspectionReport.mostCheckpoints(configuration, tokens: 1000) == 3)
+        #expect(try InspectionReport.maximumCheckpoints(configuration, tokens: 1000) == 3)
         configuration.layerCount = 12
         configuration.attention.headCount = 12
         let error = #expect(throws: UserError.self) {
-            try InspectionReport.mostCheckpoints(configuration, tokens: 1024)
+            try InspectionReport.maximumCheckpoints(configuration, tokens: 1024)
         }
         #expect(error?.kind == .usage)
         #expect(error?.message.contains("--tokens=372") == true, "\(String(describing: error))")
-        #expect(try InspectionReport.mostCheckpoints(configuration, tokens: 372) == 1)
-        #expect(InspectionReport.spread(5, most: 9, keeping: 0) == [0, 1, 2, 3, 4])
-        #expect(InspectionReport.spread(9, most: 3, keeping: 8) == [0, 4, 8])
-        #expect(InspectionReport.spread(9, most: 3, keeping: 5) == [0, 5, 8])
-        #expect(InspectionReport.spread(9, most: 1, keeping: 6) == [6])
+        #expect(try InspectionReport.maximumCheckpoints(configuration, tokens: 372) == 1)
+        #expect(InspectionReport.evenlySpaced(5, limit: 9, keeping: 0) == [0, 1, 2, 3, 4])
+        #expect(InspectionReport.evenlySpaced(9, limit: 3, keeping: 8) == [0, 4, 8])
+        #expect(InspectionReport.evenlySpaced(9, limit: 3, keeping: 5) == [0, 5, 8])
+        #expect(InspectionReport.evenlySpaced(9, limit: 1, keeping: 6) == [6])
         for count in 2..<40 {
             for most in 2..<count {
                 for chosen in 0..<count {
-                    let kept = InspectionReport.spread(count, most: most, keeping: chosen)
+                    let kept = InspectionReport.evenlySpaced(count, limit: most, keeping: chosen)
                     #expect(kept.count == most && kept.contains(chosen) && kept == Set(kept).sorted())
                 }
             }
         }
     }
 
-    @Test("A text of fewer than two tokens has nothing to predict")
+    @Test("A text of fewer than two tokens is refused")
     func shortText() throws {
         for (ids, words) in [([Int32](), "x is empty"), ([3], "x is a single token")] {
             let error = #expect(throws: UserError.self) { try InspectedText(ids: ids, count: 4, source: "x") }

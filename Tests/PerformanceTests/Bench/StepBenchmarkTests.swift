@@ -15,7 +15,7 @@ struct StepBenchmarkTests {
         ("dropout", "0.1"), ("bias", "true"), ("threads", "2"),
     ]
 
-    @Test("Speed, count and share follow from the median step; every part that such a model has was seen")
+    @Test("Speed and operations follow from the median step, and the profile has every part of the model")
     func measurement() throws {
         let shape = try BenchPreset.baby.shape(with: Self.tiny, vocabularySize: 40)
         let result = try StepBenchmark(shape: shape, warmUp: 1, steps: 5).run()
@@ -30,13 +30,13 @@ struct StepBenchmarkTests {
             .gradientZeroing, .other, .linearForward, .linearInputGradient, .linearWeightGradient, .attentionProducts,
             .headProducts,
         ]
-        #expect(expected.isSubset(of: seen), "\(expected.subtracting(seen)) not seen")
+        #expect(expected.isSubset(of: seen), "missing: \(expected.subtracting(seen))")
         let total = result.profile.seconds.reduce(0) { $0 + $1.seconds }
         #expect(abs(result.profile.share(total) - 1) < 1e-9)
-        #expect(result.lines.last?.hasPrefix("dropout: masks drawn on their own;") == true)
+        #expect(result.lines.last?.hasPrefix("the part \"dropout\" is drawing masks;") == true)
     }
 
-    @Test("The object for programs has the names that scripts depend on; no value is missing or negative")
+    @Test("The JSON object has the members that scripts read, with positive values")
     func json() throws {
         let shape = try BenchPreset.char.shape(with: Self.tiny)
         let result = try StepBenchmark(shape: shape, warmUp: 0, steps: 2).run()
@@ -55,7 +55,7 @@ struct StepBenchmarkTests {
         #expect(json["parts"]?.arrayValue?.isEmpty == false)
     }
 
-    @Test("Presets are the shapes that speed is compared at")
+    @Test("Presets have their documented shapes")
     func presets() throws {
         func text(_ preset: BenchPreset) throws -> String {
             let shape = try preset.shape()
@@ -72,7 +72,7 @@ struct StepBenchmarkTests {
         for preset in BenchPreset.allCases { #expect(try preset.shape().training.gradientAccumulationSteps == 1) }
     }
 
-    @Test("Recording changes no bit of a step")
+    @Test("Recording a profile does not change the results of a step")
     func sameBits() throws {
         func parameters(recorded: Bool) throws -> [UInt32] {
             let shape = try BenchPreset.baby.shape(with: Self.tiny)
@@ -107,7 +107,7 @@ struct StepBenchmarkTests {
         #expect(Set(plain).count > 100)
     }
 
-    @Test("Median and quartiles lie between the values in proportion")
+    @Test("Median and quartiles are interpolated linearly")
     func spread() {
         let spread = Spread([4, 1, 3, 2])
         #expect(spread.count == 4)

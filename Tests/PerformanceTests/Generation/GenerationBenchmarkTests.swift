@@ -24,7 +24,7 @@ struct GenerationBenchmarkTests {
         return model
     }
 
-    @Test("every repetition is timed, and the tokens are the greedy ones after the prompt", arguments: [1, 3])
+    @Test("every repetition is timed, and the tokens are those of greedy decoding", arguments: [1, 3])
     func repetitions(samples: Int) {
         let model = model()
         let benchmark = GenerationBenchmark(promptTokens: 5, newTokens: 9, samples: samples, repetitions: 4)
@@ -42,7 +42,7 @@ struct GenerationBenchmarkTests {
         #expect(result.ids == expected)
     }
 
-    @Test("speeds are medians of tokens over seconds")
+    @Test("speeds are medians of tokens per second")
     func medians() {
         let benchmark = GenerationBenchmark(promptTokens: 10, newTokens: 5, samples: 2, repetitions: 4)
         var result = GenerationBenchmark.Result(benchmark: benchmark, prompt: [])
@@ -59,7 +59,7 @@ struct GenerationBenchmarkTests {
         #expect(abs(result.bandwidthShare(configuration) - share) < 1e-12)
     }
 
-    @Test("the report is one line of JSON with the names that scripts read")
+    @Test("the report is one line of JSON with the members that scripts read")
     func json() throws {
         let model = model()
         let report = GenerationBenchmark(promptTokens: 3, newTokens: 2, repetitions: 1).run(model).json(of: model)
@@ -71,7 +71,7 @@ struct GenerationBenchmarkTests {
             "tokens_per_second", "prompt_tokens_per_second", "decode_tokens_per_second", "read_bandwidth_share",
         ] {
             guard case .number(let value) = parsed[name] else {
-                Issue.record("\(name) is no number")
+                Issue.record("\(name) is not a number")
                 continue
             }
             #expect(value > 0, "\(name)")

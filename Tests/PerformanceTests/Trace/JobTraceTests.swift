@@ -6,15 +6,15 @@ import Testing
 
 @testable import Performance
 
-/// Profiles as ranks would write them, from a plan of what happened on one true clock.
+/// Writes the profile of a rank from times on a true clock.
 private struct PlannedRank {
-    /// Nanoseconds by which its clock is ahead, and by which it gains in a second.
+    /// Nanoseconds by which the rank's clock is ahead, and nanoseconds that it gains per second.
     var ahead = 0
     var gains = 0
     var sequences = 4
-    /// Milliseconds of true time, for each step: begin, ready, end of the sum, end.
+    /// For each step, in milliseconds of true time: begin, gradient ready, end of the sum, end.
     var steps: [(begin: Double, ready: Double, summed: Double, end: Double)]
-    /// Of what is not waiting.
+    /// CPU time divided by the time without waits.
     var processorShare = 1.0
 
     private func own(_ milliseconds: Double) -> Int {
@@ -23,7 +23,7 @@ private struct PlannedRank {
 
     func write(_ path: String, rank: Int, of worldSize: Int) throws {
         let origin = own(steps[0].begin)
-        // Every rank leaves a barrier 10 µs after the last came; ranks come up to 30 µs apart.
+        // Every rank exits a barrier 10 µs after the last rank entered it. Ranks enter it up to 30 µs apart.
         func rounds(_ start: Double) -> String {
             (0..<8).map { round in
                 let came = start + Double(round) + Double((rank * 7 + round * 3) % 4) * 0.01
@@ -33,8 +33,7 @@ private struct PlannedRank {
         var lines = [
             """
             {"name":"ddp_train_profile","ph":"M","pid":\(rank),"tid":0,"args":{"format":1,"rank":\(rank),\
-            "world_size":\(worldSize),"host":"node\(rank)","threads":1,"sequences":\(sequences),"origin_ns":\(origin),"clock_before":[\(rounds(-50))],\
-            "clock_after":[\(rounds(steps.last!.end + 1))]}}
+            "world_size":\(worldSize),"host":"node\(rank)","threads":1,"sequences":\(sequences),"origin_ns":\(origin),"clock_before":[\(rounds(-50))],"clock_after":[\(rounds(steps.last!.end + 1))]}}
             """,
             #"{"name":"process_name","ph":"M","pid":\#(rank),"tid":0,"args":{"name":"rank \#(rank) (node\#(rank))"}}"#,
         ]
@@ -69,7 +68,8 @@ struct JobTraceTests {
         return try JobTrace(place: folder.path)
     }
 
-    /// Steps of 100 ms, in which the rank is ready after `ready` and the last of all after `last`; the sum takes `sum` more.
+    /// Five steps. In each, this rank is ready after `ready` ms, the last rank after `last` ms, and the sum takes `sum`
+    /// ms more.
     private func steps(
         begin: Double = 0,
         ready: Double,
@@ -82,7 +82,7 @@ struct JobTraceTests {
         }
     }
 
-    @Test("Clocks that differ by seconds and run unlike are laid over each other to what the barriers allow")
+    @Test("Clocks that differ by seconds and drift are aligned within the uncertainty of the barriers")
     func clocks() throws {
         let same = steps(ready: 80, last: 80, sum: 2)
         let trace = try trace([
@@ -94,14 +94,14 @@ struct JobTraceTests {
             #expect(uncertainty <= 40_000)
             for index in 0..<5 {
                 let difference =
-                    trace.onMainClock(trace.profiles[rank].steps[index].start, ofRank: rank)
+                    trace.toMainClock(trace.profiles[rank].steps[index].start, ofRank: rank)
                     - trace.profiles[0].steps[index].start
                 #expect(abs(Double(difference)) <= uncertainty, "rank \(rank), step \(index)")
             }
         }
     }
 
-    @Test("A rank that computes longer is the straggler, and it is said how much of a step that costs")
+    @Test("A rank that computes longer is reported as the straggler, with its cost and cause")
     func compute() throws {
         let report = try trace([
             PlannedRank(ahead: 7_000_000, steps: steps(ready: 60, last: 90, sum: 1)),
@@ -113,11 +113,11 @@ struct JobTraceTests {
         #expect(abs(report.ranks[1].late - 30) < 0.1)
         #expect(report.ranks[1].timesLast == 5)
         #expect(report.verdict.contains("rank 1 (node1)"))
-        #expect(report.verdict.contains("6 sequences of an iteration where they have 4"))
+        #expect(report.verdict.contains("6 sequences per iteration and they have 4"))
         #expect(report.verdict.contains("linear_forward +15"))
     }
 
-    @Test("A rank without a processor waits, and so does one that begins its steps late")
+    @Test("The cause is waiting for a rank without a CPU and for a rank that starts its steps late")
     func waiting() throws {
         let others = PlannedRank(steps: steps(ready: 60, last: 90, sum: 1))
         let starved = try trace([
@@ -125,16 +125,16 @@ struct JobTraceTests {
         ]).report
         #expect(starved.cause == .waiting)
         #expect(starved.straggler == 1)
-        #expect(starved.verdict.contains("no processor"))
+        #expect(starved.verdict.contains("no CPU"))
         let late = try trace([
             PlannedRank(steps: steps(begin: 30, ready: 90, last: 90, sum: 1)), others,
         ]).report
         #expect(late.cause == .waiting)
         #expect(late.straggler == 0)
-        #expect(late.verdict.contains("begins its iterations"))
+        #expect(late.verdict.contains("starts its iterations"))
     }
 
-    @Test("A rank's own profile is no place for the joined trace, and times that cannot be are none")
+    @Test("A rank's profile is not replaced by the merged trace, and absurd times are ignored")
     func ownProfile() throws {
         let steps = steps(ready: 60, last: 60, sum: 1)
         let trace = try trace([PlannedRank(steps: steps), PlannedRank(steps: steps)])
@@ -152,7 +152,7 @@ struct JobTraceTests {
         #expect(throws: UserError.self) { try JobTrace(place: path) }
     }
 
-    @Test("Where nobody is late, long sums are the network's, and short ones nobody's")
+    @Test("If no rank is late, the cause of long sums is the network, and short sums have no cause")
     func network() throws {
         let slow = PlannedRank(steps: steps(ready: 60, last: 60, sum: 40))
         let report = try trace([slow, slow]).report
@@ -165,14 +165,14 @@ struct JobTraceTests {
         #expect(fine.verdict.hasPrefix("no straggler"))
     }
 
-    @Test("The joined trace is JSON with every rank's slices on one clock, and none of the ranks' own headings")
+    @Test("The merged trace is JSON with every rank's slices on one clock and without the header events")
     func joined() throws {
         let same = steps(ready: 80, last: 80, sum: 2)
         let trace = try trace([PlannedRank(steps: same), PlannedRank(ahead: 123_456_789, steps: same)])
-        #expect(trace.usualPath == folder.path + "/trace.all.json")
-        try trace.write(to: trace.usualPath)
+        #expect(trace.defaultPath == folder.path + "/trace.all.json")
+        try trace.write(to: trace.defaultPath)
         let events = try #require(
-            try JSONSerialization.jsonObject(with: Data(FileSystem.read(trace.usualPath))) as? [[String: Any]]
+            try JSONSerialization.jsonObject(with: Data(FileSystem.read(trace.defaultPath))) as? [[String: Any]]
         )
         #expect(!events.contains { $0["name"] as? String == "ddp_train_profile" })
         for index in 0..<5 {
@@ -181,11 +181,11 @@ struct JobTraceTests {
             #expect(abs(starts[0] - starts[1]) <= 40, "in µs")
             #expect(starts[0] >= 0)
         }
-        // Written again it is found again: the joined file is no profile of a rank.
+        // The merged file is not mistaken for a rank's profile.
         #expect(try JobTrace(place: folder.path).profiles.count == 2)
     }
 
-    @Test("What cannot be joined is said in one line")
+    @Test("Profiles that cannot be merged are refused with one line")
     func refused() throws {
         let same = PlannedRank(steps: steps(ready: 80, last: 80, sum: 2))
         func refusal(_ place: String) -> UserError? { #expect(throws: UserError.self) { try JobTrace(place: place) } }
@@ -197,7 +197,7 @@ struct JobTraceTests {
         var shorter = same
         shorter.steps.removeLast()
         try shorter.write(folder.path + "/trace.rank1.json", rank: 1, of: 2)
-        #expect(refusal(path)?.message.contains("not of one run") == true)
+        #expect(refusal(path)?.message.contains("not from the same run") == true)
         try AtomicFile.write("[\n{\"name\":\"ddp_train_profile\",\n", to: path)
         #expect(refusal(path)?.kind == .data)
     }
