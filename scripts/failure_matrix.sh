@@ -5,7 +5,7 @@
 #
 #   scripts/failure_matrix.sh --short [--no-build] [--only REGEX] [--evidence FOLDER]
 #
-#   --short      the form for one machine: loopback, tiny model, one or two minutes. The full form, on a cluster of network
+#   --short      the form for one machine: loopback, tiny model, two minutes. The full form, on a cluster of network
 #                namespaces, is cluster/netns/failure_matrix.sh
 #   --no-build   the release program that is there (or DDP_TRAIN), not built again
 #   --only       cases whose "name / transport" matches; the undisturbed runs come along
@@ -57,6 +57,10 @@ source cluster/lib/checks.sh
 source cluster/lib/cases.sh
 # shellcheck source=cluster/lib/cases_storage.sh
 source cluster/lib/cases_storage.sh
+# shellcheck source=cluster/lib/cases_start.sh
+source cluster/lib/cases_start.sh
+# shellcheck source=cluster/lib/cases_stops.sh
+source cluster/lib/cases_stops.sh
 # shellcheck source=cluster/lib/loopback.sh
 source cluster/lib/loopback.sh
 
@@ -85,10 +89,25 @@ run_case "other data" tcp 2 other_data
 run_case "altered checkpoint" tcp 2 altered_checkpoint
 if have mpirun; then
     run_case "kill -9 of mpirun" mpi 2 kill_launcher
-    run_case "other configuration" mpi 2 other_configuration_mpi
+    run_case "other configuration" mpi 2 other_configuration
     run_case "SIGUSR1 to mpirun" mpi 2 usr1_launcher
 fi
 run_case "kill -9 of ddp-train launch" launch 2 kill_launcher
 run_case "SIGTERM to ddp-train launch" launch 2 term_launcher
+run_case "systemd: SIGTERM to every process" launch 2 stop_of_service
+run_case "descriptors 0 to 2 closed" launch 2 closed_descriptors
+run_case "a parent that ignores SIGCHLD" launch 2 ignored_child_signal
+run_case "ulimit -s 512" launch 2 small_stack
+run_case "ulimit -f 20" tcp 2 small_files
+run_case "output that nobody reads" tcp 2 output_not_read
+run_case "other bytes in one rank's train.bin" tcp 2 other_bytes
+run_case "one rank's storage hangs" tcp 2 hanging_storage
+run_case "two jobs on one port" tcp 2 two_jobs_one_port
+if "${container[@]}" true 2> /dev/null; then
+    run_case "docker stop in a long iteration" launch 2 stop_in_long_iteration
+    run_case "docker stop while others are waited for" tcp 2 stop_while_waiting
+else
+    note "no process namespaces can be made here (root can): cases in containers are left out"
+fi
 print_table
 [ "$failures" -eq 0 ]

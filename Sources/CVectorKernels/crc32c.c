@@ -1,4 +1,5 @@
-// CRC32C (Castagnoli; RFC 3720): with the processor's instruction in three streams where there is one, else by tables.
+// CRC32C (Castagnoli; RFC 3720). Uses the processor's CRC instruction on three streams at once, or lookup tables
+// without it.
 #include "CVectorKernels.h"
 #include <pthread.h>
 #include <string.h>
@@ -8,12 +9,14 @@
 #include <arm_acle.h>
 #endif
 
-#define POLYNOMIAL 0x82F63B78u  // bits reversed
+#define POLYNOMIAL 0x82F63B78u  // bit-reversed
 
-// The instruction takes three cycles and can begin anew each cycle: three streams of this many bytes run side by side.
+// The instruction has a latency of three cycles and a throughput of one per cycle, so three streams of this many bytes
+// run in parallel.
 #define STREAM 4096
 
-// bytes[k][b]: the CRC of byte b followed by k zero bytes; shift[k][b]: byte k of a CRC after STREAM more zero bytes.
+// bytes[k][b]: the CRC of byte b followed by k zero bytes. shift[k][b]: the CRC whose byte k is b and whose other bytes
+// are 0, after STREAM more zero bytes.
 static uint32_t bytes[8][256], shift[4][256];
 
 static uint32_t append_zero(uint32_t crc) { return bytes[0][crc & 255] ^ crc >> 8; }
@@ -28,7 +31,7 @@ static void fill_tables(void) {
         for (int k = 1; k < 8; k++) bytes[k][b] = append_zero(bytes[k - 1][b]);
     }
     for (int k = 0; k < 4; k++) {
-        // Linear in the bits: those of one bit first, the others are sums of them.
+        // The CRC is linear over XOR: compute the entries with one bit set, and combine the others from them.
         for (uint32_t b = 1; b < 256; b++) {
             uint32_t without_lowest = b & (b - 1), crc = (b ^ without_lowest) << 8 * k;
             if (without_lowest == 0) {

@@ -1,4 +1,4 @@
-// Chooses the instruction set once, at first use.
+// Selects the instruction set at first use.
 #include "CVectorKernels.h"
 #include <pthread.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-// The instruction set that every machine of this architecture has: SSE2 on x86-64, NEON on arm64.
+// The baseline that every machine of the architecture supports: SSE2 on x86-64, NEON on arm64.
 #if defined(__aarch64__)
 #define DT_ISA "neon"
 #else

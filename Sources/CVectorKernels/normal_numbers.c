@@ -1,10 +1,11 @@
-// Normal numbers by Box and Muller from Philox4x32-10, eight pairs at a time: 10 ns a pair with AVX-512 where the
-// C library's logarithm, sine and cosine, one by one, take 55, and with the same bits (see NormalNumbers.h).
+// Normal numbers by the Box-Muller transform from Philox4x32-10, eight pairs at a time: 10 ns per pair with AVX-512.
+// The scalar form, with the C library's logarithm, sine and cosine, takes 55 ns and gives the same bits (see
+// NormalNumbers.h).
 #include "NormalNumbers.h"
 #include <math.h>
 #include <string.h>
 
-// Every function that takes vectors is inlined, so how vectors are passed does not matter.
+// Every function with vector parameters is inlined, so their calling convention does not matter.
 #pragma clang diagnostic ignored "-Wpsabi"
 
 #define LANES 8
@@ -14,24 +15,24 @@ typedef uint64_t vu __attribute__((vector_size(LANES * 8)));
 typedef float vf8 __attribute__((vector_size(LANES * 4)));
 #define INLINE static inline __attribute__((always_inline, unused))
 
-INLINE vd spread(double x) { return x - (vd){0}; }
-INLINE vd pick(vl mask, vd yes, vd no) { return (vd)(((vl)yes & mask) | ((vl)no & ~mask)); }
+INLINE vd choose_if(vl mask, vd yes, vd no) { return (vd)(((vl)yes & mask) | ((vl)no & ~mask)); }
 
-// Whole numbers below 2^53 to double: two halves of 32 bits, each placed in the mantissa of a power of two.
-INLINE vd whole_to_double(vu x) {
+// Converts integers below 2^53 to double: two 32-bit halves, each placed in the mantissa of a power of two.
+INLINE vd integer_to_double(vu x) {
     vd low = (vd)((x & 0xFFFFFFFFu) | 0x4330000000000000u) - 0x1p52;
     vd high = (vd)((x >> 32) | 0x4530000000000000u) - 0x1p84;
     return high + low;
 }
 
-// The logarithm of x in (0, 1], after fdlibm's e_log.c: x = 2^k (1 + f), and log(1 + f) by s = f / (2 + f).
+// The logarithm of x in (0, 1], following fdlibm's e_log.c: x = 2^k (1 + f); log(1 + f) is computed from s = f / (2 +
+// f).
 INLINE vd logarithm(vd x) {
     vl bits = (vl)x;
-    // So that 1 + f lies in [sqrt(1/2), sqrt(2)).
+    // This offset makes 1 + f lie in [sqrt(1/2), sqrt(2)).
     vl shifted = bits - 0x3FE6A09E667F3BCDll;
     vl exponent = shifted >> 52;
     vd f = (vd)(bits - (exponent << 52)) - 1.0;
-    // Adding 1.5 * 2^52 puts a small whole number into the low bits.
+    // Adding 1.5 * 2^52 puts a small integer into the low bits of the mantissa.
     vd k = (vd)(exponent + 0x4338000000000000ll) - 0x1.8p52;
     vd s = f / (2.0 + f);
     vd z = s * s, w = z * z;
@@ -43,12 +44,12 @@ INLINE vd logarithm(vd x) {
            ((half - (s * (half + even + odd) + k * 1.90821492927058770002e-10)) - f);
 }
 
-// Sine and cosine of an angle in [0, 2π], after fdlibm's k_sin.c and k_cos.c, with π/2 in three parts.
+// Sine and cosine of an angle in [0, 2π], following fdlibm's k_sin.c and k_cos.c, with π/2 split into three parts.
 INLINE void sine_cosine(vd angle, vd *sine, vd *cosine) {
     vd shifted = angle * 6.36619772367581382433e-01 + 0x1.8p52;
     vl quadrant = (vl)shifted;
     vd n = shifted - 0x1.8p52;
-    // The first two parts have 33 bits, so that n times each is exact.
+    // The first two parts have 33 bits, so their products with n are exact.
     vd r = ((angle - n * 1.57079632673412561417e+00) - n * 6.07710050630396597660e-11) - n * 2.02226624879595063154e-21;
     vd z = r * r;
     vd s = r + z * r * (-1.66666666666666324348e-01 + z * (8.33333333332248946124e-03 +
@@ -62,13 +63,13 @@ INLINE void sine_cosine(vd angle, vd *sine, vd *cosine) {
     vl swap = -(quadrant & 1);
     vl sine_sign = (quadrant & 2) << 62;
     vl cosine_sign = ((quadrant + 1) & 2) << 62;
-    *sine = (vd)((vl)pick(swap, c, s) ^ sine_sign);
-    *cosine = (vd)((vl)pick(swap, s, c) ^ cosine_sign);
+    *sine = (vd)((vl)choose_if(swap, c, s) ^ sine_sign);
+    *cosine = (vd)((vl)choose_if(swap, s, c) ^ cosine_sign);
 }
 
-/// Whether a double lies within 256 units in its last place of where rounding to float changes direction.
-INLINE vl is_close(vd x) {
-    // Of the 29 bits that rounding drops, the middle is the first bit alone.
+/// Whether a double lies within 256 units in its last place of the midpoint between two floats.
+INLINE vl is_near_tie(vd x) {
+    // Rounding to float drops 29 bits; at the midpoint only the highest of them is set.
     vl dropped = (vl)x & 0x1FFFFFFF;
     vl distance = dropped - 0x10000000;
     return (distance < 256) & (distance > -256);
@@ -89,7 +90,7 @@ INLINE void philox(vu words[4], vu counter, const uint32_t key[2], const uint32_
     words[0] = c0, words[1] = c1, words[2] = c2, words[3] = c3;
 }
 
-/// CounterRandom.normalPair by the C library, times the deviation.
+/// CounterRandom.normalPair times `deviation`, computed with the C library.
 static void scalar_pair(float *pair, const vu words[4], int lane, double deviation) {
     double first = ((double)((words[0][lane] << 32 | words[1][lane]) >> 11) + 1) * 0x1p-53;
     double second = (double)((words[2][lane] << 32 | words[3][lane]) >> 11) * 0x1p-53;
@@ -111,8 +112,8 @@ INLINE void normal_pairs(float *values, size_t pairs, uint32_t first_pair, const
     for (size_t done = 0; done < pairs; done += LANES) {
         vu words[4];
         philox(words, (lanes + first_pair + done) & 0xFFFFFFFFu, key, high);
-        vd first = (whole_to_double((words[0] << 32 | words[1]) >> 11) + 1.0) * 0x1p-53;
-        vd second = whole_to_double((words[2] << 32 | words[3]) >> 11) * 0x1p-53;
+        vd first = (integer_to_double((words[0] << 32 | words[1]) >> 11) + 1.0) * 0x1p-53;
+        vd second = integer_to_double((words[2] << 32 | words[3]) >> 11) * 0x1p-53;
         vd radius = square_root(-2.0 * logarithm(first));
         vd sine, cosine;
         sine_cosine(2 * M_PI * second, &sine, &cosine);
@@ -120,12 +121,12 @@ INLINE void normal_pairs(float *values, size_t pairs, uint32_t first_pair, const
         float pair[2 * LANES];
         vf8 x_float = __builtin_convertvector(x, vf8), y_float = __builtin_convertvector(y, vf8);
         for (int lane = 0; lane < LANES; lane++) pair[2 * lane] = x_float[lane], pair[2 * lane + 1] = y_float[lane];
-        vl close = is_close(x) | is_close(y);
+        vl near_tie = is_near_tie(x) | is_near_tie(y);
         int64_t any = 0;
-        for (int lane = 0; lane < LANES; lane++) any |= close[lane];
+        for (int lane = 0; lane < LANES; lane++) any |= near_tie[lane];
         if (any) {
             for (int lane = 0; lane < LANES; lane++) {
-                if (close[lane]) scalar_pair(pair + 2 * lane, words, lane, deviation);
+                if (near_tie[lane]) scalar_pair(pair + 2 * lane, words, lane, deviation);
             }
         }
         size_t count = pairs - done < LANES ? pairs - done : LANES;

@@ -1,12 +1,12 @@
-// Records spans of time a thread, and wraps the vector loops in them.
+// Records spans of time per thread, and wraps the vector kernels in spans.
 #include "dt_profile.h"
 #include <time.h>
 
 int dt_profile_recordings;
 
-static _Thread_local dt_recorder *own;
+static _Thread_local dt_recorder *thread_recorder;
 
-void dt_profile_attach(dt_recorder *recorder) { own = recorder; }
+void dt_profile_attach(dt_recorder *recorder) { thread_recorder = recorder; }
 
 void dt_profile_change_recordings(int by) { __atomic_add_fetch(&dt_profile_recordings, by, __ATOMIC_SEQ_CST); }
 
@@ -17,8 +17,8 @@ uint64_t dt_profile_now(void) {
 }
 
 dt_span dt_profile_begin(dt_part part) {
-    dt_recorder *recorder = own;
-    // The embedding's many calls on single rows would take longer to record than to make.
+    dt_recorder *recorder = thread_recorder;
+    // The embedding calls kernels on single rows, and recording each call would take longer than the call.
     if (!recorder || recorder->part == DT_PART_EMBEDDING) return (dt_span){0, (int32_t)part, -2};
     dt_span span = {dt_profile_now(), (int32_t)part, recorder->part};
     if (span.outer >= 0) recorder->totals[span.outer] += span.start - recorder->mark;
@@ -28,7 +28,7 @@ dt_span dt_profile_begin(dt_part part) {
 }
 
 void dt_profile_end(dt_span span) {
-    dt_recorder *recorder = own;
+    dt_recorder *recorder = thread_recorder;
     if (!recorder || span.outer == -2) return;
     uint64_t now = dt_profile_now();
     recorder->totals[span.part] += now - recorder->mark;
@@ -42,13 +42,13 @@ void dt_profile_end(dt_span span) {
     recorder->events[recorder->count++] = (dt_event){span.start, now, span.part};
 }
 
-// Set before the first wrapper can be called, and always to the same.
-static dt_kernels real;
+// Set before the first wrapper can be called, and always to the same table.
+static dt_kernels unrecorded;
 
 #define RECORDED(name, part, parameters, arguments) \
     static void name parameters {                   \
         dt_span span = dt_profile_begin(part);      \
-        real.name arguments;                        \
+        unrecorded.name arguments;                        \
         dt_profile_end(span);                       \
     }
 
@@ -126,42 +126,42 @@ RECORDED(adamw, DT_PART_OPTIMIZER,
 
 static double sum_squares(const float *x, size_t count) {
     dt_span span = dt_profile_begin(DT_PART_CLIPPING);
-    double sum = real.sum_squares(x, count);
+    double sum = unrecorded.sum_squares(x, count);
     dt_profile_end(span);
     return sum;
 }
 
 dt_kernels dt_kernels_recording(const dt_kernels *table) {
-    real = *table;
-    dt_kernels recording = real;
-#define EXCHANGE(name) recording.name = name;
-    EXCHANGE(layer_norm_forward)
-    EXCHANGE(layer_norm_backward)
-    EXCHANGE(layer_norm_parameters)
-    EXCHANGE(rms_norm_forward)
-    EXCHANGE(rms_norm_backward)
-    EXCHANGE(gelu_forward)
-    EXCHANGE(gelu_backward)
-    EXCHANGE(gelu_tanh_forward)
-    EXCHANGE(gelu_tanh_backward)
-    EXCHANGE(relu_forward)
-    EXCHANGE(relu_backward)
-    EXCHANGE(relu_squared_forward)
-    EXCHANGE(relu_squared_backward)
-    EXCHANGE(silu_forward)
-    EXCHANGE(silu_backward)
-    EXCHANGE(add_bias)
-    EXCHANGE(column_sums)
-    EXCHANGE(residual_forward)
-    EXCHANGE(dropout_rows)
-    EXCHANGE(causal_softmax)
-    EXCHANGE(causal_probabilities)
-    EXCHANGE(causal_softmax_backward)
-    EXCHANGE(dot_rows)
-    EXCHANGE(softmax_statistics)
-    EXCHANGE(cross_entropy_backward)
-    EXCHANGE(cross_entropy)
-    EXCHANGE(adamw)
-    EXCHANGE(sum_squares)
+    unrecorded = *table;
+    dt_kernels recording = unrecorded;
+#define RECORD(name) recording.name = name;
+    RECORD(layer_norm_forward)
+    RECORD(layer_norm_backward)
+    RECORD(layer_norm_parameters)
+    RECORD(rms_norm_forward)
+    RECORD(rms_norm_backward)
+    RECORD(gelu_forward)
+    RECORD(gelu_backward)
+    RECORD(gelu_tanh_forward)
+    RECORD(gelu_tanh_backward)
+    RECORD(relu_forward)
+    RECORD(relu_backward)
+    RECORD(relu_squared_forward)
+    RECORD(relu_squared_backward)
+    RECORD(silu_forward)
+    RECORD(silu_backward)
+    RECORD(add_bias)
+    RECORD(column_sums)
+    RECORD(residual_forward)
+    RECORD(dropout_rows)
+    RECORD(causal_softmax)
+    RECORD(causal_probabilities)
+    RECORD(causal_softmax_backward)
+    RECORD(dot_rows)
+    RECORD(softmax_statistics)
+    RECORD(cross_entropy_backward)
+    RECORD(cross_entropy)
+    RECORD(adamw)
+    RECORD(sum_squares)
     return recording;
 }

@@ -28,6 +28,8 @@ public final class JobConnection {
         public var allReduce: Communicator.AllReduce
         /// Name, address or network of an interface; empty for the one that leads to rank 0.
         public var interface: String
+        /// Ports that this rank may listen on, besides rank 0's own.
+        public var portRange: PortRange
         /// Content of a file of hosts; nil for none.
         public var hostfile: String?
         /// How long ranks wait at the start for those that have not come.
@@ -36,6 +38,9 @@ public final class JobConnection {
         public var timeout: Duration
         /// Of the program: ranks of another one are turned away.
         public var version: String
+        /// What all ranks must have in common, by name. Over TCP, a rank with another value than rank 0's is turned away while the
+        /// ranks meet; a name that one of them leaves out is not compared.
+        public var shared: [(name: String, value: String)]
         /// Whether the job is there to compare all the ways in which it can sum: `JobConnection.routes`.
         public var comparesRoutes: Bool
 
@@ -44,19 +49,23 @@ public final class JobConnection {
             transport: Transport,
             allReduce: Communicator.AllReduce = .ring,
             interface: String = "",
+            portRange: PortRange = .standard,
             hostfile: String? = nil,
             meetTimeout: Duration = .seconds(300),
             timeout: Duration = .seconds(60),
             version: String,
+            shared: [(name: String, value: String)] = [],
             comparesRoutes: Bool = false
         ) {
             self.transport = transport
             self.allReduce = allReduce
             self.interface = interface
+            self.portRange = portRange
             self.hostfile = hostfile
             self.meetTimeout = meetTimeout
             self.timeout = timeout
             self.version = version
+            self.shared = shared
             self.comparesRoutes = comparesRoutes
         }
     }
@@ -108,15 +117,26 @@ public final class JobConnection {
         environment: [String: String],
         stop: StopRequest = StopRequest(),
         watchdog: Watchdog = .ofProgram(),
-        note: @escaping (String) -> Void
+        note: @escaping @Sendable (String) -> Void
     ) throws -> JobConnection {
         let alone = Communicator(single: LocalNames.host)
-        guard options.transport != .none else { return JobConnection(alone) }
+        func ofOneRank() -> JobConnection {
+            let control = ControlPlane(
+                rank: 0,
+                members: alone.members,
+                peers: [],
+                board: alone.board,
+                timeout: options.timeout,
+                watchdog: watchdog
+            )
+            return JobConnection(alone, control: control)
+        }
+        guard options.transport != .none else { return ofOneRank() }
         guard let place = try JobPlace.read(environment: environment, hostfile: options.hostfile) else {
             try checkAlone(options)
-            return JobConnection(alone)
+            return ofOneRank()
         }
-        guard place.worldSize > 1 else { return JobConnection(alone) }
+        guard place.worldSize > 1 else { return ofOneRank() }
         let joining = Joining(
             options: options,
             place: place,
@@ -154,7 +174,8 @@ public final class JobConnection {
         let environment: [String: String]
         let stop: StopRequest
         let watchdog: Watchdog
-        let note: (String) -> Void
+        let note: @Sendable (String) -> Void
+        let board = ProgressBoard()
 
         /// Under mpirun, and under a launcher that speaks PMIx: without it, MPI would end the process.
         var canUseMPI: Bool {
@@ -163,7 +184,9 @@ public final class JobConnection {
         }
 
         func overTCP() throws -> JobConnection {
-            let rendezvous = rendezvous(try JobSecret.of(environment: environment), wantsRing: true)
+            // One rank's notice is enough.
+            let secret = try JobSecret.of(environment: environment) { if place.rank == 0 { note($0) } }
+            let rendezvous = rendezvous(secret, wantsRing: true, shared: options.shared)
             let listeners = place.rank == 0 ? try rendezvous.listen(environment: environment) : []
             let meeting = try rendezvous.meet(listeners: listeners)
             guard let ring = meeting.ring else { preconditionFailure("a meeting without a ring") }
@@ -172,6 +195,12 @@ public final class JobConnection {
 
         /// MPI carries the messages; the control connections are TCP's, over addresses and with a secret that MPI brings.
         func overMPI() throws -> JobConnection {
+            let notice = WaitingNotice(
+                "waiting for all ranks to come over MPI",
+                after: Rendezvous.quietWait,
+                note: note
+            )
+            defer { notice.end() }
             let thread = CommunicationThread { MPITransport(try MPIWorld.start()) }
             let (place, environment, timeout) = (place, environment, options.meetTimeout)
             func world<Value>(_ body: @escaping (MPIWorld) throws -> Value) throws -> Value {
@@ -187,6 +216,7 @@ public final class JobConnection {
             let addresses = listeners.compactMap(\.localAddress).map { "\($0.host) \($0.port)" }
             let own = ([secretText] + addresses).joined(separator: "\n")
             let told = try world { try $0.broadcast(Array(own.utf8), timeout: timeout) }
+            notice.end()
             let lines = String(decoding: told, as: UTF8.self).split(separator: "\n")
             let candidates = lines.dropFirst().compactMap { line -> SocketAddress? in
                 let parts = line.split(separator: " ")
@@ -205,18 +235,32 @@ public final class JobConnection {
         private var comparesTCP: Bool { options.comparesRoutes && options.transport == .auto }
 
         private func ringThread(_ ring: (next: Int32, previous: Int32)) -> CommunicationThread {
-            let (rank, worldSize) = (place.rank, place.worldSize)
+            let (rank, worldSize, board, timeout) = (place.rank, place.worldSize, board, options.timeout)
             return CommunicationThread {
-                TCPTransport(next: ring.next, previous: ring.previous, rank: rank, worldSize: worldSize)
+                TCPTransport(
+                    next: ring.next,
+                    previous: ring.previous,
+                    rank: rank,
+                    worldSize: worldSize,
+                    board: board,
+                    timeout: timeout
+                )
             }
         }
 
-        private func rendezvous(_ secret: JobSecret, wantsRing: Bool) -> Rendezvous {
+        /// - Parameter shared: nothing under MPI, whose launcher holds the job together.
+        private func rendezvous(
+            _ secret: JobSecret,
+            wantsRing: Bool,
+            shared: [(name: String, value: String)] = []
+        ) -> Rendezvous {
             Rendezvous(
                 place: place,
                 secret: secret,
                 version: options.version,
+                options: SharedOptions(shared),
                 interface: options.interface,
+                ports: options.portRange,
                 meetTimeout: options.meetTimeout,
                 timeout: options.timeout,
                 wantsRing: wantsRing,
@@ -230,7 +274,6 @@ public final class JobConnection {
             _ transport: Transport,
             _ thread: CommunicationThread
         ) -> JobConnection {
-            let board = ProgressBoard()
             let control = ControlPlane(
                 rank: place.rank,
                 members: meeting.members,
@@ -303,6 +346,7 @@ public final class JobConnection {
     /// Tells all ranks that this one has to end because of `reason`, and leaves the process with the exit code; returns where
     /// the watchdog does not end the process, and in a job of one.
     public func fail(_ reason: String, exitCode: Int32) {
+        guard communicator.worldSize > 1 else { return }
         control?.report(Failure(culprit: "\(member)", reason: reason), exitCode: exitCode)
     }
 }

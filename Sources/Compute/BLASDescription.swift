@@ -2,9 +2,9 @@
     import COpenBLAS
 #endif
 
-/// What the library of matrix products is, for `ddp-train doctor`.
+/// Describes the linked BLAS library, for `ddp-train doctor`.
 public enum BLASDescription {
-    /// Version and options of its build, as the library tells them.
+    /// The library's version and build options, as the library reports them.
     public static var build: String {
         #if canImport(Accelerate)
             "Accelerate"
@@ -13,12 +13,12 @@ public enum BLASDescription {
         #endif
     }
 
-    /// The kernel that OpenBLAS took at first, if its choice was mended (see `OpenBLASSetup`); nil when it stands.
-    public static var mendedKernel: String? {
+    /// The kernel that OpenBLAS first selected, if `OpenBLASSetup` replaced it; nil if the selection was kept.
+    public static var replacedKernel: String? {
         #if canImport(Accelerate)
             nil
         #else
-            OpenBLASSetup.mendedKernel
+            OpenBLASSetup.replacedKernel
         #endif
     }
 }

@@ -1,20 +1,20 @@
-/// What computes: the threads, the vector loops and the matrix products of one model.
+/// The threads, vector kernels and matrix products that one model computes with.
 ///
 /// ```swift
 /// let context = ComputeContext(pool: WorkerPool(threadCount: 4))
 /// let model = GPT(configuration: configuration, context: context)
 /// ```
-/// The defaults are those of this processor. Two models in one process may compute differently.
+/// The defaults suit this processor. Two models in one process may use different contexts.
 public struct ComputeContext: Sendable {
-    /// The threads.
+    /// The worker threads.
     public let pool: WorkerPool
-    /// The matrix products, and the vector loops that they are made of.
+    /// The matrix products. They also hold the vector kernels.
     public let products: MatrixProducts
 
-    /// The vector loops.
+    /// The vector kernels of `products`.
     public var kernels: Kernels { products.kernels }
 
-    /// A context that computes with these threads; by default in the fastest way that this processor has.
+    /// Creates a context with these threads. The default products are the fastest that this processor supports.
     public init(pool: WorkerPool, products: MatrixProducts = .standard) {
         self.pool = pool
         self.products = products

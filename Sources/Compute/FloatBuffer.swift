@@ -1,23 +1,23 @@
 import Platform
 
-/// The one owner of a piece of 64-byte aligned float memory, zeroed at creation and freed with its owner.
+/// Owns 64-byte aligned memory for floats, which starts as zeros and is freed with its owner.
 ///
-/// Large buffers come from the system page by page as they are first touched, already zero: making one costs nothing, the
-/// workers share the first touch, and what is never touched takes no memory. They ask for large pages where the system has
-/// them on request: 2 GB of a model's buffers were there after 4 s of page faults, and after 0.4 s with large pages.
+/// Large buffers come from `mmap`: the system adds zeroed pages at their first access. Creating such a buffer is
+/// therefore cheap, workers share the cost of the first access, and untouched pages take no memory. On Linux large
+/// buffers request huge pages: 2 GB of a model's buffers took 4 s of page faults without them and 0.4 s with them.
 public struct FloatBuffer: ~Copyable, @unchecked Sendable {
-    /// 64-byte aligned, valid while the buffer lives.
+    /// The first element; 64-byte aligned, valid while the buffer exists.
     public let base: UnsafeMutablePointer<Float>
-    /// In floats.
+    /// The number of floats.
     public let count: Int
-    /// What `munmap` takes, for memory that came from `mmap`.
+    /// The arguments for `munmap`, if the memory came from `mmap`.
     private let mapping: (base: UnsafeMutableRawPointer, size: Int)?
 
-    /// From this many bytes on, a buffer has pages of its own.
+    /// Buffers of at least this many bytes use `mmap`.
     private static let mappedSize = 1 << 22
     private static let largePage = 1 << 21
 
-    /// Zeros; `count` may be 0.
+    /// Allocates `count` zeros; `count` may be 0.
     public init(count: Int) {
         precondition(count >= 0)
         self.count = count
@@ -28,7 +28,8 @@ public struct FloatBuffer: ~Copyable, @unchecked Sendable {
             let raw = UnsafeMutableRawPointer(bitPattern: start * UInt(Self.largePage))!
             base = raw.bindMemory(to: Float.self, capacity: count)
             #if os(Linux)
-                // Whole large pages only: what is left over would cost up to 2 MB more than is asked for.
+                // Request huge pages only for whole ones: a huge page for the tail would take up to 2 MB more than
+                // needed.
                 madvise(raw, size / Self.largePage * Self.largePage, Int32(MADV_HUGEPAGE))
             #endif
         } else {
@@ -47,7 +48,8 @@ public struct FloatBuffer: ~Copyable, @unchecked Sendable {
         }
     }
 
-    /// Room for `size` bytes that begin at a large page; nil when the system has no more.
+    /// Maps memory that has room for `size` bytes from a huge-page boundary on. Returns nil if the system has no memory
+    /// left.
     private static func map(_ size: Int) -> (base: UnsafeMutableRawPointer, size: Int)? {
         let room = size + largePage
         let flags = MAP_PRIVATE | MAP_ANONYMOUS
@@ -55,7 +57,7 @@ public struct FloatBuffer: ~Copyable, @unchecked Sendable {
         return (base, room)
     }
 
-    /// The elements, valid while the buffer lives.
+    /// The elements; valid while the buffer exists.
     public var elements: UnsafeMutableBufferPointer<Float> {
         UnsafeMutableBufferPointer(start: base, count: count)
     }

@@ -1,31 +1,29 @@
 import CVectorKernels
 import Platform
 
-/// The vector loops of one instruction set (see CVectorKernels.h for what each loop computes).
+/// The vector kernels of one instruction set. CVectorKernels.h documents each kernel.
 ///
 /// ```swift
-/// Kernels.standard.table.add(y, x, count)                    // this processor's, or the one that DDP_TRAIN_ISA names
+/// Kernels.standard.table.add(y, x, count)                    // this processor's, or the set that DDP_TRAIN_ISA names
 /// Kernels(instructionSet: "plain")?.table.add(y, x, count)
 /// ```
 public struct Kernels: Sendable {
     @usableFromInline nonisolated(unsafe) let plainTable: UnsafePointer<dt_kernels>
     @usableFromInline nonisolated(unsafe) let recordingTable: UnsafePointer<dt_kernels>
 
-    /// The loops. While a `Profile` records, the standard set's loops also record the time that they take.
+    /// The table of kernels. While a `Profile` records, the standard set's kernels also record their time.
     @inlinable
     public var table: dt_kernels {
         @inline(__always) get { (dt_profile_is_on() ? recordingTable : plainTable).pointee }
     }
 
-    /// `avx512`, `avx2`, `neon` or `plain`.
+    /// The name of the instruction set: `avx512`, `avx2`, `neon` or `plain`.
     public var instructionSet: String { String(cString: plainTable.pointee.isa) }
 
-    /// The kernels of an instruction set by its name.
-    ///
-    /// - Returns: nil when this build or this processor does not have it.
+    /// Finds the kernels of an instruction set by name; nil if this build or processor does not have it.
     public init?(instructionSet: String) {
         guard let table = dt_kernels_named(instructionSet) else { return nil }
-        // Only one table can record, so it is the standard one.
+        // Only one table can record, and that is the standard one.
         let isStandard = table == Self.standard.plainTable
         self.init(table, recording: isStandard ? Self.standard.recordingTable : table)
     }
@@ -35,8 +33,8 @@ public struct Kernels: Sendable {
         recordingTable = recording
     }
 
-    /// The fastest set of this processor, or the one that DDP_TRAIN_ISA names; `plain` when the variable names a set that this
-    /// processor does not have (see `requestProblem`).
+    /// The fastest set of this processor, or the one that DDP_TRAIN_ISA names. If the variable names a set that this
+    /// processor does not have, this is `plain` (see `requestProblem`).
     public static let standard: Kernels = {
         let table = dt_kernels_get() ?? dt_kernels_named("plain")!
         let recording = UnsafeMutablePointer<dt_kernels>.allocate(capacity: 1)
@@ -44,16 +42,17 @@ public struct Kernels: Sendable {
         return Kernels(table, recording: recording)
     }()
 
-    /// The instruction sets that this build and processor have, the fastest first.
+    /// The instruction sets that this build and processor support, fastest first.
     public static var available: [String] {
         ["avx512", "avx2", "plain"].compactMap { (name: String) in
             dt_kernels_named(name).map { String(cString: $0.pointee.isa) }
         }
     }
 
-    /// What is wrong with DDP_TRAIN_ISA and what it may be; nil when nothing is.
+    /// An error message if DDP_TRAIN_ISA names a set that this processor does not have; otherwise nil.
     public static var requestProblem: String? {
         guard dt_kernels_get() == nil, let request = ProcessEnvironment.value("DDP_TRAIN_ISA") else { return nil }
-        return "DDP_TRAIN_ISA=\(request): this processor has \(available.joined(separator: ", "))"
+        return
+            "DDP_TRAIN_ISA=\(request): must be one that this processor supports: \(available.joined(separator: ", "))"
     }
 }

@@ -1,11 +1,13 @@
-/// How fast this machine multiplies single-precision matrices: the limit that a training step is compared with.
+/// Measures the machine's peak speed of single-precision matrix products, which training steps are compared with.
 public enum MachinePeak {
-    /// Floating-point operations a second of all workers together on products of (512, 512) by (512, 512), by what is in
-    /// use and by BLAS in turn: the best of `rounds`, since other load only ever slows a round down. About a sixth of a second.
+    /// Measures floating-point operations per second of all workers together, on products of (512, 512) by (512, 512).
     ///
-    /// A round has several products for each worker and follows the last at once. With one product each, ten starts on two
-    /// cores gave 133 to 176 GFLOP/s where this gave 218 to 309; presumably a worker that has slept first shares the
-    /// caller's core, and takes some milliseconds to be moved.
+    /// Rounds alternate between the standard products and BLAS. The result is the best of `rounds`, because other load
+    /// can only slow a round down. The default takes about a sixth of a second.
+    ///
+    /// Each round has several products per worker and starts right after the previous round. With one product per
+    /// worker, ten starts on two cores gave 133 to 176 GFLOP/s instead of 218 to 309. A likely reason is that a worker
+    /// that has slept first shares the caller's core for some milliseconds.
     public static func measure(pool: WorkerPool, rounds: Int = 16) -> Double {
         let size = 512
         let products = 6 * pool.threadCount

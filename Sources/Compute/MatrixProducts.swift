@@ -6,48 +6,62 @@ import CVectorKernels
     import COpenBLAS
 #endif
 
-/// How a matrix enters a product.
+/// Whether a product uses a matrix or its transpose.
 public enum Orientation: Sendable {
     case plain
     case transposed
 }
 
-/// How matrix products are computed. Each call runs on the calling thread alone.
+/// Matrix products. Each call runs on the calling thread only.
 ///
-/// Two libraries compute them. Our own kernels, on processors with AVX2 or AVX-512, are 10 to 25 % faster than OpenBLAS with a
-/// factor that is packed once for many products (see `PackedMatrix`). They give an element the same bits whatever else a call
-/// computes, so work may be cut to suit the number of workers. BLAS (OpenBLAS; Accelerate on macOS) computes the rest. Its tiles
-/// have sizes that do not depend on the workers, so that results do not either.
+/// One of two libraries computes them:
+/// - Our own kernels, for AVX2 and AVX-512. They are 10 to 25 % faster than OpenBLAS when one factor is packed once for
+///   many products (see `PackedMatrix`). Each element has the same bits whatever else a call computes, so work can be
+///   split to suit the number of workers.
+/// - BLAS (OpenBLAS, or Accelerate on macOS), for other processors. Its tile sizes do not depend on the number of
+///   workers, so its results do not either.
 public struct MatrixProducts: Sendable {
-    /// The library that computes products; the raw values are those of DDP_TRAIN_GEMM.
+    /// The library that computes products. The raw values are those of DDP_TRAIN_GEMM.
     public enum Implementation: String, Sendable {
-        /// Vector kernels of `CVectorKernels`.
+        /// The vector kernels of `CVectorKernels`.
         case own
         /// OpenBLAS, or Accelerate on macOS.
         case blas
     }
 
-    /// The vector loops that our own products are made of.
+    /// The vector kernels that compute our own products.
     public let kernels: Kernels
-    /// Which library computes.
+    /// The library that computes the products.
     public let implementation: Implementation
-    /// What elements of a packed factor are. Sums are always single precision.
+    /// The element type of a packed factor. Sums are always in single precision.
     public let precision: PackedMatrix.Element
 
-    /// Products by one library; `own` needs kernels of AVX2 or AVX-512 to be fast, but computes with any.
+    /// Creates products that one library computes. `own` works with any kernels, but is fast only with AVX2 and
+    /// AVX-512.
     public init(kernels: Kernels, implementation: Implementation, precision: PackedMatrix.Element = .float32) {
         self.kernels = kernels
         self.implementation = implementation
         self.precision = precision
     }
 
-    /// Products of fewer rows than this go to BLAS: packing the other factor would cost more than the product. Not those with a
-    /// transposed a: they are tiles of a weight's gradient, of which the last may have few rows for some number of workers.
-    private static let fewestRows = 8
+    /// Products with fewer rows go to BLAS, because packing the other factor would take longer than the product. The
+    /// limit does not apply to a transposed a: such a product is a tile of a weight's gradient, and the last tile may
+    /// have few rows for some numbers of workers.
+    private static let minimumRows = 8
 
-    /// `c = scale * op(a) op(b) + keep * c`; op(a) is (m, k), op(b) is (k, n), c is (m, n).
+    /// Computes `c = scale * op(a) op(b) + keep * c`, where op(a) is (m, k), op(b) is (k, n) and c is (m, n).
     ///
-    /// - Parameter part: what the time is counted as while a `Profile` records.
+    /// The shapes must match; a mismatch stops the program.
+    ///
+    /// - Parameters:
+    ///   - a: the left factor.
+    ///   - orientationA: whether op(a) is a or its transpose.
+    ///   - b: the right factor.
+    ///   - orientationB: whether op(b) is b or its transpose.
+    ///   - c: the result, which must not overlap the factors.
+    ///   - scale: the factor of the product.
+    ///   - keep: the factor of the previous c; 0 overwrites c without reading it.
+    ///   - part: the part that a recording `Profile` counts the time as.
     public func multiply(
         _ a: MatrixView,
         _ orientationA: Orientation = .plain,
@@ -65,9 +79,9 @@ public struct MatrixProducts: Sendable {
             "(\(m), \(k)) times (\(inner), \(n)) into (\(c.rows), \(c.columns))"
         )
         guard m > 0, n > 0 else { return }
-        let isOwn = implementation == .own && k > 0 && (m >= Self.fewestRows || orientationA == .transposed)
+        let usesOwnKernels = implementation == .own && k > 0 && (m >= Self.minimumRows || orientationA == .transposed)
         Profile.measure(part) {
-            guard isOwn else {
+            guard usesOwnKernels else {
                 return Self.multiplyByBLAS(
                     a,
                     orientationA,
@@ -93,7 +107,7 @@ public struct MatrixProducts: Sendable {
                 k,
                 scale,
                 keep,
-                ProductScratch.ofThread
+                ProductScratch.threadLocal
             )
         }
     }
@@ -126,7 +140,16 @@ public struct MatrixProducts: Sendable {
         )
     }
 
-    /// The same with a packed b. The shapes of c and a say how much of it is used, from its beginning.
+    /// Computes `c = scale * a b + keep * c` with a packed b. The product uses the first rows and columns of b, as many
+    /// as the shapes of a and c need.
+    ///
+    /// - Parameters:
+    ///   - a: the left factor, (m, k).
+    ///   - b: the packed factor, with at least k rows and n columns.
+    ///   - c: the result, (m, n), which must not overlap the factors.
+    ///   - scale: the factor of the product.
+    ///   - keep: the factor of the previous c; 0 overwrites c without reading it.
+    ///   - part: the part that a recording `Profile` counts the time as.
     public func multiply(
         _ a: MatrixView,
         _ b: PackedMatrix,
@@ -141,7 +164,7 @@ public struct MatrixProducts: Sendable {
             "(\(m), \(k)) times (\(b.depth), \(b.columns)) into (\(c.rows), \(n))"
         )
         guard m > 0, n > 0 else { return }
-        precondition(k > 0, "a product of depth 0")
+        precondition(k > 0, "a packed product needs a depth of at least 1, not 0")
         guard b.isPacked else {
             let used = b.used(depth: k, columns: n)
             return multiply(a, .plain, used, b.orientation, into: c, scale: scale, keep: keep, part: part)

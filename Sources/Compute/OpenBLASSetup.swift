@@ -2,24 +2,27 @@
     import COpenBLAS
     import Platform
 
-    /// Brings OpenBLAS into the state that the worker pool needs.
+    /// Configures OpenBLAS for use by the worker pool.
     enum OpenBLASSetup {
-        static let once: Void = { _ = mendedKernel }()
+        static let once: Void = { _ = replacedKernel }()
 
-        /// The kernel that was chosen wrongly, if one was.
-        static let mendedKernel: String? = {
-            let mended = mendKernelChoice()
+        /// The kernel that was replaced; nil if OpenBLAS kept its own selection.
+        static let replacedKernel: String? = {
+            let replaced = replaceOutdatedKernel()
             openblas_set_num_threads(1)
-            return mended
+            return replaced
         }()
 
-        /// Until version 0.3.25 OpenBLAS takes an Intel processor that it does not know by number for one of 2004 ("Prescott",
-        /// OpenBLAS issue 4267), and runs at a quarter of its speed or less. Where the vector kernels know better, it is made to
-        /// choose again. A choice by the user (OPENBLAS_CORETYPE) stands; a library without these entry points is left alone.
+        /// Makes OpenBLAS select its kernel again if it mistook a new processor for an old one.
         ///
-        /// - Returns: the kernel that was replaced.
-        private static func mendKernelChoice() -> String? {
-            let ancient: Set = [
+        /// Up to version 0.3.25, OpenBLAS treats an unknown Intel processor as one of 2004 ("Prescott", OpenBLAS issue
+        /// 4267), and then runs at a quarter of its speed or less. This function compares the selection with the
+        /// instruction sets that the processor supports. It respects OPENBLAS_CORETYPE if the user set it, and does
+        /// nothing if the library lacks the entry points.
+        ///
+        /// - Returns: the kernel that was replaced, or nil.
+        private static func replaceOutdatedKernel() -> String? {
+            let outdated: Set = [
                 "Prescott", "Core2", "Penryn", "Dunnington", "Nehalem", "Katmai", "Coppermine", "Northwood", "Banias",
             ]
             let better: String? =
@@ -29,7 +32,7 @@
                 default: nil
                 }
             let chosen = String(cString: openblas_get_corename())
-            guard getenv("OPENBLAS_CORETYPE") == nil, let better, ancient.contains(chosen),
+            guard getenv("OPENBLAS_CORETYPE") == nil, let better, outdated.contains(chosen),
                 let quit = dlsym(nil, "gotoblas_dynamic_quit"), let start = dlsym(nil, "gotoblas_dynamic_init")
             else { return nil }
             typealias EntryPoint = @convention(c) () -> Void

@@ -1,19 +1,20 @@
 import CVectorKernels
 
-/// The right-hand factor op(b) of many products, (depth, columns), rearranged once into the order in which they read it.
+/// The right-hand factor op(b), (depth, columns), of many products, packed once into the order in which the products
+/// read it.
 ///
 /// ```swift
-/// let packed = PackedMatrix(weight, .transposed, in: memory, for: products)   // memory: packed.count floats
+/// let packed = PackedMatrix(weight, .transposed, in: memory, for: products)   // memory: products.packedCount floats
 /// for piece in packed.pieces { packed.pack(piece) }              // by any workers, before the first product
 /// products.multiply(x, packed, into: y)
 /// ```
-/// Where BLAS computes the products nothing is packed, and the matrix itself is multiplied.
+/// If BLAS computes the products, nothing is packed and the products read the matrix itself.
 public struct PackedMatrix {
-    /// What an element of the packed factor is.
+    /// The element type of the packed factor.
     public enum Element: Sendable {
         case float32
 
-        /// Bytes of an element.
+        /// The size of an element in bytes.
         public var size: Int {
             switch self {
             case .float32: MemoryLayout<Float>.size
@@ -21,7 +22,7 @@ public struct PackedMatrix {
         }
     }
 
-    /// What its elements are: the precision of the products that it is for.
+    /// The element type, which is the precision of the products that read this factor.
     public var element: Element { products.precision }
 
     /// Whether op(b) is the source or its transpose.
@@ -30,11 +31,13 @@ public struct PackedMatrix {
     let memory: UnsafeMutablePointer<Float>
     private let products: MatrixProducts
 
-    /// Copies nothing: `pack` does. Where BLAS computes, every product reads `source`.
+    /// Prepares a packed factor without copying elements; `pack` copies them. With BLAS, every product reads `source`.
     ///
     /// - Parameters:
-    ///   - memory: as many floats as `MatrixProducts.packedCount` says for this shape.
-    ///   - products: those that will read it.
+    ///   - source: the matrix b, which must stay valid while products use this factor.
+    ///   - orientation: whether op(b) is b or its transpose.
+    ///   - memory: at least `MatrixProducts.packedCount` floats for this shape.
+    ///   - products: the products that will read this factor.
     public init(
         _ source: MatrixView,
         _ orientation: Orientation,
@@ -47,17 +50,17 @@ public struct PackedMatrix {
         self.products = products
     }
 
-    /// Rows of op(b): what each product sums over.
+    /// The number of rows of op(b), which each product sums over.
     public var depth: Int { orientation == .plain ? source.rows : source.columns }
-    /// Columns of op(b), those of the products.
+    /// The number of columns of op(b).
     public var columns: Int { orientation == .plain ? source.columns : source.rows }
 
-    /// Whether products read the packed memory; otherwise they read the source.
+    /// Whether products read the packed memory; if false, they read the source.
     var isPacked: Bool { products.implementation == .own }
 
     private var panelColumns: Int { products.kernels.table.panel_columns }
 
-    /// Panels of one piece of work, about 64 Ki floats.
+    /// The panels of each piece of packing work; a piece has about 64 Ki floats.
     public var pieces: [Range<Int>] {
         guard isPacked else { return [] }
         let panels = (columns + panelColumns - 1) / panelColumns
@@ -65,7 +68,7 @@ public struct PackedMatrix {
         return stride(from: 0, to: panels, by: size).map { $0..<min($0 + size, panels) }
     }
 
-    /// Copies these panels of op(b) into the memory: each (depth, panel columns of the kernels).
+    /// Packs these panels of op(b); each panel is (depth, panel columns of the kernels).
     public func pack(_ panels: Range<Int>) {
         Profile.measure(.packing) {
             products.kernels.table.pack_panels(
@@ -81,12 +84,12 @@ public struct PackedMatrix {
         }
     }
 
-    /// Packs all of it on the calling thread.
+    /// Packs all panels on the calling thread.
     public func pack() {
         for piece in pieces { pack(piece) }
     }
 
-    /// The part of the source that is a factor of this depth with so many columns.
+    /// Returns the part of the source that is op(b)'s first `depth` rows and first `columns` columns.
     func used(depth: Int, columns: Int) -> MatrixView {
         orientation == .plain
             ? source.rows(0..<depth).columns(0..<columns) : source.rows(0..<columns).columns(0..<depth)
@@ -94,7 +97,7 @@ public struct PackedMatrix {
 }
 
 extension MatrixProducts {
-    /// Memory for a packed factor of this shape, in floats; 0 where BLAS computes.
+    /// Returns the number of floats that a packed factor of this shape needs; 0 if BLAS computes.
     public func packedCount(depth: Int, columns: Int) -> Int {
         guard implementation == .own else { return 0 }
         let panel = kernels.table.panel_columns

@@ -1,4 +1,4 @@
-/// What a worker's time is spent on. The values are those of `dt_part`.
+/// The part of a step that a worker spends time on. The raw values are those of `dt_part`.
 public enum Part: Int32, CaseIterable, Sendable {
     /// y = x W
     case linearForward
@@ -6,40 +6,41 @@ public enum Part: Int32, CaseIterable, Sendable {
     case linearInputGradient
     /// dW += xᵀ dy
     case linearWeightGradient
-    /// Rearranging weights for the products of a phase.
+    /// Packing weights for the matrix products of a phase.
     case packing
-    /// Scores, weighted values and their gradients.
+    /// The attention scores, the weighted values and their gradients.
     case attentionProducts
-    /// Logits and the gradients of both their factors.
+    /// The logits and the gradients of both their factors.
     case headProducts
     /// Softmax of the scores with its dropout, and its backward pass.
     case attention
-    /// GELU or what stands in its place.
+    /// GELU or another activation.
     case activation
     case layerNorm
     /// Softmax of the logits, cross-entropy and its gradient.
     case loss
-    /// Masks drawn on their own; those of attention weights and residual connections are drawn by these.
+    /// Separate dropout passes. Dropout of attention weights counts as `attention`, and that of residual connections as
+    /// `residual`.
     case dropout
-    /// Residual connections with the bias and dropout of what they add.
+    /// Residual connections, with the bias and the dropout of the added branch.
     case residual
-    /// Biases that are added on their own, and their gradients.
+    /// Biases that are added in a separate pass, and gradients of biases.
     case bias
-    /// Rows of the embeddings, and their gradients.
+    /// Reading rows of the embeddings, and adding their gradients.
     case embedding
-    /// The update of the parameters.
+    /// The optimizer's update of the parameters.
     case optimizer
-    /// The norm of the gradient.
+    /// The norm of the gradient, for clipping.
     case clipping
     case gradientZeroing
-    /// Waiting for what other ranks have to give.
+    /// Waiting for data from other ranks.
     case waitingForRanks
     /// Waiting for other workers, or for work.
     case idle
-    /// Work that has no part of its own.
+    /// Work that belongs to no other part.
     case other
 
-    /// Whether it is matrix products.
+    /// Whether the part consists of matrix products.
     public var isMatrixProduct: Bool {
         switch self {
         case .linearForward, .linearInputGradient, .linearWeightGradient, .attentionProducts, .headProducts: true
@@ -47,7 +48,7 @@ public enum Part: Int32, CaseIterable, Sendable {
         }
     }
 
-    /// In snake case, for tables and JSON.
+    /// The name in snake case, for tables and JSON.
     public var name: String {
         "\(self)".reduce(into: "") { $0 += $1.isUppercase ? "_" + $1.lowercased() : String($1) }
     }

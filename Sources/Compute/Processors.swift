@@ -2,7 +2,7 @@ import Platform
 
 /// The processors that this process may use.
 public enum Processors {
-    /// Cores by affinity, and no more than a container's quota grants; at least 1.
+    /// The number of cores that CPU affinity and a container's quota allow; at least 1.
     public static var available: Int {
         #if os(Linux)
             let count = allowed ?? sysconf(Int32(_SC_NPROCESSORS_ONLN))
@@ -12,11 +12,12 @@ public enum Processors {
         #endif
     }
 
-    /// Worker threads for an option that takes 0 for every core.
+    /// Returns the number of worker threads for an option whose value 0 means all available cores.
     public static func count(asked threads: Int) -> Int { threads == 0 ? available : threads }
 
     #if os(Linux)
-        /// Numbers of the cores by affinity; nil where the system does not say. `Cpus_allowed_list` holds ranges such as `0-3,8`.
+        /// The indices of the cores in the CPU affinity mask; nil if the system does not report them.
+        /// `Cpus_allowed_list` holds ranges such as `0-3,8`.
         public static var allowedCores: [Int]? {
             guard let line = SystemFile.lines("/proc/self/status").first(where: { $0.hasPrefix("Cpus_allowed_list:") }),
                 let list = line.split(whereSeparator: { $0 == "\t" || $0 == " " }).last
@@ -26,21 +27,15 @@ public enum Processors {
             return cores.isEmpty ? nil : cores
         }
 
-        /// How many cores by affinity.
+        /// The number of cores in the CPU affinity mask; nil if the system does not report it.
         public static var allowed: Int? { allowedCores?.count }
 
-        /// Cores that a container's quota grants, rounded up; nil without one. `cpu.max` holds microseconds a period and the
-        /// period, or `max` and the period.
-        public static var quota: Int? {
-            guard let words = SystemFile.lines("/sys/fs/cgroup/cpu.max").first?.split(separator: " "), words.count == 2,
-                let time = Int(words[0]), let period = Int(words[1]), period > 0
-            else { return nil }
-            return max(1, (time + period - 1) / period)
-        }
+        /// The number of cores that control groups allow, such as a container's CPU quota, rounded up; nil without a quota.
+        public static var quota: Int? { ControlGroups().processorQuota.map { max(1, Int($0.rounded(.up))) } }
     #else
-        /// Nil: only Linux tells cores by affinity.
+        /// Always nil: only Linux reports CPU affinity.
         public static var allowedCores: [Int]? { nil }
-        /// Nil: only Linux has container quotas.
+        /// Always nil: only Linux has container quotas.
         public static var quota: Int? { nil }
     #endif
 }

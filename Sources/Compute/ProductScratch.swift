@@ -1,12 +1,13 @@
 import CVectorKernels
 import Platform
 
-/// The memory into which a matrix product packs its factors: up to 930 KB, too much for the stack of a thread.
+/// The memory into which a matrix product packs its factors. It takes up to 930 KB, too much for a thread's stack.
 ///
-/// Each thread has its own. Its first product allocates it, and it is freed when the thread ends.
+/// Each thread has its own memory. The thread's first product allocates it, and it is freed when the thread ends.
 enum ProductScratch {
-    /// The calling thread's memory: 64-byte aligned, not initialized, enough floats for a product of any instruction set.
-    static var ofThread: UnsafeMutablePointer<Float> {
+    /// The calling thread's memory: 64-byte aligned, uninitialized, large enough for a product with any instruction
+    /// set.
+    static var threadLocal: UnsafeMutablePointer<Float> {
         (pthread_getspecific(key) ?? allocate()).assumingMemoryBound(to: Float.self)
     }
 
@@ -22,7 +23,7 @@ enum ProductScratch {
     private static func allocate() -> UnsafeMutableRawPointer {
         var memory: UnsafeMutableRawPointer?
         let failure = posix_memalign(&memory, 64, count * MemoryLayout<Float>.stride)
-        precondition(failure == 0, "no memory for the \(count) floats of a matrix product's scratch")
+        precondition(failure == 0, "cannot allocate \(count) floats of scratch memory for a matrix product")
         pthread_setspecific(key, memory)
         return memory!
     }

@@ -2,49 +2,52 @@ import CVectorKernels
 import Platform
 import Synchronization
 
-/// Records where the time of a pool's workers goes, while a closure runs.
+/// Records which parts of a step a pool's workers spend their time on while a closure runs.
 ///
 /// ```swift
 /// let profile = Profile(pool: pool)
 /// for iteration in 0..<3 { profile.record { step.update(iteration) } }
 /// print(profile.seconds[.linearForward], profile.wallSeconds)
 /// ```
-/// The vector loops record themselves by way of the kernels' table, everything else by `Profile.measure`. Time within a
-/// measured part belongs to the innermost one, so every worker's parts add up to the time it was at work, and all parts,
-/// `idle` included, to wall time times workers. While nothing is recorded the loops are called as ever, and `measure` costs
-/// a test of a flag.
+/// The vector kernels record themselves through the kernel table; `Profile.measure` records everything else. Nested
+/// time belongs to the innermost part. The parts of one worker therefore add up to the time it was busy, and all parts,
+/// `idle` included, add up to wall time times workers. Without a recording, kernels run through their plain table and
+/// `measure` only tests a flag.
 public final class Profile {
-    /// A measured part of one worker's time.
+    /// A span of one worker's time.
     public struct Event: Sendable {
-        /// What the worker was at.
+        /// The part that the span belongs to.
         public let part: Part
-        /// Nanoseconds of the monotonic clock.
+        /// The start and the end, in nanoseconds of the monotonic clock.
         public let start, end: UInt64
     }
 
-    /// A closure that was recorded, in nanoseconds of the monotonic clock.
+    /// One call of `record`, in nanoseconds of the monotonic clock.
     public struct Recording: Sendable {
-        /// Moments, not durations.
+        /// The times at which the call began and ended.
         public let start, end: UInt64
-        /// Nanoseconds for which the calling thread had a processor meanwhile.
+        /// The CPU time of the calling thread during the call, in nanoseconds.
         public let processorTime: UInt64
     }
 
-    /// The monotonic clock, in nanoseconds.
+    /// The current time of the monotonic clock, in nanoseconds.
     public static var now: UInt64 { dt_profile_now() }
 
-    /// Every closure that was recorded, in order.
+    /// All calls of `record`, in order.
     public private(set) var recordings: [Recording] = []
 
     private let pool: WorkerPool
     private let recorders: UnsafeMutableBufferPointer<dt_recorder>
 
-    /// Recordings of all profiles that go on: the kernels' table is exchanged by the first and put back by the last.
+    /// The number of active recordings of all profiles. The first one switches to the recording kernel table and the
+    /// last one switches back.
     private static let active = Guarded(0)
 
+    /// Creates a profile of one pool's workers. Other pools may run at the same time; they are not recorded.
+    ///
     /// - Parameters:
-    ///   - pool: whose workers are recorded. Only these are: other pools may run at the same time.
-    ///   - eventsPerWorker: how many parts of each worker are kept one by one, for a trace (24 bytes each).
+    ///   - pool: the pool whose workers are recorded.
+    ///   - eventsPerWorker: the number of spans per worker to keep for a trace (24 bytes each).
     public init(pool: WorkerPool, eventsPerWorker: Int = 0) {
         self.pool = pool
         recorders = .allocate(capacity: pool.threadCount)
@@ -60,7 +63,7 @@ public final class Profile {
         recorders.deallocate()
     }
 
-    /// Time inside `body` belongs to `part` if this thread is being recorded.
+    /// Runs `body` and counts its time as `part` if this thread is being recorded.
     @inlinable
     @inline(__always)
     public static func measure<Result>(_ part: Part, _ body: () throws -> Result) rethrows -> Result {
@@ -70,11 +73,11 @@ public final class Profile {
         return try body()
     }
 
-    /// Runs `body` and records what the pool's workers do meanwhile; not within a phase of the pool.
+    /// Runs `body` and records what the pool's workers do in the meantime. Do not call this inside a phase of the pool.
     public func record<Result>(_ body: () throws -> Result) rethrows -> Result {
         Self.change(by: 1)
         attach(true)
-        // The caller is worker 0. What it does outside of phases is work too.
+        // The caller is worker 0. Its work outside of phases counts too.
         let caller = recorders.baseAddress!
         let processorStart = Self.threadTime
         let start = dt_profile_now()
@@ -104,8 +107,9 @@ public final class Profile {
         }
     }
 
-    /// Gives each worker's thread its recorder, or takes it away; the caller's own is the first to go and the last to come,
-    /// so that it records nothing of this. Every task waits until all have begun, so that no thread takes two of them.
+    /// Attaches a recorder to each worker's thread, or detaches it. The caller's recorder is attached last and detached
+    /// first, so that it does not record this work. Each task waits until all tasks have begun, so that no thread takes
+    /// two of them.
     private func attach(_ attaches: Bool) {
         let base = recorders.baseAddress!
         if !attaches { dt_profile_attach(nil) }
@@ -117,7 +121,7 @@ public final class Profile {
             var waited = 0
             while arrived.load(ordering: .sequentiallyConsistent) < pool.threadCount {
                 waited += 1
-                // Where threads outnumber cores, the others must come to run.
+                // If there are more threads than cores, yield so that the other threads can run.
                 if waited < 1000 { dt_pause() } else { sched_yield() }
             }
         }
@@ -126,27 +130,28 @@ public final class Profile {
 }
 
 extension Profile {
-    /// Threads of the pool.
+    /// The number of workers in the pool, including the caller.
     public var workerCount: Int { recorders.count }
 
-    /// Duration of the recorded closures together.
+    /// The total duration of the recorded calls, in seconds of wall time.
     public var wallSeconds: Double {
         recordings.reduce(0) { $0 + Double($1.end - $1.start) } * 1e-9
     }
 
-    /// Seconds of each part, summed over the workers. All together they are wall time times workers: what no worker spent
-    /// at work is idle.
+    /// The seconds of each part, summed over the workers. They add up to wall time times workers; time that no worker
+    /// was busy counts as idle.
     public var seconds: [Part: Double] {
         var sums = Dictionary(uniqueKeysWithValues: Part.allCases.map { ($0, 0.0) })
         for worker in 0..<workerCount {
             for (part, seconds) in self.seconds(ofWorker: worker) where part != .idle { sums[part]! += seconds }
         }
-        // Sums of nanoseconds are exact, those of seconds are not: an idle time of nothing must not come out below it.
+        // Sums of integer nanoseconds are exact but sums of seconds are not, so rounding could make an idle time of
+        // zero negative.
         sums[.idle] = max(0, wallSeconds * Double(workerCount) - sums.values.reduce(0, +))
         return sums
     }
 
-    /// Seconds of each part as one worker recorded them. Only worker 0, the caller, records that it waits.
+    /// Returns the seconds of each part that one worker recorded. Only worker 0, the caller, records waiting.
     public func seconds(ofWorker worker: Int) -> [Part: Double] {
         withUnsafeBytes(of: recorders[worker].totals) { totals in
             let totals = totals.assumingMemoryBound(to: UInt64.self)
@@ -156,7 +161,8 @@ extension Profile {
         }
     }
 
-    /// The measured parts of one worker, by their ends: an inner one comes before the one around it.
+    /// Returns the spans of one worker in the order of their ends: an inner span comes before the span that encloses
+    /// it.
     public func events(ofWorker worker: Int) -> [Event] {
         let recorder = recorders[worker]
         return (0..<recorder.count).map { index in
@@ -165,7 +171,7 @@ extension Profile {
         }
     }
 
-    /// Parts that were not kept one by one, for want of room.
+    /// The number of spans that were not kept because `eventsPerWorker` was reached.
     public var droppedEvents: Int { recorders.reduce(0) { $0 + $1.dropped } }
 }
 

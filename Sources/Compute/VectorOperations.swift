@@ -1,30 +1,31 @@
 import CVectorKernels
 
-/// Passes over whole parameter buffers, split into fixed pieces so that results do not depend on the number of workers.
+/// Operations on whole parameter buffers, split into pieces of a fixed size so that results do not depend on the number
+/// of workers.
 public enum VectorOperations {
-    /// Elements a task: 256 KiB of each buffer.
+    /// Elements per task; 256 KiB of each buffer.
     private static let piece = 65536
 
-    /// What AdamW needs besides the buffers; one step, one group of parameters.
+    /// The settings of one AdamW step for one group of parameters.
     public struct AdamW: Sendable {
-        /// η of this step.
+        /// η, the learning rate of this step.
         public var learningRate: Float
-        /// β₁, the decay of the first moments.
+        /// β₁, the decay rate of the first moments.
         public var beta1: Float
-        /// β₂, the decay of the second moments.
+        /// β₂, the decay rate of the second moments.
         public var beta2: Float
-        /// Added to the root of the second moment.
+        /// ε, which is added to the square root of the second moment.
         public var epsilon: Float
-        /// λ; 0 where nothing decays.
+        /// λ, the weight decay; 0 for parameters without decay.
         public var weightDecay: Float
-        /// `1 - beta1^step` and `1 - beta2^step`, steps counted from 1.
+        /// `1 - beta1^step`, where steps count from 1.
         public var biasCorrection1: Float
-        /// `1 - beta2^step`.
+        /// `1 - beta2^step`, where steps count from 1.
         public var biasCorrection2: Float
-        /// Multiplies the gradient on the way in (clipping).
+        /// The factor that multiplies each gradient before the step, for gradient clipping.
         public var gradientScale: Float
 
-        /// The defaults are the ε of the paper and a gradient taken as it is.
+        /// Creates the settings. The defaults are the ε of the paper and no gradient scaling.
         public init(
             learningRate: Float,
             beta1: Float,
@@ -46,7 +47,8 @@ public enum VectorOperations {
         }
     }
 
-    /// One AdamW step of the elements in each range, with that range's settings. Ranges must not overlap.
+    /// Performs one AdamW step (Loshchilov and Hutter, 2019) on the elements in each range, with that range's settings.
+    /// The ranges must not overlap and must lie within all four buffers.
     public static func adamW(
         parameters: UnsafeMutablePointer<Float>,
         gradients: UnsafePointer<Float>,
@@ -81,7 +83,8 @@ public enum VectorOperations {
         }
     }
 
-    /// Sum of squares in double precision: pieces in parallel, added in order.
+    /// Returns the sum of squares in double precision. Workers sum the pieces in parallel, and the sums are added in
+    /// order.
     public static func sumOfSquares(_ values: UnsafeBufferPointer<Float>, context: ComputeContext) -> Double {
         guard let base = values.baseAddress else { return 0 }
         let pieces = (values.count + piece - 1) / piece
@@ -120,7 +123,7 @@ public enum VectorOperations {
         }
     }
 
-    /// A CRC32C of the checksums of fixed pieces: the same with any number of threads.
+    /// Returns a CRC32C of the CRC32Cs of fixed-size pieces. The result does not depend on the number of threads.
     public static func checksum(_ values: UnsafeBufferPointer<Float>, pool: WorkerPool) -> UInt32 {
         guard let base = values.baseAddress else { return 0 }
         var sums = [UInt32](repeating: 0, count: (values.count + piece - 1) / piece)

@@ -2,16 +2,16 @@ import CVectorKernels
 import Platform
 import Synchronization
 
-/// Threads that carry out the tasks of one phase together; the caller is one of them.
+/// A pool of threads that run the tasks of one phase together. The calling thread is one of the workers.
 ///
-/// A phase is a number of independent tasks, each of which writes only what is its own, so results do not depend on which
-/// worker takes which task, nor on how many workers there are. `run` returns when every task is done.
+/// A phase consists of independent tasks that write to separate memory. Results therefore do not depend on which worker
+/// runs which task, or on the number of workers. `run` returns when every task is done.
 ///
-/// The next task is handed out by one atomic word, `phase << 32 | tasks not yet taken`: a worker that wakes late finds
-/// either a task of the current phase or none, and nobody waits for a worker that has nothing to do. Idle workers spin
-/// for some microseconds (phases follow each other closely), then sleep.
+/// One atomic word hands out tasks: `phase << 32 | remaining tasks`. A worker that wakes up late finds a task of the
+/// current phase or none, and `run` does not wait for workers that have no task. Idle workers spin for some
+/// microseconds, because phases follow each other closely, and then sleep.
 public final class WorkerPool: @unchecked Sendable {
-    /// Workers, the caller of `run` included.
+    /// The number of workers, including the caller of `run`.
     public let threadCount: Int
 
     private let ticket = Atomic<UInt64>(0)
@@ -20,22 +20,25 @@ public final class WorkerPool: @unchecked Sendable {
     private let stopping = Atomic<Bool>(false)
     private var job: Job?
     private var stop: StopRequest?
-    private let hasLeftOut = Atomic<Bool>(false)
+    private let hasSkippedTasks = Atomic<Bool>(false)
     private let monitor = Monitor()
     private var threads: [SystemThread] = []
 
-    /// The one place where a closure crosses threads: `run` outlives every use of it.
+    /// Lets a closure cross threads. This is safe because `run` returns only after its last use.
     private struct Job: @unchecked Sendable {
         let taskCount: Int
         let body: (Int, Int) -> Void
     }
 
-    /// About 50 microseconds of spinning: longer than the gap between two phases of a step, shorter than a noticed waste.
+    /// About 50 microseconds of spinning: longer than the gap between two phases of a step, and short enough to waste
+    /// little.
     private static let spins = 2000
 
-    /// - Parameter threadCount: at least 1; 1 means that everything runs on the caller.
+    /// Creates a pool with `threadCount - 1` threads besides the caller.
+    ///
+    /// - Parameter threadCount: at least 1. With 1, everything runs on the caller.
     public init(threadCount: Int) {
-        precondition(threadCount >= 1, "a pool of \(threadCount) threads")
+        precondition(threadCount >= 1, "a worker pool needs at least 1 thread, not \(threadCount)")
         self.threadCount = threadCount
         MatrixProducts.prepare()
         for worker in 1..<max(threadCount, 1) { threads.append(startThread(worker)) }
@@ -47,12 +50,13 @@ public final class WorkerPool: @unchecked Sendable {
         for thread in threads { thread.join() }
     }
 
-    /// Runs `body(task, worker)` for every task in `0..<taskCount`; worker is below `threadCount`. Not reentrant.
+    /// Runs `body(task, worker)` for every task in `0..<taskCount`. `worker` is below `threadCount`. Calls must not be
+    /// nested.
     public func run(_ taskCount: Int, _ body: (_ task: Int, _ worker: Int) -> Void) {
         let mode = dt_flush_denormals()
         defer { dt_restore_denormals(mode) }
         guard threadCount > 1, taskCount > 1 else {
-            for task in 0..<taskCount where !leavesOut() { Profile.measure(.other) { body(task, 0) } }
+            for task in 0..<taskCount where !skipsTask() { Profile.measure(.other) { body(task, 0) } }
             return
         }
         precondition(taskCount < 1 << 32)
@@ -74,21 +78,24 @@ public final class WorkerPool: @unchecked Sendable {
         }
     }
 
-    /// Runs `body`, and leaves out every task that has not begun when a stop is requested, so that `body` soon returns. What
-    /// its phases were to write then has any values.
+    /// Runs `body`, but skips every task that has not begun when a stop is requested, so that `body` returns soon. The
+    /// output of a phase with skipped tasks is undefined.
     ///
-    /// - Returns: whether every task was done.
+    /// - Parameters:
+    ///   - stop: the request to watch.
+    ///   - body: code that runs phases on this pool.
+    /// - Returns: whether every task ran.
     public func untilStopped(_ stop: StopRequest, _ body: () throws -> Void) rethrows -> Bool {
-        hasLeftOut.store(false, ordering: .relaxed)
+        hasSkippedTasks.store(false, ordering: .relaxed)
         self.stop = stop
         defer { self.stop = nil }
         try body()
-        return !hasLeftOut.load(ordering: .relaxed)
+        return !hasSkippedTasks.load(ordering: .relaxed)
     }
 
-    private func leavesOut() -> Bool {
+    private func skipsTask() -> Bool {
         guard let stop, stop.isRequested else { return false }
-        hasLeftOut.store(true, ordering: .relaxed)
+        hasSkippedTasks.store(true, ordering: .relaxed)
         return true
     }
 
@@ -96,7 +103,8 @@ public final class WorkerPool: @unchecked Sendable {
     private func takeTasks(as worker: Int) {
         var word = ticket.load(ordering: .acquiring)
         while word & 0xFFFF_FFFF > 0 {
-            // Still the job of `word`'s phase if the exchange below succeeds: the phase cannot end before this task does.
+            // If the exchange below succeeds, `job` still belongs to `word`'s phase: the phase cannot end before this
+            // task does.
             let taken = ticket.compareExchange(expected: word, desired: word - 1, ordering: .acquiringAndReleasing)
             guard taken.exchanged else {
                 word = taken.original
@@ -108,12 +116,12 @@ public final class WorkerPool: @unchecked Sendable {
         }
     }
 
-    /// Apart, and never inlined: its hold on the job must end before the task counts as finished, since the caller of
-    /// `run` takes the closure's memory back then.
+    /// Runs one task. This function is never inlined, because its reference to the job must end before the task counts
+    /// as finished: from then on the caller of `run` may free the closure.
     @inline(never)
     private func perform(remaining: Int, as worker: Int) {
         let job = job!
-        guard !leavesOut() else { return }
+        guard !skipsTask() else { return }
         Profile.measure(.other) { job.body(job.taskCount - remaining, worker) }
     }
 
@@ -148,7 +156,8 @@ public final class WorkerPool: @unchecked Sendable {
 
     private func wakeSleepers() { monitor.locked { monitor.wake() } }
 
-    /// Threads hold the pool unretained: `deinit` joins them before its memory goes.
+    /// Starts a worker. Threads refer to the pool without retaining it: `deinit` joins them before the pool's memory is
+    /// freed.
     private func startThread(_ worker: Int) -> SystemThread {
         SystemThread(blocking: .inherited) { [unowned(unsafe) self] in work(as: worker) }
     }

@@ -17,6 +17,10 @@ extension ConfigurationKey {
         .init("data_dir", .run, \.dataDir, .path(.folder), .nothing, .rank) {
             "Folder of the data sets: NAME is the folder data_dir/NAME"
         },
+        .init("verify_data", .run, \.verifyData, .choice, .nothing, .job) {
+            "What is compared before training: samples of the data between the ranks, or every byte (full), also with "
+                + "the hashes in dataset.json"
+        },
         .init("out_dir", .run, \.outDir, .path(.folder), .nothing, .rank) { "Folder that the run writes to" },
         .init("init_from", .run, \.initFrom, .path(.fileOrName), .nothing, .job) {
             "Where a model begins: scratch, resume (continue the run in out_dir), a model's folder or file, or gpt2, "
@@ -174,6 +178,9 @@ extension ConfigurationKey {
         },
         .init("meet_timeout", .ranks, \.meetTimeout, .timeout, .connection, .rank) {
             "Seconds to wait at the start for ranks that have not come"
+        },
+        .init("port_range", .ranks, \.portRange, .ports, .connection, .rank) {
+            "Ports that a rank may listen on, LOW-HIGH, besides MASTER_PORT on rank 0: those to open in a firewall"
         },
         .init("interface", .ranks, \.interface, .text(mayBeEmpty: true), .connection, .rank) {
             "Network interface between ranks, by name, address or network; unless given, the one that leads to rank 0"

@@ -28,9 +28,12 @@ public struct ConfigurationSources: Sendable {
     /// Unless a source names a preset, nanoGPT's own configuration files (`.py`) start from nanoGPT's defaults, and
     /// everything else from the preset that suits the dataset.
     ///
-    /// - Parameter presetForDataset: the preset that suits a dataset, from (data_dir, dataset).
+    /// - Parameters:
+    ///   - resumed: text of the `config.toml` of a run that is resumed; nil reads it in `out_dir`.
+    ///   - presetForDataset: the preset that suits a dataset, from (data_dir, dataset).
     /// - Throws: `UserError` of kind `usage` for an unknown key, or a value that is not allowed, naming its origin.
     public func resolve(
+        resumed: String? = nil,
         presetForDataset: (_ dataDir: String, _ dataset: String) -> Preset = { _, _ in .baby }
     ) throws -> ResolvedConfiguration {
         let contents = try files.map { try ConfigurationFile.content(path: $0) }
@@ -46,7 +49,7 @@ public struct ConfigurationSources: Sendable {
         var given = ResolvedConfiguration()
         for setting in settings { try given.apply(setting) }
         if given.values.initFrom == "resume" {
-            settings = try savedSettings(outDir: given.values.outDir) + settings
+            settings = try savedSettings(resumed, outDir: given.values.outDir) + settings
             for setting in settings { try given.apply(setting) }
         }
 
@@ -68,10 +71,16 @@ public struct ConfigurationSources: Sendable {
     }
 
     /// What the run in `outDir` was configured with: a resume needs no option repeated.
-    private func savedSettings(outDir: String) throws -> [ConfigurationSetting] {
+    private func savedSettings(_ text: String?, outDir: String) throws -> [ConfigurationSetting] {
         let path = SavedConfiguration.path(outDir: outDir)
-        guard FileSystem.kind(of: path) == .file else { return [] }
-        return try ConfigurationFile.content(path: path).settings.filter {
+        let content: ConfigurationFile.Content
+        if let text {
+            content = try ConfigurationFile.content(text: text, path: path)
+        } else {
+            guard FileSystem.kind(of: path) == .file else { return [] }
+            content = try ConfigurationFile.content(path: path)
+        }
+        return content.settings.filter {
             $0.key.field != \TrainingConfiguration.outDir && $0.key.field != \TrainingConfiguration.initFrom
         }
     }

@@ -6,6 +6,14 @@ public enum EvaluationRanks: String, Sendable, CaseIterable {
     case rank0
 }
 
+/// How much of the data is compared before training.
+public enum DataVerification: String, Sendable, CaseIterable {
+    /// Between the ranks of a job: blocks of every file, and those that the first steps read.
+    case samples
+    /// Every byte, between the ranks and with the hashes in dataset.json.
+    case full
+}
+
 /// What a run does when a checkpoint could not be saved.
 public enum SaveFailure: String, Sendable, CaseIterable {
     /// Says so, trains on, and tries again at the next evaluation.

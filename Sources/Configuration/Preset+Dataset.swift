@@ -18,12 +18,17 @@ extension Preset {
     ///
     /// Of a dataset that is not there, the name decides.
     public static func suiting(dataDir: String, dataset: String) -> Preset {
-        let isCharacters = [NamedDataset.shakespeareChar, .demo].contains { $0.rawValue == dataset }
+        let isCharacters = isKnown(forDataset: dataset)
         guard !isCharacters, FileSystem.kind(of: dataDir + "/" + dataset) == .folder else {
             return isCharacters || NamedDataset(rawValue: dataset) == nil ? .baby : .gpt2
         }
         // What is wrong with a dataset is said when it is opened to be used.
         guard let opened = try? Dataset.open(folder: dataDir, name: dataset) else { return .baby }
         return opened.tokenizer == nil || opened.vocabularySize >= Dataset.gpt2VocabularySize ? .gpt2 : .baby
+    }
+
+    /// Whether the name of a dataset alone decides which preset suits it.
+    static func isKnown(forDataset dataset: String) -> Bool {
+        [NamedDataset.shakespeareChar, .demo].contains { $0.rawValue == dataset }
     }
 }

@@ -22,6 +22,15 @@ public struct SavedConfiguration: Sendable {
     /// Where the run in `outDir` has it.
     public static func path(outDir: String) -> String { outDir + "/config.toml" }
 
+    /// What the run in `outDir` has there; empty where it has none.
+    ///
+    /// - Throws: `UserError(.inputOutput)` when it cannot be read.
+    public static func text(outDir: String) throws -> String {
+        let path = path(outDir: outDir)
+        guard FileSystem.kind(of: path) == .file else { return "" }
+        return String(decoding: try FileSystem.read(path, limit: 1 << 20), as: UTF8.self)
+    }
+
     /// - Throws: `UserError(.inputOutput)` when it cannot be read.
     public init(path: String) throws {
         entries = Self.entries(String(decoding: try FileSystem.read(path, limit: 1 << 20), as: UTF8.self))

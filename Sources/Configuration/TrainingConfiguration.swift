@@ -1,4 +1,5 @@
 import Datasets
+import Platform
 import Transformer
 
 /// Everything that decides what a training run does, with nanoGPT's defaults (its train.py) unless said otherwise.
@@ -13,6 +14,8 @@ public struct TrainingConfiguration: Equatable, Sendable {
     public var dataset = "shakespeare_char"
     /// Folder of all datasets.
     public var dataDir = "data"
+    /// How much of the data is compared before training.
+    public var verifyData = DataVerification.samples
     /// The run's folder: checkpoints, metrics, samples and report.
     public var outDir = "out"
     /// `scratch`, `resume`, or the path of a model to start from.
@@ -109,6 +112,8 @@ public struct TrainingConfiguration: Equatable, Sendable {
     public var meetTimeout = 300.0
     /// Seconds without a sign of life or progress after which a rank counts as lost.
     public var timeout = 60.0
+    /// Ports that a rank listens on, besides rank 0's own.
+    public var portRange = PortRange.standard
     /// Name, address or network of the interface to use; empty for the one that leads to rank 0.
     public var interface = ""
     /// Path of a file with a host a line, rank 0's first; empty for none.

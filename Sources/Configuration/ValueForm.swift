@@ -79,6 +79,17 @@ extension ValueForm<String> {
     }
 }
 
+extension ValueForm<PortRange> {
+    static var ports: Self {
+        Self(
+            kind: .text,
+            allowed: "LOW-HIGH, ports from 1 to 65535 with the lower one first, such as \(PortRange.standard)",
+            read: { PortRange($0) },
+            write: { ConfigurationLiteral.quote($0.description) }
+        )
+    }
+}
+
 extension ValueForm<[HeadName]> {
     static var heads: Self {
         Self(

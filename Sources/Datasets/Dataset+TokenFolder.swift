@@ -41,6 +41,7 @@ extension Dataset {
             ? shardForm == .llama3Shard ? Self.llama3EndOfText : Self.gpt2EndOfText
             : meta?.tokenizer?.endOfText
         textBytes = [:]
+        recordedHashes = []
         demo = nil
         self.notices = notices + Self.notices(about: Array(files.joined()), vocabulary, folder: path)
     }

@@ -28,6 +28,8 @@ public struct Dataset: Sendable {
     public let endOfText: Int32?
     /// The size of each split's text in bytes, if dataset.json has it.
     let textBytes: [Split: Int]
+    /// The SHA-256 of each of `files` in dataset.json; empty without a dataset.json.
+    let recordedHashes: [String]
     /// The source of the text, which knows the lowest possible loss; nil unless this is the demo corpus.
     public let demo: DemoCorpus?
     /// Messages for the user, one line each.
@@ -51,6 +53,9 @@ public struct Dataset: Sendable {
         case .validation: validation
         }
     }
+
+    /// The files of all splits, training files first.
+    var files: [TokenFile] { train.files + validation.files }
 
     /// Opens the dataset in `folder/name`.
     ///
@@ -169,6 +174,7 @@ public struct Dataset: Sendable {
             .compactMapValues {
                 $0
             }
+        recordedHashes = (description.train + description.validation).map(\.sha256)
         (demo, notices) = Self.demo(of: description, path: path, tokenizer: tokenizer)
     }
 

@@ -163,9 +163,15 @@ public struct TokenFile: Sendable {
     }
 
     /// Gives back the memory of tokens that will not be read again soon.
-    func release(_ range: Range<Int>) {
+    func release(_ range: Range<Int>) { file.release(bytes(ofTokens: range)) }
+
+    /// Begins to read bytes of the file from disk, and does not wait for them.
+    func prefetch(bytes: Range<Int>) { file.prefetch(bytes) }
+
+    /// Where tokens are in the file, in bytes.
+    func bytes(ofTokens range: Range<Int>) -> Range<Int> {
         let width = form.type.byteCount
-        file.release(offset + width * range.lowerBound..<offset + width * range.upperBound)
+        return offset + width * range.lowerBound..<offset + width * range.upperBound
     }
 
     /// The first id in the range that is negative or not below `vocabularySize`, with its position; nil if there is
@@ -191,10 +197,13 @@ public struct TokenFile: Sendable {
         return form.type.isSigned ? Int(Int64(bitPattern: bits << unused) >> unused) : Int(clamping: bits)
     }
 
+    /// Bytes at each end that the fingerprint is made of.
+    static let fingerprintedBytes = 1 << 16
+
     /// SHA-256 of the first and the last 64 KiB: tells files apart without reading gigabytes.
     var fingerprint: String {
         let bytes = file.bytes
-        let piece = min(bytes.count, 1 << 16)
+        let piece = min(bytes.count, Self.fingerprintedBytes)
         let first = Checksum.sha256(of: UnsafeRawBufferPointer(rebasing: bytes[..<piece]))
         let last = Checksum.sha256(of: UnsafeRawBufferPointer(rebasing: bytes[(bytes.count - piece)...]))
         return Checksum.sha256(of: "\(count) \(first) \(last)")
@@ -207,10 +216,7 @@ public struct TokenFile: Sendable {
     ) -> Result {
         precondition(range.lowerBound >= 0 && range.upperBound <= count, "tokens \(range) of \(count)")
         // A mapping starts at a page and a header ends at a multiple of the width, so the elements are aligned.
-        let width = form.type.byteCount
-        let bytes = UnsafeRawBufferPointer(
-            rebasing: file.bytes[offset + width * range.lowerBound..<offset + width * range.upperBound]
-        )
+        let bytes = UnsafeRawBufferPointer(rebasing: file.bytes[bytes(ofTokens: range)])
         return withExtendedLifetime(file) { body(bytes.assumingMemoryBound(to: Element.self)) }
     }
 }

@@ -126,6 +126,22 @@ public struct TokenSequence: Sendable {
         }
     }
 
+    /// The parts of shards that hold `count` tokens from `position` on. The sequence wraps around, as for `copy`.
+    func parts(from position: Int, count: Int) -> [(shard: Int, range: Range<Int>)] {
+        var parts: [(shard: Int, range: Range<Int>)] = []
+        var (position, rest) = (position, count)
+        while rest > 0 {
+            let shard = shard(at: position)
+            let end = shard + 1 < shardStarts.count ? shardStarts[shard + 1] : self.count
+            let taken = min(rest, end - position)
+            let first = position - shardStarts[shard]
+            parts.append((shard, first..<first + taken))
+            position = (position + taken) % self.count
+            rest -= taken
+        }
+        return parts
+    }
+
     /// The index of the shard that contains a position.
     func shard(at position: Int) -> Int {
         // Search for the last shard that starts at or before the position.

@@ -2,31 +2,35 @@ import CVectorKernels
 import Crypto
 import Platform
 
-/// SHA-256 as 64 lowercase hexadecimal digits, and CRC-32C where speed counts and nobody means harm.
+/// SHA-256 as 64 lowercase hexadecimal digits, and CRC-32C for speed where no protection against tampering is needed.
 public enum Checksum {
-    /// CRC-32C (Castagnoli) of bytes; with `before`, the one of what came before them, of all together.
+    /// Returns the CRC-32C (Castagnoli) of `bytes`. If `before` is the CRC-32C of preceding bytes, the result covers
+    /// both.
     public static func crc32c(of bytes: UnsafeRawBufferPointer, after before: UInt32 = 0) -> UInt32 {
         guard let start = bytes.baseAddress else { return before }
         return dt_crc32c(before, start, bytes.count)
     }
 
-    /// The digest of bytes in memory.
+    /// Returns the SHA-256 of bytes in memory.
     public static func sha256(of bytes: UnsafeRawBufferPointer) -> String {
         var hash = SHA256()
         hash.update(bufferPointer: bytes)
         return hexadecimal(hash.finalize())
     }
 
-    /// The digest of the text's UTF-8.
+    /// Returns the SHA-256 of the text's UTF-8 bytes.
     public static func sha256(of text: String) -> String {
         var text = text
         return text.withUTF8 { sha256(of: UnsafeRawBufferPointer($0)) }
     }
 
-    /// Reads the file piece by piece: a mapping would count as memory of the process, as much as the file is long.
+    /// Returns the SHA-256 of a file, which is read in pieces of 1 MiB. A memory mapping would count the whole file as
+    /// memory of the process.
     ///
-    /// - Parameter progress: called after each piece.
-    /// - Throws: `UserError(.inputOutput)` when the file cannot be read.
+    /// - Parameters:
+    ///   - path: the file.
+    ///   - progress: called after each piece.
+    /// - Throws: `UserError(.inputOutput)` if the file cannot be read.
     public static func sha256(ofFile path: String, progress: () -> Void = {}) throws -> String {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw FileSystem.failure("cannot open", path, errno) }

@@ -1,8 +1,8 @@
-/// How a file stores numbers that are read as floats.
+/// A number format in a file that can be decoded to floats.
 public enum FloatEncoding: Sendable {
     case float64, float32, float16, bfloat16
 
-    /// Bytes of a number.
+    /// The size of a number in bytes.
     public var size: Int {
         switch self {
         case .float64: 8
@@ -11,11 +11,12 @@ public enum FloatEncoding: Sendable {
         }
     }
 
-    /// Reads numbers, little-endian, wherever they lie. A float64 becomes the nearest float32.
+    /// Decodes little-endian numbers, which need not be aligned. A float64 is rounded to the nearest float32.
     ///
     /// - Parameters:
-    ///   - bytes: from the first number to the last.
-    ///   - stride: how many numbers further each next one is; 0 repeats the first.
+    ///   - bytes: the memory from the first number to the last; its length must match exactly.
+    ///   - stride: the distance between consecutive numbers, in numbers; 0 repeats the first number.
+    ///   - destination: receives the floats. Its count is the number of floats to decode.
     public func decode(
         _ bytes: UnsafeRawBufferPointer,
         stride: Int = 1,
@@ -51,16 +52,16 @@ public enum FloatEncoding: Sendable {
         UInt16(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt16.self))
     }
 
-    /// The bfloat16 nearest to a number, of two equally near the even one.
+    /// Returns the bits of the bfloat16 nearest to a number. A tie goes to the even one.
     public static func bfloat16Bits(of number: Float) -> UInt16 {
         let bits = number.bitPattern
-        // A NaN whose fraction is in the lower half would become an infinity.
+        // Truncating a NaN whose fraction has bits only in the lower half would give an infinity.
         if number.isNaN { return UInt16(bits >> 16) | 0x40 }
         return UInt16((bits + 0x7FFF + (bits >> 16 & 1)) >> 16)
     }
 }
 
-/// IEEE 754 binary16 (the standard library's Float16 does not exist on macOS for x86-64).
+/// Conversion from IEEE 754 binary16. The standard library's Float16 does not exist on macOS for x86-64.
 enum HalfPrecision {
     static func float(fromBits bits: UInt16) -> Float {
         let sign = UInt32(bits & 0x8000) << 16

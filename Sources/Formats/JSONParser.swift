@@ -1,35 +1,35 @@
 import Platform
 
-/// Why a text is not JSON, and where.
+/// A syntax error in a JSON text.
 public struct JSONError: Error, Equatable, CustomStringConvertible, Sendable {
-    /// In words that go before "at byte 12".
+    /// The reason, without the position.
     public let reason: String
-    /// The byte in the text.
+    /// The byte offset of the error in the text.
     public let offset: Int
 
-    /// `REASON at byte 12`
+    /// The reason and the position, such as `expected a value at byte 12`.
     public var description: String { "\(reason) at byte \(offset)" }
 }
 
 extension JSONValue {
-    /// Reads a document strictly: UTF-8, one value, no name twice in an object, at most 64 levels.
+    /// Parses a document strictly: UTF-8, one value, distinct names in each object, at most 64 levels of nesting.
     ///
-    /// - Throws: `JSONError`.
+    /// - Throws: `JSONError` with the reason and the byte offset.
     public init(parsing bytes: UnsafeRawBufferPointer) throws {
         var parser = JSONParser(bytes: bytes)
         self = try parser.document()
     }
 
-    /// The same for bytes in an array.
+    /// Parses a document in an array of bytes, as `init(parsing:)` for a buffer does.
     ///
-    /// - Throws: `JSONError`.
+    /// - Throws: `JSONError` with the reason and the byte offset.
     public init(parsing bytes: [UInt8]) throws {
         self = try bytes.withUnsafeBytes { try JSONValue(parsing: $0) }
     }
 
-    /// Reads a file.
+    /// Parses a file.
     ///
-    /// - Throws: `UserError(.inputOutput)` when it cannot be read, `UserError(.data)` when it is not JSON.
+    /// - Throws: `UserError(.inputOutput)` if the file cannot be read; `UserError(.data)` if it is not JSON.
     public init(ofFile path: String) throws {
         let file = try MappedFile(path: path)
         do {
@@ -41,7 +41,7 @@ extension JSONValue {
 }
 
 private struct JSONParser {
-    private static let deepest = 64
+    private static let maximumDepth = 64
 
     let bytes: UnsafeRawBufferPointer
     var position = 0
@@ -53,7 +53,7 @@ private struct JSONParser {
     mutating func document() throws -> JSONValue {
         let value = try self.value(depth: 0)
         skipSpace()
-        guard position == bytes.count else { throw failure("more text after the value") }
+        guard position == bytes.count else { throw failure("unexpected text after the value") }
         return value
     }
 
@@ -74,10 +74,10 @@ private struct JSONParser {
     }
 
     private mutating func value(depth: Int) throws -> JSONValue {
-        guard depth < Self.deepest else { throw failure("more than \(Self.deepest) levels") }
+        guard depth < Self.maximumDepth else { throw failure("more than \(Self.maximumDepth) levels of nesting") }
         skipSpace()
         switch next {
-        case nil: throw failure("the text ends where a value should be")
+        case nil: throw failure("expected a value, but the text ends")
         case UInt8(ascii: "{"): return try object(depth: depth)
         case UInt8(ascii: "["): return try array(depth: depth)
         case UInt8(ascii: "\""): return .string(try string())
@@ -90,7 +90,7 @@ private struct JSONParser {
 
     private mutating func literal(_ name: StaticString, _ value: JSONValue) throws -> JSONValue {
         for index in 0..<name.utf8CodeUnitCount {
-            guard take(name.utf8Start[index]) else { throw failure("no value") }
+            guard take(name.utf8Start[index]) else { throw failure("expected a value") }
         }
         return value
     }
@@ -98,24 +98,24 @@ private struct JSONParser {
     private mutating func object(depth: Int) throws -> JSONValue {
         position += 1
         var members: [JSONValue.Member] = []
-        // Names are compared as bytes: to Swift's strings an Ohm sign and an Omega are the same.
+        // Compare names as bytes: Swift's strings treat an Ohm sign and an Omega as equal.
         var names: Set<[UInt8]> = []
         skipSpace()
         if take(UInt8(ascii: "}")) { return .object([]) }
         repeat {
             skipSpace()
-            guard next == UInt8(ascii: "\"") else { throw failure("no name of a member") }
+            guard next == UInt8(ascii: "\"") else { throw failure("expected a member name") }
             let start = position
             let name = try string()
             guard names.insert(Array(name.utf8)).inserted else {
-                throw failure("the name \"\(name)\" a second time", at: start)
+                throw failure("duplicate name \"\(name)\"", at: start)
             }
             skipSpace()
-            guard take(UInt8(ascii: ":")) else { throw failure("no ':' after a name") }
+            guard take(UInt8(ascii: ":")) else { throw failure("expected ':' after a name") }
             members.append(JSONValue.Member(name, try value(depth: depth + 1)))
             skipSpace()
         } while take(UInt8(ascii: ","))
-        guard take(UInt8(ascii: "}")) else { throw failure("no ',' or '}' after a member") }
+        guard take(UInt8(ascii: "}")) else { throw failure("expected ',' or '}' after a member") }
         return .object(members)
     }
 
@@ -128,32 +128,32 @@ private struct JSONParser {
             values.append(try value(depth: depth + 1))
             skipSpace()
         } while take(UInt8(ascii: ","))
-        guard take(UInt8(ascii: "]")) else { throw failure("no ',' or ']' after an element") }
+        guard take(UInt8(ascii: "]")) else { throw failure("expected ',' or ']' after an element") }
         return .array(values)
     }
 
     private mutating func number() throws -> JSONValue {
         let start = position
         _ = take(UInt8(ascii: "-"))
-        guard let first = next, isDigit(first) else { throw failure("no value", at: start) }
+        guard let first = next, isDigit(first) else { throw failure("expected a value", at: start) }
         position += 1
         if first != UInt8(ascii: "0") { skipDigits() }
         var isInteger = true
         if take(UInt8(ascii: ".")) {
             isInteger = false
-            guard let digit = next, isDigit(digit) else { throw failure("no digit after '.'") }
+            guard let digit = next, isDigit(digit) else { throw failure("expected a digit after '.'") }
             skipDigits()
         }
         if next == UInt8(ascii: "e") || next == UInt8(ascii: "E") {
             isInteger = false
             position += 1
             if !take(UInt8(ascii: "+")) { _ = take(UInt8(ascii: "-")) }
-            guard let digit = next, isDigit(digit) else { throw failure("no digit in the exponent") }
+            guard let digit = next, isDigit(digit) else { throw failure("expected a digit in the exponent") }
             skipDigits()
         }
         let text = String(decoding: bytes[start..<position], as: UTF8.self)
         if isInteger, let integer = Int(text) { return .integer(integer) }
-        guard let number = Double(text), number.isFinite else { throw failure("a number out of range", at: start) }
+        guard let number = Double(text), number.isFinite else { throw failure("number out of range", at: start) }
         return .number(number)
     }
 
@@ -179,18 +179,18 @@ private struct JSONParser {
                 position += 1
                 return try utf8(content, at: start)
             case UInt8(ascii: "\\"): try content.append(contentsOf: String(escape()).utf8)
-            case 0..<0x20: throw failure("a control character in a string")
+            case 0..<0x20: throw failure("control character in a string")
             default:
                 content.append(byte)
                 position += 1
             }
         }
-        throw failure("a string without end", at: start)
+        throw failure("unterminated string", at: start)
     }
 
     private func utf8(_ content: some Sequence<UInt8>, at start: Int) throws -> String {
         guard let text = String(validating: Array(content), as: UTF8.self) else {
-            throw failure("a string that is not UTF-8", at: start)
+            throw failure("string is not valid UTF-8", at: start)
         }
         return text
     }
@@ -198,7 +198,7 @@ private struct JSONParser {
     private mutating func escape() throws -> Unicode.Scalar {
         let start = position
         position += 1
-        guard let letter = next else { throw failure("a string without end") }
+        guard let letter = next else { throw failure("unterminated string") }
         position += 1
         switch letter {
         case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"): return Unicode.Scalar(letter)
@@ -210,14 +210,14 @@ private struct JSONParser {
         case UInt8(ascii: "u"):
             let unit = try hexadecimal()
             if let scalar = Unicode.Scalar(unit) { return scalar }
-            // A scalar above U+FFFF is written as two surrogates.
+            // A scalar above U+FFFF is written as a pair of surrogates.
             guard unit < 0xDC00, take(UInt8(ascii: "\\")), take(UInt8(ascii: "u")) else {
-                throw failure("half a surrogate pair", at: start)
+                throw failure("unpaired surrogate", at: start)
             }
             let low = try hexadecimal()
-            guard (0xDC00..<0xE000).contains(low) else { throw failure("half a surrogate pair", at: start) }
+            guard (0xDC00..<0xE000).contains(low) else { throw failure("unpaired surrogate", at: start) }
             return Unicode.Scalar(0x10000 + (unit - 0xD800) << 10 + (low - 0xDC00))!
-        default: throw failure("an unknown escape", at: start)
+        default: throw failure("unknown escape", at: start)
         }
     }
 
@@ -225,7 +225,7 @@ private struct JSONParser {
         guard position + 4 <= bytes.count,
             bytes[position..<position + 4].allSatisfy({ Character(Unicode.Scalar($0)).isHexDigit }),
             let value = UInt32(String(decoding: bytes[position..<position + 4], as: UTF8.self), radix: 16)
-        else { throw failure("no four hexadecimal digits after \\u") }
+        else { throw failure("expected four hexadecimal digits after \\u") }
         position += 4
         return value
     }

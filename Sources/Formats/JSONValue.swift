@@ -1,50 +1,50 @@
 import Platform
 
-/// A JSON document (RFC 8259) whose objects keep the order of their members.
+/// A JSON document (RFC 8259) that keeps the order of object members.
 ///
-/// Foundation's parsers drop the order and the second of two members with one name; the formats read here need both.
+/// Foundation's parsers lose the order and do not report duplicate names; the formats read here need both.
 public enum JSONValue: Equatable, Sendable {
     case null
     case bool(Bool)
-    /// A number written without fraction or exponent that fits 64 bits.
+    /// A number without fraction or exponent that fits in 64 bits.
     case integer(Int)
-    /// Any other number; a finite one, if it is to be written.
+    /// Any other number. It must be finite to be written.
     case number(Double)
     case string(String)
     case array([JSONValue])
     case object([Member])
 
-    /// A name of an object with its value.
+    /// A name and value of an object.
     public struct Member: Equatable, Sendable {
-        /// Without quotes or escapes.
+        /// The name, without quotes or escapes.
         public let name: String
-        /// Of any kind.
+        /// The value, of any kind.
         public let value: JSONValue
 
-        /// For objects that are written; that names are distinct is not checked.
+        /// Creates a member. Nothing checks that the names of an object are distinct.
         public init(_ name: String, _ value: JSONValue) {
             self.name = name
             self.value = value
         }
     }
 
-    /// A member of an object by name (a linear search), nil for other values and missing members.
+    /// The value of an object's member, found by linear search; nil if the member is missing or this is not an object.
     public subscript(name: String) -> JSONValue? {
         guard case .object(let members) = self else { return nil }
         return members.first { $0.name == name }?.value
     }
 
-    /// Nil for anything but a string.
+    /// The string; nil if this is not a string.
     public var stringValue: String? {
         if case .string(let value) = self { value } else { nil }
     }
 
-    /// Nil for anything but a whole number of 64 bits.
+    /// The integer; nil if this is not an integer of 64 bits.
     public var integerValue: Int? {
         if case .integer(let value) = self { value } else { nil }
     }
 
-    /// Of any number, whole or not.
+    /// The number, whether integer or not; nil if this is not a number.
     public var numberValue: Double? {
         switch self {
         case .integer(let value): Double(value)
@@ -53,17 +53,17 @@ public enum JSONValue: Equatable, Sendable {
         }
     }
 
-    /// Nil for anything but true and false.
+    /// The Boolean; nil if this is not a Boolean.
     public var boolValue: Bool? {
         if case .bool(let value) = self { value } else { nil }
     }
 
-    /// Nil for anything but an array.
+    /// The elements; nil if this is not an array.
     public var arrayValue: [JSONValue]? {
         if case .array(let value) = self { value } else { nil }
     }
 
-    /// The members in their order; nil for anything but an object.
+    /// The members in order; nil if this is not an object.
     public var objectValue: [Member]? {
         if case .object(let value) = self { value } else { nil }
     }
@@ -72,7 +72,8 @@ public enum JSONValue: Equatable, Sendable {
 // MARK: - Writing
 
 extension JSONValue {
-    /// The document as text: on one line, or with a line a member and two spaces a level.
+    /// Returns the document as text. `pretty` puts each member and element on its own line, indented by two spaces per
+    /// level.
     public func text(pretty: Bool = false) -> String {
         var output = ""
         write(to: &output, Layout(indentation: pretty ? "\n" : nil, space: pretty ? " " : ""))
@@ -80,11 +81,11 @@ extension JSONValue {
         return output
     }
 
-    /// An object as text with a line per member; lists and objects within it stay on that line.
-    ///
-    /// - Precondition: the value is an object.
+    /// Returns an object as text with one line per member. Arrays and objects inside a member stay on its line.
     public func textWithLinePerMember() -> String {
-        guard case .object(let members) = self else { preconditionFailure("\(self) is not an object") }
+        guard case .object(let members) = self else {
+            preconditionFailure("textWithLinePerMember needs an object, not \(self)")
+        }
         let lines = members.map { member in
             var line = "  "
             Self.write(member.name, to: &line)
@@ -96,9 +97,9 @@ extension JSONValue {
     }
 
     private struct Layout {
-        /// A line break and the spaces of the level; nil for everything on one line.
+        /// A line break and the indentation of the level; nil to keep everything on one line.
         var indentation: String?
-        /// What stands after a colon, and after a comma where the line goes on.
+        /// The space after a colon, and after a comma within a line.
         var space: String
 
         var inner: Layout { Layout(indentation: indentation.map { $0 + "  " }, space: space) }
@@ -110,7 +111,7 @@ extension JSONValue {
         case .bool(let value): output += value ? "true" : "false"
         case .integer(let value): output += String(value)
         case .number(let value):
-            precondition(value.isFinite, "JSON has no \(value)")
+            precondition(value.isFinite, "JSON cannot represent \(value)")
             output += "\(value)"
         case .string(let value): Self.write(value, to: &output)
         case .array(let values):

@@ -1,18 +1,21 @@
 import Platform
 
-/// Writes safetensors files (the format: `SafetensorsFile`).
+/// Writes safetensors files. `SafetensorsFile` describes the format.
 public enum SafetensorsWriter {
-    /// A tensor to write: its values are row-major and must be valid during the call.
+    /// A tensor to write. Its values are row-major and must stay valid during the call.
     public typealias Tensor = (name: String, shape: [Int], values: UnsafeBufferPointer<Float>)
 
-    /// Writes F32 tensors, in the order given, straight from memory to a file that appears when it is whole.
+    /// Writes F32 tensors directly from memory, in the given order. The file appears under its name once it is
+    /// complete.
     ///
     /// - Parameters:
-    ///   - metadata: written under `__metadata__`, sorted by name; readers of PyTorch files expect `"format": "pt"`.
-    ///   - tensors: names are distinct, and `values` has as many elements as `shape` says.
-    ///   - progress: called after each piece, and when all is on disk.
+    ///   - path: the file to write; an existing file is replaced.
+    ///   - metadata: the entries of `__metadata__`, written in the order of their names. Readers of PyTorch files
+    ///     expect `"format": "pt"`.
+    ///   - tensors: the tensors. Their names must be distinct, and `values` must have as many elements as `shape`.
+    ///   - progress: called after each piece, and when everything is on disk.
     /// - Returns: the SHA-256 of the file.
-    /// - Throws: `UserError(.inputOutput)`.
+    /// - Throws: `UserError(.inputOutput)` if the file cannot be written.
     @discardableResult
     public static func write(
         path: String,
@@ -43,7 +46,7 @@ public enum SafetensorsWriter {
         return checksum.text
     }
 
-    /// Small enough to be in a core's cache still when it is hashed.
+    /// Small enough that a piece is still in a core's cache when it is hashed.
     private static let pieceBytes = 1 << 18
 
     private static func header(metadata: [String: String], tensors: [Tensor]) -> String {
@@ -57,7 +60,7 @@ public enum SafetensorsWriter {
             let count = tensor.shape.reduce(1, *)
             precondition(
                 count == tensor.values.count,
-                "tensor \(tensor.name) of shape \(tensor.shape) with \(tensor.values.count) values"
+                "tensor \(tensor.name) of shape \(tensor.shape) needs \(count) values, but has \(tensor.values.count)"
             )
             let end = begin + 4 * count
             members.append(
@@ -72,9 +75,10 @@ public enum SafetensorsWriter {
             )
             begin = end
         }
-        precondition(Set(members.map(\.name)).count == members.count, "two tensors with one name")
+        precondition(Set(members.map(\.name)).count == members.count, "tensor names must be distinct")
         let text = JSONValue.object(members).text()
-        // Padding the header lets the data start at a multiple of 8, as readers that map it like.
+        // Pad the header so that the data starts at a multiple of 8, which readers that map the file need for
+        // alignment.
         return text + String(repeating: " ", count: (8 - text.utf8.count % 8) % 8)
     }
 }

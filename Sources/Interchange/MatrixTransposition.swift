@@ -1,14 +1,14 @@
 import Compute
 
-/// Matrices between tools that store them (in, out) and others that store them (out, in), a few rows at a time:
-/// neither is ever there a second time as a whole.
+/// Transposes matrices between tools that store weights as (in, out) and tools that store them as (out, in). It
+/// transposes a few rows at a time, so no copy of the whole matrix is needed.
 enum MatrixTransposition {
-    /// Rows that are turned at once: of float32 two cache lines in each row of the other side.
+    /// The number of rows per block. 32 floats fill two cache lines of each row of the transposed side.
     private static let blockRows = 32
 
-    /// Fills a matrix (rows, columns) from one that comes as (columns, rows).
+    /// Fills a matrix (rows, columns) from its transpose (columns, rows).
     ///
-    /// - Parameter read: gives rows `range` of the other matrix, one after the other.
+    /// - Parameter read: Fills `block` with the rows `range` of the transpose, in row-major order.
     static func write(
         columns: Int,
         rows: Int,
@@ -27,7 +27,7 @@ enum MatrixTransposition {
         }
     }
 
-    /// Hands the transpose of a matrix (rows, columns) on, some of its rows at a time.
+    /// Passes the transpose of a matrix (rows, columns) to `write`, a few rows at a time.
     static func read(
         _ source: UnsafeBufferPointer<Float>,
         rows: Int,

@@ -2,16 +2,17 @@ import ModelFiles
 import Platform
 import Transformer
 
-/// The tensors of a GPT-2 in a file, by Hugging Face's names, with every name and shape checked.
+/// The tensors of a GPT-2 in a file, by their Hugging Face names. All names and shapes are checked.
 struct ModelTensors: Sendable {
     let file: any ModelFile
-    /// The description, with what the weights decide.
+    /// The configuration in the file, with `tiedHead` and `bias` determined from the weights.
     let configuration: GPTConfiguration
-    /// What a user should know of how the file was understood, a sentence each.
+    /// Messages for the user about assumptions and conversions.
     let notices: [String]
     private let tokenEmbedding: String
 
-    /// - Throws: `UserError(.data)` that names the tensor, and what was expected.
+    /// - Throws: `UserError(.data)` with the tensor and the expected shape if a tensor is missing, unknown or has a
+    ///   wrong shape.
     init(_ file: any ModelFile) throws {
         self.file = file
         try Self.checkSize(of: file)
@@ -24,14 +25,14 @@ struct ModelTensors: Sendable {
         try check()
     }
 
-    /// The file's own name of a tensor.
-    func ownName(of name: String) -> String {
-        name == OutputHead.embeddingName ? tokenEmbedding : file.ownName(of: name)
+    /// Returns the name in the file of the tensor with a Hugging Face name.
+    func storedName(of name: String) -> String {
+        name == OutputHead.embeddingName ? tokenEmbedding : file.storedName(of: name)
     }
 
     // MARK: - Checks
 
-    /// Before a layout is made from numbers that the file may not bear out.
+    /// Checks that the sizes in the file are plausible before a `ParameterLayout` is created from them.
     private static func checkSize(of file: any ModelFile) throws {
         let (configuration, count) = (file.configuration, file.tensorNames.count)
         guard configuration.layerCount <= count else {
@@ -49,14 +50,15 @@ struct ModelTensors: Sendable {
         guard width * (rows + layer * Double(configuration.layerCount)) < 0x1p60 else {
             throw UserError(
                 .data,
-                "\(file.descriptionName) of \(file.path(ofTensor: "")) describes a model that cannot be: \(configuration)"
+                "\(file.descriptionName) of \(file.path(ofTensor: "")) describes a model that is too large: \(configuration)"
             )
         }
     }
 
     private func check() throws {
         let expected = ParameterLayout(configuration).huggingFaceTensors
-        let unknown = Set(file.tensorNames).subtracting(expected.map { ownName(of: $0.name) }).subtracting(passedOver)
+        let known = expected.map { storedName(of: $0.name) } + ignoredTensors
+        let unknown = Set(file.tensorNames).subtracting(known)
         for tensor in expected { try check(tensor, unknown) }
         if let name = unknown.min() {
             throw UserError(.data, "\(file.path(ofTensor: name)) has a tensor \(name), which GPT-2 does not have")
@@ -64,13 +66,13 @@ struct ModelTensors: Sendable {
     }
 
     private func check(_ tensor: HuggingFaceTensor, _ unknown: Set<String>) throws {
-        let name = ownName(of: tensor.name)
+        let name = storedName(of: tensor.name)
         guard let stored = try file.tensor(named: name) else {
             if tensor.range == nil { return }
             throw UserError(
                 .data,
                 """
-                \(file.path(ofTensor: name)) has no tensor \(name), which \(file.descriptionName) calls for\
+                \(file.path(ofTensor: name)) has no tensor \(name), which \(file.descriptionName) requires\
                 \(Self.list(unknown))
                 """
             )
@@ -81,7 +83,7 @@ struct ModelTensors: Sendable {
                 .data,
                 """
                 \(file.path(ofTensor: name)): tensor \(name) has shape \(stored.shape), but \
-                \(file.descriptionName) says \(expected)
+                \(file.descriptionName) requires \(expected)
                 """
             )
         }
@@ -93,19 +95,19 @@ struct ModelTensors: Sendable {
         }
     }
 
-    /// What is there in place of a tensor that is missing.
+    /// Returns a list of unknown tensors for the message about a missing tensor, which may have one of these names.
     private static func list(_ names: Set<String>) -> String {
         guard !names.isEmpty else { return "" }
         let shown = names.sorted().prefix(3).joined(separator: ", ")
         return "; it has \(shown)" + (names.count > 3 ? " and \(names.count - 3) more that GPT-2 does not have" : "")
     }
 
-    /// Tensors that say nothing of their own: the constant masks of older versions of transformers, and the head where it is
-    /// the token embedding a second time.
-    private var passedOver: [String] {
+    /// The names of redundant tensors: the constant masks of older versions of transformers, and the output head if it
+    /// is a copy of the token embedding.
+    private var ignoredTensors: [String] {
         let masks = (0..<configuration.layerCount).flatMap { layer in
             ["bias", "masked_bias"].map { "transformer.h.\(layer).attn.\($0)" }
         }
-        return (masks + (configuration.tiedHead ? [OutputHead.headName] : [])).map { file.ownName(of: $0) }
+        return (masks + (configuration.tiedHead ? [OutputHead.headName] : [])).map { file.storedName(of: $0) }
     }
 }

@@ -4,33 +4,37 @@ import ModelFiles
 import Platform
 import Transformer
 
-/// A GPT-2 in another tool's files: a folder or file of Hugging Face, a model file of llm.c, or nanoGPT's ckpt.pt.
+/// A GPT-2 in the files of another tool: a folder or file of Hugging Face, a model file of llm.c, or nanoGPT's ckpt.pt.
 ///
 /// ```swift
 /// let source = try PretrainedModel(path: "gpt2")
 /// let model = GPT(configuration: source.configuration, context: ComputeContext(pool: pool))
 /// try source.load(into: model)
 /// ```
-/// What a file is, its first bytes say and not its name. Files are mapped: nothing is held in memory but the tensor
-/// that is being read.
+///
+/// The format is detected by the first bytes of a file and not by its name. Files are memory-mapped, so only the tensor
+/// that is being read is held in memory.
 public struct PretrainedModel: Sendable {
-    /// The file or folder, as it was named.
+    /// The path of the file or folder.
     public let path: String
-    /// Where the weights lie, and a tokenizer that may be beside them.
+    /// The folder of the weights, which may also have a tokenizer.
     public let folder: String
-    /// The shape of the model. Dropout is 0: it belongs to a run, not to weights.
+    /// The configuration of the model. Dropout is 0, because it is a setting of a run and not of a model.
     public var configuration: GPTConfiguration { tensors.configuration }
-    /// What a user should know of how the file was understood, a sentence each: where weights and description differ, for
-    /// instance.
+    /// Messages for the user about assumptions and conversions, such as differences between the weights and
+    /// config.json.
     public var notices: [String] { tensors.notices }
     private let tensors: ModelTensors
     private var file: any ModelFile { tensors.file }
 
-    /// Reads the description, and checks every tensor's name and shape.
+    /// Reads the configuration, and checks the names and shapes of all tensors.
     ///
-    /// - Parameter headCount: of a state_dict of PyTorch, in which nothing says it.
-    /// - Throws: `UserError(.inputOutput)` when a file cannot be read, `UserError(.data)` when it is not a GPT-2 that
-    ///   can be computed here, with the key or tensor and what was expected.
+    /// - Parameters:
+    ///   - path: A file or folder.
+    ///   - headCount: The number of attention heads per layer, required for a state_dict of PyTorch, which does not
+    ///     contain it.
+    /// - Throws: `UserError(.inputOutput)` if a file cannot be read, `UserError(.data)` with the key or tensor and the
+    ///   expected value if the file is not a supported GPT-2, `UserError(.usage)` if `headCount` is required.
     public init(path: String, headCount: Int? = nil) throws {
         self.path = path
         let isFolder = FileSystem.kind(of: path) == .folder
@@ -38,17 +42,18 @@ public struct PretrainedModel: Sendable {
         tensors = try ModelTensors(Self.file(isFolder ? Self.weights(inFolder: path) : path, headCount: headCount))
     }
 
-    /// Safetensors come first, as in transformers: they are the same model as an older file beside them.
+    /// Returns the path of the weights. Safetensors take precedence over older formats in the same folder, as in
+    /// transformers, because they contain the same model.
     private static func weights(inFolder folder: String) throws -> String {
-        let names = HuggingFaceFile.modelNames + ["ckpt.pt"] + HuggingFaceFile.olderModelNames
+        let names = HuggingFaceFile.modelNames + ["ckpt.pt"] + HuggingFaceFile.legacyModelNames
         guard let name = names.first(where: { FileSystem.kind(of: folder + "/" + $0) == .file }) else {
             let found = try FileSystem.names(inFolder: folder)
             let list = found.prefix(5).joined(separator: ", ") + (found.count > 5 ? " and \(found.count - 5) more" : "")
             throw UserError(
                 .inputOutput,
                 """
-                \(folder) has no model: none of \(names.dropLast().joined(separator: ", ")) and \(names.last!); it has \
-                \(found.isEmpty ? "no files" : list)
+                \(folder) has no model: it needs one of \(names.dropLast().joined(separator: ", ")) and \(names.last!), \
+                but has \(found.isEmpty ? "no files" : "only \(list)")
                 """
             )
         }
@@ -58,30 +63,32 @@ public struct PretrainedModel: Sendable {
     private static func file(_ path: String, headCount: Int?) throws -> any ModelFile {
         let file = try MappedFile(path: path)
         let start = Array(file.bytes.prefix(32))
-        if start.withUnsafeBytes(TorchFile.isOne) {
-            // A state_dict says nothing of the model: its description lies beside it, that of a ckpt.pt in it.
+        if start.withUnsafeBytes(TorchFile.hasMagic) {
+            // A state_dict has only weights, so its configuration is in a config.json. A ckpt.pt contains its
+            // configuration.
             let value = try TorchFile(path: path).value
             let isStateDictionary =
                 value["model"] == nil && value.pairs?.contains { $0.value.tensorValue != nil } == true
             return isStateDictionary && HuggingFaceFile.hasDescription(path)
                 ? try HuggingFaceFile(path: path, isIndex: false) : try NanoGPTFile(path: path, headCount: headCount)
         }
-        if start.withUnsafeBytes(LLMCFile.isOne) { return try LLMCFile(path: path) }
+        if start.withUnsafeBytes(LLMCFile.hasMagic) { return try LLMCFile(path: path) }
         if start.starts(with: "GGUF".utf8) {
             throw UserError(
                 .data,
-                "\(path) is a GGUF file, which is written but not read: name the model it was made from"
+                "\(path) is a GGUF file, which can be written but not read; pass the model that it was exported from"
             )
         }
-        // A safetensors file is the length of a JSON object, and that object; the length may begin with the byte of a brace.
+        // A safetensors file starts with 8 bytes for the length of a JSON object, followed by the object. The first
+        // byte of the length can be that of a brace too.
         let isSafetensors = start.dropFirst(8).first == UInt8(ascii: "{")
         if start.first == UInt8(ascii: "{"), !isSafetensors { return try HuggingFaceFile(path: path, isIndex: true) }
         guard isSafetensors || path.hasSuffix(".safetensors") else {
             throw UserError(
                 .data,
                 """
-                \(path) is no model that can be read: known are safetensors files, pytorch_model.bin and folders of Hugging Face, \
-                model files of llm.c and ckpt.pt of nanoGPT
+                \(path) is not a supported model; supported are safetensors files, pytorch_model.bin and folders of \
+                Hugging Face, model files of llm.c, and ckpt.pt of nanoGPT
                 """
             )
         }
@@ -90,9 +97,11 @@ public struct PretrainedModel: Sendable {
 
     // MARK: - Weights
 
-    /// Copies the weights into a model of this shape; one with a shorter block takes the first positions.
+    /// Copies the weights into a model.
     ///
-    /// - Throws: `UserError(.data)` when a weight is not finite.
+    /// - Parameter model: A model with the same configuration, except for dropout and the kind of attention. Its block
+    ///   size can be smaller; then the first positions are copied.
+    /// - Throws: `UserError(.data)` if a weight is not finite.
     public func load(into model: GPT) throws {
         var expected = model.configuration
         expected.dropout = configuration.dropout
@@ -101,7 +110,7 @@ public struct PretrainedModel: Sendable {
         precondition(expected == configuration && model.configuration.blockSize <= configuration.blockSize)
         let target = model.parameters.elements
         for tensor in model.layout.tensors {
-            let name = tensors.ownName(of: tensor.name)
+            let name = tensors.storedName(of: tensor.name)
             let destination = UnsafeMutableBufferPointer(rebasing: target[tensor.range])
             try read(name, isOutputFirst: file.isOutputFirst && tensor.isLinearWeight, into: destination)
             guard destination.allSatisfy(\.isFinite) else {
@@ -111,14 +120,15 @@ public struct PretrainedModel: Sendable {
         scaleQueries(of: model)
     }
 
-    /// Multiplies queries by the factor of their layer: exactly where it is a power of two, else to the nearest float.
+    /// Multiplies the queries of each layer by its factor. The result is exact if the factor is a power of two, and
+    /// otherwise rounded to the nearest float.
     private func scaleQueries(of model: GPT) {
         let queries = configuration.headCount * configuration.headSize
         for layer in 0..<configuration.layerCount {
             let factor = file.queryFactor(inLayer: layer)
             guard factor != 1 else { continue }
             for kind in ["weight", "bias"] {
-                // Columns or elements are those of queries, keys and values.
+                // Each row has the queries, then the keys, then the values.
                 guard let tensor = model.layout.tensor(named: "transformer.h.\(layer).attn.c_attn.\(kind)") else {
                     continue
                 }
@@ -131,14 +141,16 @@ public struct PretrainedModel: Sendable {
         }
     }
 
-    /// Reads the first elements of a tensor: all, or the first positions of an embedding.
+    /// Reads the first elements of a tensor: all of them, or the first positions of the position embedding.
     private func read(
         _ name: String,
         isOutputFirst: Bool,
         into destination: UnsafeMutableBufferPointer<Float>
     ) throws {
-        guard let stored = try file.tensor(named: name) else { preconditionFailure("\(name) was there a moment ago") }
-        // A model would take its size twice, and a large one more than there is.
+        guard let stored = try file.tensor(named: name) else {
+            preconditionFailure("the tensor \(name) was checked but is missing")
+        }
+        // Releases the mapped pages, because otherwise the model would take its size in memory twice.
         defer { MappedFile.release(stored.bytes) }
         guard isOutputFirst else { return stored.decode(from: 0, into: destination) }
         let (outputs, inputs) = (stored.shape[0], stored.shape[1])

@@ -2,21 +2,22 @@ import Formats
 import Transformer
 
 extension HuggingFaceConfiguration {
-    /// Settings that differ from those of most GPT-2s, and that Hugging Face's gpt2 has keys for: tie_word_embeddings,
-    /// n_inner and layer_norm_epsilon.
-    public static let ownKeys: Set = ["tied_head", "hidden_size", "norm_epsilon"]
+    /// The variants of GPT-2 that Hugging Face's gpt2 supports with the keys tie_word_embeddings, n_inner and
+    /// layer_norm_epsilon.
+    package static let supportedVariants: Set = ["tied_head", "hidden_size", "norm_epsilon"]
 
-    /// The text of a `config.json` that describes a model to Hugging Face's transformers.
+    /// Returns the text of a `config.json` for Hugging Face's transformers.
     ///
-    /// `bias` is a key of our own, which transformers ignores: it says that the zero biases in the file do not exist in
-    /// the model. A model that is no GPT-2 has a type that transformers refuses, and lists its `variants`.
-    /// - Parameter endOfText: the token that ends a document; nil if the vocabulary has none.
-    public static func text(_ model: GPTConfiguration, endOfText: Int32?) -> String {
+    /// transformers ignores the key `bias`, which is an addition of this project: false means that the zero biases in
+    /// the file do not exist in the model. A model with other variants has a type that transformers refuses, and the
+    /// key `variants`.
+    /// - Parameter endOfText: The id that marks the end of a document, or nil if the vocabulary has none.
+    package static func text(_ model: GPTConfiguration, endOfText: Int32?) -> String {
         let endOfText = endOfText.map { JSONValue.integer(Int($0)) } ?? .null
-        // The digits of the Float: 0.2 as a Double has more.
+        // Converts through the text of the Float, because Double(0.2 as Float) would be written with more digits.
         func number(_ value: Float) -> JSONValue { .number(Double("\(value)")!) }
         let dropout = number(model.dropout)
-        let variants = model.otherModel.filter { !ownKeys.contains($0.name) }
+        let variants = model.architectureChanges.filter { !supportedVariants.contains($0.name) }
         let isGPT2 = variants.isEmpty
         let hidden = model.feedForward.hiddenSize
         return JSONValue.object(
@@ -47,11 +48,12 @@ extension HuggingFaceConfiguration {
         ).textWithLinePerMember()
     }
 
-    /// The text of the `tokenizer_config.json` that belongs beside a `tokenizer.json`. Without it transformers takes the
-    /// tokenizer of a GPT-2 for byte-level BPE, whatever the file says, and drops what that would not have written.
+    /// Returns the text of the `tokenizer_config.json` for the folder of a `tokenizer.json`. Without this file,
+    /// transformers assumes that the tokenizer of a GPT-2 is a byte-level BPE and ignores settings that contradict it.
     ///
-    /// - Parameter endOfText: what the file calls the token that ends a document; nil if the vocabulary has none.
-    public static func tokenizerText(_ model: GPTConfiguration, endOfText: String?) -> String {
+    /// - Parameter endOfText: The name of the token that marks the end of a document, or nil if the vocabulary has
+    ///   none.
+    package static func tokenizerText(_ model: GPTConfiguration, endOfText: String?) -> String {
         JSONValue.object(
             [
                 .init("tokenizer_class", .string("PreTrainedTokenizerFast")),

@@ -2,23 +2,24 @@ import Formats
 import Platform
 import Transformer
 
-/// The `config.json` of a Hugging Face GPT-2. A switch that is not there has transformers' default.
-public struct HuggingFaceConfiguration: Sendable {
-    /// The `model_type` of a model that is no GPT-2, which transformers refuses.
+/// The `config.json` of a Hugging Face GPT-2. Missing keys have the defaults of transformers.
+package struct HuggingFaceConfiguration: Sendable {
+    /// The `model_type` of a model that is not a GPT-2. transformers refuses this type.
     static let variantType = "ddp-train-variant"
 
-    /// The model that it describes, but for `queryFactor`.
-    public let model: GPTConfiguration
-    /// What a user should know of how it was understood, a sentence each.
-    public let notices: [String]
-    /// Whether scores are multiplied by 1 / √D, as here, and whether they are divided by the layer's number.
+    /// The configuration of the model, without the scaling of `queryFactor(inLayer:)`.
+    package let model: GPTConfiguration
+    /// Messages for the user about assumptions and conversions.
+    package let notices: [String]
+    /// `scalesBySize`: whether attention scores are multiplied by 1 / √D, as in this project. `scalesByLayer`: whether
+    /// they are also divided by the number of the layer, counted from 1.
     private let scalesBySize, scalesByLayer: Bool
 
-    /// Reads a description, and refuses one of a model that would be computed differently here.
+    /// Reads a `config.json` and rejects settings that this project would compute differently.
     ///
-    /// - Throws: `UserError(.inputOutput)` when the file cannot be read, `UserError(.data)` that names the key, its value and
-    ///   what is supported.
-    public init(path: String) throws {
+    /// - Throws: `UserError(.inputOutput)` if the file cannot be read, `UserError(.data)` with the key, its value and
+    ///   the supported values.
+    package init(path: String) throws {
         let keys = try HuggingFaceKeys(path: path)
         let typeNotice = try keys.checkType()
         try keys.checkUnsupported()
@@ -30,22 +31,23 @@ public struct HuggingFaceConfiguration: Sendable {
             + (scalesByLayer ? ["scale_attn_by_inverse_layer_idx=true"] : [])
         let scaleNotice =
             """
-            \(path) has \(changes.joined(separator: " and ")): the weights and biases of queries are scaled so that the usual \
-            attention computes the same
+            \(path) has \(changes.joined(separator: " and ")); scaled the weights and biases of the queries so that standard \
+            attention gives the same result
             """
         notices = [typeNotice, changes.isEmpty ? nil : scaleNotice].compactMap { $0 }
     }
 
-    /// What queries of a layer, counted from 0, are to be multiplied by: attention here always divides scores by √D.
-    public func queryFactor(inLayer layer: Int) -> Double {
+    /// Returns the factor for the queries of a layer, counted from 0. Attention in this project always divides scores
+    /// by √D, so other scaling is applied to the queries.
+    package func queryFactor(inLayer layer: Int) -> Double {
         (scalesBySize ? 1 : Double(model.headSize).squareRoot()) / (scalesByLayer ? Double(layer + 1) : 1)
     }
 }
 
 extension HuggingFaceKeys {
-    /// A file without a type is taken by the class of its model.
+    /// Checks the type of the model, or its class if there is no type.
     ///
-    /// - Returns: what a user should know of that.
+    /// - Returns: A notice if there is no type.
     fileprivate func checkType() throws -> String? {
         if let type = self["model_type"] {
             guard type == .string("gpt2") || type == .string(HuggingFaceConfiguration.variantType) else {
@@ -57,10 +59,10 @@ extension HuggingFaceKeys {
         guard classes.isEmpty || classes.contains(where: { $0.hasPrefix("GPT2") }) else {
             throw refusal("architectures", "a GPT-2 such as [\"GPT2LMHeadModel\"]")
         }
-        return "\(path) has no model_type: the model is read as gpt2"
+        return "\(path) has no model_type; reading the model as gpt2"
     }
 
-    /// Refuses what would change the numbers and has no equal here.
+    /// Rejects settings that change the results and that this project does not support.
     fileprivate func checkUnsupported() throws {
         if try isOn("add_cross_attention", byDefault: false) { throw refusal("add_cross_attention", "false") }
         guard try isOn("is_causal", byDefault: true) else { throw refusal("is_causal", "true") }
@@ -76,7 +78,7 @@ extension HuggingFaceKeys {
             embeddingSize: try size("n_embd", "hidden_size"),
             blockSize: try size("n_positions", "max_position_embeddings"),
             vocabularySize: try size("vocab_size"),
-            // A key of ours, which transformers ignores.
+            // An addition of this project, which transformers ignores.
             bias: self["bias"]?.boolValue ?? true,
             activation: try activation()
         )
@@ -104,7 +106,7 @@ extension HuggingFaceKeys {
         return value
     }
 
-    /// What our own checkpoints say about a model that is not a GPT-2.
+    /// Applies the variants that this project's checkpoints list for models that are not a GPT-2.
     private func setVariants(of model: inout GPTConfiguration) throws {
         for member in self["variants"]?.objectValue ?? [] {
             guard model.setVariant(member.name, to: member.value.stringValue ?? "") else {
@@ -112,14 +114,14 @@ extension HuggingFaceKeys {
             }
         }
         if let conflict = model.conflict {
-            throw refusal("variants", "what goes together (\(conflict.reason))")
+            throw refusal("variants", "a valid combination (\(conflict.reason))")
         }
     }
 }
 
 extension Activation {
-    /// The names that transformers has for it; the first is the one that is written. The others have the same formula,
-    /// computed in other steps.
+    /// The names of the activation in transformers. The first name is written to files. The other names have the same
+    /// formula, computed with other intermediate steps.
     var huggingFaceNames: [String] {
         switch self {
         case .gelu: ["gelu", "gelu_python"]

@@ -1,29 +1,30 @@
 import Compute
 import Transformer
 
-/// A tensor of Hugging Face's GPT-2, and where its values lie in a model here.
-public struct HuggingFaceTensor: Equatable, Sendable {
-    /// Such as `transformer.h.0.attn.c_attn.weight`.
-    public let name: String
-    /// As in the file: weights of linear layers are (in, out).
-    public let shape: [Int]
-    /// What the tensor is for.
-    public let role: ParameterRole
-    /// Elements of the flat buffer; nil for a bias that the model does not have, which is zeros in the file.
-    public let range: Range<Int>?
+/// A tensor of Hugging Face's GPT-2, and the location of its values in a model of this project.
+package struct HuggingFaceTensor: Equatable, Sendable {
+    /// The name in the file, such as `transformer.h.0.attn.c_attn.weight`.
+    package let name: String
+    /// The shape in the file. Weights of linear layers are (in, out).
+    package let shape: [Int]
+    package let role: ParameterRole
+    /// The range in the flat parameter buffer, or nil for a bias that the model does not have. The file has zeros for
+    /// such a bias.
+    package let range: Range<Int>?
 
-    /// Whether other tools store this tensor transposed, as (out, in).
-    public var isLinearWeight: Bool { role == .matrix }
+    /// Whether PyTorch and llm.c store this tensor transposed, as (out, in).
+    package var isLinearWeight: Bool { role == .matrix }
 }
 
 extension ParameterLayout.Tensor {
-    /// Whether other tools store this tensor transposed, as (out, in).
-    public var isLinearWeight: Bool { role == .matrix }
+    /// Whether PyTorch and llm.c store this tensor transposed, as (out, in).
+    package var isLinearWeight: Bool { role == .matrix }
 }
 
 extension ParameterLayout {
-    /// Every tensor of Hugging Face's GPT-2. Biases are not optional there: a model without them has zeros in the file.
-    public var huggingFaceTensors: [HuggingFaceTensor] {
+    /// All tensors of Hugging Face's GPT-2. They always include biases, so the file of a model without biases has
+    /// zeros.
+    package var huggingFaceTensors: [HuggingFaceTensor] {
         var result: [HuggingFaceTensor] = []
         for tensor in tensors {
             result.append(
@@ -35,19 +36,19 @@ extension ParameterLayout {
         return result
     }
 
-    /// Calls `body` with every tensor of `huggingFaceTensors` and its values, which are valid during the call.
+    /// Calls `body` with all tensors of `huggingFaceTensors` and their values, which are valid only during the call.
     ///
     /// - Parameters:
-    ///   - parameters: a flat buffer of this layout.
-    ///   - vocabularySize: rows of the token embedding and the output head to pass on, where they were padded; nil for
-    ///     all.
-    ///   - body: gets the tensors in the order of the layout.
-    public func withHuggingFaceTensors<Result>(
+    ///   - parameters: A flat parameter buffer of this layout.
+    ///   - vocabularySize: The number of rows of the token embedding and the output head to pass on, which leaves out
+    ///     the padding of the vocabulary, or nil for all rows.
+    ///   - body: Receives the tensors in the order of the layout.
+    package func withHuggingFaceTensors<Result>(
         of parameters: borrowing FloatBuffer,
         vocabularySize: Int? = nil,
         _ body: ([(name: String, shape: [Int], values: UnsafeBufferPointer<Float>)]) throws -> Result
     ) rethrows -> Result {
-        precondition(parameters.count == count, "\(parameters.count) parameters for a layout of \(count)")
+        precondition(parameters.count == count, "\(parameters.count) parameters do not fit a layout of \(count)")
         return try withHuggingFaceTensors(
             of: UnsafeBufferPointer(parameters.elements),
             vocabularySize: vocabularySize,
@@ -55,7 +56,7 @@ extension ParameterLayout {
         )
     }
 
-    /// The same for the `count` values of a flat buffer that the caller keeps alive.
+    /// Like the method above, for a flat buffer of `count` values that the caller keeps alive.
     package func withHuggingFaceTensors<Result>(
         of all: UnsafeBufferPointer<Float>,
         vocabularySize: Int? = nil,
@@ -68,7 +69,10 @@ extension ParameterLayout {
                 let values = tensor.range.map { all[$0] } ?? UnsafeBufferPointer(zeros.elements)[..<tensor.shape[0]]
                 var shape = tensor.shape
                 if let vocabularySize, tensor.range == tokenEmbedding || tensor.range == outputHead {
-                    precondition(vocabularySize <= shape[0], "\(vocabularySize) rows of \(shape[0])")
+                    precondition(
+                        vocabularySize <= shape[0],
+                        "vocabularySize \(vocabularySize) exceeds \(shape[0]) rows"
+                    )
                     shape[0] = vocabularySize
                 }
                 return (tensor.name, shape, UnsafeBufferPointer(rebasing: values.prefix(shape.reduce(1, *))))
@@ -78,7 +82,7 @@ extension ParameterLayout {
 }
 
 extension ParameterLayout.Tensor {
-    /// The name of the bias that Hugging Face's GPT-2 has beside this weight; nil where it has none.
+    /// The name of the bias that belongs to this weight in Hugging Face's GPT-2, or nil if there is none.
     fileprivate var nameOfBias: String? {
         guard role == .matrix || role == .vector, name.hasSuffix(".weight") else { return nil }
         return name.dropLast("weight".count) + "bias"

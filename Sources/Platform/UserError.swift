@@ -19,7 +19,11 @@ public struct UserError: Error, Equatable, CustomStringConvertible, Sendable {
     /// One line: what failed, with which value, and what to do.
     public let message: String
 
-    /// - Parameter message: one line: what failed, with which value, and what to do.
+    /// Creates an error.
+    ///
+    /// - Parameters:
+    ///   - kind: the kind of failure, which determines the exit code.
+    ///   - message: one line: what failed, with which value, and what to do.
     public init(_ kind: Kind, _ message: String) {
         self.kind = kind
         self.message = message

@@ -2,15 +2,17 @@ import Platform
 import Tokenizers
 
 extension BytePairTrainer {
-    /// Counts all text that `prepare` would read of these inputs: files, folders, patterns, "-" for standard input.
+    /// Counts the pre-tokens of the text that `prepare` would read from the same inputs.
     ///
     /// - Parameters:
-    ///   - separator: what stands between the documents of plain text, and is none itself.
-    ///   - field: of JSONL, the text; nil for "text", in files that are JSONL by their names or their content.
-    ///   - skipsBad: whether bad lines of JSONL, and files that are not text, are passed over.
-    ///   - announce: told at the end what of the text was converted, passed over or is odd, a line each.
-    ///   - progress: told how far it is.
-    /// - Throws: `UserError` for what cannot be read, or is no text.
+    ///   - inputs: Files, folders, glob patterns, or "-" for standard input.
+    ///   - separator: The text between documents of plain text, which is not counted. Nil if each file is one document.
+    ///   - field: The field of JSONL objects that is the text. If nil, the field is "text", and JSONL files are
+    ///     recognized by name or content.
+    ///   - skipsBad: Whether to skip bad lines of JSONL and files that are not text.
+    ///   - announce: Called at the end with one line for each kind of conversion, skipped input or anomaly.
+    ///   - progress: Called after each batch of text.
+    /// - Throws: `UserError` if an input cannot be read or is not text.
     public mutating func add(
         inputs: [FilePath],
         separator: String? = nil,
@@ -24,7 +26,7 @@ extension BytePairTrainer {
         notices.lines.forEach(announce)
     }
 
-    /// - Parameter each: called with each piece of text, in order.
+    /// - Parameter each: Called with each piece of text, in order.
     @discardableResult
     mutating func add(
         _ corpus: Corpus,

@@ -2,28 +2,29 @@ import Datasets
 import Platform
 import Tokenizers
 
-// What a request asks for: the place, the text, and the description of what became of it.
+// The destination, the text, and the dataset.json of a preparation.
 extension DataPreparation {
-    /// Whether the dataset may be written there: nothing that is there may be lost but an old dataset.
-    func checkPlace(_ path: String) throws {
+    /// Checks that the dataset can be written to a path without overwriting anything except an old dataset.
+    func checkDestination(_ path: String) throws {
         guard let kind = FileSystem.kind(of: path) else { return }
         guard request.overwrite else {
-            throw UserError(.usage, "\(path) exists already: choose another --name, or replace it with --overwrite")
+            throw UserError(.usage, "\(path) already exists; choose another --name or replace it with --overwrite")
         }
         guard kind == .folder else {
-            throw UserError(.usage, "\(path) is no data set but a file: choose another --name, or move it away")
+            throw UserError(.usage, "\(path) is a file, not a dataset folder; choose another --name or move the file")
         }
-        let ours = [
+        let datasetFiles = [
             DatasetDescription.fileName, TokenizerFile.name, TokenizerFile.settingsName, NanoGPTMeta.fileName,
             TokenCheck.fileName, ".DS_Store",
         ]
-        if let other = try FileSystem.names(inFolder: path).first(where: { !ours.contains($0) && !$0.hasSuffix(".bin") }
-        ) {
+        if let other = try FileSystem.names(inFolder: path)
+            .first(where: { !datasetFiles.contains($0) && !$0.hasSuffix(".bin") })
+        {
             throw UserError(
                 .usage,
                 """
-                \(path) has other files than a data set's, such as \(other): choose another --name or --data_dir, or move \
-                them away
+                \(path) contains files that do not belong to a dataset, such as \(other); choose another --name or \
+                --data_dir, or move them
                 """
             )
         }
@@ -53,7 +54,7 @@ extension DataPreparation {
         case .demo(let seed, let characters):
             try checkCharacters()
             guard characters > 0 else {
-                throw UserError(.usage, "a demo corpus of \(characters) characters: it needs some")
+                throw UserError(.usage, "the demo corpus must have at least 1 character, not \(characters)")
             }
             return Corpus(
                 sources: [
@@ -67,7 +68,7 @@ extension DataPreparation {
         guard request.tokenizer == nil || request.tokenizer == .char else {
             throw UserError(
                 .usage,
-                "\(request.name) is a data set of characters; another --tokenizer goes with --input FILE --name NAME"
+                "\(request.name) uses character tokens; to use another --tokenizer, pass --input FILE --name NAME"
             )
         }
     }
@@ -95,15 +96,14 @@ extension DataPreparation {
         guard case .hash(let share, _) = plan.rule else {
             throw UserError(
                 .data,
-                "the text has only \(train.tokens + validation.tokens) tokens: too few to train on and to validate with"
+                "the text has only \(train.tokens + validation.tokens) tokens, too few for training and validation"
             )
         }
         throw UserError(
             .data,
             """
-            of \(train.documents + validation.documents) documents, \(validation.documents) are for validation and \
-            \(train.documents) for training with --val_fraction=\(share): both need some; choose another share, or \
-            another --seed
+            --val_fraction=\(share) selects \(validation.documents) of \(train.documents + validation.documents) documents \
+            for validation and \(train.documents) for training, but both need text; choose another share or another --seed
             """
         )
     }

@@ -2,35 +2,41 @@ import Datasets
 import Platform
 import Tokenizers
 
-/// Makes datasets: token files, their tokenizer, and dataset.json, in a folder that appears when all of it is there.
+/// Makes datasets: a folder with token files, their tokenizer, and dataset.json. The folder gets its name only when it
+/// is complete.
 ///
-/// What an interrupted preparation wrote is kept beside the dataset's place, and the same preparation goes on from there.
+/// An interrupted preparation keeps its files in a temporary folder next to the destination. The same preparation
+/// continues from them.
 public struct DataPreparation {
-    /// Text up to this many bytes is tokenized by characters unless the user says otherwise.
+    /// The length in bytes up to which a text gets a character tokenizer by default.
     public static let characterLimit = 2_000_000
 
-    /// Whether this build has libarchive and zlib, which read compressed files and archives.
+    /// Whether this build can read compressed files and archives, which requires libarchive and zlib.
     public static var readsArchives: Bool { ArchiveReader.isBuiltIn }
 
     let request: PreparationRequest
     let progress: (PreparationProgress) -> Void
-    /// Nil for the user's own.
+    /// Nil for `CacheFolder.path()`.
     let cacheFolder: String?
-    /// Published files in the place of the real ones, for tests.
+    /// Files that replace the published ones in tests.
     let files: [PublicFile]?
     let announce: (String) -> Void
 
-    /// Carries out a request.
+    /// Prepares a dataset.
+    ///
+    /// After an error, the files written so far are deleted, unless a later run can continue from them. In that case,
+    /// the error message names their folder.
     ///
     /// - Parameters:
-    ///   - cacheFolder: where downloads are kept; nil for `CacheFolder.path()`.
-    ///   - progress: called after each piece of work.
-    ///   - announce: told before it starts what a published dataset takes and what is assumed about a tokenizer, and at the
-    ///     end what of the text was converted, passed over or is odd, a line each.
-    /// - Throws: `UserError`: `.usage` for a request that cannot be carried out, or a dataset that is there already; `.data`
-    ///   for text that is empty, too short, or not UTF-8 (with the byte), damaged archives, and files with a wrong hash;
-    ///   `.inputOutput` for what cannot be read, written or downloaded. Nothing half-made is left, unless it is worth going on
-    ///   from; the error says so then.
+    ///   - request: The text, the tokenizer and the destination.
+    ///   - cacheFolder: The folder for downloads, or nil for `CacheFolder.path()`.
+    ///   - progress: Called after each batch of text or each part of a download.
+    ///   - announce: Called with one line per message: at the start for the size of a published dataset and for
+    ///     assumptions about the tokenizer, at the end for conversions, skipped input and anomalies of the text.
+    /// - Returns: The counts of the new dataset.
+    /// - Throws: `UserError(.usage)` if the request is not valid or the dataset already exists, `UserError(.data)` if
+    ///   the text is empty, too short, damaged or has a wrong encoding or hash, `UserError(.inputOutput)` if something
+    ///   cannot be read, written or downloaded.
     public static func run(
         _ request: PreparationRequest,
         cacheFolder: String? = nil,
@@ -57,7 +63,7 @@ public struct DataPreparation {
     func run() throws -> PreparationResult {
         try Dataset.checkName(request.name)
         let path = request.dataFolder + "/" + request.name
-        try checkPlace(path)
+        try checkDestination(path)
         if case .published(.fineweb, let copy) = request.source {
             return try PublishedShards(
                 request: request,
@@ -97,34 +103,34 @@ public struct DataPreparation {
 
     private static let keptInput = "input"
 
-    /// Whether the tokenizer is made of the text.
+    /// Whether the text is read before tokenizing, to build the tokenizer from it.
     private var readsTextFirst: Bool { request.tokenizer == nil || request.tokenizer == .char }
 
     // MARK: - Writing
 
-    /// Whether no figure can be made of a split: no document, or a few short ones.
-    private static func isTooLittle(_ validation: ShardWriter.State) -> Bool {
+    /// Whether a validation split is too small for a meaningful loss: no documents, or a few short ones.
+    private static func isTooSmall(_ validation: ShardWriter.State) -> Bool {
         validation.documents == 0
-            || validation.documents < leastValidation.documents && validation.tokens < leastValidation.tokens
+            || validation.documents < minimumValidation.documents && validation.tokens < minimumValidation.tokens
     }
 
-    private static let leastValidation = (documents: 10, tokens: 10_000)
+    private static let minimumValidation = (documents: 10, tokens: 10_000)
 
     private func write(_ plan: PreparationPlan, to folder: AtomicFolder) throws -> PreparationResult {
         var plan = plan
         var run = try tokenize(plan, to: folder)
-        if Self.isTooLittle(run.state.validation), request.validationShare == nil, !plan.corpus.readsStandardInput,
+        if Self.isTooSmall(run.state.validation), request.validationShare == nil, !plan.corpus.readsStandardInput,
             let few = plan.forFewDocuments
         {
-            // Few documents are tokenized quickly: once more, with another share of them for validation. Standard input that
-            // was not kept cannot be read again; the error below says what to do.
+            // Tokenizes the few documents again with a larger share for validation, which is fast. Standard input that
+            // was not kept cannot be read again; then the check below throws an error.
             plan = few
             run = try tokenize(plan, to: folder)
         }
         if plan.keptSeparator != nil, run.state.train.documents + run.state.validation.documents > 0 {
             announce(
                 """
-                the tokenizer (\(plan.tokenizer.name)) has no end-of-text token: each document is followed by \
+                the tokenizer (\(plan.tokenizer.name)) has no end-of-text token, so each document is followed by \
                 \(plan.corpus.format.shownSeparator)
                 """
             )
@@ -155,7 +161,7 @@ public struct DataPreparation {
         let continuedTokens: Int
     }
 
-    /// Writes what belongs to the tokens, and gives the folder its name.
+    /// Writes the tokenizer and dataset.json, and gives the folder its final name.
     private func publish(_ run: Run, of plan: PreparationPlan, in folder: AtomicFolder) throws {
         let statePath = folder.temporaryPath + "/" + PreparationState.fileName
         let savedState = try? FileSystem.read(statePath)
@@ -168,7 +174,8 @@ public struct DataPreparation {
             }
             try folder.commit(replacing: request.overwrite)
         } catch {
-            // The disk is full, say, or something has the name meanwhile: hours of tokens are not to go with it.
+            // The disk may be full, or the name may be taken by now. Restores the state, so that the tokens are not
+            // lost.
             if let savedState, FileSystem.kind(of: statePath) == nil {
                 try? AtomicFile.write(savedState, to: statePath)
             }
@@ -182,7 +189,7 @@ public struct DataPreparation {
         }
     }
 
-    /// Writes all shards, from where an earlier run of the same plan stopped.
+    /// Writes all shards, starting where an earlier run of the same plan stopped.
     private func tokenize(_ plan: PreparationPlan, to folder: AtomicFolder) throws -> Run {
         let settings = try plan.settings(shardSize: request.shardSize)
         let earlier = try earlierState(in: folder.temporaryPath, of: plan, settings: settings)
@@ -199,15 +206,16 @@ public struct DataPreparation {
         do {
             try run(pipeline, reading: reader, total: total, position: plan.position)
         } catch {
-            // Text that no longer fits what was counted of it is a fault of what writes to the file.
+            // If a file changed while it was read, its text can contradict earlier counts. The change is the real
+            // cause.
             let isData = (error as? UserError)?.kind == .data
             throw InterruptedPreparation(
                 cause: isData ? plan.corpus.change ?? error : error,
                 corpus: plan.corpus,
                 state: pipeline.state,
                 folder: folder.temporaryPath,
-                isKept: pipeline.saveRest(),
-                saysWhatToDo: pipeline.isOtherText
+                isKept: pipeline.saveAfterError(),
+                causeExplainsFix: pipeline.isDifferentText
             )
         }
         return Run(
@@ -217,7 +225,8 @@ public struct DataPreparation {
         )
     }
 
-    /// What to go on from; without that, the folder is emptied of what another preparation, or one of other text, left there.
+    /// Returns the state of an earlier run to continue from. If there is none, deletes the files that a preparation
+    /// with other settings or another text left in the folder, and returns nil.
     private func earlierState(
         in folder: String,
         of plan: PreparationPlan,
@@ -242,10 +251,10 @@ public struct DataPreparation {
         try pipeline.run {
             guard let batch = try reader.next() else { return nil }
             return position?.assign(batch) ?? batch
-        } progress: { isBehind in
+        } progress: { isSkipping in
             progress(
                 .init(
-                    stage: isBehind ? .skipping : .tokenizing,
+                    stage: isSkipping ? .skipping : .tokenizing,
                     doneBytes: reader.bytesRead,
                     totalBytes: total
                 )

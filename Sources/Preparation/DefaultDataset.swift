@@ -1,20 +1,24 @@
 import Datasets
 import Platform
 
-/// The dataset of a user who names none.
+/// Chooses the dataset when the user names none.
 public enum DefaultDataset {
     /// The dataset that was found or prepared.
     public struct Choice: Sendable {
-        /// As `Dataset.open` takes it.
+        /// The name of the dataset, for `Dataset.open`.
         public let name: String
-        /// What the user should know: which dataset it is, and why. Empty for a shakespeare_char that was there.
+        /// A message that says which dataset is used and why. Empty if the dataset already existed.
         public let explanation: String
     }
 
-    /// The first that there is: prepared shakespeare_char; shakespeare_char from the cache or by download; the demo corpus,
-    /// prepared where it is missing.
+    /// Returns the first dataset that is available. Tries an existing shakespeare_char, then prepares shakespeare_char
+    /// from the cache or a download, then uses the demo corpus, which is prepared if it does not exist.
     ///
-    /// - Throws: `UserError` when not even the demo corpus can be written.
+    /// - Parameters:
+    ///   - dataFolder: The folder of all datasets.
+    ///   - cacheFolder: The folder for downloads, or nil for `CacheFolder.path()`.
+    ///   - progress: Called while a dataset is prepared.
+    /// - Throws: `UserError` if the demo corpus cannot be written.
     public static func find(
         dataFolder: String,
         cacheFolder: String? = nil,
@@ -29,20 +33,24 @@ public enum DefaultDataset {
         }
     }
 
-    /// The demo corpus, prepared where it is missing: it needs no other file.
+    /// Returns the demo corpus, and prepares it if it does not exist. It needs no input files.
     ///
-    /// - Throws: `UserError` when it cannot be written.
+    /// - Parameters:
+    ///   - dataFolder: The folder of all datasets.
+    ///   - progress: Called while the dataset is prepared.
+    /// - Throws: `UserError` if the dataset cannot be written.
     public static func demo(
         dataFolder: String,
         progress: @escaping (PreparationProgress) -> Void = { _ in }
     ) throws -> Choice {
-        guard !isThere(.demo, in: dataFolder) else { return Choice(name: DemoCorpus.name, explanation: "") }
+        guard !exists(.demo, in: dataFolder) else { return Choice(name: DemoCorpus.name, explanation: "") }
         _ = try DataPreparation.run(PreparationRequest(.demo, dataFolder: dataFolder), progress: progress)
         return Choice(name: DemoCorpus.name, explanation: "prepared the dataset \(DemoCorpus.name) in \(dataFolder)")
     }
 
-    private static func isThere(_ dataset: NamedDataset, in dataFolder: String) -> Bool {
-        // A folder alone is not enough: a checkout of nanoGPT has one with its preparing script.
+    private static func exists(_ dataset: NamedDataset, in dataFolder: String) -> Bool {
+        // A folder alone is not enough: a checkout of nanoGPT has a folder of this name with only prepare.py and a
+        // readme.
         [DatasetDescription.fileName, "train.bin"].contains {
             FileSystem.kind(of: "\(dataFolder)/\(dataset.rawValue)/\($0)") != nil
         }
@@ -53,18 +61,18 @@ public enum DefaultDataset {
         preparation: (NamedDataset) -> DataPreparation
     ) throws -> Choice {
         let shakespeare = NamedDataset.shakespeareChar.rawValue
-        if isThere(.shakespeareChar, in: dataFolder) { return Choice(name: shakespeare, explanation: "") }
+        if exists(.shakespeareChar, in: dataFolder) { return Choice(name: shakespeare, explanation: "") }
         let reason: String
         do {
             _ = try preparation(.shakespeareChar).run()
-            return Choice(name: shakespeare, explanation: "prepared the data set \(shakespeare) in \(dataFolder)")
+            return Choice(name: shakespeare, explanation: "prepared the dataset \(shakespeare) in \(dataFolder)")
         } catch let error as UserError {
             reason = error.message
         }
-        if !isThere(.demo, in: dataFolder) { _ = try preparation(.demo).run() }
+        if !exists(.demo, in: dataFolder) { _ = try preparation(.demo).run() }
         return Choice(
             name: DemoCorpus.name,
-            explanation: "using the built-in demo corpus, as \(shakespeare) is not at hand (\(reason))"
+            explanation: "using the built-in demo corpus, because \(shakespeare) is not available (\(reason))"
         )
     }
 }

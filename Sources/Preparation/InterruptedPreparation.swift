@@ -1,40 +1,40 @@
 import Platform
 
-/// An error that stopped a preparation on its way.
+/// An error that stopped a preparation before it was complete.
 struct InterruptedPreparation: Error {
     let cause: any Error
     let corpus: Corpus
     let state: PreparationState
     let folder: String
-    /// Whether the same command can go on from there.
+    /// Whether the folder has files from which the same command can continue.
     let isKept: Bool
-    /// Whether the cause itself says what to do.
-    var saysWhatToDo = false
+    /// Whether the message of the cause already says how to continue.
+    var causeExplainsFix = false
 
     var described: any Error {
-        guard let cause = cause as? UserError, !saysWhatToDo else { return self.cause }
+        guard let cause = cause as? UserError, !causeExplainsFix else { return self.cause }
         let tokens = state.train.tokens + state.validation.tokens
         let documents = state.train.documents + state.validation.documents
         return UserError(
             cause.kind,
             """
-            \(cause.message); \(tokens) tokens of the \(documents) documents before it are kept in \(folder): \
-            \(next(isData: cause.kind == .data))
+            \(cause.message); the \(tokens) tokens of the \(documents) documents before it are kept in \(folder): \
+            \(nextStep(isDataError: cause.kind == .data))
             """
         )
     }
 
-    private func next(isData: Bool) -> String {
-        let mended = "once that is mended, the same command goes on from there"
-        guard isData else { return mended }
+    private func nextStep(isDataError: Bool) -> String {
+        let fixed = "fix this and run the same command again to continue"
+        guard isDataError else { return fixed }
         guard corpus.readsStandardInput else {
-            // A file that is mended has another size or time, and is another text.
+            // A fixed file has another size or modification time, so it counts as another text.
             return
-                "the same command goes on from there with the same text; a text that is changed is prepared from its beginning"
+                "the same command continues if the text is unchanged, and starts from the beginning if you change the text"
         }
-        // Standard input is known by what was read of it; files beside it are not.
+        // Standard input is identified by the bytes that were read, but files are identified by size and time.
         return corpus.hasFiles
-            ? "the same command goes on from there with the same text"
-            : mended + ", if the text before it is the same"
+            ? "the same command continues if the text is unchanged"
+            : fixed + ", without changing the text before it"
     }
 }

@@ -4,21 +4,23 @@ import Formats
 import Platform
 import Tokenizers
 
-/// How a corpus becomes tokens: decided before the first is written, by reading the text once where that is needed.
+/// The tokenizer and the split of a preparation, decided before the first token is written. Reads the whole text once
+/// if the decision depends on it.
 struct PreparationPlan {
     var corpus: Corpus
     var tokenizer: any Tokenizer
     let recognizesSpecialTokens: Bool
     var rule: DatasetDescription.Rule
-    /// Where one text is cut in two.
+    /// The split of a single text by position; nil for documents.
     var position: PositionSplit?
-    /// What follows each document: the tokenizer's end-of-text token, or else the separator as text.
+    /// The ids after each document: the tokenizer's end-of-text token, or the separator if there is no such token.
     private(set) var documentEnd: [Int32] = []
 
     /// - Parameters:
-    ///   - cacheFolder: where downloads are kept; nil for `CacheFolder.path()`.
-    ///   - notice: is told what is assumed about the tokenizer.
-    /// - Throws: `UserError` for text that is not UTF-8 and is to be, and for a tokenizer that cannot be used.
+    ///   - cacheFolder: The folder for downloads, or nil for `CacheFolder.path()`.
+    ///   - notice: Called with a message for each assumption about the tokenizer.
+    /// - Throws: `UserError` if the text is not UTF-8 but the tokenizer needs UTF-8, or if the tokenizer cannot be
+    ///   used.
     init(
         request: PreparationRequest,
         corpus: Corpus,
@@ -42,20 +44,20 @@ struct PreparationPlan {
                 notice: notice
             )
         } else {
-            (tokenizer, characterCount) = try Self.ownTokenizer(request, corpus, progress: progress)
+            (tokenizer, characterCount) = try Self.tokenizerFromText(request, corpus, progress: progress)
         }
         if recognizesSpecialTokens { tokenizer = try Self.recognizingSpecials(tokenizer) }
         guard corpus.isOneText else {
             documentEnd = try Self.documentEnd(tokenizer, corpus)
             return
         }
-        // Bytes need not be UTF-8, so that there are no characters to count.
+        // Text for the byte tokenizer need not be UTF-8, so characters cannot be counted.
         let unit: PositionSplit.Unit = tokenizer is ByteTokenizer ? .bytes : .characters
         let total = try characterCount ?? Self.count(unit, of: corpus, progress: progress)
         position = PositionSplit(unit: unit, total: total)
     }
 
-    /// The text that follows each document; nil where the tokenizer has a token for it, or there is one text.
+    /// The text after each document; nil if the tokenizer has an end-of-text token or the corpus is a single text.
     var keptSeparator: String? {
         corpus.isOneText || tokenizer.endOfText != nil ? nil : corpus.format.keptSeparator
     }
@@ -68,8 +70,8 @@ struct PreparationPlan {
             throw UserError(
                 .data,
                 """
-                the tokenizer has no end-of-text token, and cannot write \(corpus.format.shownSeparator) between documents \
-                in its place: name a separator of characters that it has with --separator
+                the tokenizer has no end-of-text token, and it cannot encode \(corpus.format.shownSeparator), which would be \
+                written after each document instead; choose a --separator that it can encode
                 """
             )
         }
@@ -81,7 +83,7 @@ struct PreparationPlan {
         else {
             throw UserError(
                 .usage,
-                "--special_tokens: the tokenizer (\(tokenizer.name)) has no special tokens; leave the option out"
+                "--special_tokens: the tokenizer (\(tokenizer.name)) has no special tokens; remove the option"
             )
         }
         return BytePairTokenizer(tokenizer.vocabulary, recognizingSpecials: true)
@@ -96,9 +98,9 @@ struct PreparationPlan {
         )
     }
 
-    /// The tokenizer that is made of the text, and the number of its characters where they were counted: of a short text its
-    /// characters, else byte pairs, unless the request asks for characters.
-    private static func ownTokenizer(
+    /// Builds a tokenizer from the text: of characters if the text is short or the request asks for `char`, else of
+    /// byte pairs. Also returns the number of characters in the text if they were counted.
+    private static func tokenizerFromText(
         _ request: PreparationRequest,
         _ corpus: Corpus,
         progress: @escaping (PreparationProgress) -> Void
@@ -117,15 +119,15 @@ struct PreparationPlan {
             throw UserError(
                 .data,
                 """
-                the text has \(scalars.count) different characters, and token files of characters hold at most \
-                \(TokenFile.largestVocabulary): use --tokenizer=gpt2 or --tokenizer=byte
+                the text has \(scalars.count) different characters, but a character dataset can have at most \
+                \(TokenFile.largestVocabulary); use --tokenizer=gpt2 or --tokenizer=byte
                 """
             )
         }
         return CharacterTokenizer(scalars: scalars)
     }
 
-    /// Byte pairs of the text itself; one text's characters are counted on the way.
+    /// Trains byte pairs on the text, and counts the characters if the corpus is a single text.
     private static func trained(
         on corpus: Corpus,
         threads: Int,
@@ -172,15 +174,16 @@ struct PreparationPlan {
         )
     }
 
-    /// The same with a larger share of the documents for validation, where a hash decides.
+    /// The same plan with a larger share of documents for validation; nil if documents are not split by hash.
     var forFewDocuments: PreparationPlan? {
         guard case .hash(_, let seed) = rule else { return nil }
         var plan = self
-        plan.rule = .hash(validationShare: PreparationRequest.validationShareOfFew, seed: seed)
+        plan.rule = .hash(validationShare: PreparationRequest.validationShareForFewDocuments, seed: seed)
         return plan
     }
 
-    /// Identifies text, tokens and shards: what an earlier run wrote is gone on from when this is the same.
+    /// Returns a hash of everything that determines the shards. A run continues from the files of an earlier run if
+    /// their hashes are equal.
     func settings(shardSize: Int) throws -> String {
         let parts = [
             corpus.identity, TokenizerFile.hash(of: tokenizer), "\(rule)", String(shardSize),
@@ -191,7 +194,7 @@ struct PreparationPlan {
 }
 
 extension CharacterSurvey {
-    /// Reads a text once for its characters; nil when it has more than `limit` bytes.
+    /// Reads a text to collect its characters. Returns nil if the text has more than `limit` bytes.
     fileprivate init?(_ corpus: Corpus, limit: Int, progress: (PreparationProgress) -> Void) throws {
         self.init()
         let total = corpus.byteCount

@@ -1,63 +1,64 @@
 import Datasets
 import Platform
 
-/// What to prepare.
+/// The input and the settings of a preparation.
 public struct PreparationRequest: Equatable, Sendable {
-    /// Where the text comes from.
+    /// The source of the text.
     public enum Source: Equatable, Sendable {
-        /// The user's own: files, folders, patterns, and "-" for standard input.
+        /// Files, folders, glob patterns, or "-" for standard input.
         case inputs([FilePath])
-        /// A published text: from a copy that the user names, the cache, or by download.
+        /// A published dataset, from `copy` if it is not nil, else from the cache folder or a download.
         case published(NamedDataset, copy: String?)
-        /// Text of the demo's grammar.
+        /// Text that the grammar of the demo corpus generates.
         case demo(seed: UInt64, characters: Int)
 
-        /// The user's own, by paths in UTF-8.
+        /// Files, folders, glob patterns, or "-" for standard input, as strings.
         public static func inputs(_ paths: [String]) -> Source { .inputs(paths.map { FilePath($0) }) }
     }
 
-    /// What is prepared.
+    /// The source of the text.
     public var source: Source
-    /// The dataset becomes the folder `dataFolder/name`.
+    /// The name of the dataset, which is written to the folder `dataFolder/name`.
     public var name: String
     /// The folder of all datasets.
     public var dataFolder: String
-    /// Nil chooses: characters up to 2 MB of text, above it byte pairs that are trained on the text.
+    /// The tokenizer, or nil to build one from the text: of characters for up to 2 MB of text, else of byte pairs.
     public var tokenizer: TokenizerSource?
-    /// Whether text that looks like a special token, such as `<|endoftext|>`, stands for it.
+    /// Whether the text of a special token, such as `<|endoftext|>`, is encoded as this token.
     public var recognizesSpecialTokens = false
-    /// What stands between the documents of a plain text.
+    /// The text between documents of plain text, or nil if each file is one document.
     public var separator: String?
-    /// The field of JSONL that is the text; nil for "text", in files that are JSONL by their names or their content.
+    /// The field of JSONL objects that is the text. If nil, the field is "text", and JSONL files are recognized by name
+    /// or content.
     public var field: String?
-    /// Whether bad lines of JSONL, and files that are not text, are passed over, with a notice.
+    /// Whether to skip bad lines of JSONL and files that are not text, with a notice.
     public var skipsBad: Bool
-    /// Share of the documents that is for validation; nil for `defaultValidationShare`, or `validationShareOfFew` where that
-    /// gives none, or a few short ones.
+    /// The share of documents for validation, from 0 to 1. If nil, the share is `defaultValidationShare`, or
+    /// `validationShareForFewDocuments` if the default gives no documents or only a few short ones.
     public var validationShare: Double?
-    /// Of the hash that chooses those documents.
+    /// The seed of the hash that selects the documents for validation.
     public var seed: UInt64
-    /// Tokens of a shard.
+    /// The number of tokens per shard.
     public var shardSize: Int
-    /// Of a dataset that is published as shards: how many for training; nil for all.
+    /// The number of training shards to use of a dataset that is published as shards, or nil for all.
     public var publishedShards: Int?
-    /// Worker threads that read and tokenize, at least 1.
+    /// The number of threads that read and tokenize, at least 1.
     public var threads: Int
-    /// Whether a dataset of that name may be replaced.
+    /// Whether to replace an existing dataset of the same name.
     public var overwrite: Bool
 
-    /// nanoGPT's, for openwebtext.
+    /// The default share of documents for validation: nanoGPT's share for openwebtext.
     public static let defaultValidationShare = 0.0005
-    /// Where the default gives no document for validation, or a few short ones, as there are few.
-    public static let validationShareOfFew = 0.1
-    /// nanoGPT's, for openwebtext.
+    /// The share that is used if the default share gives no validation documents or only a few short ones.
+    public static let validationShareForFewDocuments = 0.1
+    /// The default seed: nanoGPT's seed for openwebtext.
     public static let defaultSeed: UInt64 = 2357
-    /// Tokens: 200 MB at two bytes each.
+    /// The default number of tokens per shard: 200 MB with 2 bytes per token.
     public static let defaultShardSize = 100_000_000
-    /// Tokens of a tokenizer that is trained on the text.
+    /// The number of tokens of a byte-pair tokenizer that is trained on the text.
     public static let trainedVocabularySize = 8192
 
-    /// One thread, and the defaults of everything that is not named here.
+    /// Creates a request with one thread and default values for all other properties.
     public init(
         source: Source,
         name: String,
@@ -76,7 +77,13 @@ public struct PreparationRequest: Equatable, Sendable {
         skipsBad = false
     }
 
-    /// The request behind `prepare NAME`.
+    /// Creates the request of `ddp-train prepare NAME` for a published dataset or the demo corpus.
+    ///
+    /// - Parameters:
+    ///   - dataset: The dataset.
+    ///   - copy: The path of a local copy, or nil to use the cache folder or a download.
+    ///   - dataFolder: The folder of all datasets.
+    ///   - overwrite: Whether to replace an existing dataset of the same name.
     public init(
         _ dataset: NamedDataset,
         copy: String? = nil,
@@ -98,55 +105,55 @@ public struct PreparationRequest: Equatable, Sendable {
     }
 }
 
-/// How far a preparation is.
+/// The progress of a preparation.
 public struct PreparationProgress: Equatable, Sendable {
-    /// What a preparation is at.
+    /// The steps of a preparation.
     public enum Stage: String, Sendable {
         case downloading, reading, tokenizing
-        /// Counting what the text has, for a tokenizer of its own.
+        /// Counting the pre-tokens of the text to train a tokenizer.
         case counting
-        /// Passing over what an interrupted preparation wrote.
+        /// Skipping text whose tokens an interrupted preparation already wrote.
         case skipping
     }
 
-    /// What goes on now.
+    /// The current step.
     public let stage: Stage
-    /// Of the files, compressed ones as they are.
+    /// The number of bytes processed so far. Compressed files count with their compressed size.
     public let doneBytes: Int
-    /// 0 where it is not known.
+    /// The total number of bytes, or 0 if it is not known.
     public let totalBytes: Int
 }
 
-/// What was prepared.
+/// The counts of a new dataset.
 public struct PreparationResult: Equatable, Sendable {
-    /// Documents of each split.
+    /// The number of documents in each split.
     public struct Documents: Equatable, Sendable {
-        /// For training.
+        /// The number of documents for training.
         public let train: Int
-        /// For validation.
+        /// The number of documents for validation.
         public let validation: Int
     }
 
-    /// The dataset's, which `--dataset` takes.
+    /// The name of the dataset, for `--dataset`.
     public let name: String
-    /// The dataset's folder.
+    /// The folder of the dataset.
     public let path: String
-    /// `char`, `byte` or `bpe`.
+    /// The kind of tokenizer: `char`, `byte` or `bpe`.
     public let tokenizer: String
-    /// Whether the program chose the tokenizer.
+    /// Whether the program chose the tokenizer, because the request had none.
     public let isTokenizerChosen: Bool
-    /// Ids are below it.
+    /// The number of ids of the tokenizer.
     public let vocabularySize: Int
-    /// Nil for a dataset that is published as tokens.
+    /// The length of the text in bytes, or nil for a dataset that is published as tokens.
     public let textBytes: Int?
-    /// Tokens of the training split.
+    /// The number of tokens for training.
     public let trainTokens: Int
-    /// Tokens of the validation split.
+    /// The number of tokens for validation.
     public let validationTokens: Int
-    /// Documents of both splits; nil for one text that was cut in two.
+    /// The number of documents, or nil for a single text that was split by position.
     public let documents: Documents?
-    /// Files of tokens.
+    /// The number of token files.
     public let shards: Int
-    /// Tokens that an interrupted preparation had written.
+    /// The number of tokens that an earlier, interrupted run had written.
     public let continuedTokens: Int
 }

@@ -1,17 +1,18 @@
 import Platform
 import Tokenizers
 
-/// Where a tokenizer comes from, as `--tokenizer` names it.
+/// The source of a tokenizer: the value of `--tokenizer`.
 public enum TokenizerSource: Equatable, Sendable {
-    /// GPT-2's vocabulary from the cache folder, or by download.
+    /// GPT-2's vocabulary, from the cache folder or a download.
     case gpt2
-    /// The characters of the text that is to be encoded.
+    /// A character tokenizer for the characters of the text.
     case char
     case byte
     /// A file or folder with a tokenizer.
     case path(String)
 
-    /// `gpt2`, `char`, `byte`, or else a path; a file or folder with such a name is meant by `./gpt2`.
+    /// Parses `gpt2`, `char` or `byte`. Any other text is a path. For a file or folder with one of these names, write
+    /// `./gpt2`.
     public init(_ text: String) {
         switch text {
         case "gpt2": self = .gpt2
@@ -21,15 +22,15 @@ public enum TokenizerSource: Equatable, Sendable {
         }
     }
 
-    /// Loads the tokenizer: of a path as `TokenizerFile.open` does.
+    /// Loads the tokenizer. A path is opened with `TokenizerFile.open(_:notice:)`.
     ///
     /// - Parameters:
-    ///   - text: what `char` takes its characters from.
-    ///   - cacheFolder: where downloads are kept; nil for `CacheFolder.path()`.
-    ///   - progress: called with the bytes of a download.
-    ///   - notice: is told what is assumed about a file, and what of it is passed over.
-    /// - Throws: `UserError`: `.usage` for `char` without a text, `.data` for what is no tokenizer, `.inputOutput` for
-    ///   what cannot be read or downloaded.
+    ///   - text: The text whose characters a `char` tokenizer uses.
+    ///   - cacheFolder: The folder for downloads, or nil for `CacheFolder.path()`.
+    ///   - progress: Called with the number of bytes downloaded so far.
+    ///   - notice: Called with a message for each assumption about a file and for each setting that is ignored.
+    /// - Throws: `UserError(.usage)` for `char` without a text, `UserError(.data)` if the file is not a usable
+    ///   tokenizer, `UserError(.inputOutput)` if a file cannot be read or downloaded.
     public func open(
         text: [UInt8]? = nil,
         cacheFolder: String? = nil,
@@ -42,7 +43,7 @@ public enum TokenizerSource: Equatable, Sendable {
             return try TokenizerFile.merges(download.locate(progress: progress))
         case .char:
             guard let text else {
-                throw UserError(.usage, "tokenizer=char takes its characters from a text, and there is none here")
+                throw UserError(.usage, "tokenizer=char takes its characters from a text, but no text was given")
             }
             var survey = CharacterSurvey()
             try text.withUnsafeBytes { try survey.add($0, source: "the text") }
@@ -52,7 +53,7 @@ public enum TokenizerSource: Equatable, Sendable {
             guard FileSystem.kind(of: path) != nil else {
                 throw UserError(
                     .inputOutput,
-                    "tokenizer=\(path): there is no such file or folder, nor is it one of gpt2, byte and char"
+                    "tokenizer=\(path): no such file or folder; built-in tokenizers are gpt2, byte and char"
                 )
             }
             return try TokenizerFile.open(path, notice: notice)

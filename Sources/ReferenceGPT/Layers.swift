@@ -1,34 +1,36 @@
 import Platform
 
-// The parts a GPT is made of, each with its backward pass right under it. ReferenceGPT.swift strings them together.
+// The layers of a GPT. Each layer's backward pass follows its forward pass. ReferenceGPT.swift connects the layers.
 //
 // Every tensor is a flat array of Doubles in row-major order: element (i, j) of an (N, M) tensor is `x[i * M + j]`.
-// Shapes stand in comments: B sequences, T tokens in each, C features a token, H heads of Q = C / H features, V tokens
-// in the vocabulary. Most layers do not care which sequence a token belongs to; for them R = B * T is just "rows".
+// Comments give shapes with these letters: B sequences, T tokens per sequence, C features per token, H heads, each with
+// Q = C / H features, and V tokens in the vocabulary. Most layers process each token separately. For them, x has one row
+// per token: R = B * T rows.
 //
-// What a backward pass is: training asks for the derivative of one number, the loss, by every parameter. The chain rule
-// answers it from the end to the beginning. Write `dy` for the derivative of the loss by a layer's output y. A layer's
-// backward is given dy and returns the same thing for all that went into the layer: its input (dx, which is the dy of
-// the layer before it) and its parameters (which the optimizer wants). That is all of backpropagation.
+// Training needs the derivative of one number, the loss, with respect to every parameter. The chain rule computes these
+// derivatives from the last layer to the first. Write `dy` for the derivative of the loss with respect to a layer's
+// output y. The backward pass of a layer takes dy. It returns the derivatives with respect to the layer's input (dx,
+// which is the dy of the layer before it) and to the layer's parameters (for the optimizer). This is all of
+// backpropagation.
 
-/// The learned numbers of a layer: a weight and, where the model has biases, a bias. Also their derivatives.
-public typealias Affine = (weight: [Double], bias: [Double]?)
+/// The parameters of a layer: a weight and, if the model has biases, a bias. Also used for their derivatives.
+package typealias Affine = (weight: [Double], bias: [Double]?)
 
-/// The nonlinear function in the middle of an MLP.
-public enum ReferenceActivation: String, CaseIterable, Sendable {
+/// The activation function of an MLP.
+package enum ReferenceActivation: String, CaseIterable, Sendable {
     case gelu, gelu_tanh, relu
 
-    /// Of one element.
-    public func value(_ u: Double) -> Double {
+    /// The function's value at u.
+    package func value(_ u: Double) -> Double {
         switch self {
-        case .gelu: 0.5 * u * (1 + erf(u * 0.5.squareRoot()))  // u times the normal distribution's P(Z <= u)
+        case .gelu: 0.5 * u * (1 + erf(u * 0.5.squareRoot()))  // u * P(Z <= u) for a standard normal Z
         case .gelu_tanh: 0.5 * u * (1 + tanh((2 / Double.pi).squareRoot() * (u + 0.044715 * u * u * u)))
         case .relu: u > 0 ? u : 0
         }
     }
 
-    /// The derivative of `value`.
-    public func slope(_ u: Double) -> Double {
+    /// The function's derivative at u.
+    package func slope(_ u: Double) -> Double {
         switch self {
         case .gelu:
             return 0.5 * (1 + erf(u * 0.5.squareRoot())) + u * exp(-0.5 * u * u) / (2 * Double.pi).squareRoot()
@@ -41,13 +43,13 @@ public enum ReferenceActivation: String, CaseIterable, Sendable {
     }
 }
 
-/// Each layer as functions of flat arrays: the forward pass, and the backward pass under it.
-public enum ReferenceLayers {
-    /// Embedding: from token numbers to vectors. A token's vector is the sum of two learned ones: what the token is, and
-    /// where in the sequence it stands.
+/// The layers, as functions on flat arrays.
+package enum ReferenceLayers {
+    /// Embedding: turns token ids into vectors. A token's vector is the sum of two learned vectors, one for the token
+    /// and one for its position in the sequence.
     ///
     /// `x[b, t] = wte[token[b, t]] + wpe[t]`; tokens (B, T), wte (V, C), wpe (block size, C) → (B, T, C)
-    public static func embedding(tokens: [Int], wte: [Double], wpe: [Double], T: Int, C: Int) -> [Double] {
+    package static func embedding(tokens: [Int], wte: [Double], wpe: [Double], T: Int, C: Int) -> [Double] {
         var x = [Double](repeating: 0, count: tokens.count * C)
         for (row, token) in tokens.enumerated() {
             for c in 0..<C { x[row * C + c] = wte[token * C + c] + wpe[(row % T) * C + c] }
@@ -55,8 +57,8 @@ public enum ReferenceLayers {
         return x
     }
 
-    /// A vector that was used in many places gets the sum of their derivatives.
-    public static func embeddingBackward(dx: [Double], tokens: [Int], T: Int, C: Int, V: Int, blockSize: Int)
+    /// The derivative of a vector that is used in several places is the sum of their derivatives.
+    package static func embeddingBackward(dx: [Double], tokens: [Int], T: Int, C: Int, V: Int, blockSize: Int)
         -> (dwte: [Double], dwpe: [Double])
     {
         var (dwte, dwpe) = ([Double](repeating: 0, count: V * C), [Double](repeating: 0, count: blockSize * C))
@@ -71,11 +73,11 @@ public enum ReferenceLayers {
 
     private static func zeros(like p: Affine) -> Affine { (p.weight.map { _ in 0 }, p.bias?.map { _ in 0 }) }
 
-    /// LayerNorm: keeps every token's features at a steady scale. Each row is shifted and scaled to mean 0 and variance 1,
-    /// then each feature gets a learned scale and shift.
+    /// LayerNorm: keeps the features of every token at a stable scale. It shifts and scales each row to mean 0 and
+    /// variance 1, then applies a learned scale and shift to each feature.
     ///
     /// `x̂ = (x - mean(x)) / sqrt(var(x) + 1e-5)`, `y = x̂ * weight + bias`; x (R, C), weight and bias (C) → (R, C)
-    public static func layerNorm(_ x: [Double], _ p: Affine) -> [Double] {
+    package static func layerNorm(_ x: [Double], _ p: Affine) -> [Double] {
         let C = p.weight.count
         var y = x
         for row in 0..<x.count / C {
@@ -85,9 +87,9 @@ public enum ReferenceLayers {
         return y
     }
 
-    /// With `dx̂ = dy * weight`: `dx = (dx̂ - mean(dx̂) - x̂ * mean(dx̂ * x̂)) / sqrt(var(x) + 1e-5)`. The two means are there
-    /// because every feature moved the row's mean and variance, and these moved every feature.
-    public static func layerNormBackward(dy: [Double], x: [Double], _ p: Affine) -> (dx: [Double], dp: Affine) {
+    /// With `dx̂ = dy * weight`: `dx = (dx̂ - mean(dx̂) - x̂ * mean(dx̂ * x̂)) / sqrt(var(x) + 1e-5)`. The two means
+    /// appear because every feature affects the row's mean and variance, which affect every feature.
+    package static func layerNormBackward(dy: [Double], x: [Double], _ p: Affine) -> (dx: [Double], dp: Affine) {
         let C = p.weight.count
         var (dx, dp) = (x, zeros(like: p))
         for row in 0..<x.count / C {
@@ -114,7 +116,7 @@ public enum ReferenceLayers {
     /// Linear: every output feature is a weighted sum of all input features.
     ///
     /// `y = x W + b`; x (R, I), W (I, O), b (O) → (R, O)
-    public static func linear(_ x: [Double], _ p: Affine, I: Int) -> [Double] {
+    package static func linear(_ x: [Double], _ p: Affine, I: Int) -> [Double] {
         let O = p.weight.count / I
         var y = (0..<x.count / I * O).map { p.bias?[$0 % O] ?? 0 }
         for row in 0..<x.count / I {
@@ -126,7 +128,7 @@ public enum ReferenceLayers {
     }
 
     /// `dx = dy Wᵀ`, `dW = xᵀ dy`, `db = ` sum of dy over the rows.
-    public static func linearBackward(dy: [Double], x: [Double], _ p: Affine, I: Int) -> (dx: [Double], dp: Affine) {
+    package static func linearBackward(dy: [Double], x: [Double], _ p: Affine, I: Int) -> (dx: [Double], dp: Affine) {
         let O = p.weight.count / I
         var (dx, dp) = ([Double](repeating: 0, count: x.count), zeros(like: p))
         for row in 0..<x.count / I {
@@ -141,18 +143,18 @@ public enum ReferenceLayers {
         return (dx, dp)
     }
 
-    /// Causal self-attention: where tokens look at each other. Each token asks a question (its query q) of itself and of
-    /// every token before it, never of a later one. Their keys k say how well they match; it receives the average of
-    /// their values v, weighted by the match. H heads do this side by side, each on its own Q = C / H features.
+    /// Causal self-attention: combines tokens. Each token's query q is compared with the keys k of itself and of every
+    /// earlier token, but not of later ones. The token receives the average of their values v, weighted by how well the
+    /// keys match. H heads do this in parallel, each with its own Q = C / H features.
     ///
-    /// `weights[t, s] = softmax over s <= t of (q[t] · k[s] / sqrt(Q))`, `y[t] = Σ_s weights[t, s] * v[s]`, for each head;
+    /// For each head: `weights[t, s] = softmax over s <= t of (q[t] · k[s] / sqrt(Q))`, `y[t] = Σ_s weights[t, s] * v[s]`;
     /// qkv (B, T, 3C): queries, keys, values side by side → y (B, T, C), weights (B, H, T, T), zero where s > t
-    public static func attention(_ qkv: [Double], T: Int, H: Int, C: Int) -> (y: [Double], weights: [Double]) {
+    package static func attention(_ qkv: [Double], T: Int, H: Int, C: Int) -> (y: [Double], weights: [Double]) {
         let (B, Q) = (qkv.count / (T * 3 * C), C / H)
         var y = [Double](repeating: 0, count: B * T * C)
         var weights = [Double](repeating: 0, count: B * H * T * T)
         for (b, h, t) in everyQuery(B, H, T) {
-            // Where this head's q[t] and y[t] start (k and v lie C and 2C after q), and where its weights[t, 0] lies.
+            // The indices of this head's q[t], y[t] and weights[t, 0]; k and v lie C and 2C after q.
             let (query, out, row) = ((b * T + t) * 3 * C + h * Q, (b * T + t) * C + h * Q, ((b * H + h) * T + t) * T)
             var scores = [Double](repeating: 0, count: t + 1)
             for s in 0...t {
@@ -170,7 +172,7 @@ public enum ReferenceLayers {
 
     /// With `dw[t, s] = dy[t] · v[s]` and, through the softmax, `dscore[t, s] = w[t, s] * (dw[t, s] - Σ_u w[t, u] dw[t, u])`:
     /// `dv[s] = Σ_t w[t, s] dy[t]`, `dq[t] = Σ_s dscore[t, s] k[s] / sqrt(Q)`, `dk[s] = Σ_t dscore[t, s] q[t] / sqrt(Q)`.
-    public static func attentionBackward(dy: [Double], qkv: [Double], weights: [Double], T: Int, H: Int, C: Int)
+    package static func attentionBackward(dy: [Double], qkv: [Double], weights: [Double], T: Int, H: Int, C: Int)
         -> [Double]
     {
         let Q = C / H
@@ -198,25 +200,25 @@ public enum ReferenceLayers {
         return dqkv
     }
 
-    /// Every sequence b, head h and position t.
+    /// Returns every combination of sequence b, head h and position t.
     private static func everyQuery(_ B: Int, _ H: Int, _ T: Int) -> [(b: Int, h: Int, t: Int)] {
         (0..<B * H * T).map { ($0 / (H * T), $0 / T % H, $0 % T) }
     }
 
-    /// Turns any numbers into probabilities: `exp(score)`, divided by the sum of all. Subtracting the largest score
-    /// first changes nothing in the result and keeps exp from overflowing.
-    public static func softmax(_ scores: [Double]) -> [Double] {
+    /// Softmax: turns numbers into probabilities, `exp(score)` divided by the sum of all. Subtracting the largest score
+    /// first does not change the result and prevents overflow in exp.
+    package static func softmax(_ scores: [Double]) -> [Double] {
         let largest = scores.max() ?? 0
         let exponentials = scores.map { exp($0 - largest) }
         let sum = exponentials.reduce(0, +)
         return exponentials.map { $0 / sum }
     }
 
-    /// The loss: how surprised the model is by the tokens that really come next. With p the softmax of a row's logits, it is
-    /// `-log p[target]` in nats, averaged over the rows; logits (R, V), targets (R).
+    /// Cross-entropy, the loss: measures how unexpected the next tokens are for the model. With p the softmax of a
+    /// row's logits, the loss is the mean over the rows of `-log p[target]`, in nats; logits (R, V), targets (R).
     ///
-    /// The derivative is the pleasantest of all: `dlogits = (p - [1 at the target, else 0]) / R`.
-    public static func crossEntropy(logits: [Double], targets: [Int]) -> (loss: Double, dlogits: [Double]) {
+    /// The derivative is simple: `dlogits = (p - [1 at the target, else 0]) / R`.
+    package static func crossEntropy(logits: [Double], targets: [Int]) -> (loss: Double, dlogits: [Double]) {
         let (R, V) = (targets.count, logits.count / targets.count)
         var (loss, dlogits) = (0.0, logits)
         for (row, target) in targets.enumerated() {

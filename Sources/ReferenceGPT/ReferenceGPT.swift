@@ -1,43 +1,43 @@
 private typealias L = ReferenceLayers
 
-/// The shape of a GPT: these numbers decide which parameters exist.
-public struct ReferenceConfiguration: Equatable, Sendable {
-    /// Transformer blocks, L.
-    public var layerCount = 2
-    /// H; divides the embedding size.
-    public var headCount = 2
-    /// Numbers that a token is between layers.
-    public var embeddingSize = 8  // C
-    /// In tokens.
-    public var blockSize = 8  // the longest sequence
-    /// Tokens are numbers below it.
-    public var vocabularySize = 11  // V
-    /// Whether linear layers and LayerNorms add a learned vector.
-    public var bias = true
-    /// Of every MLP.
-    public var activation = ReferenceActivation.gelu
+/// The sizes and options of a GPT, which determine its parameters.
+package struct ReferenceConfiguration: Equatable, Sendable {
+    /// The number of transformer blocks.
+    package var layerCount = 2
+    /// H, the number of heads; it divides the embedding size.
+    package var headCount = 2
+    /// The number of features per token.
+    package var embeddingSize = 8  // C
+    /// The maximum sequence length, in tokens.
+    package var blockSize = 8
+    /// The number of token ids: ids are 0 ..< V.
+    package var vocabularySize = 11  // V
+    /// Whether linear layers and LayerNorms add a bias.
+    package var bias = true
+    /// The activation function of every MLP.
+    package var activation = ReferenceActivation.gelu
 
-    /// A model that is small enough for tests.
-    public init() {}
+    /// Creates a configuration that is small enough for tests.
+    package init() {}
 }
 
-/// The whole model, GPT-2, and how it learns. Its parts, and what the shapes in comments mean: Layers.swift.
+/// GPT-2 and its optimizer. Layers.swift has the layers and explains the letters in shapes.
 ///
-/// A GPT reads a sequence of tokens (small integers that stand for characters or pieces of words) and says, at every place
-/// at once, how likely each token of the vocabulary is to come next. It is trained by nothing but this: look at real
-/// text, measure how surprised the model was, and move every parameter a little in the direction of less surprise.
-/// This is the plain form, slow and in Double; the tests hold the fast one against it. Names are Hugging Face's.
-public struct ReferenceGPT: Sendable {
-    /// Fixed at creation, as the parameters belong to it.
-    public let configuration: ReferenceConfiguration
-    /// All learned numbers, one tensor after the other, as `tensors` names them.
-    public var parameters: [Double]
-    /// Where each tensor lies in `parameters`, by name, in the order of the forward pass.
-    public let tensors: [(name: String, range: Range<Int>)]
-    private var firstMoments, secondMoments: [Double]  // AdamW's averages of each derivative and of its square
+/// A GPT reads a sequence of tokens (small integers that represent characters or pieces of words). For every position
+/// at once, it predicts how likely each token of the vocabulary is to come next. Training reads real text, measures how
+/// unexpected it is for the model, and moves every parameter a little so that the text becomes more likely. This is the
+/// plain form, slow and in Double; tests compare the fast form with it. Tensors have Hugging Face's names.
+package struct ReferenceGPT: Sendable {
+    /// The configuration. It is constant, because the parameters depend on it.
+    package let configuration: ReferenceConfiguration
+    /// All parameters, one tensor after another, as `tensors` names them.
+    package var parameters: [Double]
+    /// The name and the range in `parameters` of each tensor, in the order of the forward pass.
+    package let tensors: [(name: String, range: Range<Int>)]
+    private var firstMoments, secondMoments: [Double]  // AdamW's running means of each derivative and of its square
 
-    /// A model whose parameters are all zero: set `parameters` before use.
-    public init(_ configuration: ReferenceConfiguration) {
+    /// Creates a model whose parameters are all zero; set `parameters` before use.
+    package init(_ configuration: ReferenceConfiguration) {
         self.configuration = configuration
         let C = configuration.embeddingSize
         var tensors: [(name: String, range: Range<Int>)] = []
@@ -65,26 +65,27 @@ public struct ReferenceGPT: Sendable {
         (firstMoments, secondMoments) = (parameters, parameters)
     }
 
-    /// What a forward pass computed on its way in each block, kept because the backward pass needs it.
-    public struct Block: Sendable {
-        /// The block's input, and what LayerNorm and attention made of it.
-        public var (input, normalized1, attended) = ([Double](), [Double](), [Double]())  // (R, C)
-        /// Queries, keys and values of a row side by side, and each head's weights.
-        public var (qkv, attentionWeights) = ([Double](), [Double]())  // (R, 3C), (B, H, T, T)
-        /// The stream between attention and MLP, and its LayerNorm.
-        public var (middle, normalized2) = ([Double](), [Double]())  // (R, C)
-        /// Within the MLP, before and after its activation.
-        public var (hidden, activated) = ([Double](), [Double]())  // (R, 4C)
+    /// The intermediate results of one block in a forward pass, which the backward pass needs.
+    package struct Block: Sendable {
+        /// The block's input, its first LayerNorm, and the output of the attention heads.
+        package var (input, normalized1, attended) = ([Double](), [Double](), [Double]())  // (R, C)
+        /// The queries, keys and values of each row side by side, and each head's weights.
+        package var (qkv, attentionWeights) = ([Double](), [Double]())  // (R, 3C), (B, H, T, T)
+        /// The residual stream between attention and MLP, and the second LayerNorm.
+        package var (middle, normalized2) = ([Double](), [Double]())  // (R, C)
+        /// The hidden units of the MLP, before and after the activation function.
+        package var (hidden, activated) = ([Double](), [Double]())  // (R, 4C)
     }
 
-    /// The blocks' activations, the last block's output and its LayerNorm (R, C), and the logits (R, V).
-    public typealias Activations = (blocks: [Block], output: [Double], normalized: [Double], logits: [Double])
+    /// The blocks' intermediate results, the last block's output and its LayerNorm (R, C), and the logits (R, V).
+    package typealias Activations = (blocks: [Block], output: [Double], normalized: [Double], logits: [Double])
 
-    /// From tokens (B, T), sequence after sequence, to logits (B, T, V).
+    /// Computes the logits (B, T, V) from tokens (B, T), stored one sequence after another.
     ///
-    /// Each token's vector x flows through the blocks on a straight path, the residual stream. A block never replaces x,
-    /// it adds to it: first what attention gathered from earlier tokens, then what the MLP made of that.
-    public func forward(tokens: [Int], T: Int) -> Activations {
+    /// Each token's vector x passes through all blocks along the residual stream. A block does not replace x but adds
+    /// to it: first the output of attention, which combines information from earlier tokens, then the output of the
+    /// MLP.
+    package func forward(tokens: [Int], T: Int) -> Activations {
         let (C, H) = (configuration.embeddingSize, configuration.headCount)
         var blocks: [Block] = []
         var x = L.embedding(tokens: tokens, wte: tensor("wte.weight"), wpe: tensor("wpe.weight"), T: T, C: C)
@@ -105,11 +106,13 @@ public struct ReferenceGPT: Sendable {
         return (blocks, x, normalized, L.linear(normalized, tiedHead, I: C))
     }
 
-    /// The mean loss over all tokens, in nats, and its derivative by every parameter, in the order of `parameters`.
+    /// Returns the mean loss over all tokens, in nats, and its derivative with respect to every parameter, in the order
+    /// of `parameters`.
     ///
-    /// tokens (B, T); targets (B, T): the token that follows each. This is the forward pass read from its end to its
-    /// beginning. Where x went two ways (past a layer and through it), the derivatives of both ways add.
-    public func lossAndGradients(tokens: [Int], targets: [Int], T: Int) -> (loss: Double, gradients: [Double]) {
+    /// tokens (B, T); targets (B, T): the next token of each token. The backward pass goes through the layers in
+    /// reverse order. At a residual connection x goes both past a layer and through it, and the derivatives of both
+    /// paths are added.
+    package func lossAndGradients(tokens: [Int], targets: [Int], T: Int) -> (loss: Double, gradients: [Double]) {
         let (C, H) = (configuration.embeddingSize, configuration.headCount)
         let (V, N) = (configuration.vocabularySize, configuration.blockSize)
         var gradients = [String: [Double]]()
@@ -139,17 +142,20 @@ public struct ReferenceGPT: Sendable {
             dx = sum(dx, layerNorm("h.\(layer).ln_1", dy: dNormalized1, x: b.input))
         }
         let (dwte, dwpe) = L.embeddingBackward(dx: dx, tokens: tokens, T: T, C: C, V: V, blockSize: N)
-        gradients["transformer.wte.weight"] = sum(dwte, transposed(dHead.weight, rows: C))  // it has two roles
+        // wte is both embedding and head, so the gradients of both uses are added.
+        gradients["transformer.wte.weight"] = sum(dwte, transposed(dHead.weight, rows: C))
         gradients["transformer.wpe.weight"] = dwpe
         return (loss, tensors.flatMap { gradients[$0.name] ?? [] })
     }
 
-    /// One step of AdamW (Loshchilov and Hutter, "Decoupled weight decay regularization", 2019); `step` counts from 1.
+    /// Performs one step of AdamW (Loshchilov and Hutter, "Decoupled weight decay regularization", 2019); `step` counts
+    /// from 1.
     ///
-    /// `m = β₁ m + (1 - β₁) g`, `v = β₂ v + (1 - β₂) g²`, `p = p - rate * decay * p - rate * m̂ / (sqrt(v̂) + ε)`, where
-    /// `m̂ = m / (1 - β₁ˢᵗᵉᵖ)` makes up for the averages' start at zero (v̂ alike). The step's length hardly depends on the size
-    /// of g, only on how steady its sign is. Decay pulls matrices and embeddings towards zero; biases and LayerNorms are left.
-    public mutating func adamWStep(gradients: [Double], step: Int, rate: Double, decay: Double, beta: (Double, Double))
+    /// `m = β₁ m + (1 - β₁) g`, `v = β₂ v + (1 - β₂) g²`, `p = p - rate * decay * p - rate * m̂ / (sqrt(v̂) + ε)`,
+    /// where `m̂ = m / (1 - β₁ˢᵗᵉᵖ)` corrects for the start at zero (v̂ alike). The length of a step depends on how
+    /// consistent the sign of g is, and hardly on its size. Weight decay applies to matrices and embeddings, but not to
+    /// biases and LayerNorms.
+    package mutating func adamWStep(gradients: [Double], step: Int, rate: Double, decay: Double, beta: (Double, Double))
     {
         var powers = (1.0, 1.0)
         for _ in 0..<step { powers = (powers.0 * beta.0, powers.1 * beta.1) }
@@ -172,7 +178,8 @@ public struct ReferenceGPT: Sendable {
         (tensor("\(name).weight"), configuration.bias ? tensor("\(name).bias") : nil)
     }
 
-    /// The head is the token embedding again: a token's logit is how well the last vector points along its embedding.
+    /// The output head, which uses the token embedding: a token's logit is the dot product of the last vector and its
+    /// embedding.
     private var tiedHead: Affine { (transposed(tensor("wte.weight"), rows: configuration.vocabularySize), nil) }
 
     private func transposed(_ x: [Double], rows: Int) -> [Double] {

@@ -7,6 +7,7 @@ import Platform
 final class JobRun {
     private let patience: Job.Patience
     private let signals: Int32
+    private let logs: RankLogs?
     private var ranks: [RankProcess] = []
     private var ends: [JobEnd.Rank] = []
     /// Ranks watch the other end.
@@ -27,10 +28,12 @@ final class JobRun {
     /// - Parameters:
     ///   - arguments: in place of the job's own.
     ///   - signals: what signals to the launcher are read from, as from a `SignalPipe`.
+    ///   - logs: files that receive what ranks print, too.
     /// - Throws: `UserError` when one cannot be started; then none is left.
-    init(_ job: Job, arguments: [String], signals: Int32) throws {
+    init(_ job: Job, arguments: [String], signals: Int32, logs: RankLogs?) throws {
         patience = job.patience
         self.signals = signals
+        self.logs = logs
         // Two pipes a rank, and what is open anyway.
         OpenFileLimit.raise(to: 2 * job.rankCount + 64)
         let listener = try LoopbackListener()
@@ -79,6 +82,7 @@ final class JobRun {
                 if isSilent || wasHurried || console.waiting.isEmpty && .now - lastNews > patience.afterEnd { break }
             }
             actOnDeadlines(&console)
+            if let complaint = logs?.takeComplaint() { console.say(complaint) }
             if waitOnce(at: pause, &console) {
                 lastNews = .now
                 pause = .milliseconds(1)
@@ -89,7 +93,7 @@ final class JobRun {
         }
         for rank in ranks {
             for (index, stream) in rank.streams.enumerated() {
-                rank.finish(index) { console.append($0, to: stream.target) }
+                rank.finish(index) { passOn($0, of: rank.rank, stream.target, prefix: stream.lines.prefix, &console) }
             }
         }
         return JobEnd(ranks: ends, wasSignalled: !forwarded.isEmpty)
@@ -158,8 +162,9 @@ final class JobRun {
         for rank in ranks { rank.send(signal) }
     }
 
-    private static func name(of signal: Int32) -> String {
-        [SIGTERM: "SIGTERM", SIGINT: "SIGINT", SIGHUP: "SIGHUP"][signal] ?? "signal \(signal)"
+    /// As in "SIGTERM".
+    static func name(of signal: Int32) -> String {
+        [SIGTERM: "SIGTERM", SIGINT: "SIGINT", SIGHUP: "SIGHUP", SIGUSR1: "SIGUSR1"][signal] ?? "signal \(signal)"
     }
 
     /// Waits for anything to happen, and does what that asks for.
@@ -185,10 +190,23 @@ final class JobRun {
             console.writeSome(to: target)
         }
         for (reader, descriptor) in zip(readers, descriptors[(1 + targets.count)...]) where descriptor.revents != 0 {
-            let target = reader.rank.streams[reader.index].target
-            _ = reader.rank.read(reader.index, into: &buffer) { console.append($0, to: target) }
+            let (rank, stream) = (reader.rank, reader.rank.streams[reader.index])
+            let (target, prefix) = (stream.target, stream.lines.prefix)
+            _ = rank.read(reader.index, into: &buffer) { passOn($0, of: rank.rank, target, prefix: prefix, &console) }
         }
         return true
+    }
+
+    /// Lines go to the launcher's stream with their prefix, and to the rank's file without it.
+    private func passOn(
+        _ lines: ArraySlice<UInt8>,
+        of rank: Int,
+        _ target: RankProcess.Target,
+        prefix: [UInt8],
+        _ console: inout LauncherConsole
+    ) {
+        console.append(lines, to: target)
+        logs?.append(lines.dropFirst(prefix.count), rank: rank)
     }
 
     /// The signals that have come.

@@ -1,16 +1,17 @@
-/// A tokenizer as a byte-level BPE in GPT-2's printable form, for tools that know nothing else.
+/// A tokenizer rewritten as a byte-level BPE in GPT-2's printable form, for formats that support no other tokenizer.
 ///
-/// Bytes are one without merges. So are characters of one byte; the bytes of each other character are joined by
-/// merges of their own, first byte first. No merge joins two characters, since none begins within one.
+/// The byte tokenizer needs no merges. The character tokenizer needs merges only for characters of two or more
+/// bytes: they join the bytes of one character from left to right, and never join two characters.
 public struct ByteLevelForm: Sendable {
-    /// Each token by id, bytes as printable scalars; added tokens by their content.
+    /// The text of each token by id: bytes as printable scalars, and added tokens as their content.
     public let names: [String]
-    /// Two printable tokens with a space between, the first merged first.
+    /// Each merge as two printable tokens separated by a space, in order of priority.
     public let merges: [String]
-    /// Tokens that text is searched for, and not merged to.
+    /// Tokens that are found by searching the text for their content, not by merging.
     public let addedTokens: [BytePairVocabulary.AddedToken]
 
-    /// Takes a `BytePairTokenizer`'s vocabulary and merges; for others makes merges that spell each token.
+    /// Copies the vocabulary and merges of a `BytePairTokenizer`. For other tokenizers, makes merges that build each
+    /// token from its bytes.
     public init(_ tokenizer: any Tokenizer) {
         guard let vocabulary = (tokenizer as? BytePairTokenizer)?.vocabulary else {
             let tokens = (0..<tokenizer.vocabularySize).map { tokenizer.decode([Int32($0)]) }

@@ -1,24 +1,24 @@
-/// One token a byte: id = byte, 256 ids, any text in any encoding.
+/// A tokenizer with one token per byte. It has 256 ids, each equal to its byte, and encodes text in any encoding.
 public struct ByteTokenizer: Tokenizer {
-    /// `byte`.
+    /// The kind of tokenizer: `byte`.
     public let name = "byte"
-    /// The values of a byte.
+    /// The number of ids: one for each value of a byte.
     public let vocabularySize = 256
-    /// No byte ends a document.
+    /// Always nil: no byte marks the end of a document.
     public let endOfText: Int32? = nil
 
-    /// All of these are equal.
+    /// Creates the tokenizer. All byte tokenizers are equal.
     public init() {}
 
-    /// Appends each byte as its id.
+    /// Appends one id per byte.
     public func encode(_ text: UnsafeRawBufferPointer, into ids: inout [Int32]) {
         ids.append(contentsOf: text.lazy.map { Int32($0) })
     }
 
-    /// The end of the text: it can be cut anywhere.
+    /// Returns the length of the text, because it can be cut after any byte.
     public func lastCut(in text: UnsafeRawBufferPointer) -> Int { text.count }
 
-    /// The bytes themselves; ids that are no byte give nothing.
+    /// Returns one byte per id. Ids outside 0 to 255 are skipped.
     public func decode(_ ids: [Int32]) -> [UInt8] {
         ids.compactMap { UInt8(exactly: $0) }
     }

@@ -1,22 +1,26 @@
 import Platform
 
-/// One token a Unicode scalar, as nanoGPT's shakespeare_char: ids are positions in a list of scalars.
+/// A tokenizer with one token per Unicode scalar, as in nanoGPT's shakespeare_char. An id is an index into a list of
+/// scalars.
 public struct CharacterTokenizer: Tokenizer {
-    /// `char`.
+    /// The kind of tokenizer: `char`.
     public let name = "char"
-    /// No character ends a document.
+    /// Always nil: no character marks the end of a document.
     public let endOfText: Int32? = nil
 
-    /// The scalar of each id.
+    /// The scalar of each id, indexed by id.
     public let scalars: [Unicode.Scalar]
 
-    /// Ids by scalar, in pages of 256 scalars; page 0 belongs to all the scalars that are not in the vocabulary.
+    /// Ids by scalar, in pages of 256 scalars. The first page is empty: it is shared by all ranges of 256 scalars that
+    /// contain no scalar of the vocabulary.
     private let pages: [Int32]
-    /// Where the page of scalars `256 * i ..< 256 * (i + 1)` starts in `pages`.
+    /// By `i`: the index in `pages` where the page of scalars `256 * i ..< 256 * (i + 1)` starts.
     private let pageStarts: [Int32]
     private static let absent: Int32 = -1
 
-    /// - Parameter scalars: distinct; nanoGPT's order is ascending.
+    /// Creates a tokenizer in which the id of a scalar is its index in a list.
+    ///
+    /// - Parameter scalars: The scalars of the vocabulary, each once. nanoGPT sorts them in ascending order.
     public init(scalars: [Unicode.Scalar]) {
         self.scalars = scalars
         var pages = [Int32](repeating: Self.absent, count: 256)
@@ -35,13 +39,13 @@ public struct CharacterTokenizer: Tokenizer {
         self.pageStarts = pageStarts
     }
 
-    /// As many as there are scalars.
+    /// The number of scalars in the vocabulary.
     public var vocabularySize: Int { scalars.count }
 
     /// Appends one id for each scalar of UTF-8 text.
     ///
-    /// - Throws: `UserError(.data)` naming the byte where the text is no UTF-8, or has a scalar that is not in the
-    ///   vocabulary.
+    /// - Throws: `UserError(.data)` with the byte offset where the text is not valid UTF-8 or has a scalar that is not
+    ///   in the vocabulary.
     public func encode(_ text: UnsafeRawBufferPointer, into ids: inout [Int32]) throws {
         ids.reserveCapacity(ids.count + text.count)
         var position = 0
@@ -55,7 +59,8 @@ public struct CharacterTokenizer: Tokenizer {
                     .data,
                     """
                     the character \(character.escaped(asASCII: false)) (U+\(hexadecimal(scalar))) at byte \(position) of \
-                    the text is not among the \(vocabularySize) of the vocabulary: leave it out, or train on text that has it
+                    the text is not in the vocabulary of \(vocabularySize) characters; remove it, or train on text that \
+                    contains it
                     """
                 )
             }
@@ -64,10 +69,10 @@ public struct CharacterTokenizer: Tokenizer {
         }
     }
 
-    /// The end of the text, or the start of a scalar that it breaks off in.
+    /// Returns the length of the text, or the start of its last scalar if that scalar is incomplete.
     public func lastCut(in text: UnsafeRawBufferPointer) -> Int { UTF8Scanner.lastBoundary(in: text) }
 
-    /// UTF-8 of the scalars; ids outside the vocabulary give nothing.
+    /// Returns the scalars as UTF-8. Ids outside the vocabulary are skipped.
     public func decode(_ ids: [Int32]) -> [UInt8] {
         var bytes: [UInt8] = []
         for id in ids where id >= 0 && id < scalars.count { bytes.append(contentsOf: UTF8.encode(scalars[Int(id)])!) }
@@ -79,18 +84,18 @@ public struct CharacterTokenizer: Tokenizer {
     }
 }
 
-/// The characters that texts use, collected in one pass over them.
+/// Collects the distinct characters of texts in one pass.
 package struct CharacterSurvey {
     package private(set) var characterCount = 0
-    /// One bit a scalar.
+    /// One bit per scalar: set if the scalar occurs.
     private var seen = [UInt64](repeating: 0, count: 0x110000 / 64)
 
     package init() {}
 
     /// - Parameters:
-    ///   - source: what the text is, for the error.
-    ///   - start: the byte of the source that the text begins with.
-    /// - Throws: `UserError(.data)` naming source and byte when the text is not UTF-8.
+    ///   - source: The name of the source for error messages, such as a path.
+    ///   - start: The byte offset in the source where `text` starts.
+    /// - Throws: `UserError(.data)` with the source and the byte offset if the text is not UTF-8.
     package mutating func add(_ text: UnsafeRawBufferPointer, source: String, from start: Int = 0) throws {
         var position = 0
         while position < text.count {
@@ -102,7 +107,7 @@ package struct CharacterSurvey {
         }
     }
 
-    /// The scalars that occur, ascending: the vocabulary, as nanoGPT's `sorted(set(text))`.
+    /// The scalars that occur, in ascending order, like nanoGPT's `sorted(set(text))`.
     package var scalars: [Unicode.Scalar] {
         (0..<UInt32(0x110000)).filter { seen[Int($0 >> 6)] >> UInt64($0 & 63) & 1 == 1 }.map { Unicode.Scalar($0)! }
     }

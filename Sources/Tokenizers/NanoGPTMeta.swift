@@ -1,24 +1,26 @@
 import Formats
 import Platform
 
-/// nanoGPT's meta.pkl: the vocabulary's size and, for characters, which id stands for which.
+/// The contents of nanoGPT's meta.pkl: the size of the vocabulary and, for character datasets, the character of each
+/// id.
 package struct NanoGPTMeta {
     package static let fileName = "meta.pkl"
-    /// nanoGPT's own token files have 16 bits for an id, those of larger vocabularies have 32.
+    /// The largest vocab_size that is accepted. Token files have 16 bits per id, or 32 bits for larger vocabularies.
     private static let largestVocabulary = 1 << 20
 
     package let vocabularySize: Int
-    /// Nil where the file maps ids to anything but single characters, or to nothing.
+    /// Nil if the file has no mapping from ids to characters, or maps an id to anything other than one character.
     package let tokenizer: CharacterTokenizer?
 
-    /// - Throws: `UserError(.data)` when the file is no pickle, has no vocab_size, or its itos does not fit it.
+    /// - Throws: `UserError(.data)` if the file is not a pickle, has no valid vocab_size, or has an itos that does not
+    ///   match vocab_size.
     package init(path: String) throws {
         let meta = try PickleReader.read(path: path)
         guard let size = meta["vocab_size"]?.integerValue, size > 0, size <= Self.largestVocabulary else {
             throw UserError(
                 .data,
                 """
-                \(path) has no vocab_size from 1 to \(Self.largestVocabulary): it is \
+                \(path): vocab_size must be a whole number from 1 to \(Self.largestVocabulary), but it is \
                 \(meta["vocab_size"].map { "\($0)" } ?? "missing")
                 """
             )
@@ -42,7 +44,7 @@ package struct NanoGPTMeta {
         tokenizer = areCharacters ? CharacterTokenizer(scalars: scalars) : nil
     }
 
-    /// Ids with their tokens: of a dictionary, or of a list, whose places are the ids.
+    /// Returns the ids and tokens of a dictionary, or of a list, in which each token's index is its id.
     private static func pairs(_ itos: PickleValue) -> [(id: Int?, token: String?)]? {
         if let elements = itos.elements { return elements.enumerated().map { ($0.offset, $0.element.stringValue) } }
         return itos.pairs?.map { ($0.key.integerValue, $0.value.stringValue) }

@@ -1,14 +1,17 @@
 import Compute
 
 extension Tokenizer {
-    /// The ids of a text, its pieces encoded by the workers of a pool.
+    /// Encodes a text in pieces, in parallel, and returns its ids. They equal the ids of the whole text.
     ///
-    /// - Throws: `UserError(.data)` as `encode`; the offset it names is one in a piece of the text.
+    /// - Parameters:
+    ///   - text: The bytes of the whole text.
+    ///   - pool: The threads that encode the pieces.
+    /// - Throws: `UserError(.data)` like `encode(_:into:)`. The byte offset in the message is relative to the piece.
     public func encode(_ text: UnsafeRawBufferPointer, pool: WorkerPool) throws -> [Int32] {
         let pieces = TextDivision.pieces(of: text, lastCut: lastCut)
         var results = [Result<[Int32], any Error>](repeating: .success([]), count: pieces.count)
         results.withUnsafeMutableBufferPointer { results in
-            // Each task writes its own result only.
+            // Each task writes only its own result.
             nonisolated(unsafe) let results = results
             pool.run(pieces.count) { piece, _ in
                 results[piece] = Result {
@@ -23,7 +26,7 @@ extension Tokenizer {
         var starts = [0]
         for piece in encoded { starts.append(starts.last! + piece.count) }
         guard starts.last! > 0 else { return [] }
-        // By the workers too: of what two of them need for the whole, one alone would take a sixth for this.
+        // The workers copy in parallel too: with two threads, a serial copy would take a sixth of the total time.
         return [Int32](unsafeUninitializedCapacity: starts.last!) { ids, count in
             let base = ids.baseAddress
             pool.run(encoded.count) { piece, _ in
@@ -37,14 +40,14 @@ extension Tokenizer {
     }
 }
 
-/// Divides text that is in memory for several workers.
+/// Divides text in memory into pieces for several workers.
 enum TextDivision {
-    /// Large enough that handing it out costs nothing beside encoding it.
+    /// In bytes. Encoding a piece of this size takes far longer than scheduling it.
     private static let pieceSize = 1 << 20
 
-    /// The text in order, in pieces of about a megabyte.
+    /// Returns consecutive byte ranges of about 1 MiB that cover the text.
     ///
-    /// - Parameter lastCut: as `Tokenizer.lastCut(in:)`.
+    /// - Parameter lastCut: Finds the last place to cut, like `Tokenizer.lastCut(in:)`.
     static func pieces(of text: UnsafeRawBufferPointer, lastCut: (UnsafeRawBufferPointer) -> Int) -> [Range<Int>] {
         var pieces: [Range<Int>] = []
         var start = 0

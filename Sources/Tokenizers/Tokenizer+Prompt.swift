@@ -1,19 +1,20 @@
 extension Tokenizer {
-    /// The token that a text begins from when nothing stands before it: the end of another text, or the first token where
-    /// the tokenizer has no such.
-    public var beforeText: Int32 { endOfText ?? 0 }
+    /// The token to start generating from when there is no prompt: the end-of-text token, or id 0 if the tokenizer has
+    /// no end-of-text token.
+    public var startToken: Int32 { endOfText ?? 0 }
 
-    /// What a model goes on from when it is given no text, as nanoGPT's sample.py: a new line, where the vocabulary has one.
-    public var usualPrompt: (ids: [Int32], text: [UInt8]) {
+    /// The prompt to use when the user gives none: a newline, as in nanoGPT's sample.py, or `startToken` without text
+    /// if the vocabulary has no newline.
+    public var defaultPrompt: (ids: [Int32], text: [UInt8]) {
         let line = Array("\n".utf8)
         if let ids = try? encode(line) { return (ids, line) }
-        return ([beforeText], [])
+        return ([startToken], [])
     }
 
-    /// The ids of a text that a model is to go on from, in which `<|endoftext|>` and the like stand for these tokens, as in
-    /// nanoGPT's sample.py.
+    /// Encodes a prompt. Unlike `encode(_:)`, it turns the text of special tokens such as `<|endoftext|>` into these
+    /// tokens, as nanoGPT's sample.py does.
     ///
-    /// - Throws: as `encode(_:into:)`.
+    /// - Throws: `UserError(.data)` like `encode(_:into:)`.
     public func encodePrompt(_ text: [UInt8]) throws -> [Int32] {
         guard let tokenizer = self as? BytePairTokenizer else { return try encode(text) }
         var ids: [Int32] = []
@@ -21,7 +22,7 @@ extension Tokenizer {
         return ids
     }
 
-    /// What files call the token that ends a text; nil where there is none.
+    /// The name of the end-of-text token in tokenizer files, or nil if there is no such token.
     public var endOfTextName: String? {
         endOfText.flatMap { (self as? BytePairTokenizer)?.vocabulary.name(of: $0) }
     }

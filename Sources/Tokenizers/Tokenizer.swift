@@ -1,44 +1,46 @@
 /// Turns text into token ids and back.
 public protocol Tokenizer: Sendable {
-    /// What kind it is: `char`, `byte` or `bpe`.
+    /// The kind of tokenizer: `char`, `byte` or `bpe`.
     var name: String { get }
 
-    /// Ids are `0..<vocabularySize`.
+    /// The number of ids. Valid ids are `0..<vocabularySize`.
     var vocabularySize: Int { get }
 
-    /// The id that ends a document, where the tokenizer has one: generation stops there.
+    /// The id that marks the end of a document, or nil if the tokenizer has none. Generation stops at this id.
     var endOfText: Int32? { get }
 
-    /// Appends the ids of a text. Threads may encode with one tokenizer at once.
+    /// Appends the ids of a text. Several threads can use one tokenizer at the same time.
     ///
-    /// The ids of a long text are those of its pieces if it is cut where `lastCut(in:)` says, and in general only then.
-    /// - Throws: `UserError(.data)` naming the byte offset in `text` of what cannot be encoded.
+    /// A long text can be encoded in pieces. The ids are the same as those of the whole text if each cut is at a place
+    /// that `lastCut(in:)` returns; other cuts can change the ids.
+    /// - Throws: `UserError(.data)` with the byte offset in `text` of the first bytes that cannot be encoded.
     func encode(_ text: UnsafeRawBufferPointer, into ids: inout [Int32]) throws
 
-    /// The last place where a text that goes on can be cut: what lies before it and what follows from it on, whatever
-    /// that is, encoded apart have the ids of the whole.
+    /// Returns the last place where a text can be cut without changing its ids, whatever text follows.
     ///
-    /// - Returns: a byte offset; 0 when there is none in what is here, so that more of the text is needed. Doubling
-    ///   what is looked at keeps the time of a long search linear.
+    /// - Parameter text: The start of a text, which may continue.
+    /// - Returns: A byte offset, or 0 if `text` cannot be cut; then call again with more of the text. Doubling the
+    ///   length for each call keeps the total time linear.
     func lastCut(in text: UnsafeRawBufferPointer) -> Int
 
-    /// The bytes of some ids; ids outside the vocabulary give nothing.
+    /// Returns the bytes that the ids stand for. Ids outside the vocabulary are skipped.
     func decode(_ ids: [Int32]) -> [UInt8]
 }
 
 extension Tokenizer {
-    /// The ids of a text of UTF-8 bytes.
+    /// Returns the ids of a text.
     ///
-    /// - Throws: `UserError(.data)` naming the byte offset of what cannot be encoded.
+    /// - Parameter text: The bytes of the text: UTF-8, or anything if the tokenizer encodes any bytes.
+    /// - Throws: `UserError(.data)` with the byte offset of the first bytes that cannot be encoded.
     public func encode(_ text: [UInt8]) throws -> [Int32] {
         var ids: [Int32] = []
         try text.withUnsafeBytes { try encode($0, into: &ids) }
         return ids
     }
 
-    /// The ids of a text.
+    /// Returns the ids of a text.
     ///
-    /// - Throws: `UserError(.data)` naming the byte offset, in UTF-8, of what cannot be encoded.
+    /// - Throws: `UserError(.data)` with the offset, in bytes of UTF-8, of the first character that cannot be encoded.
     public func encode(_ text: String) throws -> [Int32] {
         try encode(Array(text.utf8))
     }

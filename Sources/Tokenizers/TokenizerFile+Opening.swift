@@ -4,15 +4,18 @@ import Platform
 extension TokenizerFile {
     private static let mergesNames = ["vocab.bpe", "merges.txt"]
 
-    /// Opens a file or folder with a tokenizer of any form that is known.
+    /// Opens a tokenizer from a file or folder in any supported format.
     ///
-    /// A folder gives its tokenizer.json, else its vocab.bpe or merges.txt, else nanoGPT's meta.pkl, else its only
-    /// .tiktoken file. Beside merges.txt or vocab.bpe, vocab.json or encoder.json says which token has which id;
-    /// without it, ids are in GPT-2's order. Files of transformers beside tokenizer.json or merges.txt say which tokens were
-    /// added and which ends a text.
+    /// In a folder, the first of these files is used: tokenizer.json, vocab.bpe, merges.txt, nanoGPT's meta.pkl, the
+    /// only .tiktoken file. The ids for merges.txt or vocab.bpe come from vocab.json or encoder.json in the same
+    /// folder; without either, ids are in GPT-2's order. For tokenizer.json and merges.txt, the files that Hugging Face
+    /// transformers keeps in the same folder define further added tokens and the end-of-text token.
     ///
-    /// - Parameter notice: is told what is assumed, and what of the files is passed over.
-    /// - Throws: `UserError`: `.data` for what is no tokenizer, `.inputOutput` for what cannot be read.
+    /// - Parameters:
+    ///   - path: A file or a folder.
+    ///   - notice: Called with a message for each assumption and for each setting that is ignored.
+    /// - Throws: `UserError(.data)` if there is no usable tokenizer, `UserError(.inputOutput)` if a file cannot be
+    ///   read.
     public static func open(_ path: String, notice: (String) -> Void = { _ in }) throws -> any Tokenizer {
         guard FileSystem.kind(of: path) == .folder else { return try open(file: path, notice: notice) }
         let names = try FileSystem.names(inFolder: path)
@@ -24,25 +27,25 @@ extension TokenizerFile {
             throw UserError(
                 .data,
                 """
-                \(path) has no tokenizer: none of \(name), vocab.bpe, merges.txt and meta.pkl, and \
-                \(tiktoken.isEmpty ? "no" : "more than one") .tiktoken file
+                \(path) has no tokenizer: it contains none of \(name), vocab.bpe, merges.txt and meta.pkl, and \
+                \(tiktoken.isEmpty ? "no .tiktoken file" : "more than one .tiktoken file; pass the path of one of them")
                 """
             )
         }
         return try open(file: path + "/" + tiktoken[0], notice: notice)
     }
 
-    /// By what the file holds, since names differ.
+    /// Detects the format by the contents of the file, because file names vary.
     private static func open(file path: String, notice: (String) -> Void) throws -> any Tokenizer {
         let file = try MappedFile(path: path)
         let first = file.bytes.first { $0 > UInt8(ascii: " ") }
         if first == UInt8(ascii: "{") {
             let json = try JSONValue(ofFile: path)
-            // A vocabulary may well have a token named model.
+            // A vocab.json maps names to ids only. It may have a token named "model", so that name proves nothing.
             guard json.objectValue?.allSatisfy({ $0.value.integerValue != nil }) == false else {
                 throw UserError(
                     .data,
-                    "\(path) has the ids of tokens but not their merges: name the merges.txt or vocab.bpe that belongs to it"
+                    "\(path) has token ids but no merges; pass the merges.txt or vocab.bpe that belongs to it"
                 )
             }
             return try load(path: path, notice: notice)
@@ -50,7 +53,7 @@ extension TokenizerFile {
         if path.hasSuffix(".tiktoken") { return try tiktoken(file, notice: notice) }
         if FileSystem.lastComponent(of: path) == NanoGPTMeta.fileName {
             guard let tokenizer = try NanoGPTMeta(path: path).tokenizer else {
-                throw UserError(.data, "\(path) does not say which character each id stands for")
+                throw UserError(.data, "\(path) does not map each id to one character")
             }
             return tokenizer
         }
@@ -60,8 +63,8 @@ extension TokenizerFile {
             throw UserError(
                 .data,
                 """
-                \(path) is no tokenizer file: known are \(name), vocab.bpe, merges.txt (beginning with \
-                "#version" under another name) and .tiktoken
+                \(path) is not a tokenizer file; supported files: \(name), vocab.bpe, merges.txt (a file with another \
+                name must begin with "#version") and .tiktoken
                 """
             )
         }
@@ -94,25 +97,25 @@ extension TokenizerFile {
         }
     }
 
-    /// Vocabularies in tiktoken's form that are known by their number of tokens, which the file does not name; and why
-    /// they would have other ids here.
-    private static let foreignVocabularies = [
+    /// Well-known vocabularies in tiktoken's format whose ids would be wrong here, with the reason. A .tiktoken file
+    /// does not contain its name, so the number of tokens identifies the vocabulary.
+    private static let unsupportedVocabularies = [
         50_280: ("p50k_base", "has <|endoftext|> in the middle of its ids"),
-        100_256: ("cl100k_base", "splits text by another pattern than GPT-2's"),
-        128_000: ("Llama 3", "splits text by another pattern than GPT-2's"),
-        151_643: ("Qwen", "splits text by another pattern than GPT-2's"),
-        199_998: ("o200k_base", "splits text by another pattern than GPT-2's"),
-        200_000: ("Llama 4", "splits text by another pattern than GPT-2's"),
+        100_256: ("cl100k_base", "does not split text with GPT-2's pattern"),
+        128_000: ("Llama 3", "does not split text with GPT-2's pattern"),
+        151_643: ("Qwen", "does not split text with GPT-2's pattern"),
+        199_998: ("o200k_base", "does not split text with GPT-2's pattern"),
+        200_000: ("Llama 4", "does not split text with GPT-2's pattern"),
     ]
-    /// r50k_base.tiktoken, which is GPT-2's.
+    /// SHA-256 of r50k_base.tiktoken, GPT-2's vocabulary.
     private static let gpt2Hash = "306cd27f03c1a714eca7108e03d66b7dc042abe8c258b44c199a7ed9838dd930"
 
     private static func tiktoken(_ file: MappedFile, notice: (String) -> Void) throws -> BytePairTokenizer {
         try UnusableTokenizer.naming(file.path) {
             let count = BytePairVocabulary.tiktokenCount(file.bytes)
-            if let (name, difference) = foreignVocabularies[count] {
+            if let (name, difference) = unsupportedVocabularies[count] {
                 throw UnusableTokenizer(
-                    "it has the \(count) tokens of \(name), which \(difference): only GPT-2's form is read"
+                    "it has the \(count) tokens of \(name), which \(difference); only GPT-2's format is supported"
                 )
             }
             let vocabulary = try BytePairVocabulary(tiktokenText: file.bytes)
@@ -120,8 +123,8 @@ extension TokenizerFile {
             if Checksum.sha256(of: file.bytes) != gpt2Hash {
                 notice(
                     """
-                    \(file.path) does not say how text is split before its tokens apply: GPT-2's pattern is assumed; a \
-                    tokenizer.json would say it
+                    \(file.path) does not contain the pattern that splits text before merging; assuming GPT-2's pattern \
+                    (a tokenizer.json would contain the pattern)
                     """
                 )
             }

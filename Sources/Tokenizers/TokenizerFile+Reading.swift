@@ -1,10 +1,12 @@
 import Formats
 
 extension TokenizerFile {
+    /// Returns the tokenizer of a parsed tokenizer.json.
+    ///
     /// - Parameters:
-    ///   - settings: what lies beside the file.
-    ///   - notice: is told what of the file is passed over.
-    /// - Throws: `UnusableTokenizer`.
+    ///   - settings: The settings from the other files in the folder.
+    ///   - notice: Called with a message for each setting that is ignored.
+    /// - Throws: `UnusableTokenizer` if the file would give other ids here than in Hugging Face's tokenizers.
     static func tokenizer(
         from file: JSONValue,
         settings: TokenizerSettings,
@@ -16,14 +18,14 @@ extension TokenizerFile {
         try checkModel(model)
         guard (file["normalizer"] ?? .null) == .null else {
             throw UnusableTokenizer(
-                "it changes text by a normalizer (\(type(of: file["normalizer"]))): only those without are read"
+                "it has a normalizer (\(type(of: file["normalizer"]))), which is not supported"
             )
         }
         try checkPostProcessor(file["post_processor"] ?? .null)
-        // transformers sets both aside too, and asks for them anew with each text.
-        for (member, effect) in [("truncation", "cuts long texts"), ("padding", "fills up short texts")]
+        // transformers ignores both as well: callers set them for each text.
+        for (member, effect) in [("truncation", "truncates long texts"), ("padding", "pads short texts")]
         where (file[member] ?? .null) != .null {
-            notice("it \(effect) (\(member)), which is passed over: texts are encoded as they are")
+            notice("it \(effect) (\(member)); this setting is ignored, and texts are encoded unchanged")
         }
         try settings.checkSpace()
         let merges = model["merges"]?.arrayValue ?? []
@@ -32,7 +34,10 @@ extension TokenizerFile {
         if merges.isEmpty, added.isEmpty, let simple = try withoutMerges(vocabulary, preTokenizer) {
             if let end = settings.endOfText {
                 notice(
-                    "\(end.file) ends a text with \(JSONValue.string(end.content).text()), which the tokenizer does not have"
+                    """
+                    \(end.file) names the end-of-text token \(JSONValue.string(end.content).text()), but the tokenizer \
+                    has no such token
+                    """
                 )
             }
             return simple
@@ -47,12 +52,12 @@ extension TokenizerFile {
         return BytePairTokenizer(pairs)
     }
 
-    /// Refuses what would give other ids than plain BPE.
+    /// Rejects options of the model that would give other ids than plain BPE.
     private static func checkModel(_ model: JSONValue) throws {
         guard model["type"] == .string("BPE") else {
-            throw UnusableTokenizer("its model is of type \(type(of: model)): only BPE is read")
+            throw UnusableTokenizer("its model has type \(type(of: model)); only BPE is supported")
         }
-        // The token of unknown characters is never used: all bytes have tokens.
+        // The unknown token (unk_token) is never used, because every byte has a token.
         let others: Set = ["type", "vocab", "merges", "unk_token", "fuse_unk", "cache_capacity"]
         let harmless: [String: JSONValue] = [
             "dropout": .number(0), "continuing_subword_prefix": .string(""), "end_of_word_suffix": .string(""),
@@ -60,12 +65,12 @@ extension TokenizerFile {
         for member in model.objectValue ?? [] where !others.contains(member.name) {
             let value = member.value == .integer(0) ? .number(0) : member.value
             guard [.null, harmless[member.name] ?? .bool(false)].contains(value) else {
-                throw UnusableTokenizer("its model has \(member.name) \(value.text()): only BPE without it is read")
+                throw UnusableTokenizer("its model has \(member.name) \(value.text()), which is not supported")
             }
         }
     }
 
-    /// Refuses what adds tokens to each text.
+    /// Rejects post-processors that add tokens to each text.
     private static func checkPostProcessor(_ value: JSONValue) throws {
         switch value["type"]?.stringValue {
         case nil where value == .null: return
@@ -75,7 +80,7 @@ extension TokenizerFile {
             return
         case let type:
             throw UnusableTokenizer(
-                "its post_processor adds tokens to each text (\(type ?? "unknown")): only those without are read"
+                "its post_processor adds tokens to each text (\(type ?? "unknown")), which is not supported"
             )
         }
     }
@@ -91,7 +96,7 @@ extension TokenizerFile {
 
     static func type(of value: JSONValue?) -> String { value?["type"]?.stringValue ?? "unknown" }
 
-    /// A tokenizer of characters or bytes, nil for one that splits text before.
+    /// Returns a character or byte tokenizer, or nil if the pre-tokenizer splits text.
     private static func withoutMerges(
         _ vocabulary: [JSONValue.Member],
         _ preTokenizer: JSONValue
@@ -101,7 +106,7 @@ extension TokenizerFile {
         let tokens = try byID(vocabulary.map { ($0.name, $0.value.integerValue) })
         let scalars = try tokens.map { token in
             guard let scalar = token.unicodeScalars.first, token.unicodeScalars.count == 1 else {
-                throw UnusableTokenizer("its token \"\(token)\" is no single character")
+                throw UnusableTokenizer("its token \"\(token)\" is not a single character")
             }
             return scalar
         }
@@ -109,12 +114,12 @@ extension TokenizerFile {
         guard isByteLevel else { return CharacterTokenizer(scalars: scalars) }
         try GPT2PreTokenizer.checkSpace(preTokenizer)
         guard scalars == PrintableBytes.scalars else {
-            throw UnusableTokenizer("its pre_tokenizer is that of bytes, its vocabulary is not")
+            throw UnusableTokenizer("its pre_tokenizer splits text into bytes, but its vocabulary is not the 256 bytes")
         }
         return ByteTokenizer()
     }
 
-    /// A merge as `"a b"`, or as `["a", "b"]` of newer releases of tokenizers.
+    /// Parses a merge: `"a b"`, or `["a", "b"]` in newer releases of tokenizers.
     private static func pair(_ value: JSONValue) throws -> (left: [UInt8], right: [UInt8]) {
         let parts: [String] =
             switch value {
@@ -125,23 +130,23 @@ extension TokenizerFile {
             case .array(let values): values.compactMap(\.stringValue)
             default: []
             }
-        guard parts.count == 2 else { throw UnusableTokenizer("its merge \(value.text()) is no pair of tokens") }
+        guard parts.count == 2 else { throw UnusableTokenizer("its merge \(value.text()) is not a pair of tokens") }
         return (try bytes(of: parts[0]), try bytes(of: parts[1]))
     }
 
     static func bytes(of name: String) throws -> [UInt8] {
         guard let token = PrintableBytes.token(of: name) else {
-            throw UnusableTokenizer("its token \"\(name)\" is not written in GPT-2's byte level")
+            throw UnusableTokenizer("its token \"\(name)\" is not in GPT-2's byte-level encoding")
         }
         return token
     }
 
-    /// Names in the order of their ids.
+    /// Returns the names in the order of their ids.
     static func byID(_ members: [(name: String, id: Int?)]) throws -> [String] {
         var names = [String?](repeating: nil, count: members.count)
         for member in members {
             guard let id = member.id, names.indices.contains(id), names[id] == nil else {
-                throw UnusableTokenizer("its ids are not 0 to \(members.count - 1), each once")
+                throw UnusableTokenizer("its ids are not 0 to \(members.count - 1), each exactly once")
             }
             names[id] = member.name
         }
@@ -149,16 +154,17 @@ extension TokenizerFile {
     }
 }
 
-/// Tells GPT-2's way to split text from others in Hugging Face's files.
+/// Checks that a pre-tokenizer in Hugging Face's format splits text as GPT-2 does.
 private enum GPT2PreTokenizer {
-    /// As Hugging Face, OpenAI's first release and tiktoken write it; the three split alike.
+    /// GPT-2's pattern as written by Hugging Face, OpenAI's first release and tiktoken. All three split text the same
+    /// way.
     private static let patterns = [
         #"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"#,
         #"'s|'t|'re|'ve|'m|'ll|'d| ?[\p{L}]+| ?[\p{N}]+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"#,
         #"'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s"#,
     ]
 
-    /// - Throws: `UnusableTokenizer` naming another pre-tokenizer or pattern.
+    /// - Throws: `UnusableTokenizer` with the name of the pre-tokenizer or the pattern if it is not GPT-2's.
     static func check(_ value: JSONValue) throws {
         let steps = value["type"] == .string("Sequence") ? value["pretokenizers"]?.arrayValue ?? [] : [value]
         var isSplit = false
@@ -170,25 +176,25 @@ private enum GPT2PreTokenizer {
                 isSplit = true
             case "ByteLevel" where isLast:
                 try checkSpace(step)
-                // What the split gives would be split again, into the same pieces.
+                // After a Split, use_regex changes nothing: the pattern splits each piece into itself.
                 guard isSplit || step["use_regex"] != .bool(false) else {
                     throw UnusableTokenizer(
-                        "its pre_tokenizer does not split text (use_regex is false), as GPT-2's does"
+                        "its pre_tokenizer does not split text (use_regex is false); GPT-2's pre_tokenizer does"
                     )
                 }
                 return
             case let type:
-                throw UnusableTokenizer("its pre_tokenizer is \(type ?? "none"): only GPT-2's is read, ByteLevel")
+                throw UnusableTokenizer("its pre_tokenizer is \(type ?? "none"); only GPT-2's ByteLevel is supported")
             }
         }
-        throw UnusableTokenizer("its pre_tokenizer is no ByteLevel: only GPT-2's is read")
+        throw UnusableTokenizer("its pre_tokenizer does not end with ByteLevel; only GPT-2's ByteLevel is supported")
     }
 
-    /// - Throws: `UnusableTokenizer` for a ByteLevel that puts a space before the text.
+    /// - Throws: `UnusableTokenizer` if the ByteLevel adds a space before the text.
     static func checkSpace(_ byteLevel: JSONValue) throws {
         guard [nil, .bool(false)].contains(byteLevel["add_prefix_space"]) else {
             throw UnusableTokenizer(
-                "its pre_tokenizer puts a space before the text (add_prefix_space), as GPT-2's does not"
+                "its pre_tokenizer adds a space before the text (add_prefix_space); GPT-2's does not"
             )
         }
     }
@@ -198,11 +204,11 @@ private enum GPT2PreTokenizer {
         guard let pattern, patterns.contains(pattern) else {
             let text = pattern ?? split["pattern"]?.text() ?? "none"
             throw UnusableTokenizer(
-                "its pre_tokenizer splits text by another pattern than GPT-2's, which alone is known: \(text)"
+                "its pre_tokenizer does not split text with GPT-2's pattern, the only supported one, but with \(text)"
             )
         }
         guard split["behavior"] == .string("Isolated"), split["invert"] != .bool(true) else {
-            throw UnusableTokenizer("its pre_tokenizer does not keep the pieces of its pattern as they are")
+            throw UnusableTokenizer("its Split must have the behavior Isolated and must not be inverted, as GPT-2's")
         }
     }
 }

@@ -1,7 +1,7 @@
 import Formats
 
 extension TokenizerFile {
-    /// The file's text.
+    /// Returns the text of the tokenizer.json.
     static func text(of tokenizer: any Tokenizer) -> String {
         switch tokenizer {
         case let tokenizer as CharacterTokenizer:
@@ -20,7 +20,7 @@ extension TokenizerFile {
                 merges: vocabulary.mergeLines,
                 addedTokens: vocabulary.addedTokens
             )
-        default: preconditionFailure("tokenizers of kind \(tokenizer.name) have no file")
+        default: preconditionFailure("cannot write a tokenizer of kind \(tokenizer.name)")
         }
     }
 
@@ -69,7 +69,7 @@ extension TokenizerFile {
                     .init("byte_fallback", .bool(false)),
                     .init("ignore_merges", .bool(false)),
                     .init("vocab", .object(vocabulary.enumerated().map { .init($0.element, .integer($0.offset)) })),
-                    // As strings: older releases of tokenizers do not read pairs.
+                    // As strings, because older releases of tokenizers do not read pairs.
                     .init("merges", .array(merges.map { .string($0) })),
                 ])
             ),

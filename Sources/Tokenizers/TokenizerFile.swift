@@ -1,18 +1,23 @@
 import Formats
 import Platform
 
-/// Tokenizers as Hugging Face `tokenizer.json` files, which PyPI's `tokenizers` and `transformers` load.
+/// Reads and writes Hugging Face `tokenizer.json` files, which the Python packages `tokenizers` and `transformers`
+/// load.
 ///
-/// All kinds are a BPE model. `char` has a vocabulary of single scalars and no merges; `byte` has GPT-2's byte level
-/// and no merges, and the id of a byte is the byte; `bpe` is as GPT-2's own, whose pre-tokenizer splits the text.
+/// All kinds of tokenizers are written as a BPE model:
+/// - `char` has a vocabulary of single scalars and no merges.
+/// - `byte` uses GPT-2's byte-level encoding without merges. The id of a byte is the byte.
+/// - `bpe` has the form of GPT-2's own file, whose pre-tokenizer splits the text.
 public enum TokenizerFile {
-    /// In every dataset and checkpoint, and in Hugging Face's folders.
+    /// The file name: `tokenizer.json`. Every dataset, checkpoint and Hugging Face folder has such a file.
     public static let name = "tokenizer.json"
 
-    /// Writes `folder/tokenizer.json`; and `tokenizer_config.json` where another token than `<|endoftext|>` ends a text, which
-    /// the first cannot say.
+    /// Writes `folder/tokenizer.json`.
     ///
-    /// - Throws: `UserError(.inputOutput)`.
+    /// If the end-of-text token is not `<|endoftext|>`, also writes `tokenizer_config.json`, because tokenizer.json
+    /// cannot name an end-of-text token.
+    ///
+    /// - Throws: `UserError(.inputOutput)` if a file cannot be written.
     public static func save(_ tokenizer: any Tokenizer, folder: String) throws {
         try AtomicFile.write(text(of: tokenizer), to: folder + "/" + name)
         guard let end = tokenizer.endOfTextName, end != BytePairVocabulary.endOfTextContent else { return }
@@ -20,41 +25,45 @@ public enum TokenizerFile {
         try AtomicFile.write(settings.text(pretty: true), to: folder + "/" + TokenizerSettings.fileName)
     }
 
-    /// Beside `tokenizer.json` in Hugging Face's folders, and in datasets that need it.
+    /// The file name `tokenizer_config.json`. Hugging Face folders have this file, and so do datasets whose end-of-text
+    /// token is not `<|endoftext|>`.
     public static let settingsName = TokenizerSettings.fileName
 
-    /// Reads `folder/tokenizer.json`, and what the files of transformers beside it say about it.
+    /// Reads `folder/tokenizer.json` and the settings that Hugging Face transformers keeps in the same folder.
     ///
-    /// - Parameter notice: is told what of the files is passed over.
-    /// - Throws: `UserError(.inputOutput)` when it cannot be read, `UserError(.data)` when it is no tokenizer of a
-    ///   known kind.
+    /// - Parameters:
+    ///   - folder: The folder with the files.
+    ///   - notice: Called with a message for each setting that is ignored.
+    /// - Throws: `UserError(.inputOutput)` if a file cannot be read, `UserError(.data)` if the tokenizer is not
+    ///   supported.
     public static func load(folder: String, notice: (String) -> Void = { _ in }) throws -> any Tokenizer {
         try load(path: folder + "/" + name, notice: notice)
     }
 
-    /// Reads a file in the form of `tokenizer.json`, whatever its name.
+    /// Reads a file in the format of `tokenizer.json` that may have another name.
     ///
-    /// - Throws: as `load(folder:)`.
+    /// - Throws: like `load(folder:)`.
     static func load(path: String, notice: (String) -> Void) throws -> any Tokenizer {
         let file = try JSONValue(ofFile: path)
         return try UnusableTokenizer.naming(path) {
-            // Another name may be one of many tokenizers in the folder.
-            let isAlone = FileSystem.lastComponent(of: path) == name
-            let settings = isAlone ? try TokenizerSettings(folder: FileSystem.folder(of: path)) : TokenizerSettings()
+            // A folder may hold several tokenizers under other names. The settings belong to tokenizer.json.
+            let hasSettings = FileSystem.lastComponent(of: path) == name
+            let settings =
+                hasSettings ? try TokenizerSettings(folder: FileSystem.folder(of: path)) : TokenizerSettings()
             return try tokenizer(from: file, settings: settings) { notice("the tokenizer \(path): \($0)") }
         }
     }
 
-    /// SHA-256 of the tokenizer's file: the same for equal tokenizers, wherever they are kept.
+    /// Returns the SHA-256 of the text of the tokenizer's tokenizer.json. Equal tokenizers have equal hashes.
     public static func hash(of tokenizer: any Tokenizer) -> String {
         Checksum.sha256(of: text(of: tokenizer))
     }
 }
 
 extension UnusableTokenizer {
-    /// Turns an error within into one that names the file.
+    /// Runs `body` and turns an `UnusableTokenizer` error into a `UserError(.data)` that names the file.
     ///
-    /// - Throws: `UserError(.data)`.
+    /// - Throws: `UserError(.data)`, and the other errors of `body`.
     static func naming<Result>(_ path: String, _ body: () throws -> Result) throws -> Result {
         do {
             return try body()

@@ -1,8 +1,10 @@
 import Formats
 import Platform
 
-/// What the files of Hugging Face's transformers beside a tokenizer say about it: tokenizer_config.json,
-/// special_tokens_map.json, added_tokens.json, and for the end of a text generation_config.json and config.json.
+/// Settings from the files that Hugging Face transformers keeps in the folder of a tokenizer.
+///
+/// Reads tokenizer_config.json, special_tokens_map.json and added_tokens.json. For the end-of-text token, it also reads
+/// generation_config.json and config.json.
 struct TokenizerSettings {
     static let fileName = "tokenizer_config.json"
     private static let mapName = "special_tokens_map.json"
@@ -13,31 +15,32 @@ struct TokenizerSettings {
     ]
     private static let roleLists = ["additional_special_tokens", "extra_special_tokens"]
 
-    /// In the order of their ids.
+    /// In ascending order of ids.
     private(set) var addedTokens: [BytePairVocabulary.AddedToken] = []
-    /// Whether the files say more of `addedTokens` than their ids.
+    /// Whether the files give properties of `addedTokens` and not only their ids.
     private(set) var describesAddedTokens = false
-    /// Special tokens that have a role; their ids are not known here.
+    /// Special tokens that have a role, such as `eos_token`. These entries have no ids.
     private var named: [BytePairVocabulary.AddedToken] = []
-    /// The content of the token that ends a text, and the file that says so.
+    /// The content of the end-of-text token, and the file that defines it.
     private(set) var endOfText: (content: String, file: String)?
-    /// What the model's files say ends a text, in the order of precedence.
+    /// The end-of-text ids in the model's files, in order of precedence.
     private var modelEnds: [(ids: [Int], file: String)] = []
-    /// tokenizer_config.json.
+    /// The contents of tokenizer_config.json.
     private var configuration = JSONValue.null
 
-    /// No files.
+    /// Creates settings for a tokenizer without such files.
     init() {}
 
-    /// - Throws: `UserError` for a file that cannot be read or is not JSON; `UnusableTokenizer` for what it says of tokens.
+    /// - Throws: `UserError` if a file cannot be read or is not JSON, `UnusableTokenizer` if its description of a token
+    ///   is not valid.
     init(folder: String) throws {
         func file(_ name: String) throws -> JSONValue {
             let path = folder + "/" + name
             return FileSystem.kind(of: path) == .file ? try JSONValue(ofFile: path) : .null
         }
         configuration = try file(Self.fileName)
-        // The order of precedence is that of transformers: where tokenizer_config.json describes the added tokens, it is new
-        // enough to say everything.
+        // The same order of precedence as in transformers: a tokenizer_config.json with added_tokens_decoder comes from
+        // a newer release and is complete.
         describesAddedTokens = configuration["added_tokens_decoder"] != nil
         let map = (try file(Self.mapName), Self.mapName)
         let own = (configuration, Self.fileName)
@@ -72,7 +75,7 @@ struct TokenizerSettings {
         let place = "added_tokens_decoder of \(Self.fileName)"
         return try (configuration["added_tokens_decoder"]?.objectValue ?? []).map { member in
             guard let id = Int32(member.name) else {
-                throw UnusableTokenizer("\(place) has \"\(member.name)\" where an id belongs")
+                throw UnusableTokenizer("\(place) has the key \"\(member.name)\", which is not an id")
             }
             return try Self.token(member.value, id: id, of: place)
         }.sorted { $0.id < $1.id }
@@ -81,7 +84,7 @@ struct TokenizerSettings {
     private func addedTokens(_ file: JSONValue) throws -> [BytePairVocabulary.AddedToken] {
         try (file.objectValue ?? []).map { member in
             guard let id = member.value.integerValue else {
-                throw UnusableTokenizer("\(Self.addedName) gives \"\(member.name)\" no id")
+                throw UnusableTokenizer("\(Self.addedName) has no id for \"\(member.name)\"")
             }
             var token = BytePairVocabulary.AddedToken(content: member.name, id: Int32(clamping: id))
             token.isSpecial = named.contains { $0.content.utf8.elementsEqual(member.name.utf8) }
@@ -90,12 +93,12 @@ struct TokenizerSettings {
         }.sorted { $0.id < $1.id }
     }
 
-    /// A token as its content, or as an object with its properties.
+    /// Parses an added token: its content as a string, or an object with its properties.
     ///
     /// - Parameters:
-    ///   - isSpecial: nil for what the object says.
-    ///   - place: for messages.
-    /// - Throws: `UnusableTokenizer`.
+    ///   - isSpecial: Whether the token is special, or nil to read this from the object.
+    ///   - place: Where the value is, for error messages.
+    /// - Throws: `UnusableTokenizer` if the token has no content.
     static func token(
         _ value: JSONValue,
         id: Int32,
@@ -115,12 +118,12 @@ struct TokenizerSettings {
     }
 }
 
-// MARK: - Beside tokenizer.json
+// MARK: - Settings for tokenizer.json
 
 extension TokenizerSettings {
-    /// The added tokens of a tokenizer.json with those that only the other files have.
+    /// Returns the added tokens of a tokenizer.json together with those that only the other files define.
     ///
-    /// - Throws: `UnusableTokenizer` where these say something else of a token, and text would have other ids for it.
+    /// - Throws: `UnusableTokenizer` if another file describes a token differently and the difference changes ids.
     func adding(to tokens: [BytePairVocabulary.AddedToken]) throws -> [BytePairVocabulary.AddedToken] {
         let known = Dictionary(tokens.map { (Array($0.content.utf8), $0) }) { first, _ in first }
         return try tokens
@@ -134,8 +137,8 @@ extension TokenizerSettings {
                 guard isSame else {
                     throw UnusableTokenizer(
                         """
-                        the added token \(JSONValue.string(token.content).text()) is another one in \
-                        \(describesAddedTokens ? Self.fileName : Self.addedName) beside it
+                        \(describesAddedTokens ? Self.fileName : Self.addedName) describes the added token \
+                        \(JSONValue.string(token.content).text()) differently
                         """
                     )
                 }
@@ -143,25 +146,26 @@ extension TokenizerSettings {
             }
     }
 
-    /// - Throws: `UnusableTokenizer` where transformers would put a space before the text.
+    /// - Throws: `UnusableTokenizer` if transformers would add a space before the text.
     func checkSpace() throws {
         guard configuration["add_prefix_space"] != .bool(true) else {
             throw UnusableTokenizer(
-                "\(Self.fileName) puts a space before the text (add_prefix_space), as GPT-2's does not"
+                "\(Self.fileName) adds a space before the text (add_prefix_space); GPT-2's does not"
             )
         }
     }
 }
 
-// MARK: - Beside merges.txt
+// MARK: - Settings for merges.txt
 
 extension TokenizerSettings {
-    /// The classes of transformers whose merges.txt and vocab.json have GPT-2's pattern, and that add nothing to a text.
+    /// The tokenizer classes of transformers that split text with GPT-2's pattern and add no tokens to a text.
     private static let classes = [
         "GPT2Tokenizer", "CodeGenTokenizer", "PreTrainedTokenizer", "PreTrainedTokenizerFast",
     ]
 
-    /// What the files say is added to a vocabulary: tokens of their own, and those of it that have a role.
+    /// Returns the added tokens of a vocabulary: the tokens that the files add, and the vocabulary's own tokens that
+    /// have a role.
     func added(to members: [(name: String, id: Int?)]) -> [BytePairVocabulary.AddedToken] {
         let ids = Dictionary(members.map { (Array($0.name.utf8), $0.id) }) { first, _ in first }
         let known = Set(addedTokens.map { Array($0.content.utf8) })
@@ -175,28 +179,29 @@ extension TokenizerSettings {
             }
     }
 
-    /// - Throws: `UnusableTokenizer` for a tokenizer that transformers would not load as GPT-2's.
+    /// - Throws: `UnusableTokenizer` if transformers would not load the tokenizer as a GPT-2 tokenizer.
     func checkClass() throws {
         try checkSpace()
         for member in ["add_bos_token", "add_eos_token"] where configuration[member] == .bool(true) {
-            throw UnusableTokenizer("\(Self.fileName) adds a token to each text (\(member)), as GPT-2's does not")
+            throw UnusableTokenizer("\(Self.fileName) adds a token to each text (\(member)); GPT-2's does not")
         }
         guard let name = configuration["tokenizer_class"]?.stringValue else { return }
         guard Self.classes.contains(where: { name == $0 || name == $0 + "Fast" }) else {
             throw UnusableTokenizer(
-                "\(Self.fileName) says that it is a \(name), which splits text, or adds to it, otherwise than GPT-2's"
+                "\(Self.fileName) has the class \(name), which may split text differently than GPT-2 or add tokens to it"
             )
         }
     }
 }
 
-// MARK: - The end of a text
+// MARK: - End-of-text token
 
 extension TokenizerSettings {
-    /// The id that ends a text: of the token that the tokenizer's files name, else of one that the model's files do, else
-    /// the vocabulary's own.
+    /// Returns the end-of-text id: from the tokenizer's files if they name a token, else from the model's files, else
+    /// the default of the vocabulary.
     ///
-    /// - Parameter notice: is told what the files say and what is not so.
+    /// - Parameter notice: Called with a message if the files contradict each other or name a token that does not
+    ///   exist.
     func endOfText(of vocabulary: BytePairVocabulary, notice: (String) -> Void) -> Int32? {
         var usual = vocabulary.endOfText
         let (fromModel, problem) = modelEnd(of: vocabulary, notice: notice)
@@ -207,7 +212,9 @@ extension TokenizerSettings {
         if let id = vocabulary.id(named: endOfText.content) {
             if let fromModel, fromModel.id != id {
                 notice(
-                    "\(fromModel.file) ends a text with id \(fromModel.id), \(endOfText.file) with \(id): \(id) is used"
+                    """
+                    \(fromModel.file) has the end-of-text id \(fromModel.id), \(endOfText.file) has \(id); using \(id)
+                    """
                 )
             }
             return id
@@ -215,14 +222,15 @@ extension TokenizerSettings {
         usual = fromModel?.id ?? usual
         notice(
             """
-            \(endOfText.file) ends a text with \(JSONValue.string(endOfText.content).text()), which the tokenizer does not \
-            have: \(usual.map { "id \($0) is used" } ?? "no token ends a text")
+            \(endOfText.file) names the end-of-text token \(JSONValue.string(endOfText.content).text()), but the \
+            tokenizer has no such token; using \(usual.map { "id \($0)" } ?? "no end-of-text token")
             """
         )
         return usual
     }
 
-    /// Only added tokens count: transformers writes 50256 where nothing was said, whatever that is in the vocabulary.
+    /// Returns the end-of-text id from the model's files. Only ids of added tokens are accepted: transformers writes
+    /// 50256 by default, even if this id is ordinary text in the vocabulary.
     private func modelEnd(
         of vocabulary: BytePairVocabulary,
         notice: (String) -> Void
@@ -231,10 +239,12 @@ extension TokenizerSettings {
         for (ids, file) in modelEnds {
             let known = ids.filter { id in vocabulary.addedTokens.contains { Int($0.id) == id } }
             if let id = known.first {
-                if known.count > 1 { notice("\(file) ends a text with the ids \(known): only \(id) is used") }
+                if known.count > 1 { notice("\(file) has several end-of-text ids, \(known); using only \(id)") }
                 return ((Int32(id), file), nil)
             }
-            problem = problem ?? "\(file) ends a text with id \(ids[0]), which is no added token: no token ends a text"
+            problem =
+                problem
+                ?? "\(file) has the end-of-text id \(ids[0]), which is not an added token; using no end-of-text token"
         }
         return (nil, problem)
     }

@@ -1,6 +1,6 @@
-/// Counts the bytes of a text that are not UTF-8, and its NUL characters, while the text comes in pieces of any length.
+/// Counts invalid UTF-8 bytes and NUL characters in a text that arrives in pieces of any length.
 package struct UTF8Check {
-    /// How often something was found, and at which byte first.
+    /// The number of occurrences, and the byte offset of the first one.
     package struct Finding: Equatable {
         package private(set) var count = 0
         package private(set) var first: Int?
@@ -13,12 +13,12 @@ package struct UTF8Check {
 
     package private(set) var invalid = Finding()
     package private(set) var nul = Finding()
-    /// The beginning of a character that the last piece ended in.
+    /// The bytes of an incomplete character at the end of the last piece.
     private var held: [UInt8] = []
-    /// The byte of the text that the held ones, or the next piece, start at.
+    /// The byte offset in the text of `held`, or of the next piece if `held` is empty.
     private var offset: Int
 
-    /// - Parameter offset: the byte of the file that the text starts at.
+    /// - Parameter offset: The byte offset in the file where the text starts.
     package init(from offset: Int = 0) { self.offset = offset }
 
     package mutating func add(_ bytes: UnsafeRawBufferPointer) {
@@ -26,12 +26,12 @@ package struct UTF8Check {
         (held + bytes).withUnsafeBytes { scan($0, upTo: UTF8Scanner.lastBoundary(in: $0)) }
     }
 
-    /// The text ends.
+    /// Checks the bytes that are left at the end of the text.
     package mutating func finish() {
         held.withUnsafeBytes { scan($0, upTo: $0.count) }
     }
 
-    /// The first byte of a whole text that is not UTF-8; nil if all of it is.
+    /// Returns the offset of the first byte of a complete text that is not UTF-8, or nil if the text is valid.
     package static func firstInvalid(in bytes: UnsafeRawBufferPointer) -> Int? {
         var check = UTF8Check()
         check.scan(bytes, upTo: bytes.count)
@@ -41,7 +41,7 @@ package struct UTF8Check {
     private mutating func scan(_ bytes: UnsafeRawBufferPointer, upTo end: Int) {
         var position = 0
         while position < end {
-            // Eight characters at once, where they are ASCII and none is NUL.
+            // Skips eight characters at once if all are ASCII and none is NUL.
             while position + 8 <= end {
                 let word = bytes.loadUnaligned(fromByteOffset: position, as: UInt64.self)
                 let zeros = (word &- 0x0101_0101_0101_0101) & ~word

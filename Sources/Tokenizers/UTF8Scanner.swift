@@ -1,8 +1,8 @@
 import Platform
 
-/// Reads Unicode scalars from UTF-8, strictly: no overlong forms, no surrogates, nothing above U+10FFFF (RFC 3629).
+/// Reads Unicode scalars from UTF-8 and rejects overlong forms, surrogates and values above U+10FFFF (RFC 3629).
 package enum UTF8Scanner {
-    /// The scalar at `position`, and its length in bytes: 0 when the bytes there are not UTF-8.
+    /// Returns the scalar at `position` and its length in bytes, which is 0 if the bytes there are not UTF-8.
     @inline(__always)
     static func scalar(in bytes: UnsafeRawBufferPointer, at position: Int) -> (value: UInt32, length: Int) {
         let first = UInt32(bytes[position])
@@ -24,7 +24,8 @@ package enum UTF8Scanner {
         return value >= 0x10000 && value < 0x110000 ? (value, 4) : (0, 0)
     }
 
-    /// The scalar that ends at `position`, and its length in bytes: 0 when the bytes there are not UTF-8, or none.
+    /// Returns the scalar that ends at `position` and its length in bytes, which is 0 if there is no byte before
+    /// `position` or the bytes there are not UTF-8.
     static func scalar(before position: Int, in bytes: UnsafeRawBufferPointer) -> (value: UInt32, length: Int) {
         for length in 1...4 where length <= position && bytes[position - length] & 0xC0 != 0x80 {
             let found = scalar(in: bytes, at: position - length)
@@ -33,7 +34,7 @@ package enum UTF8Scanner {
         return (0, 0)
     }
 
-    /// The end of the text, or the start of a scalar that the text ends in the middle of.
+    /// Returns the length of the text, or the start of its last scalar if that scalar is incomplete.
     package static func lastBoundary(in bytes: UnsafeRawBufferPointer) -> Int {
         for length in 1...3 where length <= bytes.count {
             let lead = bytes[bytes.count - length]
@@ -44,11 +45,13 @@ package enum UTF8Scanner {
         return bytes.count
     }
 
-    /// The error for a text that is not UTF-8.
+    /// Returns the error for a text that is not UTF-8.
     ///
     /// - Parameters:
-    ///   - source: what the text is, such as a path.
-    ///   - start: the byte of it that `bytes` begin with.
+    ///   - source: The name of the source, such as a path.
+    ///   - offset: The index in `bytes` of the first invalid byte.
+    ///   - bytes: A part of the source.
+    ///   - start: The byte offset in the source where `bytes` starts.
     static func invalid(_ source: String, at offset: Int, in bytes: UnsafeRawBufferPointer, from start: Int = 0)
         -> UserError
     {
@@ -58,8 +61,8 @@ package enum UTF8Scanner {
         return UserError(
             .data,
             """
-            \(source) is not UTF-8: byte \(start + offset) is \(byte); convert it (iconv -f \(guess) -t UTF-8, if that is what it \
-            is), or use --tokenizer=byte
+            \(source) is not UTF-8: byte \(start + offset) is \(byte); convert it (if it is \(guess): iconv -f \(guess) \
+            -t UTF-8) or use --tokenizer=byte
             """
         )
     }

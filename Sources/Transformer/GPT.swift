@@ -1,6 +1,6 @@
 import Compute
 
-/// A GPT with its parameters, and its forward and backward passes. `GPTConfiguration` says what it computes.
+/// A GPT model: its parameters, its forward pass and its backward pass. `GPTConfiguration` describes the architecture.
 ///
 /// ```swift
 /// let model = GPT(configuration: configuration, context: ComputeContext(pool: WorkerPool(threadCount: 4)))
@@ -9,34 +9,35 @@ import Compute
 /// let loss = model.forwardBackward(
 ///     tokens: tokens, targets: targets, sequenceLength: 64, gradientScale: 1 / Float(tokens.count), dropout: nil)
 /// ```
-/// A micro-batch passes through in chunks of a few sequences, gradients adding up, so that activations stay in cache and
-/// memory does not grow with the batch. A chunk passes in phases, each cut into tasks. How many there are may follow the number of
-/// workers, but no element's sum depends on what else its task computes: results have the same bits for any number of threads.
+/// A micro-batch is processed in chunks of a few sequences, whose gradients are added. Activations therefore stay in
+/// cache, and memory does not grow with the batch. A chunk is processed in phases that consist of tasks. The number of
+/// tasks may depend on the number of workers, but the sum for one element never depends on what else its task computes:
+/// results have the same bits for any number of threads.
 public final class GPT {
     /// The architecture.
     public let configuration: GPTConfiguration
-    /// Where each tensor lies in `parameters` and `gradients`.
+    /// The position of each tensor in `parameters` and `gradients`.
     public let layout: ParameterLayout
-    /// Threads, kernels and the rules of matrix products.
+    /// The threads, kernels and matrix products that the model computes with.
     public let context: ComputeContext
     /// All parameters, in the order of `layout`.
     public let parameters: FloatBuffer
-    /// Gradients in the order of `layout`, to which passes add; empty unless the model is for training.
+    /// The gradients, in the order of `layout`. Passes add to them. Empty unless the model was created for training.
     public let gradients: FloatBuffer
 
     let layers: GPTLayers
     let schedule: WeightSchedule
-    /// The memory of the last pass, used again if it is large enough.
+    /// The memory of the last pass, reused if it is large enough.
     var arena: Arena?
 
     /// The threads that compute all passes.
     public var pool: WorkerPool { context.pool }
 
-    /// A model with all parameters zero; see `initializeParameters`.
+    /// Creates a model whose parameters are all zero; see `initializeParameters`.
     ///
     /// - Parameters:
-    ///   - configuration: what it computes; `conflict` is nil.
-    ///   - context: what it computes with.
+    ///   - configuration: the architecture; its `conflict` must be nil.
+    ///   - context: the threads, kernels and products to compute with.
     ///   - forTraining: whether to allocate gradients.
     public init(configuration: GPTConfiguration, context: ComputeContext, forTraining: Bool = true) {
         if let conflict = configuration.conflict { preconditionFailure(conflict.reason) }
@@ -50,23 +51,27 @@ public final class GPT {
         self.context = context
     }
 
-    /// Sets all gradients to zero. Call it before the first micro-batch of a step, as passes add to what is there.
+    /// Sets all gradients to zero. Call this before the first micro-batch of a step, because passes add to the
+    /// gradients.
     public func zeroGradients() {
         VectorOperations.clear(gradients.elements, pool: pool)
     }
 
-    /// Sum over all tokens of `-log p(target)`, in nats; adds `gradientScale` times the gradient of that sum to `gradients`.
+    /// Returns the sum over all tokens of `-log p(target)`, in nats. Adds `gradientScale` times the gradient of this
+    /// sum to `gradients`.
     ///
     /// - Parameters:
     ///   - tokens: (B, T), row by row; ids below the vocabulary size.
-    ///   - targets: (B, T), the tokens that come next.
+    ///   - targets: (B, T), the next token of each token.
     ///   - sequenceLength: T, at most the block size.
-    ///   - gradientScale: the weight of one token's loss: 1 over all tokens of the step for its mean.
-    ///   - dropout: which masks to draw if the configuration drops anything; nil for none.
-    ///   - boundaries: between documents, which attention then does not cross; nil where it sees the whole sequence.
-    ///   - progress: called after each chunk with the number of its sequences.
-    ///   - gradientFinished: called while the last chunk goes backward, with an index from which on nothing is added to
-    ///     `gradients` any more: so they can be sent while the rest is computed. The last call is with 0.
+    ///   - gradientScale: the weight of one token's loss. Pass 1 over the number of tokens in the step for the mean
+    ///     loss.
+    ///   - dropout: the key of the dropout masks; nil for no dropout.
+    ///   - boundaries: the document boundaries that attention does not cross; nil for attention over the whole
+    ///     sequence.
+    ///   - progress: called after each chunk with its number of sequences.
+    ///   - gradientFinished: called during the backward pass of the last chunk with an index. From this index on,
+    ///     `gradients` is final and can be sent to other ranks. The last call passes 0.
     public func forwardBackward(
         tokens: [Int32],
         targets: [Int32],
@@ -77,8 +82,11 @@ public final class GPT {
         progress: (Int) -> Void = { _ in },
         gradientFinished: ((Int) -> Void)? = nil
     ) -> Double {
-        precondition(gradients.count == layout.count, "a model without gradients has no backward pass")
-        precondition(gradientScale != 0, "a gradient times 0")
+        precondition(
+            gradients.count == layout.count,
+            "the model was created without gradients, so it has no backward pass"
+        )
+        precondition(gradientScale != 0, "gradientScale must not be 0")
         let batch = MicroBatch(tokens, targets, length: sequenceLength, dropout: dropout, boundaries: boundaries)
         return sumOverChunks(of: batch, for: .training) { pass, isLast in
             layers.forward(pass)
@@ -89,7 +97,8 @@ public final class GPT {
         }
     }
 
-    /// Sum over all tokens of `-log p(target)`, in nats, without dropout. The parameters are those of `forwardBackward`.
+    /// Returns the sum over all tokens of `-log p(target)`, in nats, without dropout. `forwardBackward` describes the
+    /// parameters.
     public func loss(
         tokens: [Int32],
         targets: [Int32],

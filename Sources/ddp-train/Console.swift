@@ -3,9 +3,10 @@ import Platform
 /// What commands say: results on standard output, everything else on standard error.
 enum Console {
     /// One line about what failed, whatever stands in the values it names.
-    static func error(_ message: String) {
-        let line = message.split(whereSeparator: \.isNewline).joined(separator: " ")
-        note("ddp-train: error: \(line)")
+    static func error(_ message: String) { note(errorLine(message)) }
+
+    static func errorLine(_ message: String) -> String {
+        "ddp-train: error: " + message.split(whereSeparator: \.isNewline).joined(separator: " ")
     }
 
     /// A line on standard error.

@@ -32,7 +32,7 @@ struct DDPTrain: ParsableCommand {
     )
 
     static func main() {
-        InheritedState.mend()
+        InheritedState.repair()
         ParentWatch.start()
         endProcess(run(ArgumentBytes.arguments()))
     }
@@ -51,16 +51,11 @@ struct DDPTrain: ParsableCommand {
             return 0
         } catch let code as ExitCode {
             return code.rawValue
-        } catch let error as UserError {
-            Console.error(error.message)
-            return error.kind.rawValue
-        } catch let error as CollectiveError {
-            Console.error("\(error)")
-            switch error {
-            case .usage: return UserError.Kind.usage.rawValue
-            case .failed: return UserError.Kind.network.rawValue
-            }
         } catch {
+            if let end = ErrorEnd(error) {
+                Console.error(end.message)
+                return end.code
+            }
             // Help and the version come as errors too.
             guard exitCode(for: error) != .success else {
                 print(fullMessage(for: error))
@@ -69,6 +64,24 @@ struct DDPTrain: ParsableCommand {
             let isParsing = exitCode(for: error) == .validationFailure
             Console.error(ParserMessage.text(message(for: error)))
             return isParsing ? UserError.Kind.usage.rawValue : UserError.Kind.other.rawValue
+        }
+    }
+}
+
+/// How the process ends by an error of its own.
+struct ErrorEnd {
+    /// What the user is told.
+    let message: String
+    let code: Int32
+
+    /// Nil for errors of other kinds.
+    init?(_ error: any Error) {
+        switch error {
+        case let error as UserError: (message, code) = (error.message, error.kind.rawValue)
+        case CollectiveError.usage(let text): (message, code) = (text, UserError.Kind.usage.rawValue)
+        case CollectiveError.failed(let failure):
+            (message, code) = (failure.description, UserError.Kind.network.rawValue)
+        default: return nil
         }
     }
 }

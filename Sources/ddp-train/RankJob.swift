@@ -2,42 +2,64 @@ import ArgumentParser
 import Collectives
 import Configuration
 import Platform
+import Supervision
 import Training
 
 /// A command's part in the job that its launcher speaks of, and what becomes of its errors there.
 struct RankJob {
     let connection: JobConnection
+    /// Nobody waits for its readers.
     let output: RunOutput
+    private let writer: OutputWriter
 
     var isMain: Bool { connection.communicator.isMain }
 
     /// - Parameters:
-    ///   - values: how the ranks reach each other.
+    ///   - configuration: how the ranks reach each other, and the options that all of them must have in common.
+    ///   - command: what else they must have in common: which command they run, and with which arguments.
     ///   - stop: a wish of any rank that the job end reaches that of every other rank.
     ///   - comparesRoutes: whether the job is there to compare the ways in which it can sum.
     /// - Throws: `UserError`; `CollectiveError`.
     static func join(
-        _ values: TrainingConfiguration,
+        _ configuration: ResolvedConfiguration,
+        as command: [(name: String, value: String)],
         stop: StopRequest = StopRequest(),
         comparesRoutes: Bool = false
     ) throws -> RankJob {
+        let values = configuration.values
         let options = JobConnection.Options(
             transport: .init(values.backend),
             allReduce: .init(values.allReduce),
             interface: values.interface,
+            portRange: values.portRange,
             hostfile: try hostfile(values),
             meetTimeout: .seconds(values.meetTimeout),
             timeout: .seconds(values.timeout),
             version: Version.program,
+            shared: command + configuration.ownJobOptions,
             comparesRoutes: comparesRoutes
         )
-        let connection = try JobConnection.join(options, environment: environment, stop: stop) {
-            Console.note("ddp-train: \($0)")
+        let writer = OutputWriter()
+        let watchdog = Watchdog.ofProgram(
+            saysStop: !ParentWatch.isUnderLauncher,
+            note: { writer.put("\($0)\n", to: .errors) },
+            beforeLast: { writer.drain(patience: .milliseconds(200)) }
+        )
+        do {
+            let connection = try JobConnection.join(options, environment: environment, stop: stop, watchdog: watchdog) {
+                writer.put("ddp-train: \($0)\n", to: .errors)
+            }
+            let rank = connection.communicator.rank
+            let output =
+                rank == 0
+                ? RunOutput(.through(writer))
+                : RunOutput(.notes(ofRank: rank, through: writer), linesGoToTerminal: false, saysProgress: false)
+            output.onProgress = connection.communicator.board.worked
+            return RankJob(connection: connection, output: output, writer: writer)
+        } catch {
+            writer.drain()
+            throw error
         }
-        let rank = connection.communicator.rank
-        let output =
-            rank == 0 ? RunOutput() : RunOutput(.notes(ofRank: rank), linesGoToTerminal: false, saysProgress: false)
-        return RankJob(connection: connection, output: output)
     }
 
     /// Whether no launcher speaks of a job.
@@ -53,12 +75,25 @@ struct RankJob {
         values.hostfile.isEmpty ? nil : String(decoding: try FileSystem.read(values.hostfile), as: UTF8.self)
     }
 
-    /// Runs the command's work, and leaves the job as it ended: in good order, or telling the others what happened.
+    /// Runs the command's work, and leaves the job as it ended: in good order, or telling the others what happened. All that was
+    /// said is written then, unless nobody reads it.
     ///
-    /// - Throws: what `body` throws.
-    func run(_ body: () throws -> Void) throws {
+    /// - Throws: `ExitCode`, when the error of `body` was said, or what else it throws.
+    func run<Result>(_ body: () throws -> Result) throws -> Result {
+        defer { writer.drain() }
         do {
-            try body()
+            return try runAndLeave(body)
+        } catch {
+            guard let end = ErrorEnd(error) else { throw error }
+            writer.put(Console.errorLine(end.message) + "\n", to: .errors)
+            throw ExitCode(end.code)
+        }
+    }
+
+    private func runAndLeave<Result>(_ body: () throws -> Result) throws -> Result {
+        let result: Result
+        do {
+            result = try body()
         } catch let error as JobError {
             // The others found the same.
             try connection.leave()
@@ -72,6 +107,7 @@ struct RankJob {
             throw error
         }
         try connection.leave()
+        return result
     }
 }
 

@@ -1,4 +1,5 @@
-// The library in twenty lines: loads a model (a checkpoint, or a folder of Hugging Face's) and streams what it writes.
+// An example of the library in twenty lines: loads a model (a checkpoint or a Hugging Face folder) and streams
+// generated text.
 //
 //     swift run stream-text out/checkpoints/best "To be"
 import Compute
@@ -26,7 +27,7 @@ do {
     let options = SamplingOptions(maxNewTokens: 200, allowedVocabulary: tokenizer.vocabularySize)
     Generator(model: model).generate(prompt: try tokenizer.encodePrompt(Array(prompt.utf8)), options: options) {
         token in
-        // Bytes as they come: a character may be spread over several tokens.
+        // Writes bytes and not characters, because one character can consist of several tokens.
         let bytes = tokenizer.decode([token])
         return write(STDOUT_FILENO, bytes, bytes.count) == bytes.count
     }

@@ -2,9 +2,9 @@ import Testing
 
 @testable import Compute
 
-@Suite("Random numbers by counter")
+@Suite("Counter-based random numbers")
 struct CounterRandomTests {
-    @Test("Philox4x32-10 gives the published answers of Random123")
+    @Test("Philox4x32-10 gives the values that Random123 publishes")
     func knownAnswers() {
         let zero = CounterRandom(key: (0, 0), high: (0, 0, 0))
         #expect(zero.block(0) == SIMD4(0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8))
@@ -29,7 +29,7 @@ struct CounterRandomTests {
         #expect(base.block(7) != base.block(8))
     }
 
-    @Test("uniform, integer and normal numbers have their distributions")
+    @Test("uniform, integer and normal numbers have the right distributions")
     func distributions() {
         let random = CounterRandom(seed: 5, stream: .test)
         let count = 20_000

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Compute
 
-/// Products of a few rows: against plain loops, and the same bits however they are split.
+/// Compares products of a few rows with plain loops, and checks that splitting the work does not change their bits.
 @Suite("Products of a few rows")
 struct FewRowsKernelTests {
     private func values(_ count: Int, item: UInt32) -> [Float] {
@@ -13,7 +13,7 @@ struct FewRowsKernelTests {
 
     private static let shapes = [(1, 1, 1), (1, 8, 16), (3, 37, 70), (8, 64, 129), (2, 100, 5)]
 
-    @Test("x W + b and x Wᵀ are those of plain loops", arguments: Kernels.available, shapes)
+    @Test("x W + b and x Wᵀ agree with plain loops", arguments: Kernels.available, shapes)
     func values(isa: String, shape: (rows: Int, inner: Int, columns: Int)) {
         let table = dt_kernels_named(isa)!.pointee
         let (rows, inner, columns) = shape
@@ -39,7 +39,7 @@ struct FewRowsKernelTests {
         }
     }
 
-    @Test("splitting columns or rows changes no bit", arguments: Kernels.available)
+    @Test("splitting columns or rows does not change a bit", arguments: Kernels.available)
     func splits(isa: String) {
         let table = dt_kernels_named(isa)!.pointee
         let (rows, inner, columns) = (5, 53, 100)

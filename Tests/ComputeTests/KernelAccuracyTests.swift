@@ -4,12 +4,12 @@ import Testing
 
 @testable import Compute
 
-/// Vector functions against double precision over every magnitude that a float can have. The bounds are those of the
-/// comments in CVectorKernels.h, which were measured on every 17th of all floats.
+/// Compares vector functions with double precision over every magnitude that a float can have. The bounds are slightly
+/// above the errors in CVectorKernels.h, which were measured on every 17th float.
 @Suite("Accuracy of vector functions")
 struct KernelAccuracyTests {
-    /// Every 16411th float by bit pattern (262 thousand, both signs, denormals too), and 80 thousand between -20 and 20, where
-    /// the functions bend and their branches lie.
+    /// Every 16411th float by bit pattern (262 thousand, both signs, denormals too), 80 thousand between -20 and 20,
+    /// where the functions bend, and the floats around each branch.
     private static let inputs: [Float] = {
         var inputs: [Float] = []
         for pattern in stride(from: UInt64(0), to: 1 << 32, by: 16411) {
@@ -31,7 +31,7 @@ struct KernelAccuracyTests {
 
     private func kernels(_ isa: String) -> dt_kernels { dt_kernels_named(isa)!.pointee }
 
-    /// The value and the slope that an activation has for each input.
+    /// Returns the value and the slope of an activation for each input.
     private func activation(
         _ x: [Float],
         _ forward: (UnsafeMutablePointer<Float>?, UnsafePointer<Float>?, Int) -> Void,
@@ -42,11 +42,11 @@ struct KernelAccuracyTests {
         forward(&y, x, x.count)
         backward(&slopes, &again, x, x.count)
         let different = zip(y, again).filter { $0.bitPattern != $1.bitPattern && !($0.isNaN && $1.isNaN) }
-        #expect(different.isEmpty, "forward and backward give other values")
+        #expect(different.isEmpty, "forward and backward give different values")
         return (y, slopes)
     }
 
-    /// The largest of `errors` and where it is, to be below `bound`; NaN is above every bound.
+    /// Expects that the largest of `errors` is below `bound`, and reports where it is. A NaN exceeds every bound.
     private func expect(
         _ name: String,
         _ isa: String,
@@ -88,7 +88,7 @@ struct KernelAccuracyTests {
         #expect(out[0] == 0 && out[1] > 2.3e38 && out[2].isNaN && out[3...].allSatisfy { $0 == 1 })
     }
 
-    @Test("exact GELU and its slope keep their bounds", arguments: Kernels.available)
+    @Test("the errors of exact GELU and its slope are within their bounds", arguments: Kernels.available)
     func gelu(isa: String) {
         let x = Self.inputs
         let (y, slopes) = activation(x, kernels(isa).gelu_forward, kernels(isa).gelu_backward)
@@ -100,7 +100,7 @@ struct KernelAccuracyTests {
             let exact = x * cumulative
             values.append((input, abs(Double(y[index]) - exact) / max(1, abs(x))))
             if x <= -5.5 { far.append((input, abs(Double(y[index]) - exact))) }
-            // Below 1e-37 a float has no digits to lose.
+            // Below 1e-37 floats become denormal and lose digits.
             if x > -5.5, abs(exact) > 1e-37 { relative.append((input, abs(Double(y[index]) / exact - 1))) }
             let density = abs(x) < 40 ? exp(-x * x / 2) / Self.root2Pi : 0
             slope.append((input, abs(Double(slopes[index]) - (cumulative + x * density))))
@@ -111,7 +111,7 @@ struct KernelAccuracyTests {
         expect("slope", isa, below: 2.1e-7, slope)
     }
 
-    @Test("tanh GELU and its slope keep their bounds", arguments: Kernels.available)
+    @Test("the errors of tanh GELU and its slope are within their bounds", arguments: Kernels.available)
     func geluTanh(isa: String) {
         let x = Self.inputs
         let (y, slopes) = activation(x, kernels(isa).gelu_tanh_forward, kernels(isa).gelu_tanh_backward)
@@ -125,7 +125,7 @@ struct KernelAccuracyTests {
             let exact = x * gate
             values.append((input, abs(Double(y[index]) - exact) / max(1, abs(x))))
             if x > -9, abs(exact) > 1e-37 { relative.append((input, abs(Double(y[index]) / exact - 1))) }
-            // Squares of larger numbers are no floats; PyTorch's slope is NaN there too.
+            // The square of a larger number overflows; PyTorch's slope is NaN there too.
             guard abs(x) < 1.8e19 else { continue }
             let rest = x * gate / (1 + exp(argument)) * scale * (1 + 3 * 0.044715 * x * x)
             slope.append((input, abs(Double(slopes[index]) - (gate + (rest.isNaN ? 0 : rest)))))
@@ -135,7 +135,7 @@ struct KernelAccuracyTests {
         expect("slope", isa, below: 2.1e-7, slope)
     }
 
-    @Test("what is not finite stays visible, and very negative numbers give zero", arguments: Kernels.available)
+    @Test("GELU keeps NaN and infinity, and is zero for very negative numbers", arguments: Kernels.available)
     func special(isa: String) {
         let table = kernels(isa)
         for forward in [table.gelu_forward, table.gelu_tanh_forward] {

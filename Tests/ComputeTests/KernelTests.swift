@@ -4,7 +4,6 @@ import Testing
 
 @testable import Compute
 
-/// Every instruction set that this build and processor have.
 private let instructionSets = Kernels.available
 
 private func kernels(_ name: String) -> dt_kernels { dt_kernels_named(name)!.pointee }
@@ -16,7 +15,10 @@ private func values(_ count: Int, deviation: Double = 1, item: UInt32 = 0) -> [F
 
 @Suite("Vector kernels")
 struct KernelTests {
-    @Test("exp is within 3e-7 of the exact value, 0 far below, and keeps NaN", arguments: instructionSets)
+    @Test(
+        "exp has a relative error below 3e-7, is 0 for very negative numbers, and keeps NaN",
+        arguments: instructionSets
+    )
     func exponential(isa: String) {
         let x = stride(from: Float(-87.3), through: 88.3, by: 0.0017).map { $0 }
         var y = [Float](repeating: 0, count: x.count)
@@ -29,7 +31,7 @@ struct KernelTests {
         #expect(out[0] == 0 && out[1] == 0 && out[2] == 1 && out[3].isNaN && out[4] > 1e38)
     }
 
-    @Test("GELU and its slope are within 4e-7 of the exact value, in units of max(1, |x|)", arguments: instructionSets)
+    @Test("the errors of GELU and its slope are below 4e-7 in units of max(1, |x|)", arguments: instructionSets)
     func gelu(isa: String) {
         let x = stride(from: Float(-12), through: 12, by: 0.00037).map { $0 }
         var y = [Float](repeating: 0, count: x.count)
@@ -53,7 +55,7 @@ struct KernelTests {
     }
 
     @Test(
-        "tanh GELU and its slope are within 4e-7 of the exact value, in units of max(1, |x|)",
+        "the errors of tanh GELU and its slope are below 4e-7 and 1e-6 in units of max(1, |x|)",
         arguments: instructionSets
     )
     func geluTanh(isa: String) {
@@ -78,7 +80,7 @@ struct KernelTests {
     }
 
     @Test(
-        "LayerNorm brings each row to mean 0 and variance 1, for any width",
+        "LayerNorm gives each row mean 0 and variance 1, for any width",
         arguments: instructionSets,
         [1, 3, 16, 37, 64, 131]
     )
@@ -98,7 +100,7 @@ struct KernelTests {
         }
     }
 
-    @Test("dropout masks are the same on every instruction set, and are those of CounterRandom")
+    @Test("dropout masks are the same on every instruction set and follow CounterRandom")
     func dropoutMasks() {
         let (rows, width, tokens) = (6, 301, 4)
         let random = CounterRandom(seed: 99, stream: .dropout, site: 5, step: 8, item: 3)
@@ -177,7 +179,7 @@ struct KernelTests {
     }
 
     @Test(
-        "softmax statistics and cross-entropy gradients agree with direct computation",
+        "softmax statistics and cross-entropy gradients agree with a direct computation",
         arguments: instructionSets,
         [1, 17, 64, 300]
     )
@@ -190,10 +192,10 @@ struct KernelTests {
         let lse = (0..<rows).map { maxima[$0] + log(sums[$0]) }
         var gradient = logits
         kernels(isa).cross_entropy_backward(&gradient, count, logits, lse, targets, 0.5, rows, count, count, 0)
-        var inOneGo = logits
+        var combined = logits
         var losses = [Float](repeating: 0, count: rows)
-        kernels(isa).cross_entropy(&losses, &inOneGo, targets, 0.5, rows, count)
-        #expect(zip(inOneGo, gradient).allSatisfy { abs($0 - $1) < 1e-7 })
+        kernels(isa).cross_entropy(&losses, &combined, targets, 0.5, rows, count)
+        #expect(zip(combined, gradient).allSatisfy { abs($0 - $1) < 1e-7 })
         #expect((0..<rows).allSatisfy { abs(losses[$0] - (lse[$0] - logits[$0 * count + Int(targets[$0])])) < 1e-5 })
         for row in 0..<rows {
             let part = logits[row * count..<(row + 1) * count].map(Double.init)

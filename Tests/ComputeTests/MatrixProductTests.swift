@@ -3,10 +3,12 @@ import Testing
 
 @testable import Compute
 
-/// Products of our own kernels against plain sums in double precision, and their promise about bits.
+/// Compares products of our own kernels with plain sums in double precision, and checks that their bits do not depend
+/// on what else is computed.
 @Suite("Matrix products")
 struct MatrixProductTests {
-    /// (m, n, depth): odd sizes, sizes of whole strips and panels, more than one block of every kind.
+    /// (m, n, depth): odd sizes, sizes of whole strips and panels, and sizes that need more than one block in each
+    /// dimension.
     private static let shapes = [
         (1, 1, 1), (3, 5, 7), (12, 32, 64), (13, 33, 65), (6, 16, 128), (97, 65, 129), (25, 600, 385), (110, 257, 800),
         (48, 64, 1), (200, 31, 400),
@@ -17,7 +19,8 @@ struct MatrixProductTests {
         let lead: Int
         let transposed: Bool
 
-        /// op(x) (rows, columns), with a margin after each stored row; the same elements either way round.
+        /// Creates op(x), (rows, columns), with a margin after each stored row. Both orientations have the same
+        /// elements.
         init(rows: Int, columns: Int, transposed: Bool, item: UInt32) {
             let (stored, width) = transposed ? (columns, rows) : (rows, columns)
             lead = width + 3
@@ -38,13 +41,13 @@ struct MatrixProductTests {
         }
     }
 
-    @Test("every form agrees with plain sums", arguments: Kernels.available, shapes)
+    @Test("products in all orientations agree with plain sums", arguments: Kernels.available, shapes)
     func agreement(isa: String, shape: (Int, Int, Int)) {
         let kernels = dt_kernels_named(isa)!.pointee
         let scratch = FloatBuffer(count: kernels.product_scratch)
         let (m, n, depth) = shape
         let before = Operand(rows: m, columns: n, transposed: false, item: 3)
-        // Rows enough to meet each kind of strip.
+        // Enough rows to cover each kind of strip.
         let rows = Array(Set(stride(from: 0, to: m, by: max(1, m / 7)) + [m - 1])).sorted()
         let (left, right) = (
             Operand(rows: m, columns: depth, transposed: false, item: 1),
@@ -83,17 +86,18 @@ struct MatrixProductTests {
                             Double(scale) * exact[index][column] + Double(keep) * Double(before.element(row, column))
                         worst = max(worst, abs(Double(c[row * before.lead + column]) - sum))
                     }
-                    // The margin belongs to somebody else.
+                    // The product must not write into the margin.
                     #expect(c[row * before.lead + n..<(row + 1) * before.lead].allSatisfy { $0 == 0.125 })
                 }
-                // Rounding errors of a sum of `depth` products below 1/4 that grows to a few units.
+                // The bound covers the rounding errors of a sum of `depth` products below 1/4, which grows to a few
+                // units.
                 let bound = Double(abs(scale)) * (3e-8 * Double(depth) + 5e-7)
                 #expect(worst < bound, "\(transposedA) \(transposedB) \(scale) \(keep): \(worst)")
             }
         }
     }
 
-    @Test("a packed factor gives the bits of the same product unpacked", arguments: Kernels.available, shapes)
+    @Test("a packed factor gives the same bits as an unpacked one", arguments: Kernels.available, shapes)
     func packed(isa: String, shape: (Int, Int, Int)) {
         let kernels = dt_kernels_named(isa)!.pointee
         let scratch = FloatBuffer(count: kernels.product_scratch)
@@ -103,7 +107,7 @@ struct MatrixProductTests {
             let b = Operand(rows: depth, columns: n, transposed: transposedB, item: 2)
             let panels = (n + kernels.panel_columns - 1) / kernels.panel_columns
             var packed = [Float](repeating: .nan, count: panels * kernels.panel_columns * depth)
-            // In two pieces, the second first.
+            // Pack in two pieces, the second one first.
             kernels.pack_panels(&packed, b.values, b.lead, transposedB, depth, n, panels / 2, panels)
             kernels.pack_panels(&packed, b.values, b.lead, transposedB, depth, n, 0, panels / 2)
             var whole = [Float](repeating: 0, count: m * n)
@@ -126,7 +130,7 @@ struct MatrixProductTests {
             var product = [Float](repeating: 0, count: m * n)
             kernels.packed_product(a.values, a.lead, packed, depth, n, &product, n, m, n, depth, 1, 0)
             #expect(product == whole)
-            // Part of the columns.
+            // Use only part of the columns.
             let columns = (n + 1) / 2
             var part = [Float](repeating: 0, count: m * columns)
             kernels.packed_product(a.values, a.lead, packed, depth, n, &part, columns, m, columns, depth, 1, 0)
@@ -135,7 +139,7 @@ struct MatrixProductTests {
                     part[row * columns..<(row + 1) * columns].elementsEqual(whole[row * n..<row * n + columns])
                 }
             )
-            // Part of the depth, as weighted values of a query that sees only the first keys.
+            // Use only part of the depth, as attention does for a query that sees only the first keys.
             let seen = (depth + 1) / 2
             kernels.packed_product(a.values, a.lead, packed, depth, n, &product, n, m, n, seen, 1, 0)
             for row in 0..<m {
@@ -146,7 +150,10 @@ struct MatrixProductTests {
         }
     }
 
-    @Test("an element has the same bits whatever rows and columns are computed with it", arguments: Kernels.available)
+    @Test(
+        "the bits of an element do not depend on which rows and columns are computed with it",
+        arguments: Kernels.available
+    )
     func tilesDoNotMatter(isa: String) {
         let kernels = dt_kernels_named(isa)!.pointee
         let scratch = FloatBuffer(count: kernels.product_scratch)

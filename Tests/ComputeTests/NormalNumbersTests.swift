@@ -2,9 +2,12 @@ import Testing
 
 @testable import Compute
 
-@Suite("Normal numbers by vector loops")
+@Suite("Normal numbers by vector kernels")
 struct NormalNumbersTests {
-    @Test("have the bits of those drawn one by one", arguments: Kernels.available)
+    @Test(
+        "numbers drawn by vector kernels have the same bits as numbers drawn one at a time",
+        arguments: Kernels.available
+    )
     func sameBits(instructionSet: String) {
         for (seed, first, count, deviation) in [
             (UInt64(1337), 0, 200_000, 0.02), (UInt64(1) << 40 | 5, 65536, 1001, 0.02 / 7), (3, 2, 1, 1.0),
@@ -30,12 +33,12 @@ struct NormalNumbersTests {
                 different.isEmpty,
                 "\(instructionSet), seed \(seed): \(different.count) differ, at \(different.prefix(3))"
             )
-            #expect(values[count].isNaN, "nothing is written past the end")
+            #expect(values[count].isNaN, "fillNormal wrote past the end")
         }
     }
 
     @Test(
-        "Buffers are zero and aligned, whether small or with pages of their own",
+        "small buffers and mapped buffers start as zeros and are aligned",
         arguments: [0, 1, 1000, 1 << 20, 3_000_001]
     )
     func buffers(count: Int) {

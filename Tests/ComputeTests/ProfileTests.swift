@@ -6,7 +6,7 @@ import Testing
 
 @Suite("Profile: time by part")
 struct ProfileTests {
-    /// Some of every kind: a vector loop, a measured part with another in it, and work without a part.
+    /// Runs every kind of work: a kernel, a measured part with another part inside, and work without a part.
     private func work(_ pool: WorkerPool, tasks: Int = 40) {
         pool.run(tasks) { task, _ in
             let values = FloatBuffer(count: 4096)
@@ -19,7 +19,7 @@ struct ProfileTests {
         }
     }
 
-    @Test("All parts add up to wall time times workers, and the caller's own to wall time", arguments: [1, 2, 3])
+    @Test("all parts add up to wall time times workers, and the caller's parts to wall time", arguments: [1, 2, 3])
     func sums(threads: Int) {
         let pool = WorkerPool(threadCount: threads)
         let profile = Profile(pool: pool)
@@ -30,7 +30,8 @@ struct ProfileTests {
         #expect(abs(seconds.values.reduce(0, +) - wall * Double(threads)) < 1e-9 * wall * Double(threads) + 1e-12)
         for (part, value) in seconds { #expect(value >= 0, "\(part): \(value)") }
         for part in [Part.activation, .packing, .clipping, .other] { #expect(seconds[part]! > 0, "\(part)") }
-        // The caller is busy or waiting at every moment: nothing is lost, nothing counted twice. Sums of whole nanoseconds.
+        // The caller is always busy or waiting, so its parts add up to wall time exactly: they are sums of integer
+        // nanoseconds.
         let caller = profile.seconds(ofWorker: 0).values.reduce(0, +)
         #expect(abs(caller - wall) < 1e-9 * wall + 1e-12, "\(caller) of \(wall)")
         for worker in 0..<threads {
@@ -39,7 +40,7 @@ struct ProfileTests {
         }
     }
 
-    @Test("Events nest: any two of a worker lie apart or one within the other")
+    @Test("two spans of one worker are either disjoint or nested")
     func nesting() {
         let pool = WorkerPool(threadCount: 2)
         let profile = Profile(pool: pool, eventsPerWorker: 1000)
@@ -57,11 +58,12 @@ struct ProfileTests {
                 }
             }
         }
-        // For each task itself, gelu, packing, relu within it, and the sum of squares in a span of the same part.
+        // Per task: the task, gelu, packing, relu inside it, the clipping span, and the sum of squares inside that
+        // span.
         #expect(count == 40 * 6)
     }
 
-    @Test("Room for events is bounded, and what finds none is counted")
+    @Test("events beyond the limit are counted but not kept")
     func bounded() {
         let pool = WorkerPool(threadCount: 1)
         let profile = Profile(pool: pool, eventsPerWorker: 7)
@@ -70,14 +72,14 @@ struct ProfileTests {
         #expect(profile.droppedEvents == 2 * 6 - 7)
     }
 
-    @Test("Nothing is recorded outside of a recording, nor of another pool at the same time")
+    @Test("work outside a recording or of another pool is not recorded")
     func apart() {
         let pool = WorkerPool(threadCount: 2)
         let other = WorkerPool(threadCount: 2)
         let profile = Profile(pool: pool)
         work(pool)
         profile.record {
-            // Its caller is a worker too, so it needs a thread of its own.
+            // The caller of the other pool is one of its workers, so it needs a separate thread.
             let done = DispatchSemaphore(value: 0)
             Thread.detachNewThread {
                 work(other)
@@ -91,7 +93,7 @@ struct ProfileTests {
         #expect(profile.seconds[.packing] == 0)
     }
 
-    @Test("An error ends a recording as a value does")
+    @Test("a recording ends when its closure throws")
     func failure() {
         struct Failure: Error {}
         let pool = WorkerPool(threadCount: 2)
@@ -102,7 +104,7 @@ struct ProfileTests {
         #expect(profile.seconds[.activation]! > 0)
     }
 
-    @Test("Parts are those of the recorder, by number")
+    @Test("the raw values of Part equal those of dt_part")
     func numbers() {
         #expect(Part.allCases.map(\.rawValue) == Array(0..<Int32(DT_PART_COUNT.rawValue)))
         let some: [(Part, dt_part)] = [

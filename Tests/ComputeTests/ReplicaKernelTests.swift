@@ -4,13 +4,13 @@ import Testing
 
 @testable import Compute
 
-/// The loops on which replicas must agree: the same bits on every instruction set, for whatever numbers and places in
-/// memory.
-@Suite("Kernels on which replicas must agree")
+/// Kernels whose results replicas must agree on have the same bits on every instruction set, for any values and any
+/// alignment.
+@Suite("Kernels whose results replicas must agree on")
 struct ReplicaKernelTests {
     private static let instructionSets = Kernels.available
 
-    /// Ordinary numbers, with every kind that is not among them.
+    /// Returns normal numbers; with `special`, mixed with denormals, zeros, infinities and extreme values.
     private func values(_ count: Int, item: UInt32, special: Bool) -> [Float] {
         let random = CounterRandom(seed: 5, stream: .test, item: item)
         let kinds: [Float] = [
@@ -25,7 +25,8 @@ struct ReplicaKernelTests {
         }
     }
 
-    /// Bits of parameters and both moments after three steps, `offset` elements past an aligned address.
+    /// Returns the bits of the parameters and both moments after three steps. The buffers start `offset` elements past
+    /// an aligned address.
     private func adamW(_ isa: String, count: Int, offset: Int, special: Bool, flush: Bool) -> [UInt32] {
         let table = dt_kernels_named(isa)!.pointee
         let mode = flush ? dt_flush_denormals() : 0
@@ -44,14 +45,14 @@ struct ReplicaKernelTests {
             let bias = (1 - pow(0.9, Float(step)), 1 - pow(0.95, Float(step)))
             table.adamw(p, g, m, v, count, 1e-3, 0.9, 0.95, 1e-8, 0.1, bias.0, bias.1, 0.77)
         }
-        // A NaN is a NaN: which of two operands' it is, is not among the things that IEEE 754 says.
+        // Treat all NaNs as equal: IEEE 754 does not define which operand's NaN an operation returns.
         return [p, m, v].flatMap { buffer in
             (0..<count).map { buffer[$0].isNaN ? Float.nan.bitPattern : buffer[$0].bitPattern }
         }
     }
 
     @Test(
-        "AdamW has the same bits at any address, for denormal and infinite numbers too",
+        "AdamW has the same bits at any alignment, also for denormal and infinite numbers",
         arguments: [1, 7, 16, 17, 33, 1001],
         [false, true]
     )
@@ -68,7 +69,7 @@ struct ReplicaKernelTests {
         }
     }
 
-    @Test("AdamW's last elements, which are less than a vector, have the bits of the same elements in the middle")
+    @Test("AdamW gives elements of a partial last vector the same bits as elements of a whole vector")
     func remainder() {
         let whole = adamW("plain", count: 48, offset: 0, special: false, flush: true)
         for count in 33..<48 {
@@ -77,10 +78,10 @@ struct ReplicaKernelTests {
         }
     }
 
-    @Test("the sum of squares has the same bits at any address", arguments: [1, 7, 16, 17, 33, 1001])
+    @Test("the sum of squares has the same bits at any alignment", arguments: [1, 7, 16, 17, 33, 1001])
     func sumOfSquares(count: Int) {
         for special in [false, true] {
-            // Infinities would hide every other number.
+            // An infinity would hide all other numbers in the sum.
             let values = values(count, item: 8, special: special).map { $0.isFinite ? $0 : 2 }
             let memory = FloatBuffer(count: count + 64)
             var sums: [UInt64] = []

@@ -4,7 +4,8 @@ import Testing
 
 @testable import Compute
 
-/// What needs large scratch must not take it from the stack: a task's thread may have 512 KB, a process as little as its user sets.
+/// Code that needs large scratch memory must not take it from the stack: a task's thread may have 512 KB, and a user
+/// can limit a process to less.
 @Suite("Small stacks")
 struct SmallStackTests {
     /// Runs `body` on a thread with a stack of 128 KB.
@@ -12,7 +13,7 @@ struct SmallStackTests {
         SystemThread(stackSize: 128 << 10, body).join()
     }
 
-    /// Operands and products of (110, 800) times (800, 257), more than one block of every kind.
+    /// Operands and products of (110, 800) times (800, 257), which need more than one block in each dimension.
     private final class Products: @unchecked Sendable {
         static let (m, n, depth) = (110, 257, 800)
         let a: [Float]
@@ -28,7 +29,7 @@ struct SmallStackTests {
             self.kernels = kernels
         }
 
-        /// Each orientation of a and b, then the product with a packed b.
+        /// Returns the products for each orientation of a and b, then the product with a packed b.
         func compute() -> [[Float]] {
             let (m, n, depth) = (Self.m, Self.n, Self.depth)
             var products: [[Float]] = []
@@ -61,14 +62,14 @@ struct SmallStackTests {
         }
     }
 
-    @Test("A product of every form fits a stack of 128 KB", arguments: Kernels.available)
+    @Test("every kind of product fits a stack of 128 KB", arguments: Kernels.available)
     func kernels(isa: String) {
         let products = Products(dt_kernels_named(isa)!.pointee)
         let expected = products.compute()
         Self.onSmallStack { #expect(products.compute() == expected) }
     }
 
-    @Test("A matrix product fits a stack of 128 KB, on a thread that multiplies for the first time")
+    @Test("the first matrix product of a thread fits a stack of 128 KB")
     func multiply() {
         Self.onSmallStack {
             let size = 300
@@ -76,11 +77,11 @@ struct SmallStackTests {
             let b = FloatBuffer(count: size * size)
             let c = FloatBuffer(count: size * size)
             for index in 0..<size * size {
-                // Twice the identity.
+                // a is twice the identity matrix.
                 a.base[index] = index % (size + 1) == 0 ? 2 : 0
                 b.base[index] = Float(index % 1000)
             }
-            // The second product finds the thread's scratch.
+            // The second product reuses the thread's scratch memory.
             for orientation in [Orientation.plain, .transposed] {
                 MatrixProducts(kernels: .standard, implementation: .own).multiply(
                     a.matrix(rows: size, columns: size),
@@ -93,18 +94,18 @@ struct SmallStackTests {
         }
     }
 
-    @Test("Each thread has scratch of its own, 64-byte aligned")
+    @Test("each thread has its own scratch memory, 64-byte aligned")
     func scratch() {
         final class Seen: @unchecked Sendable {
             var other: UnsafeMutablePointer<Float>?
         }
         let seen = Seen()
-        let own = ProductScratch.ofThread
+        let own = ProductScratch.threadLocal
         Self.onSmallStack {
-            seen.other = ProductScratch.ofThread
-            #expect(seen.other == ProductScratch.ofThread)
+            seen.other = ProductScratch.threadLocal
+            #expect(seen.other == ProductScratch.threadLocal)
         }
-        #expect(own == ProductScratch.ofThread)
+        #expect(own == ProductScratch.threadLocal)
         #expect(seen.other != own)
         #expect(UInt(bitPattern: own) % 64 == 0)
     }

@@ -6,29 +6,29 @@ import Testing
 
 @Suite("Worker pool")
 struct WorkerPoolTests {
-    @Test("every task runs exactly once, on workers that exist", arguments: [1, 2, 3, 8])
+    @Test("every task runs exactly once, with a worker index below the thread count", arguments: [1, 2, 3, 8])
     func everyTaskOnce(threads: Int) {
         let pool = WorkerPool(threadCount: threads)
         for taskCount in [0, 1, 2, 7, 100] {
             for _ in 0..<50 {
                 var counts = [Int](repeating: 0, count: taskCount)
-                let strangers = Atomic<Int>(0)
+                let invalidWorkers = Atomic<Int>(0)
                 counts.withUnsafeMutableBufferPointer { counts in
                     pool.run(taskCount) { task, worker in
                         counts[task] += 1
-                        if worker >= threads { strangers.add(1, ordering: .relaxed) }
+                        if worker >= threads { invalidWorkers.add(1, ordering: .relaxed) }
                     }
                 }
                 #expect(counts.allSatisfy { $0 == 1 })
-                #expect(strangers.load(ordering: .relaxed) == 0)
+                #expect(invalidWorkers.load(ordering: .relaxed) == 0)
             }
         }
     }
 
-    @Test("a phase sees everything that the phase before it wrote")
+    @Test("a phase sees everything that the previous phase wrote")
     func phasesAreOrdered() {
         let pool = WorkerPool(threadCount: 3)
-        // A phase reads one row, which another worker wrote in the phase before, and writes the other.
+        // Each phase reads one half, which other workers wrote in the previous phase, and writes the other half.
         var values = [Int](repeating: 0, count: 2 * 64)
         values.withUnsafeMutableBufferPointer { values in
             for phase in 1...2000 {
@@ -42,22 +42,22 @@ struct WorkerPoolTests {
         #expect(values.prefix(64).allSatisfy { $0 == 2000 })
     }
 
-    @Test("from the moment that a stop is requested tasks are left out, in this phase and the next", arguments: [1, 3])
+    @Test("once a stop is requested, tasks are skipped in this phase and the next", arguments: [1, 3])
     func untilStopped(threads: Int) {
         let pool = WorkerPool(threadCount: threads)
         let done = Atomic<Int>(0)
         let stop = StopRequest()
-        let isWhole = pool.untilStopped(stop) {
+        let isComplete = pool.untilStopped(stop) {
             pool.run(100) { _, _ in
                 stop.request()
                 done.add(1, ordering: .relaxed)
             }
-            // Each worker may have been within a task.
+            // Each worker may have been inside a task when the stop was requested.
             #expect((1...threads).contains(done.load(ordering: .relaxed)))
-            pool.run(100) { _, _ in Issue.record("a phase after the stop ran") }
+            pool.run(100) { _, _ in Issue.record("a task ran in a phase after the stop") }
         }
-        #expect(!isWhole)
-        // Afterwards everything is done, whatever was requested; and without a request everything is.
+        #expect(!isComplete)
+        // After untilStopped returns, tasks run again in spite of the request. Without a request all tasks run.
         done.store(0, ordering: .relaxed)
         pool.run(100) { _, _ in done.add(1, ordering: .relaxed) }
         #expect(done.load(ordering: .relaxed) == 100)
@@ -65,7 +65,7 @@ struct WorkerPoolTests {
         #expect(done.load(ordering: .relaxed) == 200)
     }
 
-    @Test("sleeping workers wake, and pools end")
+    @Test("sleeping workers wake up for the next phase, and a pool with sleeping workers can be freed")
     func sleepAndEnd() {
         for _ in 0..<20 {
             let pool = WorkerPool(threadCount: 4)
@@ -80,7 +80,7 @@ struct WorkerPoolTests {
 
 @Suite("Matrix products and vector operations")
 struct OperationTests {
-    @Test("all four orientations, scale and keep, on views of columns")
+    @Test("products of column views are right in all four orientations, with scale and keep")
     func products() {
         let (m, k, n) = (5, 7, 3)
         let memory = FloatBuffer(count: 400)

@@ -91,6 +91,10 @@ import Transformer
         (
             "backend", "nccl", "nccl belongs to PyTorch; must be auto, none, tcp or mpi"
         ),
+        (
+            "port_range", "2001-2000",
+            "must be LOW-HIGH, ports from 1 to 65535 with the lower one first, such as 15000-19999"
+        ),
     ]
 
     /// A value that differs from the key's default (dtype has only one).
@@ -99,7 +103,7 @@ import Transformer
         case .integer: "3"
         case .number: "0.123"
         case .boolean: key.defaultArgument == "true" ? "false" : "true"
-        case .text: key.name == "ablate_heads" ? "0.1" : "other"
+        case .text: ["ablate_heads": "0.1", "port_range": "3000-3001"][key.name] ?? "other"
         case .path: "other"
         case .choice(let choices): choices.first { $0 != key.defaultArgument } ?? choices[0]
         }

@@ -155,7 +155,12 @@ struct DatasetTests {
         #expect(error?.kind == .data)
         // {'vocab_size': 0}
         try AtomicFile.write([UInt8](Data(base64Encoded: "gAR9lIwKdm9jYWJfc2l6ZZRLAHMu")!), to: folder("set/meta.pkl"))
-        #expect(throws: UserError(.data, "\(folder("set/meta.pkl")) has no vocab_size from 1 to 1048576: it is 0")) {
+        #expect(
+            throws: UserError(
+                .data,
+                "\(folder("set/meta.pkl")): vocab_size must be a whole number from 1 to 1048576, but it is 0"
+            )
+        ) {
             try open()
         }
     }

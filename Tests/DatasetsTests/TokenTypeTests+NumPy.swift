@@ -74,11 +74,11 @@ extension TokenTypeTests {
             ),
             (
                 "{'descr': '<u2', 'fortran_order': False, 'shape': (99999999999999999999,), }",
-                "its shape has the size 999"
+                "its shape contains 999"
             ),
             ("{'descr': [('id', '<u2')], 'fortran_order': False, 'shape': (2000,), }", "an NPY file of records"),
-            ("{'fortran_order': False, 'shape': (2000,), }", "it has no descr or no shape"),
-            ("", "it has no descr or no shape"),
+            ("{'fortran_order': False, 'shape': (2000,), }", "it lacks descr or shape"),
+            ("", "it lacks descr or shape"),
         ]
     )
     func refusedNumPy(header: String, reason: String) throws {

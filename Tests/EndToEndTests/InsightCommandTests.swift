@@ -45,7 +45,7 @@ import Testing
         let unknown = try run(["experiment", "masks"])
         #expect(unknown.exitCode == 64 && unknown.errors.contains("no experiment masks; did you mean mask?"))
         let impossible = try run(["experiment", "residual", "--norm_position=post"] + small)
-        #expect(impossible.exitCode == 64 && impossible.errors.contains("without a norm it has no position"))
+        #expect(impossible.exitCode == 64 && impossible.errors.contains("norm_position needs a norm other than none"))
         let resumed = try run(["experiment", "mask", "--init_from=resume"])
         #expect(resumed.exitCode == 64)
         let none = try run(["experiment", "mask", "--seeds=0"] + small)

@@ -106,6 +106,14 @@ struct LaunchCommandTests {
         #expect(result.errors.contains("ulimit -f shows the largest size that is allowed"), "\(result)")
     }
 
+    @Test("Small stacks are enough for ranks")
+    func smallStacks() throws {
+        let options = ["--dataset=mine"] + TrainedRun.tiny + ["--max_iters=2", "--out_dir=small-stacks"]
+        let words = ([try Program.path(), "launch", "-n", "2"] + options).joined(separator: " ")
+        let result = try run.program.shell("ulimit -s 512; exec \(words)")
+        #expect(result.exitCode == 0, "\(result)")
+    }
+
     @Test("A rank that is killed is started again from the last checkpoint", .enabled(if: hasProc))
     func restart() throws {
         let launcher = try start("restarted", ["--max_restarts=2"], until: 45)
@@ -115,10 +123,27 @@ struct LaunchCommandTests {
         launcher.send(SIGTERM)
         let result = try launcher.wait()
         #expect(result.exitCode == 75, "\(result)")
-        let line = /launch: restart 1 of 2 after rank 0 was killed by signal 9; going on from iteration (\d+)/
+        let line = /launch: restart 1 of 2 after rank 0 was killed by signal 9: in 1 s, going on from iteration (\d+)/
         let iteration = try #require(result.errors.firstMatch(of: line).flatMap { Int($0.output.1) }, "\(result)")
         #expect(iteration >= 40 && iteration % 40 == 0)
         #expect(result.errors.contains("2 starts"))
+    }
+
+    @Test("With --log_dir each rank has a file; a folder that cannot be made is refused before ranks start")
+    func logFolder() throws {
+        let options = ["-n", "2", "--dataset=mine"] + TrainedRun.tiny + ["--max_iters=2", "--out_dir=logged"]
+        let result = try run.program.start(["launch", "--log_dir=logged/logs"] + options).wait()
+        #expect(result.exitCode == 0, "\(result)")
+        let logs = run.folder("logged/logs")
+        #expect(try FileManager.default.contentsOfDirectory(atPath: logs).sorted() == ["rank-0.log", "rank-1.log"])
+        let text = try String(contentsOfFile: logs + "/rank-0.log", encoding: .utf8)
+        for line in result.output.split(separator: "\n") { #expect(text.contains(line)) }
+        let refused = try run.program.start(["launch", "--log-dir", "text.txt/logs"] + options).wait()
+        #expect(refused.exitCode == 74, "\(refused)")
+        #expect(refused.output.isEmpty)
+        #expect(refused.errorLines.count == 1 && refused.errors.contains("text.txt/logs"), "\(refused)")
+        let nothing = try run.program.start(["launch", "--log_dir="] + options).wait()
+        #expect(nothing.exitCode == 64, "\(nothing)")
     }
 
     @Test("When the launcher is killed, its rank leaves", .enabled(if: hasProc))

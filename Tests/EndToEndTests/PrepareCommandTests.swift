@@ -73,7 +73,7 @@ import Testing
         )
         #expect(few.exitCode == 65)
         #expect(
-            few.errors.contains("of 1 documents, 0 are for validation and 1 for training with --val_fraction=0.0005"),
+            few.errors.contains("--val_fraction=0.0005 selects 0 of 1 documents for validation and 1 for training"),
             "\(few)"
         )
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder("data")) == ["a"])
@@ -103,7 +103,10 @@ import Testing
         #expect(stopped.exitCode == 65, "\(stopped)")
         #expect(
             stopped.errors.contains(
-                "kept in data/.a.unfinished: once that is mended, the same command goes on from there, if the text before it is the same"
+                """
+                kept in data/.a.unfinished: fix this and run the same command again to continue, without changing the text \
+                before it
+                """
             ),
             "\(stopped)"
         )
@@ -111,11 +114,14 @@ import Testing
         #expect(other.exitCode == 65, "\(other)")
         #expect(
             other.errors.contains(
-                "the text is another than the one whose tokens are kept in data/.a.unfinished: give that one, or remove the folder"
+                """
+                the text differs from the one whose tokens are kept in data/.a.unfinished; pass the same text or remove the \
+                folder
+                """
             ),
             "\(other)"
         )
-        #expect(!other.errors.contains("from its beginning"), "\(other)")
+        #expect(!other.errors.contains("from the beginning"), "\(other)")
 
         let text = lines("words", last: good)
         let mended = try prepare("a", text)
@@ -138,7 +144,7 @@ import Testing
         #expect(
             result.errorLines.map { $0.prefix(36) } == [
                 "the tokenizer (byte) has no end-of-t", "recognized as JSONL by content, with",
-                "--skip_bad passed over 1 line, the f",
+                "--skip_bad skipped 1 line, the first",
             ],
             "\(result)"
         )

@@ -106,6 +106,7 @@ struct Program {
         }
 
         var output: String { (try? String(contentsOfFile: files("out"), encoding: .utf8)) ?? "" }
+        var errors: String { (try? String(contentsOfFile: files("err"), encoding: .utf8)) ?? "" }
         var isRunning: Bool { process.isRunning }
 
         func send(_ signal: Int32) { kill(process.processIdentifier, signal) }

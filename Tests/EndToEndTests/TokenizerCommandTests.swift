@@ -88,8 +88,8 @@ import Testing
     func errors() throws {
         for (arguments, code, line) in [
             (["tokenizer", "trian"], 64, "tokenizer has no command trian; did you mean train?"),
-            (["tokenizer", "encode", "--tokenizer=none", "x"], 74, "tokenizer=none: there is no such file or folder"),
-            (["tokenizer", "encode", "--tokenizer=text.txt", "x"], 65, "text.txt is no tokenizer file"),
+            (["tokenizer", "encode", "--tokenizer=none", "x"], 74, "tokenizer=none: no such file or folder"),
+            (["tokenizer", "encode", "--tokenizer=text.txt", "x"], 65, "text.txt is not a tokenizer file"),
             (
                 ["tokenizer", "encode", "--tokeniser=byte", "x"], 64,
                 "unknown option --tokeniser; did you mean --tokenizer?"

@@ -3,7 +3,7 @@ import Testing
 
 @Suite("JSON")
 struct JSONTests {
-    @Test("a document is read with the order of its members, and written back the same")
+    @Test("a document keeps the order of its members and is written back unchanged")
     func roundTrip() throws {
         let text = #"{"z":[1,-2,0.5,1e+20,true,false,null],"a":{"quote \" back \\ line \n tab \t":"é😀"},"e":[],"o":{}}"#
         let value = try JSONValue(parsing: Array(text.utf8))
@@ -13,7 +13,7 @@ struct JSONTests {
         #expect(try JSONValue(parsing: Array(value.text(pretty: true).utf8)) == value)
     }
 
-    @Test("an object can have a line per member, whatever the members hold")
+    @Test("an object can be written with one line per member")
     func linePerMember() throws {
         let value = JSONValue.object([
             .init("a", .array([.integer(1), .string("x")])),
@@ -40,16 +40,18 @@ struct JSONTests {
     }
 
     @Test(
-        "what is not JSON is refused with the reason and the byte",
+        "text that is not JSON is refused with the reason and the byte offset",
         arguments: [
-            ("", "the text ends where a value should be", 0), ("{\"a\":1,\"a\":2}", "the name \"a\" a second time", 7),
-            ("[1,]", "no value", 3), ("01", "more text after the value", 1), ("1.", "no digit after '.'", 2),
-            ("[1 2]", "no ',' or ']' after an element", 3), ("\"a", "a string without end", 1), ("nul", "no value", 3),
-            ("{\"a\" 1}", "no ':' after a name", 5), ("{a:1}", "no name of a member", 1),
-            ("1e999", "a number out of range", 0),
-            ("\"\u{1}\"", "a control character in a string", 1), (#""\ud800""#, "half a surrogate pair", 1),
-            (#""\q""#, "an unknown escape", 1), (#""\u12g4""#, "no four hexadecimal digits after \\u", 3),
-            (String(repeating: "[", count: 100), "more than 64 levels", 64),
+            ("", "expected a value, but the text ends", 0), ("{\"a\":1,\"a\":2}", "duplicate name \"a\"", 7),
+            ("[1,]", "expected a value", 3), ("01", "unexpected text after the value", 1),
+            ("1.", "expected a digit after '.'", 2),
+            ("[1 2]", "expected ',' or ']' after an element", 3), ("\"a", "unterminated string", 1),
+            ("nul", "expected a value", 3),
+            ("{\"a\" 1}", "expected ':' after a name", 5), ("{a:1}", "expected a member name", 1),
+            ("1e999", "number out of range", 0),
+            ("\"\u{1}\"", "control character in a string", 1), (#""\ud800""#, "unpaired surrogate", 1),
+            (#""\q""#, "unknown escape", 1), (#""\u12g4""#, "expected four hexadecimal digits after \\u", 3),
+            (String(repeating: "[", count: 100), "more than 64 levels of nesting", 64),
         ]
     )
     func refused(text: String, reason: String, offset: Int) {
@@ -58,7 +60,7 @@ struct JSONTests {
         #expect(error?.offset == offset)
     }
 
-    @Test("names that differ only in their scalars are different names")
+    @Test("canonically equivalent names with different scalars are different names")
     func canonicallyEqualNames() throws {
         let value = try JSONValue(parsing: Array("{\"\u{3A9}\":0,\"\u{2126}\":1}".utf8))
         #expect(value.objectValue?.map { Array($0.name.unicodeScalars) } == [["\u{3A9}"], ["\u{2126}"]])
@@ -67,6 +69,6 @@ struct JSONTests {
     @Test("a string that is not UTF-8 is refused")
     func invalidUTF8() {
         let error = #expect(throws: JSONError.self) { try JSONValue(parsing: [0x22, 0x61, 0xFF, 0x22]) }
-        #expect(error?.reason == "a string that is not UTF-8")
+        #expect(error?.reason == "string is not valid UTF-8")
     }
 }

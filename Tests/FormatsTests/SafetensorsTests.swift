@@ -11,7 +11,7 @@ struct SafetensorsTests {
         folder = try TemporaryFolder()
     }
 
-    /// A file of a header as given and `dataBytes` zero bytes (or the bytes given).
+    /// Writes a file with this header and this data, and returns its path.
     private func write(header: String, data: [UInt8]) throws -> String {
         let path = folder("x.safetensors")
         let length = UInt64(header.utf8.count)
@@ -26,7 +26,7 @@ struct SafetensorsTests {
         return values
     }
 
-    @Test("what is written is read back: metadata, shapes, values; data start at a multiple of 8")
+    @Test("metadata, shapes and values survive a round trip, and the data starts at a multiple of 8")
     func roundTrip() throws {
         let weight: [Float] = [1, -2, 3.5, .infinity, .leastNonzeroMagnitude, -0.0]
         let bias: [Float] = [0.25]
@@ -55,9 +55,10 @@ struct SafetensorsTests {
         #expect(try floats(file, "empty", count: 0) == [])
     }
 
-    @Test("half and bfloat16 values are converted exactly")
+    @Test("float16 and bfloat16 values are converted exactly")
     func halfPrecision() throws {
-        // 1, -2, smallest subnormal 2^-24, largest subnormal 1023 * 2^-24, largest 65504, infinity, -0; then bfloat16 1.5, -3.
+        // 1, -2, the smallest subnormal 2^-24, the largest subnormal 1023 * 2^-24, the largest number 65504, infinity
+        // and -0; then bfloat16 1.5 and -3.
         let bits: [UInt16] = [0x3C00, 0xC000, 0x0001, 0x03FF, 0x7BFF, 0x7C00, 0x8000, 0x3FC0, 0xC040]
         let path = try write(
             header:
@@ -70,7 +71,7 @@ struct SafetensorsTests {
         #expect(try floats(file, "b", count: 2) == [1.5, -3])
     }
 
-    @Test("a float64 becomes the nearest float32")
+    @Test("a float64 is rounded to the nearest float32")
     func doubles() throws {
         let path = try write(
             header: #"{"d":{"dtype":"F64","shape":[2],"data_offsets":[0,16]}}"#,
@@ -79,7 +80,7 @@ struct SafetensorsTests {
         #expect(try floats(SafetensorsFile(path: path), "d", count: 2) == [-1.5, 1 / 3])
     }
 
-    @Test("a missing tensor, another size and another type are bad data")
+    @Test("a missing tensor, a wrong size and a wrong type are data errors")
     func wrongTensor() throws {
         let path = try write(
             header: #"{"i":{"dtype":"I64","shape":[1],"data_offsets":[0,8]}}"#,
@@ -90,40 +91,43 @@ struct SafetensorsTests {
         #expect(throws: UserError(.data, "\(path): tensor i has shape [1], 1 elements; expected 2")) {
             try floats(file, "i", count: 2)
         }
-        #expect(throws: UserError(.data, "\(path): tensor i is I64; F64, F32, F16 and BF16 can be read as floats")) {
+        #expect(throws: UserError(.data, "\(path): tensor i is I64; only F64, F32, F16 and BF16 can be read")) {
             try floats(file, "i", count: 1)
         }
     }
 
     @Test(
-        "a malformed header is refused with its reason",
+        "a malformed header is refused with the reason",
         arguments: [
-            (#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}"#, 8, "4 bytes before tensor a belong to none"),
+            (
+                #"{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}"#, 8,
+                "4 bytes before tensor a belong to no tensor"
+            ),
             (#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#, 8, "4 bytes at its end belong to no tensor"),
             (
                 #"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}"#, 4,
-                "tensor a, F32 of shape [2], takes 8 bytes, but has 4"
+                "tensor a, F32 of shape [2], needs 8 bytes, but has 4"
             ),
             (#"{"a":{"dtype":"F8","shape":[2],"data_offsets":[0,2]}}"#, 2, "tensor a has the unknown dtype F8"),
             (
                 #"{"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}}"#, 4,
-                "the shape of tensor a is not of whole numbers"
+                "the shape of tensor a contains something other than integers of at least 0"
             ),
-            (#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}}"#, 4, "tensor a has impossible data_offsets"),
+            (#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}}"#, 4, "tensor a has invalid data_offsets"),
             (
                 #"{"a":{"dtype":"F32","shape":[1]}}"#, 4,
-                "the entry of tensor a is not dtype, shape and two data_offsets"
+                "the entry of tensor a does not consist of dtype, shape and two data_offsets"
             ),
             (#"{"a":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,4]}}"#, 4, "is too large"),
-            (#"{"__metadata__":{"n":1}}"#, 0, "__metadata__ entry n is no string"),
-            ("[]", 0, "its header is no JSON object"), ("{", 0, "its header is not JSON"),
+            (#"{"__metadata__":{"n":1}}"#, 0, "__metadata__ entry n is not a string"),
+            ("[]", 0, "its header is not a JSON object"), ("{", 0, "its header is not JSON"),
             (
                 #"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}"#,
-                8, "tensor b overlaps the one before it"
+                8, "tensor b overlaps the previous tensor"
             ),
             (
                 #"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}"#,
-                8, "the name \"a\" a second time"
+                8, "duplicate name \"a\""
             ),
         ]
     )
@@ -135,7 +139,7 @@ struct SafetensorsTests {
         #expect(error.message.contains(reason))
     }
 
-    @Test("a file cut short anywhere is refused", arguments: [0, 7, 8, 30, 67])
+    @Test("a truncated file is refused, wherever it ends", arguments: [0, 7, 8, 30, 67])
     func cutShort(length: Int) throws {
         let path = try write(
             header: #"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}  "#,
@@ -152,6 +156,6 @@ struct SafetensorsTests {
         let path = folder("x")
         try AtomicFile.write([UInt8](repeating: 255, count: 16), to: path)
         let error = #expect(throws: UserError.self) { try SafetensorsFile(path: path) }
-        #expect(error?.message.contains("over the limit of 100000000") == true)
+        #expect(error?.message.contains("more than the limit of 100000000") == true)
     }
 }

@@ -5,11 +5,11 @@ import Transformer
 
 @testable import Interchange
 
-/// Small models of the forms that people have: Tests/Fixtures/cases, each with the loss that PyTorch has for it.
+/// The small models in Tests/Fixtures/cases, in the formats that users have. The expected losses come from PyTorch.
 enum Cases {
     static let models = Goldens.fixtures + "/cases/models"
 
-    /// The mean loss on the validation tokens that go with the models: 20 blocks of 8.
+    /// Returns the mean loss per token on the validation tokens of the models, 20 blocks of 8.
     static func loss(_ model: GPT) throws -> Double {
         let bytes = try FileSystem.read(models + "/data/good/val.bin")
         let tokens = stride(from: 0, to: bytes.count, by: 2).map { Int32(bytes[$0]) | Int32(bytes[$0 + 1]) << 8 }
@@ -25,7 +25,7 @@ enum Cases {
         return losses.reduce(0, +) / Double(losses.count)
     }
 
-    /// Loads a model, and compares its loss, to the digits that are given, and what is said of it.
+    /// Loads a model and compares its loss, to four decimals, and its notices.
     static func expect(
         _ path: String,
         loss expected: Double,

@@ -11,10 +11,11 @@ import Transformer
 @testable import Preparation
 @testable import Tokenizers
 
-/// Damaged files: whatever is in them, a reader returns or refuses with an error of its own. A crash ends the tests'
-/// process; `scripts/fuzz.sh` does the same with little memory and a limit of time.
+/// Reads damaged files. A reader must return or throw a `UserError`, and never crash. `scripts/fuzz.sh` runs these
+/// tests with limited memory and time.
 ///
-/// `FUZZ_ROUNDS` in the environment asks for more rounds a file, `FUZZ_SEED` for others; `scripts/fuzz.sh` sets both.
+/// The environment variables `FUZZ_ROUNDS` and `FUZZ_SEED` set the number of rounds per file and the seed.
+/// `scripts/fuzz.sh` sets both.
 @Suite("Fuzzed files")
 struct FuzzTests {
     enum Reader: String, CaseIterable, CustomTestStringConvertible {
@@ -23,7 +24,7 @@ struct FuzzTests {
             tokens, numPyTokens, tokenizerJSON, tiktoken, gzip, tarGzip
         var testDescription: String { rawValue }
 
-        /// What is damaged: a committed file, or one that is made of a committed file.
+        /// Returns the file to damage: a committed file, or one that is made from it.
         func sample() throws -> [UInt8] {
             switch self {
             case .safetensors: return try FileSystem.read(Goldens.transformers + "/model.safetensors")
@@ -52,7 +53,7 @@ struct FuzzTests {
             }
         }
 
-        /// Where it is written to: in a folder with the files that belong beside it.
+        /// Copies the files that the reader needs in the same folder, and returns the path for the damaged file.
         func target(in folder: TemporaryFolder) throws -> String {
             func copy(_ source: String, _ names: [String]) throws {
                 for name in names {
@@ -98,7 +99,7 @@ struct FuzzTests {
             }
         }
 
-        /// Asks for everything that a value can say.
+        /// Reads all properties of a value.
         private static func walk(_ value: PickleValue, levels: Int) throws {
             _ = (value.description, value.stringValue, value.bytesValue, value["n_head"], value.tensorValue)
             guard levels > 0 else { return }
@@ -108,7 +109,8 @@ struct FuzzTests {
 
         private static let archives = Goldens.fixtures + "/archives"
 
-        /// A damaged archive that is not refused gives the text of the whole one, or is no archive any more.
+        /// Checks the text of a damaged archive that was not refused: it must be the original text, or the bytes of the
+        /// file if it is no longer recognized as an archive.
         private static func checkText(of path: String, _ whole: String) throws {
             let text = try text(of: path)
             try #require(try text == self.text(of: "\(archives)/\(whole)") || text == FileSystem.read(path))
@@ -126,7 +128,7 @@ struct FuzzTests {
 
         private static func load(_ path: String) throws {
             let source = try PretrainedModel(path: path)
-            // What passed the checks is backed by the file, and so no larger than some of its lengths.
+            // A model that passed the checks cannot have many more parameters than the file has bytes.
             try #require(ParameterLayout(source.configuration).count < 100_000)
             let model = GPT(
                 configuration: source.configuration,
@@ -144,7 +146,7 @@ struct FuzzTests {
         DataPreparation.readsArchives || ![.gzip, .tarGzip].contains($0)
     }
 
-    @Test("Readers survive what is in damaged files", arguments: readers)
+    @Test("readers do not crash on damaged files", arguments: readers)
     func survive(reader: Reader) throws {
         let folder = try TemporaryFolder()
         let target = try reader.target(in: folder)
@@ -167,7 +169,7 @@ struct FuzzTests {
     }
 }
 
-/// One way to damage a file, by seed and round.
+/// A reproducible way to damage a file, determined by a seed and a round.
 struct Mutation {
     private var random: CounterRandom
     private var index: UInt32 = 0
@@ -181,7 +183,7 @@ struct Mutation {
         return random.integer(index, below: max(1, bound))
     }
 
-    /// Some edits, most of them near the start, where headers are.
+    /// Applies one to five edits. Most of them are near the start, where headers are.
     func apply(to bytes: [UInt8]) -> [UInt8] {
         var copy = self
         var bytes = bytes
@@ -200,7 +202,7 @@ struct Mutation {
         case 3: bytes.removeSubrange(place..<min(bytes.count, place + 1 + number(below: 16)))
         case 4: bytes.insert(contentsOf: (0..<1 + number(below: 16)).map { _ in UInt8(number(below: 256)) }, at: place)
         case 5:
-            // A length or count at the edge of its range.
+            // Writes an extreme value of a length or count.
             let edges: [UInt64] = [0, 1, 0x7F, 0xFF, 0x7FFF_FFFF, 0xFFFF_FFFF, 0x7FFF_FFFF_FFFF_FFFF, .max]
             let width = [1, 2, 4, 8][number(below: 4)]
             var value = edges[number(below: edges.count)]
@@ -209,12 +211,12 @@ struct Mutation {
                 value >>= 8
             }
         case 6:
-            // A digit of a header in text becomes many.
+            // Replaces a digit in a text header with an extreme number.
             guard let digit = bytes[place...].firstIndex(where: { 0x30...0x39 ~= $0 }) else { return }
             let digits = ["9", "99999999", "9223372036854775807", "-1", "1e308", "0"][number(below: 6)]
             bytes.replaceSubrange(digit...digit, with: Array(digits.utf8))
         default:
-            // A piece stands twice, or where another stood.
+            // Copies a piece of the file to another place.
             let piece = Array(bytes[place..<min(bytes.count, place + 1 + number(below: 64))])
             bytes.insert(contentsOf: piece, at: number(below: bytes.count))
         }

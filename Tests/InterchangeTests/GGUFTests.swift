@@ -6,7 +6,7 @@ import Tokenizers
 
 @Suite("GGUF files")
 struct GGUFTests {
-    @Test("What is exported has the very bytes that the gguf package wrote")
+    @Test("an exported file has the same bytes as that of the gguf package")
     func write() throws {
         let folder = try TemporaryFolder()
         let model = try Goldens.load(Goldens.transformers)
@@ -25,14 +25,14 @@ struct GGUFTests {
         #expect(try folder.names == ["model.gguf"])
     }
 
-    @Test("Bytes, characters and byte pairs have the same ids in their byte-level form")
+    @Test("the byte-level form of byte and character tokenizers keeps their ids")
     func byteLevelForm() throws {
         let bytes = ByteLevelForm(ByteTokenizer())
         #expect(bytes.names.count == 256 && Set(bytes.names).count == 256)
         #expect(bytes.names[65] == "A" && bytes.names[10] == "Ċ" && bytes.merges.isEmpty)
         let characters = ByteLevelForm(LLMCTests.characters)
         #expect(characters.names[1] == "Ġ" && characters.names[11] == "Ã©")
-        // 漢 is E6 BC A2: two merges.
+        // 漢 has the three bytes E6 BC A2, which need two merges.
         #expect(characters.merges == ["Ã ©", "æ ¼", "æ¼ ¢"])
     }
 }

@@ -5,14 +5,14 @@ import Interchange
 import Testing
 import Transformer
 
-/// What other tools wrote: the folders of Tests/Fixtures, each with the script that made it.
+/// Files that other tools wrote, in Tests/Fixtures. Each folder has the script that made it.
 enum Goldens {
     static let fixtures = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .appending(path: "Fixtures").path
     static let transformers = fixtures + "/huggingface_gpt2"
     static let exchange = fixtures + "/exchange"
 
-    /// float32 against float32 through two layers with weights of order 0.3: a few units in the last place of 10.
+    /// The tolerance for logits of magnitude 10 after two layers in float32: about 100 units in the last place.
     static let tolerance: Float = 1e-4
 
     static func load(_ path: String) throws -> GPT { try load(PretrainedModel(path: path)) }
@@ -27,7 +27,7 @@ enum Goldens {
         return model
     }
 
-    /// Compares a model's logits with those that were computed elsewhere.
+    /// Compares a model's logits with those of another tool.
     static func expectLogits(
         of model: GPT,
         _ path: String,

@@ -16,7 +16,7 @@ struct HuggingFaceConfigurationTests {
 
     init() throws { folder = try TemporaryFolder() }
 
-    /// Copies a model of transformers with other members in its config.json; nil takes one away.
+    /// Copies a model of transformers with changes to its config.json. Nil removes a key.
     private func copy(_ model: String = Goldens.transformers, _ changes: [(String, JSONValue?)] = []) throws {
         let members = try #require(JSONValue(ofFile: model + "/config.json").objectValue)
         let kept = members.filter { member in !changes.contains { $0.0 == member.name } }
@@ -37,7 +37,7 @@ struct HuggingFaceConfigurationTests {
         )
     }
 
-    @Test("The cases have the loss of transformers, in safetensors and in PyTorch's files")
+    @Test("models in safetensors and PyTorch files have the loss of transformers")
     func cases() throws {
         for name in ["hf-good", "hf-bin", "hf-gelu-fast"] {
             try Cases.expect("\(Cases.models)/\(name)", loss: 1.8697)
@@ -47,7 +47,7 @@ struct HuggingFaceConfigurationTests {
     }
 
     @Test(
-        "A model with an inner size, epsilon, attention scale and head of its own computes the logits of transformers",
+        "a model with another inner size, epsilon, attention scale and an untied head has the logits of transformers",
         arguments: ["", "/older", "/older/pytorch_model.bin.index.json"]
     )
     func oddModel(path: String) throws {
@@ -56,7 +56,7 @@ struct HuggingFaceConfigurationTests {
         #expect(source.configuration.norm.epsilon == 1e-3)
         #expect(!source.configuration.tiedHead)
         #expect(source.notices.count == 1)
-        #expect(source.notices.first?.contains("has scale_attn_weights=false and \(Self.inverse)=true: the") == true)
+        #expect(source.notices.first?.contains("has scale_attn_weights=false and \(Self.inverse)=true; ") == true)
         let model = try Goldens.load(Self.odd + path)
         try Goldens.expectLogits(of: model, Self.odd + "/logits.json")
 
@@ -70,23 +70,23 @@ struct HuggingFaceConfigurationTests {
         #expect(try Goldens.values(Goldens.load(folder("exported"))) == Goldens.values(model))
     }
 
-    @Test("Other formats refuse what they have no words for, by name")
+    @Test("other formats refuse a model with variants that they do not support")
     func otherFormats() throws {
         let model = try Goldens.load(Self.odd)
         let error = #expect(throws: UserError.self) { try LLMCExport.write(model, to: folder("llmc")) }
         #expect(
             error?.message.contains(
-                "this model has tied_head=false, hidden_size=20, norm_epsilon=0.001: export it with --format=hf"
+                "this model has tied_head=false, hidden_size=20, norm_epsilon=0.001; export it with --format=hf"
             ) == true
         )
     }
 
     @Test(
-        "Queries are scaled, exactly by powers of two, and nothing else is",
+        "only queries are scaled",
         arguments: [("scale_attn_weights", false), (inverse, true)]
     )
     func queries(key: String, value: Bool) throws {
-        // Heads have four features, whose root is 2.
+        // Heads have width 4, so their factor without scale_attn_weights is √4 = 2.
         let usual: [(String, JSONValue?)] = [("scale_attn_weights", .bool(true)), (Self.inverse, .bool(false))]
         try copy(Self.odd, usual)
         let plain = try Goldens.load(folder.path)
@@ -106,7 +106,7 @@ struct HuggingFaceConfigurationTests {
     }
 
     @Test(
-        "Names of one formula are one activation",
+        "all names of the same formula give the same activation",
         arguments: [
             ("gelu", Activation.gelu), ("gelu_python", .gelu), ("gelu_new", .gelu_tanh), ("gelu_fast", .gelu_tanh),
             ("gelu_accurate", .gelu_tanh), ("gelu_pytorch_tanh", .gelu_tanh), ("gelu_python_tanh", .gelu_tanh),
@@ -118,7 +118,7 @@ struct HuggingFaceConfigurationTests {
         #expect(try PretrainedModel(path: folder.path).configuration.activation == activation)
     }
 
-    @Test("What computes the same, or nothing, is read")
+    @Test("settings without effect on the results are accepted")
     func harmless() throws {
         let expected = try Goldens.values(Goldens.load(Goldens.transformers))
         let harmless: [[(String, JSONValue?)]] = [
@@ -136,39 +136,47 @@ struct HuggingFaceConfigurationTests {
         }
     }
 
-    @Test("Without a model_type the class of the model says what it is")
+    @Test("without a model_type, the class of the model decides whether it is a GPT-2")
     func withoutType() throws {
         for classes in [nil, JSONValue.array([.string("GPT2LMHeadModel")])] {
             try copy(Goldens.transformers, [("model_type", nil), ("architectures", classes)])
             let notices = try PretrainedModel(path: folder.path).notices
-            #expect(notices == ["\(folder("config.json")) has no model_type: the model is read as gpt2"])
+            #expect(notices == ["\(folder("config.json")) has no model_type; reading the model as gpt2"])
         }
         try copy(Goldens.transformers, [("model_type", nil), ("architectures", .array([.string("OPTForCausalLM")]))])
-        expectRefusal("architectures is [\"OPTForCausalLM\"], only a GPT-2 such as [\"GPT2LMHeadModel\"] is supported")
+        expectRefusal(
+            "architectures is [\"OPTForCausalLM\"], but only a GPT-2 such as [\"GPT2LMHeadModel\"] is supported"
+        )
     }
 
     @Test(
-        "A key that would change the numbers is refused with its value",
+        "a key that would change the results is refused with its value",
         arguments: [
             (
                 "activation_function", JSONValue.string("quick_gelu"),
-                "activation_function is \"quick_gelu\", only gelu, "
+                "activation_function is \"quick_gelu\", but only gelu, "
             ),
-            ("activation_function", .string("gelu_10"), "activation_function is \"gelu_10\", only gelu, "),
-            ("activation_function", .null, "activation_function is null, only gelu, "),
-            ("add_cross_attention", .bool(true), "add_cross_attention is true, only false is supported"),
-            ("is_causal", .bool(false), "is_causal is false, only true is supported"),
-            ("layer_norm_epsilon", .integer(0), "layer_norm_epsilon is 0, only a positive number is supported"),
-            ("layer_norm_epsilon", .string("1e-5"), "layer_norm_epsilon is \"1e-5\", only a positive number"),
-            ("n_inner", .integer(40), "mlp.c_fc.weight has shape [12, 48], but config.json says [12, 40]"),
-            ("n_inner", .string("48"), "n_inner is \"48\", only a whole number from 1"),
-            ("scale_attn_weights", .integer(0), "scale_attn_weights is 0, only true or false is supported"),
-            ("tie_word_embeddings", .string("no"), "tie_word_embeddings is \"no\", only true or false is supported"),
-            ("hidden_size", .integer(24), "hidden_size is 24, only the 12 of n_embd is supported"),
-            ("quantization_config", .object([]), "quantization_config is {}, only null is supported"),
-            ("pruned_heads", .object([.init("0", .array([.integer(1)]))]), "pruned_heads is {\"0\":[1]}, only {} is"),
-            ("n_positions", .integer(9), "wpe.weight has shape [8, 12], but config.json says [9, 12]"),
-            ("model_type", .integer(2), "model_type is 2, only \"gpt2\" is supported"),
+            ("activation_function", .string("gelu_10"), "activation_function is \"gelu_10\", but only gelu, "),
+            ("activation_function", .null, "activation_function is null, but only gelu, "),
+            ("add_cross_attention", .bool(true), "add_cross_attention is true, but only false is supported"),
+            ("is_causal", .bool(false), "is_causal is false, but only true is supported"),
+            ("layer_norm_epsilon", .integer(0), "layer_norm_epsilon is 0, but only a positive number is supported"),
+            ("layer_norm_epsilon", .string("1e-5"), "layer_norm_epsilon is \"1e-5\", but only a positive number"),
+            ("n_inner", .integer(40), "mlp.c_fc.weight has shape [12, 48], but config.json requires [12, 40]"),
+            ("n_inner", .string("48"), "n_inner is \"48\", but only a whole number from 1"),
+            ("scale_attn_weights", .integer(0), "scale_attn_weights is 0, but only true or false is supported"),
+            (
+                "tie_word_embeddings", .string("no"),
+                "tie_word_embeddings is \"no\", but only true or false is supported"
+            ),
+            ("hidden_size", .integer(24), "hidden_size is 24, but only 12, the value of n_embd, is supported"),
+            ("quantization_config", .object([]), "quantization_config is {}, but only null is supported"),
+            (
+                "pruned_heads", .object([.init("0", .array([.integer(1)]))]),
+                "pruned_heads is {\"0\":[1]}, but only {} is"
+            ),
+            ("n_positions", .integer(9), "wpe.weight has shape [8, 12], but config.json requires [9, 12]"),
+            ("model_type", .integer(2), "model_type is 2, but only \"gpt2\" is supported"),
         ]
     )
     func refused(key: String, value: JSONValue, message: String) throws {
@@ -176,7 +184,7 @@ struct HuggingFaceConfigurationTests {
         expectRefusal(message)
     }
 
-    @Test("Safetensors win over an older file beside them, and a folder without a model says what it has")
+    @Test("safetensors take precedence over older files, and the error for a folder without a model lists its files")
     func choice() throws {
         try copy()
         try AtomicFile.write("not a model", to: folder("pytorch_model.bin"))
@@ -187,6 +195,6 @@ struct HuggingFaceConfigurationTests {
         try AtomicFile.write("", to: folder("tf_model.h5"))
         let error = #expect(throws: UserError.self) { try PretrainedModel(path: folder.path) }
         #expect(error?.kind == .inputOutput)
-        #expect(error?.message.hasSuffix("pytorch_model.bin.index.json; it has config.json, tf_model.h5") == true)
+        #expect(error?.message.hasSuffix("pytorch_model.bin.index.json, but has only config.json, tf_model.h5") == true)
     }
 }

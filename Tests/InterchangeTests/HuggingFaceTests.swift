@@ -42,7 +42,7 @@ struct HuggingFaceTests {
         try AtomicFile.write(text.replacing(old, with: new), to: folder("model/\(file)"))
     }
 
-    @Test("The description of a GPT-2 has the bytes that earlier versions wrote")
+    @Test("the config.json of a GPT-2 has the same bytes as in earlier versions")
     func description() {
         let model = GPTConfiguration(
             layerCount: 2,
@@ -84,7 +84,7 @@ struct HuggingFaceTests {
         )
     }
 
-    @Test("What is exported is read back, with and without biases", arguments: [true, false], Activation.allCases)
+    @Test("an exported model is read back, with and without biases", arguments: [true, false], Activation.allCases)
     func roundTrip(bias: Bool, activation: Activation) throws {
         var configuration = Self.configuration
         configuration.bias = bias
@@ -98,7 +98,7 @@ struct HuggingFaceTests {
         #expect(values(loaded) == values(model))
     }
 
-    @Test("A model with a shorter block takes the first positions")
+    @Test("loading into a model with a smaller block size copies the first positions")
     func crop() throws {
         let model = model()
         try HuggingFaceExport.write(model, to: folder("model"))
@@ -107,11 +107,11 @@ struct HuggingFaceTests {
         shorter.blockSize = 4
         let loaded = self.model(shorter, seed: nil)
         try source.load(into: loaded)
-        // wte (11, 8), wpe (6, 8), the rest: only the last two rows of wpe are gone.
+        // wte is (11, 8) and wpe is (6, 8). Only the last two rows of wpe are left out.
         #expect(values(loaded) == Array(values(model)[..<(15 * 8)] + values(model)[(17 * 8)...]))
     }
 
-    @Test("A padded vocabulary is exported without its padding, with its tokenizer and the id that ends a text")
+    @Test("a padded vocabulary is exported without its padding, with its tokenizer and end-of-text id")
     func croppedVocabulary() throws {
         let tokenizer = try TokenizerFile.open(Goldens.fixtures + "/bytepair/small.tiktoken")
         let end = try #require(tokenizer.endOfText)
@@ -132,7 +132,7 @@ struct HuggingFaceTests {
     }
 
     @Test(
-        "Names without the prefix or within wrappers, and constant masks beside them, are read",
+        "tensor names without the prefix or with wrappers are read, and constant masks are ignored",
         arguments: ["", "_orig_mod.", "module.transformer."]
     )
     func prefixes(prefix: String) throws {
@@ -154,14 +154,17 @@ struct HuggingFaceTests {
     }
 
     @Test(
-        "A model that would be computed differently is refused with key and value",
+        "a model that is not supported is refused with the key and its value",
         arguments: [
             (
                 "\"model_type\": \"gpt2\"", "\"model_type\": \"llama\"",
-                "model_type is \"llama\", only \"gpt2\" is supported"
+                "model_type is \"llama\", but only \"gpt2\" is supported"
             ),
-            ("\"n_head\": 2", "\"n_head\": 3", "n_head is 3, only a divisor of n_embd (8) is supported"),
-            ("\"n_layer\": 2", "\"n_layer\": -2", "n_layer is -2, only a whole number from 1 to 16777216 is supported"),
+            ("\"n_head\": 2", "\"n_head\": 3", "n_head is 3, but only a divisor of n_embd (8) is supported"),
+            (
+                "\"n_layer\": 2", "\"n_layer\": -2",
+                "n_layer is -2, but only a whole number from 1 to 16777216 is supported"
+            ),
         ]
     )
     func refusedConfiguration(old: String, new: String, message: String) throws {
@@ -173,15 +176,15 @@ struct HuggingFaceTests {
     }
 
     @Test(
-        "Weights that do not fit their description are refused by tensor",
+        "weights that do not match config.json are refused with the tensor",
         arguments: [
             (
                 "\"vocab_size\": 11", "\"vocab_size\": 12",
-                "tensor transformer.wte.weight has shape [11, 8], but config.json says [12, 8]"
+                "tensor transformer.wte.weight has shape [11, 8], but config.json requires [12, 8]"
             ),
             (
                 "\"n_layer\": 2", "\"n_layer\": 3",
-                "has no tensor transformer.h.2.ln_1.weight, which config.json calls for"
+                "has no tensor transformer.h.2.ln_1.weight, which config.json requires"
             ),
             (
                 "\"n_layer\": 2", "\"n_layer\": 1",
@@ -198,7 +201,7 @@ struct HuggingFaceTests {
         #expect(error?.message.hasSuffix(message) == true, "\(error?.message ?? "")")
     }
 
-    @Test("Values that are not finite are refused")
+    @Test("weights that are not finite are refused")
     func refusedValues() throws {
         let model = model()
         model.parameters.base[100] = .infinity
@@ -209,7 +212,7 @@ struct HuggingFaceTests {
         #expect(infinite?.message.contains("tensor transformer.wpe.weight has values that are not finite") == true)
     }
 
-    @Test("The weights decide whether there are biases: transformers trains them, whatever config.json says")
+    @Test("the weights decide whether there are biases, because transformers ignores the key bias of config.json")
     func trainedBiases() throws {
         let model = model()
         try HuggingFaceExport.write(model, to: folder("model"))
@@ -219,7 +222,7 @@ struct HuggingFaceTests {
         #expect(source.notices.count == 1)
         #expect(
             source.notices.first?.contains(
-                "transformer.h.0.ln_1.bias is not zero, so the model has biases, although config.json says that it has none"
+                "transformer.h.0.ln_1.bias is not zero, so the model has biases, although config.json says that it has none (bias=false)"
             ) == true
         )
         let loaded = self.model(source.configuration, seed: nil)
@@ -227,7 +230,7 @@ struct HuggingFaceTests {
         #expect(values(loaded) == values(model))
     }
 
-    @Test("A file without any bias is a model without, and one that lacks some is refused")
+    @Test("a file without biases is a model without biases, and a file with only some biases is refused")
     func absentBiases() throws {
         var configuration = Self.configuration
         configuration.bias = false
@@ -245,7 +248,7 @@ struct HuggingFaceTests {
                 #expect(source.configuration == configuration)
                 #expect(
                     source.notices == [
-                        "\(folder("model"))/model.safetensors has no biases, so the model has none (bias=false)"
+                        "\(folder("model"))/model.safetensors has no bias tensors, so the model has no biases (bias=false)"
                     ]
                 )
                 continue
@@ -255,7 +258,7 @@ struct HuggingFaceTests {
         }
     }
 
-    @Test("A folder that exists is replaced only on request, and a folder without a model is an error")
+    @Test("an existing folder is replaced only on request, and a path without a model is refused")
     func folders() throws {
         try HuggingFaceExport.write(model(seed: 1), to: folder("model"))
         let error = #expect(throws: UserError.self) { try HuggingFaceExport.write(model(seed: 2), to: folder("model")) }

@@ -14,13 +14,13 @@ struct LLMCTests {
 
     init() throws { folder = try TemporaryFolder() }
 
-    @Test("One that Python wrote is read, and is the model that transformers wrote")
+    @Test("a file that llm.c's Python script wrote has the weights of the original model")
     func read() throws {
         let model = try Goldens.load(Self.file)
         #expect(Goldens.values(model) == Goldens.values(try Goldens.load(Goldens.transformers)))
     }
 
-    @Test("What is exported has the very bytes that Python wrote, the tokenizer too")
+    @Test("an exported model and tokenizer have the same bytes as those of llm.c's Python script")
     func write() throws {
         let model = try Goldens.load(Goldens.transformers)
         try LLMCExport.write(model, to: folder("out"), tokenizer: Self.characters)
@@ -35,19 +35,19 @@ struct LLMCTests {
         #expect(try FileSystem.names(inFolder: folder("out")) == ["model.bin"])
     }
 
-    @Test("bfloat16 is the nearest one, and is read back")
+    @Test("bfloat16 values are rounded to nearest and read back")
     func bfloat16() throws {
         let model = try Goldens.load(Goldens.transformers)
         try LLMCExport.write(model, to: folder("out"), encoding: .bfloat16)
         let rounded = Goldens.values(try Goldens.load(folder("out/model.bin")))
-        // Eight bits, the first implied: at most 2^-8 of the number away.
+        // The significand has 8 bits, of which the first is implied, so the relative error is at most 2^-8.
         for (number, original) in zip(rounded, Goldens.values(model)) {
             #expect(abs(number - original) <= abs(original) * 0x1p-8)
         }
         #expect(rounded.allSatisfy { $0.bitPattern & 0xFFFF == 0 })
     }
 
-    @Test("A model without biases has zeros there, and a padded vocabulary is cropped; it computes the same")
+    @Test("an export with zero biases and a cropped vocabulary computes the same logits")
     func converted() throws {
         var configuration = try Goldens.load(Goldens.transformers).configuration
         configuration.bias = false
@@ -73,7 +73,7 @@ struct LLMCTests {
     }
 
     @Test(
-        "A GELU that it does not compute, and a token that it cannot hold, are refused by name",
+        "an unsupported activation and a token that is too long are refused by name",
         arguments: Activation.allCases
     )
     func refused(activation: Activation) throws {
@@ -98,7 +98,7 @@ struct LLMCTests {
         let error = #expect(throws: UserError.self) {
             try LLMCExport.write(model, to: folder("out"), tokenizer: LongTokenizer())
         }
-        #expect(error?.message.contains("token 0 of this long has 256") == true)
+        #expect(error?.message.contains("token 0 of this long tokenizer has 256") == true)
         #expect(try folder.names == [])
     }
 
@@ -112,12 +112,12 @@ struct LLMCTests {
     }
 
     @Test(
-        "A header that its size does not bear out is refused",
+        "a header that does not match the size of the file is refused",
         arguments: [
-            (1, 1, "is of version 1 of llm.c's model files: 3 and 5 can be read"),
-            (1, 5, "has 22720 bytes, but by its header 11872"), (2, 0, "the block size is 0 in its header"),
-            (4, 1 << 24, "has 22720 bytes, but by its header"), (6, 3 << 22, "but by its header"),
-            (5, 5, "12 channels of its header are no multiple of its 5 heads"),
+            (1, 1, "has version 1 of llm.c's model format; only 3 and 5 are supported"),
+            (1, 5, "has 22720 bytes, but its header requires 11872"), (2, 0, "the block size in its header is 0"),
+            (4, 1 << 24, "has 22720 bytes, but its header requires"), (6, 3 << 22, "but its header requires"),
+            (5, 5, "the 12 channels in its header are not a multiple of its 5 heads"),
             (7, 13, "its padded vocabulary size is 13, expected 128"),
         ]
     )
@@ -130,11 +130,11 @@ struct LLMCTests {
         #expect(error?.message.contains(message) == true, "\(String(describing: error))")
         try AtomicFile.write(Array(bytes[..<500]), to: folder("model.bin"))
         let short = #expect(throws: UserError.self) { try Goldens.load(folder("model.bin")) }
-        #expect(short?.message.contains("cut short") == true)
+        #expect(short?.message.contains("is truncated") == true)
     }
 
     @Test(
-        "Files of no known kind are refused with what is known",
+        "a file of an unknown format is refused with the supported formats",
         arguments: ["", "hello, this is no model", "GGUF and more"]
     )
     func unknown(text: String) throws {
@@ -142,7 +142,10 @@ struct LLMCTests {
         let error = #expect(throws: UserError.self) { try PretrainedModel(path: folder("file")) }
         #expect(error?.kind == .data)
         #expect(
-            error?.message.contains(text.hasPrefix("GGUF") ? "written but not read" : "known are safetensors") == true
+            error?.message.contains(
+                text.hasPrefix("GGUF") ? "can be written but not read" : "supported are safetensors"
+            )
+                == true
         )
     }
 }

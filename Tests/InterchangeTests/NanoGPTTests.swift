@@ -12,7 +12,7 @@ struct NanoGPTTests {
 
     init() throws { folder = try TemporaryFolder() }
 
-    @Test("One that PyTorch wrote after torch.compile is read whatever its name, and computes the same logits")
+    @Test("a file that PyTorch wrote after torch.compile is read under any name and gives the same logits")
     func logits() throws {
         try AtomicFile.write(try FileSystem.read(Self.checkpoint), to: folder("weights"))
         let model = try Goldens.load(folder("weights"))
@@ -20,24 +20,24 @@ struct NanoGPTTests {
         #expect(model.configuration.activation == .gelu)
         #expect(model.configuration.vocabularySize == 16)
         try Goldens.expectLogits(of: model, Goldens.exchange + "/ckpt.json")
-        // Whose directory has the form of archives above 4 GB.
+        // The directory of ckpt64.pt has the format for archives above 4 GB.
         #expect(try Goldens.values(Goldens.load(Goldens.exchange + "/ckpt64.pt")) == Goldens.values(model))
     }
 
-    @Test("One whose pickle would run a command is refused by the command's name, and nothing runs")
+    @Test("a pickle that would run a command is refused with the name of the command, and nothing runs")
     func command() throws {
         let error = #expect(throws: UserError.self) { try PretrainedModel(path: Goldens.exchange + "/command.pt") }
         #expect(error?.kind == .data)
         let message = error?.message ?? ""
-        #expect(message.contains("its model is an object of posix.system and no state_dict (nothing of it was run)"))
+        #expect(message.contains("its model is an object of posix.system, not a state_dict (no code in it was run)"))
         #expect(FileSystem.kind(of: "ran") == nil)
     }
 
     @Test(
-        "An archive that torch.save would not write is refused",
+        "an archive that torch.save would not write is refused",
         arguments: [
             (deflated, "its entry x/data.pkl is compressed or encrypted"),
-            (twice, "its entry x/data.pkl stands there twice"),
+            (twice, "it has two entries named x/data.pkl"),
         ]
     )
     func strangeArchive(base64: String, message: String) throws {
@@ -46,7 +46,7 @@ struct NanoGPTTests {
         #expect(error?.message.contains(message) == true, "\(String(describing: error))")
     }
 
-    /// Python's zipfile, `writestr("x/data.pkl", ...)`: once with ZIP_DEFLATED, and twice as it is.
+    /// Archives of Python's zipfile with the entry x/data.pkl: once with ZIP_DEFLATED, and twice without compression.
     private static let deflated = """
         UEsDBBQAAAAIAMymel1gDJrtBQAAABwAAAAKAAAAeC9kYXRhLnBrbEtMxA0AUEsBAhQDFAAAAAgAzKZ6XWAMmu0FAAAAHAAAAAoA\
         AAAAAAAAAAAAAIABAAAAAHgvZGF0YS5wa2xQSwUGAAAAAAEAAQA4AAAALQAAAAAA
@@ -57,7 +57,8 @@ struct NanoGPTTests {
         FAAAAAAAzKZ6XT233okEAAAABAAAAAoAAAAAAAAAAAAAAIABLAAAAHgvZGF0YS5wa2xQSwUGAAAAAAIAAgBwAAAAWAAAAAAA
         """
 
-    /// Replaces bytes of the checkpoint by as many others, everywhere.
+    /// Replaces all occurrences of a text in the checkpoint with another text of the same length, and returns the error
+    /// of loading it.
     private func edit(_ old: String, _ new: String) throws -> UserError? {
         var bytes = try FileSystem.read(Self.checkpoint)
         let (old, new) = (Array(old.utf8), Array(new.utf8))
@@ -72,24 +73,27 @@ struct NanoGPTTests {
     }
 
     @Test(
-        "What is wrong with it is said",
+        "a damaged checkpoint is refused with the reason",
         arguments: [
             (
                 "n_layer", "n_lazer",
                 "n_layer of its model_args must be a whole number from 1 to 16777216, but it is missing"
             ),
-            ("model_args", "model_argz", "nothing in weights says how many heads attention has: give --n_head"),
-            ("model", "nodel", "no model of nanoGPT's: it has no model with model_args; it has nodel, optimizer"),
-            ("FloatStorage", "ShortStorage", "is int16; float64, float32, float16 and bfloat16 can be read"),
+            (
+                "model_args", "model_argz",
+                "the number of attention heads cannot be derived from weights; pass --n_head"
+            ),
+            ("model", "nodel", "not a nanoGPT model: it has no model with model_args; it has nodel, optimizer"),
+            ("FloatStorage", "ShortStorage", "is int16, not float64, float32, float16 or bfloat16"),
             (
                 "torch._utils", "torch._otils",
-                "transformer.wte.weight\" of its model is an object of torch._otils._rebuild_tensor_v2 and no tensor"
+                "transformer.wte.weight\" of its model is an object of torch._otils._rebuild_tensor_v2, not a supported tensor"
             ),
             (
                 "ln_f.weight", "ln_g.weight",
-                "has no tensor transformer.ln_f.weight, which model_args calls for; it has _orig_mod.transformer.ln_g.weight"
+                "has no tensor transformer.ln_f.weight, which model_args requires; it has _orig_mod.transformer.ln_g.weight"
             ),
-            ("ckpt/data.pkl", "ckpt/data.pki", "not one of torch.save: it has no data.pkl"),
+            ("ckpt/data.pkl", "ckpt/data.pki", "not one of torch.save: it does not have exactly one data.pkl"),
             ("ckpt/data/0", "ckpt/data/x", "goes beyond the 0 bytes of its storage 0"),
         ]
     )
@@ -98,14 +102,14 @@ struct NanoGPTTests {
         #expect(error?.message.contains(message) == true, "\(String(describing: error))")
     }
 
-    @Test("One that is cut short anywhere, or has any byte of its directory or pickle changed, never ends the program")
+    @Test("a truncated checkpoint, or a changed byte in its directory or pickle, never crashes the program")
     func fuzzed() throws {
         let whole = try FileSystem.read(Self.checkpoint)
         for length in stride(from: 0, to: whole.count, by: 97) {
             try write(Array(whole[..<length]))
             #expect(throws: UserError.self, "\(length) bytes") { try PretrainedModel(path: folder("ckpt.pt")) }
         }
-        // The pickle is at the beginning, the directory at the end.
+        // The pickle is at the start of the file, and the directory is at its end.
         let places = Array(0..<3000) + Array(whole.count - 2600..<whole.count)
         for place in stride(from: 0, to: places.count, by: 7).map({ places[$0] }) {
             var bytes = whole
@@ -115,7 +119,7 @@ struct NanoGPTTests {
         }
     }
 
-    /// Without flushing to disk, as there are hundreds.
+    /// Writes the checkpoint without flushing it to disk, which would be too slow for hundreds of files.
     private func write(_ bytes: [UInt8]) throws {
         try FileSystem.remove(folder("ckpt.pt"))
         try GrowingFile(path: folder("ckpt.pt"), length: 0).commit(bytes)

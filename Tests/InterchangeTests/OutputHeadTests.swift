@@ -8,7 +8,7 @@ import Transformer
 
 @testable import Interchange
 
-@Suite("Output heads of other tools' models")
+@Suite("Output heads of models from other tools")
 struct OutputHeadTests {
     private let folder: TemporaryFolder
     private let model: GPT
@@ -19,7 +19,9 @@ struct OutputHeadTests {
         model = try Goldens.load(Goldens.transformers)
     }
 
-    /// The model in transformers' form with other tensors; `isTied` is what its config.json says, nil for nothing.
+    /// Writes the model in the format of transformers with changed tensors.
+    ///
+    /// - Parameter isTied: The value of tie_word_embeddings in its config.json, or nil to leave the key out.
     private func write(isTied: Bool? = nil, _ change: (inout [SafetensorsWriter.Tensor]) -> Void) throws {
         let members = try #require(JSONValue(ofFile: Goldens.transformers + "/config.json").objectValue)
         let said = isTied.map { [JSONValue.Member("tie_word_embeddings", .bool($0))] } ?? []
@@ -32,7 +34,11 @@ struct OutputHeadTests {
         }
     }
 
-    /// The token embedding a second time, as a head: with other values, or with rows of another number.
+    /// Calls `body` with a copy of the token embedding as an output head.
+    ///
+    /// - Parameters:
+    ///   - rows: The number of rows, or nil for that of the token embedding.
+    ///   - changed: Whether to change one value.
     private func withHead(_ rows: Int? = nil, changed: Bool, _ body: (SafetensorsWriter.Tensor) throws -> Void) rethrows
     {
         let shape = model.layout.tensor(named: "transformer.wte.weight")!.shape
@@ -43,7 +49,7 @@ struct OutputHeadTests {
         try body(("lm_head.weight", [rows ?? shape[0], shape[1]], UnsafeBufferPointer(values.elements)))
     }
 
-    @Test("The cases have the losses of transformers and PyTorch")
+    @Test("models with tied and untied heads have the losses of transformers and PyTorch")
     func cases() throws {
         try Cases.expect(Cases.models + "/hf-good", loss: 1.8697)
         try Cases.expect(Cases.models + "/hf-head-differs", loss: 2.8472, notices: [Self.differs])
@@ -51,12 +57,12 @@ struct OutputHeadTests {
         try Cases.expect(
             Cases.models + "/hf-only-head",
             loss: 1.8697,
-            notices: ["has no transformer.wte.weight: lm_head.weight is also the token embedding"]
+            notices: ["has no transformer.wte.weight; using lm_head.weight as the token embedding too"]
         )
     }
 
     @Test(
-        "A head with other values is the model's own, whatever config.json says, with names of either form",
+        "a head with other values is not tied, whatever config.json says, with and without the name prefix",
         arguments: [nil, true, false],
         [true, false]
     )
@@ -75,7 +81,7 @@ struct OutputHeadTests {
             #expect(Array(loaded.parameters.elements[loaded.layout.outputHead]) == Array(head.values))
             #expect(loaded.layout.tokenEmbedding != loaded.layout.outputHead)
 
-            // An export keeps it, and says so.
+            // An export keeps the untied head and writes tie_word_embeddings false.
             try HuggingFaceExport.write(loaded, to: folder("exported"))
             let exported = try PretrainedModel(path: folder("exported"))
             #expect(!exported.configuration.tiedHead && exported.notices.isEmpty)
@@ -85,7 +91,7 @@ struct OutputHeadTests {
         }
     }
 
-    @Test("A head with the values of the token embedding is tied, with no word of it")
+    @Test("a head with the values of the token embedding is tied, without a notice")
     func tied() throws {
         try withHead(changed: false) { head in
             try write { $0.append(head) }
@@ -96,7 +102,7 @@ struct OutputHeadTests {
     }
 
     @Test(
-        "A model with its head alone has it as its token embedding, with names of either form",
+        "a head without a token embedding is also the token embedding, with and without the name prefix",
         arguments: [true, false]
     )
     func onlyHead(hasPrefix: Bool) throws {
@@ -116,7 +122,7 @@ struct OutputHeadTests {
         #expect(error?.message.contains(message) == true, "\(String(describing: error))")
     }
 
-    @Test("A head with rows of another number is refused with both shapes", arguments: [11, 16])
+    @Test("a head with another number of rows is refused with both shapes", arguments: [11, 16])
     func otherRows(rows: Int) throws {
         let (rowCount, width) = (model.configuration.vocabularySize, model.configuration.embeddingSize)
         try withHead(rows, changed: true) { head in
@@ -125,23 +131,25 @@ struct OutputHeadTests {
                 "lm_head.weight has shape [\(rows), \(width)], but transformer.wte.weight has [\(rowCount), \(width)]"
             )
             try write(isTied: false) { $0.append(head) }
-            expectRefusal("lm_head.weight has shape [\(rows), \(width)], but config.json says [\(rowCount), \(width)]")
+            expectRefusal(
+                "lm_head.weight has shape [\(rows), \(width)], but config.json requires [\(rowCount), \(width)]"
+            )
         }
     }
 
-    @Test("Of a model that is not tied neither may be missing, and a missing name says what is there instead")
+    @Test("an untied model without its head or embedding is refused with a list of its unknown tensors")
     func missing() throws {
         try write(isTied: false) { _ in }
-        expectRefusal("has no tensor lm_head.weight, which config.json calls for")
+        expectRefusal("has no tensor lm_head.weight, which config.json requires")
         try write(isTied: false) { $0[0].name = "lm_head.weight" }
-        expectRefusal("has no tensor transformer.wte.weight, which config.json calls for")
+        expectRefusal("has no tensor transformer.wte.weight, which config.json requires")
         try write { $0[0].name = "transformer.tokens_embed.weight" }
         expectRefusal(
-            "has no tensor transformer.wte.weight, which config.json calls for; it has transformer.tokens_embed.weight"
+            "has no tensor transformer.wte.weight, which config.json requires; it has transformer.tokens_embed.weight"
         )
         try write { tensors in tensors = tensors.map { ("model." + $0.name, $0.shape, $0.values) } }
         expectRefusal(
-            "calls for; it has model.transformer.h.0.attn.c_attn.bias, model.transformer.h.0.attn.c_attn.weight, "
+            "requires; it has model.transformer.h.0.attn.c_attn.bias, model.transformer.h.0.attn.c_attn.weight, "
         )
     }
 }

@@ -7,15 +7,15 @@ import Transformer
 
 @testable import Interchange
 
-/// The forms in which people's scripts save a GPT with PyTorch. Tests/Fixtures/torch has the model of
-/// cases/models/ckpt-good in each, and the script that made them.
-@Suite("Files of PyTorch")
+/// The forms in which common scripts save a GPT with PyTorch. Tests/Fixtures/torch has the model of
+/// cases/models/ckpt-good in each form, and the script that made them.
+@Suite("PyTorch files")
 struct TorchFormsTests {
     private static let fixtures = Goldens.fixtures + "/torch"
     private static let loss = 1.5479
 
     @Test(
-        "Whatever lies beside the weights, they are read",
+        "weights are read regardless of the other objects in the file",
         arguments: [
             "dtype", "set", "numpy-scalar", "path", "same-dict-twice", "long-integer", "dataclass-beside-args",
             "float64",
@@ -27,7 +27,7 @@ struct TorchFormsTests {
     }
 
     @Test(
-        "Every form has the loss that PyTorch has for it",
+        "a model in any form has the loss of PyTorch",
         arguments: [
             ("everything", loss), ("everything-legacy", loss), ("strided", 1.4827), ("strided-legacy", 1.4827),
             ("legacy-views", loss), ("legacy-1", loss), ("legacy-4", loss), ("zip-1", loss), ("zip-4", loss),
@@ -39,42 +39,45 @@ struct TorchFormsTests {
         try Cases.expect("\(Self.fixtures)/\(name).pt", loss: loss)
     }
 
-    @Test("A model without model_args takes its shape from its config, and says which GELU that means")
+    @Test("a model without model_args gets its shape from config, and a notice has the assumed GELU")
     func config() throws {
         try Cases.expect(
             Cases.models + "/ckpt-dataclass-only/ckpt.pt",
             loss: 1.8697,
-            notices: ["has no model_args: its config gives the shape, with the tanh GELU, as in build-nanogpt"]
+            notices: ["has no model_args; using the shape in its config and the tanh GELU, as in build-nanogpt"]
         )
-        try Cases.expect(Self.fixtures + "/config.pt", loss: Self.loss, notices: ["with the exact GELU, as in nanoGPT"])
+        try Cases.expect(Self.fixtures + "/config.pt", loss: Self.loss, notices: ["and the exact GELU, as in nanoGPT"])
     }
 
-    @Test("A tied model that was saved with only its head is read, and says so")
+    @Test("a tied model that was saved with only its head is read with a notice")
     func onlyHead() throws {
         try Cases.expect(
             Self.fixtures + "/only-head.pt",
             loss: Self.loss,
-            notices: ["has no transformer.wte.weight: lm_head.weight is also the token embedding"]
+            notices: ["has no transformer.wte.weight; using lm_head.weight as the token embedding too"]
         )
     }
 
     @Test(
-        "A state_dict is read where the number of heads is given",
+        "a state_dict is read if the number of heads is given",
         arguments: ["state-dict", "state-dict-named", "transformer"]
     )
     func stateDictionary(name: String) throws {
         let path = "\(Self.fixtures)/\(name).pt"
         let source = try PretrainedModel(path: path, headCount: 1)
         #expect(
-            source.notices.first?.contains("with n_head=1 as given and the exact GELU") == true,
+            source.notices.first?.contains("n_head=1 as given, and the exact GELU") == true,
             "\(source.notices)"
         )
         let found = try Cases.loss(Goldens.load(source))
         #expect(abs(found - Self.loss) < 6e-5, "loss \(found)")
         let refusals: [(Int?, UserError.Kind, String)] = [
-            (nil, .usage, "nothing in weights says how many heads attention has: give --n_head (the width is 8,"),
-            (3, .data, "n_embd=8 is no multiple of n_head=3"),
-            (0, .usage, "give --n_head"),
+            (
+                nil, .usage,
+                "the number of attention heads cannot be derived from weights; pass --n_head (the width is 8,"
+            ),
+            (3, .data, "n_embd=8 is not a multiple of n_head=3"),
+            (0, .usage, "pass --n_head"),
         ]
         for (headCount, kind, message) in refusals {
             let error = #expect(throws: UserError.self) { try PretrainedModel(path: path, headCount: headCount) }
@@ -83,15 +86,15 @@ struct TorchFormsTests {
     }
 
     @Test(
-        "What cannot be read is refused with the reason",
+        "a file that is not supported is refused with the reason",
         arguments: [
             (
                 "module",
-                "what it holds is an object of __main__.GPT and no state_dict (nothing of it was run); save what model"
+                "its content is an object of __main__.GPT, not a state_dict (no code in it was run); save the result"
             ),
             (
                 "module-inside",
-                "its model is an object of __main__.GPT and no state_dict (nothing of it was run); save what"
+                "its model is an object of __main__.GPT, not a state_dict (no code in it was run); save the result"
             ),
             (
                 "sparse",
@@ -103,13 +106,13 @@ struct TorchFormsTests {
             ),
             (
                 "float8",
-                "tensor transformer.wpe.weight is float8_e4m3fn; float64, float32, float16 and bfloat16 can be read"
+                "tensor transformer.wpe.weight is float8_e4m3fn, not float64, float32, float16 or bfloat16"
             ),
             (
                 "twice",
                 "has transformer.wpe.weight twice, as module.transformer.wpe.weight and as transformer.wpe.weight"
             ),
-            ("huge", "bytes, but describes more than"),
+            ("huge", "bytes, but its tensors have more than"),
         ]
     )
     func refused(name: String, message: String) throws {
@@ -117,7 +120,7 @@ struct TorchFormsTests {
         #expect(error?.kind == .data && error?.message.contains(message) == true, "\(String(describing: error))")
     }
 
-    @Test("A file of the form before 1.6 that is cut short anywhere is refused")
+    @Test("a truncated file in the format before PyTorch 1.6 is refused")
     func cutShort() throws {
         let folder = try TemporaryFolder()
         let whole = try FileSystem.read(Cases.models + "/ckpt-legacy-format/ckpt.pt")
@@ -127,7 +130,8 @@ struct TorchFormsTests {
         }
     }
 
-    /// A file of the form before 1.6, in the text of protocol 0, with one tensor in a storage of 4 elements.
+    /// Returns a file in the format before PyTorch 1.6, with text pickles of protocol 0 and one tensor in a storage of
+    /// 4 elements.
     private func legacyFile(count: Int, view: (start: Int, count: Int), shape: [Int], strides: [Int]) -> [UInt8] {
         func tuple(_ sizes: [Int]) -> String { "(" + sizes.map { "I\($0)\n" }.joined() + "t" }
         let storage =
@@ -142,7 +146,7 @@ struct TorchFormsTests {
             + elements.withUnsafeBytes { Array($0) }
     }
 
-    @Test("Sizes that do not fit the file are refused, and never followed")
+    @Test("sizes that do not match the file are refused before they are used")
     func hostileSizes() throws {
         let (large, folder) = (1 << 62, try TemporaryFolder())
         let cases: [(count: Int, view: (Int, Int), shape: [Int], strides: [Int], refusal: String?)] = [
@@ -150,9 +154,9 @@ struct TorchFormsTests {
             (large, (large, 0), [0], [1], "goes beyond the 16 bytes"),
             (4, (1, 3), [4], [1], "goes beyond the 16 bytes"),
             (4, (0, 4), [2], [large], "goes beyond the 16 bytes"), (4, (0, 4), [3, 3], [large, large], "goes beyond"),
-            (4, (0, 4), [large, 4], [0, 0], "describes more than"),
+            (4, (0, 4), [large, 4], [0, 0], "its tensors have more than"),
             (large, (0, large), [5], [1], "goes beyond the 16 bytes"),
-            (4, (3, 2), [1], [1], "nothing says what the elements of storage"),
+            (4, (3, 2), [1], [1], "no tensor gives the element type of storage"),
         ]
         for (count, view, shape, strides, refusal) in cases {
             let bytes = legacyFile(count: count, view: view, shape: shape, strides: strides)
@@ -167,7 +171,7 @@ struct TorchFormsTests {
         }
     }
 
-    @Test("The elements of a tensor are read in row-major order, whatever its strides are")
+    @Test("the elements of a tensor with any strides are read in row-major order")
     func strides() {
         let values = (0..<24).map { Float($0) }
         let cases: [(shape: [Int], strides: [Int], expected: [Float])] = [
@@ -189,7 +193,7 @@ struct TorchFormsTests {
         }
     }
 
-    @Test("Numbers that are equal are equal however they are stored")
+    @Test("equal values are equal regardless of encoding and strides")
     func equality() {
         let (single, double): ([Float], [Double]) = ([1, 2, 3, 4], [1, 3, 2, 4])
         single.withUnsafeBytes { first in

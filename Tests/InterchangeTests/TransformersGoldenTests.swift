@@ -4,9 +4,9 @@ import TestSupport
 import Testing
 import Transformer
 
-@Suite("A folder written by transformers")
+@Suite("Folders written by transformers")
 struct TransformersGoldenTests {
-    @Test("It is read, computes the same logits, and survives an export", arguments: [false, true])
+    @Test("a model has the logits of transformers, before and after an export", arguments: [false, true])
     func logits(exported: Bool) throws {
         let scratch = try TemporaryFolder()
         var model = try Goldens.load(Goldens.transformers)
@@ -20,7 +20,7 @@ struct TransformersGoldenTests {
     }
 
     @Test(
-        "One in several files with an index is the same, by its folder, its index, and one file without the index is not"
+        "a model in several files is read by its folder or its index, and one of its files alone is refused"
     )
     func sharded() throws {
         let whole = try Goldens.load(Goldens.transformers + "/model.safetensors")
@@ -31,15 +31,15 @@ struct TransformersGoldenTests {
         let error = #expect(throws: UserError.self) {
             try PretrainedModel(path: folder + "/model-00001-of-00003.safetensors")
         }
-        #expect(error?.message.contains("which config.json calls for") == true, "\(String(describing: error))")
+        #expect(error?.message.contains("which config.json requires") == true, "\(String(describing: error))")
     }
 
     @Test(
-        "An index that leads out of its folder, or to a tensor that is not there, is refused",
+        "an index with a path outside its folder, or with a tensor that is not in its file, is refused",
         arguments: [
-            (#""x/../../model.safetensors""#, "which is no name of a file"), ("3", "which is no name of a file"),
-            (#""..""#, "which is no name of a file"),
-            (#""model-00003-of-00003.safetensors""#, "has no tensor transformer.wpe.weight, which"),
+            (#""x/../../model.safetensors""#, "which is not a file name"), ("3", "which is not a file name"),
+            (#""..""#, "which is not a file name"),
+            (#""model-00003-of-00003.safetensors""#, "has no tensor transformer.wpe.weight, but"),
         ]
     )
     func badIndex(file: String, message: String) throws {

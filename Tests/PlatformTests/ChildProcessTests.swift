@@ -4,14 +4,14 @@ import Testing
 
 @Suite("Child processes and their environment")
 struct ChildProcessTests {
-    @Test("the variables are those that Foundation sees")
+    @Test("the variables equal those that Foundation reports")
     func variables() {
         #expect(ProcessEnvironment.variables == ProcessInfo.processInfo.environment)
         #expect(ProcessEnvironment.value("PATH") == ProcessInfo.processInfo.environment["PATH"])
         #expect(ProcessEnvironment.value("DDP_TRAIN_TEST_NO_VARIABLE") == nil)
     }
 
-    @Test("a child has this process's environment, or the one that it is given and no other")
+    @Test("a child inherits this process's environment, or has exactly the given one")
     func environment() throws {
         let script = "test -n \"$PATH\" && test -z \"$ONLY\""
         #expect(try ChildProcess(["sh", "-c", script], descriptors: [:]).wait() == .exited(0))
@@ -25,7 +25,7 @@ struct ChildProcessTests {
         #expect(child.wait() == .exited(0))
     }
 
-    @Test("run tells the exit status and what was written to standard error")
+    @Test("run returns the exit status and the text of standard error")
     func outcome() throws {
         let outcome = try ChildProcess.run(["sh", "-c", "echo lost >&2; exit 3"], timeout: 60) {}
         #expect(outcome.status == 3)

@@ -5,7 +5,7 @@ import Testing
 struct FilePathTests {
     private static let latin1: [UInt8] = Array("caf".utf8) + [0xE9] + Array(".txt".utf8)
 
-    @Test("bytes that are not UTF-8 are written with their numbers")
+    @Test("bytes that are not UTF-8 are written in hexadecimal")
     func description() {
         #expect(FilePath("zwölf/a b").description == "zwölf/a b")
         #expect(FilePath(bytes: Self.latin1).description == "caf\\xE9.txt")
@@ -14,7 +14,7 @@ struct FilePathTests {
     }
 
     @Test(
-        "the last part is found by bytes, whatever characters they make",
+        "the last part is found by bytes, not by characters",
         arguments: [
             ("a/b", "b"), ("a/b//", "b"), ("b", "b"), ("/", "/"), ("//", "/"), ("/b", "b"), ("", ""),
             ("a/\u{301}b", "\u{301}b"),
@@ -24,7 +24,7 @@ struct FilePathTests {
         #expect(Array(FilePath(path).lastComponent.bytes) == Array(last.utf8))
     }
 
-    @Test("paths that are one text are two files, in a fixed order")
+    @Test("canonically equivalent paths are different files with a fixed order")
     func order() {
         let (composed, decomposed): (FilePath, FilePath) = ("\u{E9}", "e\u{301}")
         #expect(composed != decomposed)

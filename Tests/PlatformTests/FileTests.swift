@@ -11,7 +11,7 @@ struct FileTests {
         folder = try TemporaryFolder()
     }
 
-    @Test("Threads that make the same folders at once all find them there")
+    @Test("threads can create the same folders at the same time")
     func foldersAtOnce() throws {
         let folder = try TemporaryFolder()
         let failures = Guarded<[String]>([])
@@ -27,7 +27,7 @@ struct FileTests {
         #expect(failures.withLock { $0 } == [])
     }
 
-    @Test("a file written atomically has the bytes, replaces the old one, and leaves nothing beside it")
+    @Test("an atomically written file has the bytes, replaces the old file, and leaves no other file")
     func atomicFile() throws {
         try AtomicFile.write("old", to: folder("a.txt"))
         try AtomicFile.write([1, 2, 255], to: folder("a.txt"))
@@ -44,7 +44,7 @@ struct FileTests {
         #expect(try FileSystem.read(folder("a.txt")) == Array("éé".utf8))
     }
 
-    @Test("a file that is given up before it is whole leaves the old one, and nothing beside it")
+    @Test("an abandoned file leaves the old file unchanged and no other file")
     func abandonedFile() throws {
         try AtomicFile.write("old", to: folder("a.txt"))
         do {
@@ -56,14 +56,14 @@ struct FileTests {
         #expect(try folder.names == ["a.txt"])
     }
 
-    @Test("writing into a folder that is missing names the file and the cause")
+    @Test("the error for a missing folder gives the file and the cause")
     func missingFolder() throws {
         let path = folder("missing/a.txt")
         let error = #expect(throws: UserError.self) { try AtomicFile.write("x", to: path) }
         #expect(error == UserError(.inputOutput, "cannot write \(path): No such file or directory"))
     }
 
-    @Test("reading a missing file, a folder, and a file above the limit are errors that name the path")
+    @Test("reading a missing file, a folder or a file above the limit is an error with the path")
     func readingErrors() throws {
         let missing = folder("none")
         #expect(throws: UserError(.inputOutput, "cannot open \(missing): No such file or directory")) {
@@ -77,7 +77,7 @@ struct FileTests {
         #expect(error?.kind == .data)
     }
 
-    @Test("a folder appears when it is committed, and not when it is given up")
+    @Test("a folder appears when it is committed, and not when it is abandoned")
     func atomicFolder() throws {
         do {
             let abandoned = try AtomicFolder(path: folder("deep/set"))
@@ -92,7 +92,7 @@ struct FileTests {
         #expect(try FileSystem.names(inFolder: folder("deep/set")) == ["a"])
     }
 
-    @Test("a folder is replaced whole when that is allowed, and kept when it is not")
+    @Test("an existing folder is replaced if that is allowed, and kept otherwise")
     func replacedFolder() throws {
         let path = folder("set")
         for (name, replacing) in [("first", false), ("second", true)] {
@@ -122,7 +122,7 @@ struct FileTests {
     }
 
     @Test(
-        "paths are split as POSIX splits them",
+        "paths are split as in POSIX",
         arguments: [
             ("a/b", "a", "b"), ("b", ".", "b"), ("/b", "/", "b"), ("/", "/", "/"), ("a/b//", "a", "b"),
             ("a//b", "a", "b"),

@@ -1,9 +1,9 @@
 import Platform
 import Testing
 
-@Suite("A value that threads share")
+@Suite("Guarded values")
 struct GuardedTests {
-    @Test("threads that change it take turns, and see what the one before left")
+    @Test("threads change the value one at a time and see each other's changes")
     func turns() {
         let numbers = Guarded<[Int]>([])
         let threads = (0..<4).map { thread in
@@ -13,7 +13,7 @@ struct GuardedTests {
         #expect(numbers.withLock { $0.sorted() } == Array(0..<2000))
     }
 
-    @Test("what the body throws is thrown, and the lock is free again")
+    @Test("an error of the body is rethrown and the lock is released")
     func errors() {
         let count = Guarded(0)
         #expect(throws: UserError.self) { try count.withLock { _ in throw UserError(.data, "none") } }

@@ -3,7 +3,7 @@ import Testing
 
 @Suite("Numbers as text")
 struct NumbersTests {
-    @Test("Numbers are rounded as printf does")
+    @Test("numbers are rounded as by printf")
     func rounding() {
         #expect(Numbers.fixed(1.97136, 4) == "1.9714")
         #expect(Numbers.fixed(0.05, 1) == "0.1")

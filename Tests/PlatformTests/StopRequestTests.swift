@@ -3,7 +3,7 @@ import Testing
 
 @Suite("Requests to stop")
 struct StopRequestTests {
-    @Test("A request is seen by whoever holds it")
+    @Test("a request is visible to all references to it")
     func request() {
         let stop = StopRequest()
         #expect(!stop.isRequested)
@@ -12,16 +12,16 @@ struct StopRequestTests {
         #expect(!StopRequest().isRequested)
     }
 
-    @Test("A signal is a request, and only to those that listen for signals")
+    @Test("a signal makes only those requests that listen for signals")
     func signal() {
-        let (listening, deaf) = (StopRequest(), StopRequest())
+        let (listening, notListening) = (StopRequest(), StopRequest())
         listening.listen(saying: false)
         #expect(!listening.isRequested)
-        // To the process: threads that run tests do not take signals.
+        // Send the signal to the process: threads that run tests do not receive signals.
         kill(getpid(), SIGUSR1)
         for _ in 0..<1000 where !listening.isRequested { usleep(10_000) }
         #expect(listening.isRequested)
-        #expect(!deaf.isRequested)
+        #expect(!notListening.isRequested)
         for number in EndingSignals.all { Platform.signal(number, SIG_DFL) }
     }
 }

@@ -2,7 +2,7 @@ import Platform
 import Synchronization
 import Testing
 
-@Suite("Threads of the system")
+@Suite("System threads")
 struct SystemThreadTests {
     @Test("join waits for the end of the thread's body")
     func join() {
@@ -12,7 +12,7 @@ struct SystemThreadTests {
     }
 
     @Test(
-        "a thread blocks the signals that it is told to, and its maker blocks none of them afterwards",
+        "a thread blocks the given signals, and its creator blocks none of them afterwards",
         arguments: [
             (SystemThread.BlockedSignals.inherited, [false, false, false, false]),
             (.endingRun, [true, true, true, false]), (.all, [true, true, true, true]),
@@ -20,25 +20,25 @@ struct SystemThreadTests {
     )
     func signals(blocking: SystemThread.BlockedSignals, expected: [Bool]) {
         let seen = Signals()
-        // A thread of the test's own: what the test library's thread blocks is not known.
+        // Use a separate thread, because the signals that the test library's thread blocks are unknown.
         SystemThread(blocking: .inherited) {
             seen.unblock()
             SystemThread(blocking: blocking) { seen.thread = Signals.blocked() }.join()
-            seen.maker = Signals.blocked()
+            seen.creator = Signals.blocked()
         }.join()
         #expect(seen.thread == expected)
-        #expect(seen.maker == [false, false, false, false])
+        #expect(seen.creator == [false, false, false, false])
     }
 
     private final class Counter: Sendable {
         let count = Atomic<Int>(0)
     }
 
-    /// Written by one thread after the other.
+    /// Results, which the threads write one after another.
     private final class Signals: @unchecked Sendable {
         private static let all = [SIGTERM, SIGINT, SIGUSR1, SIGUSR2]
         var thread: [Bool] = []
-        var maker: [Bool] = []
+        var creator: [Bool] = []
 
         func unblock() {
             var signals = sigset_t()
@@ -46,7 +46,7 @@ struct SystemThreadTests {
             pthread_sigmask(SIG_UNBLOCK, &signals, nil)
         }
 
-        /// Of TERM, INT, USR1 and USR2, in the calling thread.
+        /// Returns whether the calling thread blocks SIGTERM, SIGINT, SIGUSR1 and SIGUSR2.
         static func blocked() -> [Bool] {
             var signals = sigset_t()
             pthread_sigmask(SIG_BLOCK, nil, &signals)

@@ -1,6 +1,6 @@
 import Platform
 
-/// Archives and compressed files, made byte by byte: what programs write differs in ways that tests need to choose.
+/// Builds archives and compressed files byte by byte, so that tests control the details in which programs differ.
 enum ArchiveMaking {
     struct Member {
         var name: [UInt8]
@@ -15,9 +15,9 @@ enum ArchiveMaking {
         init(_ name: String, _ content: String) { self.init(name, Array(content.utf8)) }
     }
 
-    /// A gzip member whose content is stored, not compressed.
+    /// Returns a gzip member whose content is stored without compression.
     ///
-    /// - Parameter head: the ten bytes before the content, and what their flags ask for.
+    /// - Parameter head: The ten bytes of the header, and the optional fields that its flags announce.
     static func gzip(_ bytes: [UInt8], head: [UInt8] = [0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 255]) -> [UInt8] {
         let blocks = stride(from: 0, to: max(1, bytes.count), by: 0xFFFF).flatMap { start -> [UInt8] in
             let end = min(bytes.count, start + 0xFFFF)
@@ -27,7 +27,7 @@ enum ArchiveMaking {
         return head + blocks + little(Int(crc32(bytes)), 4) + little(bytes.count, 4)
     }
 
-    /// A tar of before POSIX, or with the mark of POSIX.
+    /// Returns a tar, with or without the signature of POSIX.
     static func tar(_ members: [Member], hasMark: Bool = true, hasEnd: Bool = true) -> [UInt8] {
         func octal(_ value: Int, _ width: Int) -> [UInt8] {
             let digits = String(value, radix: 8)
@@ -47,7 +47,7 @@ enum ArchiveMaking {
         return bytes + [UInt8](repeating: 0, count: hasEnd ? 1024 : 0)
     }
 
-    /// A zip whose members are stored, with names marked as UTF-8 where they are.
+    /// Returns a zip whose members are stored without compression. Names that are valid UTF-8 are flagged as UTF-8.
     static func zip(_ members: [Member], comment: String = "") -> [UInt8] {
         var (files, list): ([UInt8], [UInt8]) = ([], [])
         for member in members {

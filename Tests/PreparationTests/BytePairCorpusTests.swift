@@ -7,7 +7,7 @@ import Tokenizers
 
 @Suite("Byte pairs of a corpus")
 struct BytePairCorpusTests {
-    @Test("the vocabulary of files is that of their text, whatever the number of threads", arguments: [1, 3])
+    @Test("training on files gives the vocabulary of their text for any number of threads", arguments: [1, 3])
     func files(threads: Int) throws {
         let path = Fixtures.path("bytepair/text.txt")
         var trainer = try BytePairTrainer(vocabularySize: 800, pool: WorkerPool(threadCount: threads))
@@ -18,7 +18,7 @@ struct BytePairCorpusTests {
         #expect(try trainer.train() == expected.train())
     }
 
-    @Test("a file that is missing is an error of input")
+    @Test("a missing file is an input error")
     func missing() throws {
         var trainer = try BytePairTrainer(vocabularySize: 300, pool: WorkerPool(threadCount: 1))
         let error = #expect(throws: UserError.self) { try trainer.add(inputs: ["/nothing/here"]) }

@@ -3,12 +3,12 @@ import Platform
 @testable import Preparation
 
 extension Corpus {
-    /// A corpus of paths in UTF-8.
+    /// Creates a corpus from paths as strings.
     init(inputs: [String], format: CorpusFormat = CorpusFormat(), hasShare: Bool = false) throws {
         try self.init(inputs: inputs.map { FilePath($0) }, format: format, hasShare: hasShare)
     }
 
-    /// The documents of a corpus: what they were read from, and their texts, their pieces put together again.
+    /// Reads all documents and joins their pieces. Returns the name of each document's file or member, and its text.
     func documents() throws -> [(origin: String, text: [UInt8])] {
         let reader = reader { $0.count }
         var documents: [(origin: String, text: [UInt8])] = []

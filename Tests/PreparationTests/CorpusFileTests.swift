@@ -6,7 +6,7 @@ import Testing
 @testable import Preparation
 @testable import Tokenizers
 
-/// Files and folders with any name, at any depth, and files that change meanwhile.
+/// Files and folders with unusual names or paths, and files that change while they are read.
 @Suite("Files of a corpus")
 struct CorpusFileTests {
     private let folder: TemporaryFolder
@@ -15,7 +15,7 @@ struct CorpusFileTests {
         folder = try TemporaryFolder()
     }
 
-    /// Whether the file system takes names that are not UTF-8; that of macOS does not.
+    /// Whether the file system accepts names that are not UTF-8. The one of macOS does not.
     private static let takesAnyName: Bool = {
         guard let folder = try? TemporaryFolder() else { return false }
         let path = FilePath(bytes: Array(folder.path.utf8) + [0x2F, 0xE9])
@@ -39,7 +39,7 @@ struct CorpusFileTests {
             .map { String(decoding: $0.text, as: UTF8.self) }
     }
 
-    @Test("files and folders whose names are not UTF-8 are read, and named", .enabled(if: takesAnyName))
+    @Test("files and folders whose names are not UTF-8 are read, and messages escape them", .enabled(if: takesAnyName))
     func names() throws {
         let latin1 = FilePath(bytes: Array("caf".utf8) + [0xE9])
         let inner = path.appending(latin1)
@@ -62,12 +62,12 @@ struct CorpusFileTests {
         let missing = FilePath(bytes: inner.bytes + [0xE9])
         let error = #expect(throws: UserError.self) { try texts([missing]) }
         #expect(error?.message == "cannot open \(path)/caf\\xE9\\xE9: No such file or directory")
-        // What is not removed here stays.
+        // TemporaryFolder cannot remove these names, so they are removed here.
         try FileSystem.remove(path)
         #expect(FileSystem.kind(of: folder.path) == nil)
     }
 
-    @Test("a path longer than the system takes at once is read, in a folder and by its name")
+    @Test("a path longer than the system's limit is read, in a folder and by name")
     func depth() throws {
         let name = String(repeating: "long", count: 50)
         var descriptor = open(folder.path, O_RDONLY | O_DIRECTORY)
@@ -96,7 +96,7 @@ struct CorpusFileTests {
         #expect(FileSystem.kind(of: folder.path) == nil)
     }
 
-    @Test("nothing in a folder is left out in silence but hidden names")
+    @Test("only hidden names in a folder are skipped silently")
     func links() throws {
         try write("a", to: path.appending("a.txt"))
         #expect(symlink("nowhere", folder("b.txt")) == 0)
@@ -114,7 +114,7 @@ struct CorpusFileTests {
     // MARK: - Changes
 
     @Test(
-        "a file that grows, shrinks or is written again while it is read is named, with its sizes",
+        "a file that grows, shrinks or is rewritten while it is read is refused with its sizes",
         arguments: ["", "one", "one two, one more", "eno owt"]
     )
     func changes(text: String) throws {
@@ -123,22 +123,22 @@ struct CorpusFileTests {
         let corpus = try Corpus(inputs: [folder("a.txt")])
         #expect(try corpus.documents().count == 1)
         #expect(corpus.change == nil)
-        // The clock of a file system may tick only every few milliseconds.
+        // The modification times of some file systems have a resolution of several milliseconds.
         usleep(20_000)
         try write(text, to: file)
         let error = #expect(throws: UserError.self) { try corpus.documents() }
         let how =
             text.count == 7
-            ? "its 7 bytes were written again" : "it had 7 bytes at first, and has \(text.utf8.count) now"
+            ? "its 7 bytes were rewritten" : "its size changed from 7 to \(text.utf8.count) bytes"
         #expect(
             error?.message
-                == "\(file) changed while it was read: \(how); run the same command once nothing writes to it"
+                == "\(file) changed while it was read: \(how); run the command again when no program writes to it"
         )
         #expect(error?.kind == .data)
         #expect(corpus.change as? UserError == error)
     }
 
-    @Test("a text that grows between two readings makes no data set of another split", arguments: [false, true])
+    @Test("a text that grows between two passes is refused, and no dataset is written", arguments: [false, true])
     func preparation(growsByOtherCharacters: Bool) throws {
         let file = path.appending("a.txt")
         try write(String(repeating: "one two ", count: 1000), to: file)
@@ -154,7 +154,7 @@ struct CorpusFileTests {
         }
         #expect(error?.kind == .data)
         #expect(
-            error?.message.hasPrefix("\(file) changed while it was read: it had 8000 bytes at first, and has 8003 now")
+            error?.message.hasPrefix("\(file) changed while it was read: its size changed from 8000 to 8003 bytes")
                 == true
         )
         #expect(FileSystem.kind(of: folder("data/mine")) == nil)

@@ -9,7 +9,7 @@ import Testing
 
 @Suite("Readers")
 struct CorpusReaderTests {
-    /// Made by make.sh there.
+    /// The archives that make.sh in the same folder writes.
     static let archives = Fixtures.path("archives")
 
     let folder: TemporaryFolder
@@ -29,7 +29,7 @@ struct CorpusReaderTests {
         var origin: String
     }
 
-    /// The documents of a reader, their pieces put together again.
+    /// Reads all documents and joins their pieces.
     private func documents(
         _ inputs: [String],
         _ format: CorpusFormat = CorpusFormat()
@@ -56,7 +56,7 @@ struct CorpusReaderTests {
 
     // MARK: - Plain text and JSONL
 
-    @Test("links to a folder above are passed over, and others followed")
+    @Test("links to a parent folder are skipped, and other links are followed")
     func links() throws {
         _ = try write("one", to: "in/a/1.txt")
         _ = try write("two", to: "elsewhere/2.txt")
@@ -66,7 +66,7 @@ struct CorpusReaderTests {
         #expect(try documents([folder("in")]).map(\.text) == ["one", "two"])
     }
 
-    @Test("a pipe by its path, or a pattern's, would lose what is looked at first: it is refused, and does not hang")
+    @Test("a named pipe is refused without hanging, because its first bytes could not be read twice")
     func pipe() throws {
         #expect(mkfifo(folder("pipe"), 0o600) == 0)
         for name in ["pipe", "pip?"] {
@@ -76,7 +76,7 @@ struct CorpusReaderTests {
         }
     }
 
-    @Test("a folder's files are documents in the order of their paths, hidden ones left out")
+    @Test("the files of a folder are documents in the order of their paths, without hidden files")
     func folderOfFiles() throws {
         for name in ["b.txt", "a/2.txt", "a/1.txt", ".hidden", "c/.DS_Store"] { _ = try write(name, to: "in/" + name) }
         #expect(try documents([folder("in")]).map(\.text) == ["a/1.txt", "a/2.txt", "b.txt"])
@@ -85,7 +85,7 @@ struct CorpusReaderTests {
         #expect(error?.message == "cannot open \(folder("in/*.text")): No such file or directory")
     }
 
-    @Test("a separator ends documents, with the line break after it; empty documents are none")
+    @Test("a separator and the line break after it end a document, and empty documents are skipped")
     func separator() throws {
         let text = "one\n<|end|>\ntwo<|end|>\r\n<|end|><|end|>three <|end\n<|end|>"
         let path = try write(text, to: "a.txt")
@@ -93,7 +93,7 @@ struct CorpusReaderTests {
         #expect(found.map(\.text) == ["one\n", "two", "three <|end\n"])
     }
 
-    @Test("how bytes come does not change where text is cut", arguments: [17, 1000, 1 << 20])
+    @Test("the size of the chunks does not change where text is cut", arguments: [17, 1000, 1 << 20])
     func chunks(size: Int) throws {
         var text = ""
         for number in 0..<3000 { text += String(repeating: "wörd\(number) ", count: number % 200) + "<|end|>\r\n" }
@@ -129,22 +129,22 @@ struct CorpusReaderTests {
                     && $0.endsDocument == $1.endsDocument
             }
         )
-        // 2985 documents that are not empty, and the last one in three pieces.
+        // 2985 documents are not empty, and the last document has three pieces.
         #expect(whole.count == 2985 + 3)
     }
 
-    @Test("JSONL gives a line's field, and errors name file and line")
+    @Test("the text of a JSONL line is its field, and errors have the file and the line number")
     func jsonLines() throws {
         let path = try write("{\"text\": \"one\"}\n\n{\"id\": 2, \"text\": \"zw\\u00f6lf\"}", to: "a.jsonl")
         #expect(try documents([path]).map(\.text) == ["one", "zwölf"])
         for (line, reason) in [
-            ("{\"text\": 1}", "has a field text that is no string"),
+            ("{\"text\": 1}", "has a field text that is not a string"),
             (
                 "{\"id\": 1, \"body\": \"x\"}",
-                "has no field text, but id, body: name the one that is the text with --field"
+                "has no field text, only id, body; pass the name of the text field with --field"
             ),
-            ("[1]", "is no JSON object"),
-            ("{\"text\": ", "is not JSON: the text ends where a value should be at byte 9"),
+            ("[1]", "is not a JSON object"),
+            ("{\"text\": ", "is not JSON: the text ends before a value at byte 9"),
         ] {
             let path = try write("{\"text\": \"one\"}\n\n\(line)\n", to: "a.jsonl")
             let error = try #require(throws: UserError.self) { try documents([path]) }
@@ -152,14 +152,14 @@ struct CorpusReaderTests {
         }
     }
 
-    @Test("An error in a compressed file names the file, as it is called", .enabled(if: ArchiveReader.isBuiltIn))
+    @Test("an error in a compressed file has the name of the compressed file", .enabled(if: ArchiveReader.isBuiltIn))
     func compressedLines() throws {
         let path = Fixtures.path("cases/data/d6-lines.json.gz")
         let error = try #require(throws: UserError.self) { try documents([path], CorpusFormat(field: "body")) }
-        #expect(error.message.hasPrefix("\(path): line 1 has no field body, but text:"), "\(error.message)")
+        #expect(error.message.hasPrefix("\(path): line 1 has no field body, only text;"), "\(error.message)")
     }
 
-    @Test("a Parquet file is refused with the line that converts it")
+    @Test("a Parquet file is refused with the command that converts it")
     func parquet() throws {
         let path = try write("PAR1\u{15}\u{4}", to: "train-00000.parquet")
         let error = try #require(throws: UserError.self) { try documents([path]) }
@@ -168,7 +168,7 @@ struct CorpusReaderTests {
         #expect(error.message.contains("\(path) | ddp-train prepare --input - --field text"))
     }
 
-    @Test("what was read is described by its bytes and hash, a folder by those of its files")
+    @Test("a source is described by its size and hash, and a folder by those of its files")
     func sources() throws {
         let paths = [try write("first", to: "in/1.txt"), try write("second", to: "in/2.txt")]
         let reader = try Corpus(inputs: [paths[0], folder("in")], format: CorpusFormat(), hasShare: false)
@@ -187,7 +187,7 @@ struct CorpusReaderTests {
     // MARK: - Archives
 
     @Test(
-        "archives are read through, whatever their form, and however deeply they lie in each other",
+        "archives of every format are read, also nested ones",
         .enabled(if: ArchiveReader.isBuiltIn),
         arguments: ["nested.tar.xz", "flat.tar.gz", "flat.tar.zst", "flat.zip"]
     )
@@ -200,7 +200,7 @@ struct CorpusReaderTests {
     }
 
     @Test(
-        "a text that is only compressed is one text, and has the file's name",
+        "a compressed text is a single text with the name of the file",
         .enabled(if: ArchiveReader.isBuiltIn),
         arguments: ["gz", "xz", "zst"]
     )
@@ -211,7 +211,7 @@ struct CorpusReaderTests {
     }
 
     @Test(
-        "a compressed file whose name starts with a dot is read where it is named, and passed over in a folder",
+        "a compressed file whose name starts with a dot is read if it is named, and skipped in a folder",
         .enabled(if: ArchiveReader.isBuiltIn)
     )
     func hiddenCompressed() throws {
@@ -225,7 +225,10 @@ struct CorpusReaderTests {
         #expect(try documents([folder.path]) == [Document(text: "seen", origin: path)])
     }
 
-    @Test("a damaged member is named, after all that lies before it", .enabled(if: ArchiveReader.isBuiltIn))
+    @Test(
+        "a damaged member is refused by name after the members before it are read",
+        .enabled(if: ArchiveReader.isBuiltIn)
+    )
     func damaged() throws {
         let reader = try Corpus(inputs: [Self.archives + "/damaged.tar.xz"], format: CorpusFormat(), hasShare: false)
             .reader { $0.count }
@@ -236,7 +239,7 @@ struct CorpusReaderTests {
     }
 
     @Test(
-        "an archive that was cut short is an error",
+        "a truncated archive is refused",
         .enabled(if: ArchiveReader.isBuiltIn),
         arguments: ["nested.tar.xz", "flat.tar.gz", "flat.tar.zst", "text.txt.gz", "text.txt.xz", "text.txt.zst"]
     )

@@ -5,7 +5,7 @@ import Testing
 
 @testable import Preparation
 
-/// Archives, and what is compressed by something else than gzip.
+/// Archives, and files compressed with other formats than gzip.
 @Suite("Damaged archives", .enabled(if: ArchiveReader.isBuiltIn))
 struct DamagedArchiveTests {
     private static let archives = Fixtures.path("archives")
@@ -27,14 +27,14 @@ struct DamagedArchiveTests {
         try documents(bytes, as: name).map { String(decoding: $0.text, as: UTF8.self) }
     }
 
-    /// The message about a file, without its folder.
+    /// Returns the error message for a file, with the folder removed from its path.
     private func error(_ bytes: [UInt8], as name: String, _ location: SourceLocation = #_sourceLocation) -> String {
         let error = #expect(throws: UserError.self, sourceLocation: location) { try texts(bytes, as: name) }
         #expect(error?.kind == .data, sourceLocation: location)
         return error?.message.replacing(folder.path + "/", with: "") ?? ""
     }
 
-    @Test("a tar whose first header is damaged is no text, whatever is hit", arguments: [0, 100, 140, 150])
+    @Test("a tar whose first header is damaged is refused and not read as text", arguments: [0, 100, 140, 150])
     func firstHeader(byte: Int) throws {
         var tar = ArchiveMaking.tar(
             (0..<3).map { .init("in/\($0).txt", String(repeating: "Report \($0).\n", count: 9000)) }
@@ -44,7 +44,7 @@ struct DamagedArchiveTests {
         #expect(error(tar, as: "a.tar") == "a.tar is a damaged tar: the checksum of its first header is wrong")
     }
 
-    @Test("hidden folders of an archive are left out, as those of a folder are")
+    @Test("hidden folders of an archive are skipped, like those of a folder")
     func hiddenFolders() throws {
         let members = [".git/config", "in/.cache/a.txt", "in/b.txt", "./in/c.txt"].map {
             ArchiveMaking.Member($0, "Text of \($0).\n")
@@ -54,7 +54,7 @@ struct DamagedArchiveTests {
 
     // MARK: - Compressed files
 
-    @Test("what follows the compressed data is no end in silence", arguments: ["bz2", "lz4", "xz", "zst"])
+    @Test("bytes after the compressed data are refused", arguments: ["bz2", "lz4", "xz", "zst"])
     func trailing(ending: String) throws {
         let name = "text.txt.\(ending)"
         let whole = try FileSystem.read(Self.archives + "/" + name)
@@ -71,14 +71,14 @@ struct DamagedArchiveTests {
             let compression = ending == "lz4" ? "lz4" : "bzip2"
             #expect(
                 error(whole + damagedHead, as: name) == """
-                    \(name) is damaged: \(compression) data ends at byte \(used), and what is in the \
-                    \(2 * whole.count - used) bytes from there on is not \(compression)
+                    \(name) is damaged: its \(compression) data ends at byte \(used), and the \
+                    \(2 * whole.count - used) bytes after it are not \(compression) data
                     """
             )
         }
     }
 
-    @Test("what is cut short is refused, wherever", arguments: ["bz2", "lz4", "xz", "zst", "gz"])
+    @Test("a compressed file that is truncated at any place is refused", arguments: ["bz2", "lz4", "xz", "zst", "gz"])
     func cut(ending: String) throws {
         let name = "text.txt.\(ending)"
         let whole = try FileSystem.read(Self.archives + "/" + name)
@@ -87,7 +87,7 @@ struct DamagedArchiveTests {
         }
     }
 
-    @Test("skippable frames before the content are passed over", arguments: ["zst", "lz4"])
+    @Test("skippable frames before the content are skipped", arguments: ["zst", "lz4"])
     func skippable(ending: String) throws {
         let name = "text.txt.\(ending)"
         let whole = try FileSystem.read(Self.archives + "/" + name)
@@ -98,17 +98,17 @@ struct DamagedArchiveTests {
         let text = CorpusReaderTests.archived(8)
         #expect(try texts(frames + whole, as: name) == [text])
         #expect(try texts(frames + whole + frame(7, 9) + whole, as: name) == [text + text])
-        // So deep that one reader within the other would be no good.
+        // A reader that recursed for each frame would overflow the stack.
         let many = (0..<20_000).flatMap { _ in frame(1, 0) }
         #expect(try texts(many + whole, as: name) == [text])
         #expect(
             error(frames + Array("text".utf8), as: name)
-                == "\(name) is damaged: it begins with a skippable frame, and neither zstd nor lz4 data follows"
+                == "\(name) is damaged: it starts with a skippable frame, but no zstd or lz4 data follows"
         )
         #expect(error(Array(frame(2, 9).dropLast()), as: name).hasSuffix("the file ends within a skippable frame"))
     }
 
-    @Test("the field's zstd files are read, or refused with the cure")
+    @Test("zstd files with skippable frames are read, and those with a large window are refused with the fix")
     func zstd() throws {
         let cases = Fixtures.path("cases/data")
         let documents = try Corpus(inputs: ["\(cases)/d8-skippable.jsonl.zst"]).documents()
@@ -120,16 +120,16 @@ struct DamagedArchiveTests {
         #expect(error?.message.contains("zstd -d --long=31 \(path)") == true)
     }
 
-    @Test("a text that decodes itself without end is refused")
+    @Test("a file with too many levels of compression is refused")
     func deep() throws {
         var bytes = Array("text".utf8)
         for _ in 0..<9 { bytes = ArchiveMaking.gzip(bytes) }
-        #expect(error(bytes, as: "a") == "a is compressed 8 times over: decompress it first")
+        #expect(error(bytes, as: "a") == "a is compressed more than 7 times; decompress it first")
     }
 
     // MARK: - tar
 
-    @Test("tars of before POSIX, and one behind the other, are read as a whole", arguments: ["tar", "tar.gz"])
+    @Test("tars older than POSIX and concatenated tars are read completely", arguments: ["tar", "tar.gz"])
     func tars(ending: String) throws {
         func pack(_ bytes: [UInt8]) -> [UInt8] { ending == "tar" ? bytes : ArchiveMaking.gzip(bytes) }
         let tar = ArchiveMaking.tar(Self.members)
@@ -139,7 +139,7 @@ struct DamagedArchiveTests {
         #expect(try texts(pack(tar) + pack(tar), as: "a.\(ending)") == Self.texts + Self.texts)
     }
 
-    @Test("a tar that is cut, within a member or between two, or whose head is damaged, is refused")
+    @Test("a tar that is truncated within a member or between two, or has a damaged header, is refused")
     func damagedTars() throws {
         let tar = ArchiveMaking.tar(Self.members)
         for count in [600, 1024, 1024 + 515, 2048, 4096] {
@@ -147,8 +147,8 @@ struct DamagedArchiveTests {
         }
         #expect(
             error(Array(tar.prefix(2048)), as: "a.tar") == """
-                a.tar is damaged: it has no end mark, so members may be missing; if it is whole, add the mark: head -c 1024 \
-                /dev/zero >> FILE.tar
+                a.tar is damaged: it has no end-of-archive marker, so members may be missing; if it is complete, add the \
+                marker: head -c 1024 /dev/zero >> FILE.tar
                 """
         )
         var damaged = tar
@@ -159,7 +159,7 @@ struct DamagedArchiveTests {
 
     // MARK: - zip
 
-    @Test("a zip that lacks a member of its list, or the list, is refused")
+    @Test("a zip is refused if a listed member or the list itself is missing")
     func damagedZips() throws {
         let zip = ArchiveMaking.zip(Self.members, comment: "a comment")
         #expect(try texts(zip, as: "a.zip") == Self.texts)
@@ -168,7 +168,7 @@ struct DamagedArchiveTests {
         for place in [size, size + 3] {
             var damaged = zip
             damaged[place] ^= 1
-            #expect(error(damaged, as: "a.zip") == "a.zip is damaged: it lists 4 members, and 3 were found")
+            #expect(error(damaged, as: "a.zip") == "a.zip is damaged: it lists 4 members, but only 3 were found")
         }
         for count in [2 * size, 2 * size + 10, 3 * size - 3, 4 * size, 4 * size + 60] {
             #expect(error(Array(zip.prefix(count)), as: "a.zip").hasPrefix("a.zip is damaged"), "\(count) bytes")
@@ -180,7 +180,7 @@ struct DamagedArchiveTests {
 
     // MARK: - Names
 
-    @Test("names of members need not be UTF-8 or ASCII, and decide what a member is", arguments: ["tar", "zip"])
+    @Test("the extension of a member's name is recognized even if the name is not UTF-8", arguments: ["tar", "zip"])
     func names(ending: String) throws {
         let line = "{\"text\": \"one\"}\n"
         let latin1 = Array("caf".utf8) + [0xE9] + Array(".jsonl".utf8)

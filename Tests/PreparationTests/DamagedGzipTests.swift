@@ -5,7 +5,7 @@ import Testing
 
 @testable import Preparation
 
-/// Gzip files that are damaged, cut, or followed by something: nothing of them is dropped in silence.
+/// Gzip files that are damaged, truncated, or followed by other bytes. No data is dropped silently.
 @Suite("Damaged gzip files", .enabled(if: ArchiveReader.isBuiltIn))
 struct DamagedGzipTests {
     private static let text = "Report of the harbour office.\n"
@@ -27,7 +27,7 @@ struct DamagedGzipTests {
         String(decoding: try Corpus(inputs: [path]).documents().flatMap(\.text), as: UTF8.self)
     }
 
-    /// The message about a file, without its folder.
+    /// Returns the error message for a file, with the folder removed from its path.
     private func error(_ bytes: [UInt8], as name: String, _ location: SourceLocation = #_sourceLocation) -> String {
         let error = #expect(throws: UserError.self, sourceLocation: location) { try text(bytes, as: name) }
         #expect(error?.kind == .data, sourceLocation: location)
@@ -39,10 +39,10 @@ struct DamagedGzipTests {
     // MARK: - gzip
 
     @Test(
-        "the field's damaged gzip files are refused",
+        "gzip files with a flipped bit or a damaged second member are refused",
         arguments: [
             ("d1-flip", ": incorrect data check"),
-            ("d2-member", " in the gzip member that begins at byte 183: incorrect header check"),
+            ("d2-member", " in the gzip member that starts at byte 183: incorrect header check"),
         ]
     )
     func field(name: String, reason: String) throws {
@@ -51,14 +51,14 @@ struct DamagedGzipTests {
         #expect(error?.message == "\(Self.cases)/\(name).jsonl.gz is damaged\(reason)")
     }
 
-    /// What the bytes of time, level and system say does not matter, and a text that repeats itself can be copied from
-    /// elsewhere in itself.
-    @Test("no flipped bit gives another text", arguments: ["text.txt.gz", "flat.tar.gz"])
+    /// Some flipped bits are harmless: those of the time, level and system in the header, and those that make a
+    /// repeated text be copied from another of its repetitions.
+    @Test("a flipped bit is either refused or does not change the text", arguments: ["text.txt.gz", "flat.tar.gz"])
     func flips(name: String) throws {
         let bytes = try FileSystem.read(Self.archives + "/" + name)
         let whole = try text(of: Self.archives + "/" + name)
         var refused = 0
-        // All of head and trailer, and every seventh bit between them.
+        // All bits of the header and the trailer, and every seventh bit between them.
         for bit in 0..<8 * bytes.count where bit < 160 || bit % 7 == 0 || bit >= 8 * bytes.count - 64 {
             var damaged = bytes
             damaged[bit / 8] ^= 1 << UInt8(bit % 8)
@@ -72,7 +72,7 @@ struct DamagedGzipTests {
         #expect(refused > 100)
     }
 
-    @Test("members in every form that programs write are one text")
+    @Test("gzip files with several members, empty members and padding are a single text")
     func members() throws {
         let extra: [UInt8] = [0x1F, 0x8B, 8, 0x04, 0, 0, 0, 0, 0, 255, 6, 0, 0x42, 0x43, 2, 0, 27, 0]
         var named: [UInt8] = [0x1F, 0x8B, 8, 0x1A, 1, 2, 3, 4, 0, 3] + Array("a.txt\u{0}a comment\u{0}".utf8)
@@ -85,19 +85,19 @@ struct DamagedGzipTests {
             (ArchiveMaking.gzip(content, head: extra) + ArchiveMaking.gzip(content, head: extra) + nothing, 2),
             (nothing + Self.gzip() + nothing + Self.gzip() + nothing, 2),
             (ArchiveMaking.gzip(content, head: named), 1),
-            // Tapes are filled up with NULs.
+            // Tape drives pad files with NULs.
             (Self.gzip() + [UInt8](repeating: 0, count: 100_000), 1),
             (Self.gzip() + [0, 0, 0] + Self.gzip() + [0], 2),
             (nothing, 0),
         ] {
             #expect(try text(bytes, as: "a.txt.gz") == String(repeating: Self.text, count: count))
         }
-        // Pieces that the buffers do not hold as a whole.
+        // Members that are larger than the buffers.
         let long = String(repeating: Self.text, count: 20_000)
         #expect(try text(Self.gzip(long) + Self.gzip(long), as: "long.txt.gz") == long + long)
     }
 
-    @Test("what is wrong with a gzip file is said with the place")
+    @Test("errors in a gzip file have the reason and the place")
     func messages() throws {
         let (whole, size) = (Self.gzip(), Self.gzip().count)
         func damaged(_ place: Int) -> [UInt8] {
@@ -114,29 +114,29 @@ struct DamagedGzipTests {
             (Array(whole.prefix(5)), "a.gz is damaged: the file ends within its compressed data"),
             (
                 whole + whole.dropLast(),
-                "a.gz is damaged in the gzip member that begins at byte \(size): the file ends within its compressed data"
+                "a.gz is damaged in the gzip member that starts at byte \(size): the file ends within its compressed data"
             ),
             (
                 whole + damaged(1),
-                "a.gz is damaged in the gzip member that begins at byte \(size): incorrect header check"
+                "a.gz is damaged in the gzip member that starts at byte \(size): incorrect header check"
             ),
             (
                 whole + damaged(2),
-                "a.gz is damaged in the gzip member that begins at byte \(size): unknown compression method"
+                "a.gz is damaged in the gzip member that starts at byte \(size): unknown compression method"
             ),
             (
                 whole + damaged(0),
-                "a.gz is damaged: the \(size) bytes from byte \(size) on are not gzip; if they are not needed, cut them "
-                    + "off: head -c \(size) FILE.gz > WHOLE.gz"
+                "a.gz is damaged: the \(size) bytes from byte \(size) on are not gzip data; if they are not needed, "
+                    + "remove them: head -c \(size) FILE.gz > WHOLE.gz"
             ),
             (
                 whole + [0, 0] + Array("the end".utf8),
-                "a.gz is damaged: the 7 bytes from byte \(size + 2) on are not gzip; if they are not needed, cut them "
-                    + "off: head -c \(size + 2) FILE.gz > WHOLE.gz"
+                "a.gz is damaged: the 7 bytes from byte \(size + 2) on are not gzip data; if they are not needed, "
+                    + "remove them: head -c \(size + 2) FILE.gz > WHOLE.gz"
             ),
             (
                 damaged(0),
-                "a.gz does not begin as gzip does, and is no text either: it is damaged, or has a wrong name"
+                "a.gz is neither gzip data nor text; it is damaged or has the wrong file extension"
             ),
         ] {
             #expect(error(bytes, as: "a.gz") == message)
@@ -144,7 +144,7 @@ struct DamagedGzipTests {
         #expect(try text(Array(Self.text.utf8), as: "plain.txt.gz") == Self.text)
     }
 
-    @Test("a gzip file is checked wherever it lies", arguments: ["gz", "tar", "tar.gz", "zip"])
+    @Test("a gzip file inside another file is checked too", arguments: ["gz", "tar", "tar.gz", "zip"])
     func nested(outer: String) throws {
         func pack(_ bytes: [UInt8]) -> [UInt8] {
             let members = [ArchiveMaking.Member("a.txt", Self.text), .init("in/b.txt.gz", bytes)]
@@ -165,7 +165,7 @@ struct DamagedGzipTests {
         #expect(error(pack(whole + damaged.dropFirst()), as: name).hasPrefix("\(inner) is damaged: the "))
     }
 
-    @Test("the gzip around a tar is checked to its end, beyond the tar's own")
+    @Test("the gzip data around a tar is checked beyond the end of the tar")
     func tarInGzip() throws {
         var bytes = ArchiveMaking.gzip(ArchiveMaking.tar([.init("a.txt", Self.text)]))
         #expect(try text(bytes, as: "a.tar.gz") == Self.text)

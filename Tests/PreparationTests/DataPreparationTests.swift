@@ -33,7 +33,7 @@ struct DataPreparationTests {
         return tokens
     }
 
-    @Test("files become a data set of characters, 90 % of them for training, that opens and decodes to the text")
+    @Test("files become a character dataset, with 90 % for training, that decodes to their text")
     func characters() throws {
         let (first, second) = ("Zwölf Boxkämpfer jagen Viktor.\n", "And a bit more: 3.1416 𝄞")
         let paths = [try write(first, to: "a.txt"), try write(second, to: "b.txt")]
@@ -55,9 +55,9 @@ struct DataPreparationTests {
         #expect(try folder.names == ["a.txt", "b.txt", "data"])
     }
 
-    @Test("text that is longer than a piece is cut between characters")
+    @Test("a text that is longer than a piece is cut between characters")
     func longText() throws {
-        // Three bytes a character: 2^20 is not a multiple, so the cut falls within one.
+        // Each character has three bytes. 2^20 is not a multiple of three, so a piece would end within a character.
         let text = String(repeating: "日本語の文", count: 90_000)
         let path = try write(text, to: "a.txt")
         var stages: [PreparationProgress] = []
@@ -70,9 +70,9 @@ struct DataPreparationTests {
         #expect(stages.count >= 2)
     }
 
-    @Test("bytes of any encoding become a data set of bytes")
+    @Test("bytes in any encoding become a byte dataset")
     func bytes() throws {
-        // A file that begins with FF FE is UTF-16.
+        // Starts with 254, because a file that starts with FF FE would be UTF-16.
         let bytes = (0..<100).map { UInt8(254 - $0) }
         try AtomicFile.write(bytes, to: folder("a"))
         let result = try DataPreparation.run(request([folder("a")], tokenizer: .byte))
@@ -83,7 +83,7 @@ struct DataPreparationTests {
         #expect(try tokens(dataset.train) == bytes[..<90].map { Int32($0) })
     }
 
-    @Test("dataset.json says what the tokens were made of and how to check them")
+    @Test("dataset.json has the sources of the tokens and the hashes of all files")
     func description() throws {
         let text = "to be, or not to be"
         let path = try write(text, to: "hamlet.txt")
@@ -101,7 +101,7 @@ struct DataPreparationTests {
         #expect(description.demo == nil)
     }
 
-    @Test("the fingerprint is that of the content, whatever the data set is called")
+    @Test("the fingerprint depends on the content and not on the name of the dataset")
     func fingerprint() throws {
         let path = try write("some text to prepare", to: "a.txt")
         _ = try DataPreparation.run(request([path]))
@@ -116,7 +116,7 @@ struct DataPreparationTests {
         #expect(try Dataset.open(folder: folder("data"), name: "other").fingerprint != first)
     }
 
-    @Test("a data set that is there is kept, unless it may be overwritten")
+    @Test("an existing dataset is replaced only with overwrite")
     func overwriting() throws {
         let path = try write("some text to prepare", to: "a.txt")
         _ = try DataPreparation.run(request([path]))
@@ -124,7 +124,7 @@ struct DataPreparationTests {
         #expect(
             throws: UserError(
                 .usage,
-                "\(folder("data"))/mine exists already: choose another --name, or replace it with --overwrite"
+                "\(folder("data"))/mine already exists; choose another --name or replace it with --overwrite"
             )
         ) { try DataPreparation.run(second) }
         #expect(try Dataset.open(folder: folder("data"), name: "mine").train.count == 18)
@@ -134,7 +134,7 @@ struct DataPreparationTests {
         #expect(try FileSystem.names(inFolder: folder("data")) == ["mine"])
     }
 
-    @Test("a text that lies in the data set's folder is not lost by overwriting it")
+    @Test("a dataset folder with other files is not overwritten")
     func foreignFiles() throws {
         try FileSystem.createFolder(folder("data/mine"))
         var request = request([try write("some text to prepare", to: "data/mine/input.txt")])
@@ -149,7 +149,7 @@ struct DataPreparationTests {
         #expect(try FileSystem.read(folder("data/other")) == Array("a file".utf8))
     }
 
-    @Test("a data set whose tokens were cut short, or whose tokenizer was changed, does not open")
+    @Test("a dataset with truncated tokens or another tokenizer does not open")
     func damaged() throws {
         let path = try write("some text to prepare", to: "a.txt")
         let result = try DataPreparation.run(request([path]))
@@ -170,7 +170,7 @@ struct DataPreparationTests {
     }
 
     @Test(
-        "a dataset.json that is broken is refused with the member's name",
+        "an invalid dataset.json is refused with the name of the invalid member",
         arguments: [
             ("\"version\": 1", "\"version\": 9", "has version 9"),
             ("\"uint16\"", "\"uint64\"", "tokens of type uint64"),
@@ -192,7 +192,7 @@ struct DataPreparationTests {
 
     // MARK: - Bad input
 
-    @Test("no file, a missing file and an empty file are errors that name them")
+    @Test("no input, a missing file and an empty file are refused with the name of the file")
     func missingFiles() throws {
         let none = #expect(throws: UserError.self) { try DataPreparation.run(request([])) }
         #expect(none?.kind == .usage)
@@ -207,7 +207,7 @@ struct DataPreparationTests {
         #expect(try folder.names == ["a.txt", "empty.txt"])
     }
 
-    @Test("text that is not UTF-8 is named with its file and byte, and leaves nothing behind")
+    @Test("text that is not UTF-8 is refused with its file and byte offset, and no files are left")
     func notUTF8() throws {
         try AtomicFile.write(Array("some text, then ".utf8) + [0xE9, 0x20], to: folder("latin1.txt"))
         let error = try #require(throws: UserError.self) {
@@ -218,21 +218,21 @@ struct DataPreparationTests {
         #expect(try folder.names == ["a.txt", "latin1.txt"])
     }
 
-    @Test("text that is too short to split is refused")
+    @Test("a text that is too short to split is refused")
     func tooShort() throws {
         let path = try write("tiny", to: "a.txt")
         let error = #expect(throws: UserError.self) { try DataPreparation.run(request([path])) }
         #expect(error?.kind == .data)
     }
 
-    @Test("text beyond 2 MB is tokenized by byte pairs of its own, unless characters are asked for")
+    @Test("a text over 2 MB gets a byte-pair tokenizer, unless the request asks for characters")
     func largeText() throws {
         let text = String(repeating: "0123456789 and möre\n", count: 110_000)
         let path = try write(text, to: "a.txt")
         let result = try DataPreparation.run(request([path]))
         #expect(result.tokenizer == "bpe")
         #expect(result.isTokenizerChosen)
-        // Four words, made of their bytes and of what these are merged to on the way.
+        // The text has four distinct pre-tokens, so training stops after few merges.
         #expect((257...300).contains(result.vocabularySize), "\(result.vocabularySize)")
         #expect(result.trainTokens + result.validationTokens == 4 * 110_000)
         let dataset = try Dataset.open(folder: folder("data"), name: "mine")
@@ -244,7 +244,7 @@ struct DataPreparationTests {
         #expect(try DataPreparation.run(characters).vocabularySize == 19)
     }
 
-    @Test("documents are encoded by a tokenizer that is named, each with the end of text after it")
+    @Test("documents are encoded with the requested tokenizer, each followed by the end-of-text token")
     func namedTokenizer() throws {
         try FileSystem.createFolder(folder("docs"))
         let paths = try (0..<40).map { try write("Document \($0).\n", to: "docs/\($0).txt") }
@@ -261,7 +261,7 @@ struct DataPreparationTests {
         #expect(dataset.vocabularySize == 800)
     }
 
-    @Test("of a few thousand short documents the usual share leaves too little to validate with: a tenth is taken")
+    @Test("10 % of the documents are for validation if the default share would give too few tokens")
     func shortDocuments() throws {
         let text = (0..<2500).map { "Speech \($0): some words.\n\n" }.joined()
         var request = request([try write(text, to: "speeches.txt")], tokenizer: .char)
@@ -269,13 +269,13 @@ struct DataPreparationTests {
         let documents = try #require(try DataPreparation.run(request).documents)
         #expect(documents.train + documents.validation == 2500)
         #expect((200...300).contains(documents.validation), "\(documents)")
-        // A share that is asked for stands.
+        // A requested share is not changed.
         request.validationShare = 0.002
         request.overwrite = true
         #expect(try #require(try DataPreparation.run(request).documents).validation < 20)
     }
 
-    @Test("a data folder that cannot be made is an input or output error")
+    @Test("a data folder that cannot be created is an input/output error")
     func unwritableFolder() throws {
         let path = try write("some text to prepare", to: "a.txt")
         var request = request([path])
@@ -285,7 +285,7 @@ struct DataPreparationTests {
         #expect(error.message.contains("Not a directory"))
     }
 
-    @Test("a data folder without permission to write is an input or output error", .enabled(if: geteuid() != 0))
+    @Test("a data folder without write permission is an input/output error", .enabled(if: geteuid() != 0))
     func forbiddenFolder() throws {
         let path = try write("some text to prepare", to: "a.txt")
         try FileSystem.createFolder(folder("data"))
@@ -298,12 +298,12 @@ struct DataPreparationTests {
     // MARK: - Interrupted
 
     @Test(
-        "tokens are kept when the small files after them cannot be written, or their folder cannot have its name",
+        "tokens are kept if the tokenizer or dataset.json cannot be written, or the folder cannot be renamed",
         arguments: [".mine.unfinished/tokenizer.json", ".mine.unfinished/dataset.json", "mine"]
     )
     func end(obstacle: String) throws {
         let path = try write(String(repeating: "some text to prepare\n", count: 1000), to: "a.txt")
-        // Shards that are smaller than the text, so that it is noted how far they go; the last of each split is not full.
+        // Shards are smaller than the text, so the state is saved. The last shard of each split is not full.
         var whole = request([path], tokenizer: .byte)
         whole.shardSize = 1000
         var stopped = whole
@@ -311,13 +311,13 @@ struct DataPreparationTests {
         let unfinished = folder("stopped/.mine.unfinished")
         let error = try #require(throws: UserError.self) {
             try DataPreparation.run(stopped) { progress in
-                // Neither a file nor a folder takes the place of a folder with something in it.
+                // A rename cannot replace a folder that is not empty.
                 if progress.stage == .tokenizing { try? FileSystem.createFolder(folder("stopped/\(obstacle)/x")) }
             }
         }
         #expect(
             error.message.hasSuffix(
-                " are kept in \(unfinished): once that is mended, the same command goes on from there"
+                " are kept in \(unfinished): fix this and run the same command again to continue"
             ),
             "\(error.message)"
         )
@@ -334,9 +334,9 @@ struct DataPreparationTests {
         }
     }
 
-    @Test("of a file with bad data it is not promised that its mended text goes on, as it does not")
-    func mendedText() throws {
-        // Nothing is written of a batch with bad data, and a batch has 4 MB: the bad line comes after the first.
+    @Test("after an error in a file, the message says that a changed text starts from the beginning")
+    func fixedText() throws {
+        // A batch with bad data is not written, so the bad line comes after the first batch of 4 MB.
         let text = (0..<5000).map { "\($0): " + String(repeating: "some words, ", count: 90) + "\n" }.joined()
         _ = try write(text, to: "a.txt")
         var request = request([folder("a.txt"), try write("{\"text\": \n", to: "b.jsonl")], tokenizer: .byte)
@@ -346,9 +346,9 @@ struct DataPreparationTests {
         let error = try #require(throws: UserError.self) { try DataPreparation.run(request) }
         #expect(error.kind == .data)
         #expect(error.message.hasPrefix("\(folder("b.jsonl")): line 1 is not JSON"), "\(error.message)")
-        #expect(!error.message.contains("once that is mended"), "\(error.message)")
+        #expect(!error.message.contains("fix this"), "\(error.message)")
         #expect(
-            error.message.hasSuffix("a text that is changed is prepared from its beginning"),
+            error.message.hasSuffix("and starts from the beginning if you change the text"),
             "\(error.message)"
         )
         #expect(try FileSystem.names(inFolder: folder("data")) == [".mine.unfinished"])
@@ -357,7 +357,7 @@ struct DataPreparationTests {
         #expect(try FileSystem.names(inFolder: folder("data")) == ["mine"])
     }
 
-    @Test("what an interrupted preparation left is removed by the next one")
+    @Test("a preparation removes the temporary folder of an interrupted one")
     func leftovers() throws {
         let path = try write("some text to prepare", to: "a.txt")
         let left = folder("data/.mine.99999-1.partial")

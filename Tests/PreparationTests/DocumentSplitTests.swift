@@ -4,10 +4,10 @@ import Testing
 @testable import Datasets
 @testable import Preparation
 
-@Suite("Documents for validation")
+@Suite("Document split")
 struct DocumentSplitTests {
     @Test(
-        "A document is for validation by SHA-256 of the seed and its first 64 KiB",
+        "the split depends on SHA-256 of the seed and the first 64 KiB of the document",
         arguments: [1, 65_535, 65_536, 200_000]
     )
     func definition(length: Int) throws {
@@ -16,7 +16,7 @@ struct DocumentSplitTests {
             let hashed = (0..<8).map { UInt8(truncatingIfNeeded: seed >> ($0 * 8)) } + document.prefix(65_536)
             let hash = hashed.withUnsafeBytes { Checksum.sha256(of: $0) }
             let word = try #require(UInt64(hash.prefix(16), radix: 16))
-            // Just at its share of all hashes it is not among them yet; one step above it is.
+            // A share equal to the hash excludes the document, and the next larger share includes it.
             let share = Double(word >> 11) / Double(1 << 53)
             for (share, expected) in [(share, Dataset.Split.train), (share + 0x1p-53, .validation)] {
                 let split = DocumentSplit(validationShare: share, seed: seed)

@@ -30,7 +30,8 @@ struct DownloadTests {
         )
     }
 
-    /// What became of a download from a server with these answers, and the first byte of each request.
+    /// Downloads from a server that gives these answers. Returns the result, and the first byte of each requested
+    /// range.
     private func download(
         _ answers: [LocalServer.Answer],
         of content: [UInt8]? = nil,
@@ -53,23 +54,23 @@ struct DownloadTests {
         #expect(try FileSystem.names(inFolder: folder("cache/some")) == ["file"])
     }
 
-    @Test("A connection that is cut, again and again, is continued by range where it stopped")
+    @Test("a download whose connection breaks repeatedly continues where it stopped")
     func cuts() throws {
         let (result, requests) = try download([.cut(after: 50_000), .cut(after: 1), .cut(after: 100_000)])
         try expectWhole(result)
         #expect(requests == [0, 50_000, 50_001, 150_001])
     }
 
-    @Test("A server that stalls is left, and asked for the rest")
+    @Test("a stalled transfer is ended, and a new request asks for the rest")
     func stall() throws {
         let (result, requests) = try download([.stall(after: 70_000)])
         try expectWhole(result)
         #expect(requests == [0, 70_000])
     }
 
-    @Test("Of two that want the same file at once, one waits and finds what the other has fetched")
+    @Test("two simultaneous downloads of a file transfer it once")
     func twoAtOnce() throws {
-        // A second without a byte, in which the other one begins.
+        // The server stalls for a second, in which the other download starts.
         let server = try LocalServer(content, answers: [.stall(after: 70_000)])
         defer { server.stop() }
         let file = download(from: server)
@@ -83,21 +84,21 @@ struct DownloadTests {
         #expect(server.requests == [0, 70_000])
     }
 
-    @Test("What an earlier run got is not asked for again")
+    @Test("a download continues from the partial file of an earlier run")
     func earlierRun() throws {
         let (result, requests) = try download([], partial: Array(content[..<123_456]))
         try expectWhole(result)
         #expect(requests == [123_456])
     }
 
-    @Test("A server that ignores ranges sends the file from its start again")
+    @Test("if the server ignores ranges, the file is downloaded from its start")
     func noRanges() throws {
         let (result, requests) = try download([.cut(after: 50_000), .ignoringRange, .good])
         try expectWhole(result)
         #expect(requests == [0, 50_000, 0])
     }
 
-    @Test("A busy server is asked again; one that never gets on is an error, and what came is kept")
+    @Test("a busy server is retried, and a download without progress fails but keeps its partial file")
     func busy() throws {
         let (result, _) = try download([.status(503), .good])
         try expectWhole(result)
@@ -106,18 +107,18 @@ struct DownloadTests {
         let error = #expect(throws: UserError.self) { try download(answers).result.get() }
         #expect(error?.kind == .inputOutput)
         #expect(error?.message.hasPrefix("cannot download http://127.0.0.1:") == true, "\(String(describing: error))")
-        #expect(error?.message.contains("or name it with --from PATH") == true)
+        #expect(error?.message.contains("or pass its path with --from PATH") == true)
         #expect(try FileSystem.size(ofFile: path + ".part") == 9000)
     }
 
-    @Test("A file that is not there is an error at once")
+    @Test("a missing file fails without retries")
     func absent() throws {
         let (result, requests) = try download([.status(404)])
         #expect(throws: UserError.self) { try result.get() }
         #expect(requests == [0])
     }
 
-    @Test("A file with another hash is refused and removed; what an earlier run left of another is replaced first")
+    @Test("a file with another hash is refused and removed, and a stale partial file is replaced")
     func wrongHash() throws {
         var other = content
         other[100] ^= 1

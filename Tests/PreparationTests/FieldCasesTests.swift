@@ -7,8 +7,8 @@ import Testing
 @testable import Preparation
 @testable import Tokenizers
 
-/// Files as people have them: what becomes of them, and what is said.
-@Suite("Texts from the field")
+/// Real-world input files, with the resulting documents and notices.
+@Suite("Real-world texts")
 struct FieldCasesTests {
     let folder: TemporaryFolder
 
@@ -29,7 +29,7 @@ struct FieldCasesTests {
     private struct Prepared {
         var documents: Int?
         var notices: [String]
-        /// Of both splits.
+        /// The text of both splits.
         var text: String
         var description: DatasetDescription
     }
@@ -73,7 +73,7 @@ struct FieldCasesTests {
     // MARK: - JSON lines
 
     @Test(
-        "JSON lines are documents, whatever the file is called",
+        "lines of JSON are documents regardless of the file name",
         arguments: ["json", "json.gz", "JSONL", "jl", "part", ""]
     )
     func lines(ending: String) throws {
@@ -89,32 +89,32 @@ struct FieldCasesTests {
         #expect(prepared.description.reading.isEmpty == (ending == "JSONL"))
     }
 
-    @Test("A byte order mark, NaN and their like do no harm to JSONL", arguments: ["d7-bom.jsonl", "d7-nan.jsonl"])
+    @Test("JSONL with a byte order mark or NaN is read", arguments: ["d7-bom.jsonl", "d7-nan.jsonl"])
     func oddLines(name: String) throws {
         let prepared = try prepare([Self.file(name)])
         #expect(prepared.documents == 40)
         #expect(Set(prepared.text.split(separator: "\n\n").map { String($0) }) == Set(Self.reports))
     }
 
-    @Test("Bad lines are passed over where that is asked for, with a count and the first of them")
+    @Test("bad lines are skipped on request, with a notice that has their number and the first one")
     func skippedLines() throws {
         let good = Self.reports.map { "{\"meta\": {\"text\": \"\($0)\"}}" }
         let lines = [good[0], "{\"meta\": {\"text\": \"cut off", good[1], "", "{\"meta\": {}}"] + good[2...]
         let path = try write(lines.joined(separator: "\n").utf8, to: "a.jsonl")
         let error = #expect(throws: UserError.self) { try prepare([path]) { $0.field = "meta.text" } }
-        #expect(error?.message.hasPrefix("\(path): line 2 is not JSON: a string without end at byte 18") == true)
+        #expect(error?.message.hasPrefix("\(path): line 2 is not JSON: an unterminated string at byte 18") == true)
         let prepared = try prepare([path]) { ($0.field, $0.skipsBad) = ("meta.text", true) }
         #expect(prepared.documents == 40)
         #expect(
             prepared.notices.last
                 == """
-                --skip_bad passed over 2 lines, the first in \(path): line 2 is not JSON: a string without end at byte 18
+                --skip_bad skipped 2 lines, the first in \(path): line 2 is not JSON: an unterminated string at byte 18
                 """
         )
         #expect(prepared.description.reading == [.init(name: "lines_skipped", count: 2)])
     }
 
-    @Test("A long line comes in batches of bounded size, and is one document")
+    @Test("a long line is one document and is delivered in batches of bounded size")
     func longLine() throws {
         let words = (0..<1_200_000).map { "word\($0 % 1000) " }.joined()
         let line = "{\"text\": \"short\"}\n{\"a\": NaN, \"text\": \"\(words)\\n\"}\n{\"text\": \"end\"}\n"
@@ -136,7 +136,7 @@ struct FieldCasesTests {
 
     // MARK: - Encodings and binary files
 
-    @Test("UTF-16 is converted, and said")
+    @Test("UTF-16 is converted with a notice")
     func utf16() throws {
         let prepared = try prepare([Self.file("d9-utf16.txt")])
         #expect(prepared.text.hasPrefix("The quick brown fox. The quick"))
@@ -144,7 +144,7 @@ struct FieldCasesTests {
         #expect(prepared.description.reading == [.init(name: "files_converted_from_utf16", count: 1)])
     }
 
-    @Test("Bytes that are not UTF-8 are counted in one notice, with the first place")
+    @Test("one notice has the number of bytes that are not UTF-8 and the place of the first")
     func latin1() throws {
         let path = Self.file("d9-latin1.txt")
         let bytes = try FileSystem.read(path)
@@ -154,13 +154,13 @@ struct FieldCasesTests {
         #expect(prepared.notices.count == 1)
         #expect(
             prepared.notices[0].hasPrefix(
-                "\(2 * count) bytes are not UTF-8 and kept, the first in \(path) at byte \(first): "
+                "kept \(2 * count) bytes that are not UTF-8, the first in \(path) at byte \(first); "
             ),
             "\(prepared.notices)"
         )
     }
 
-    @Test("One refusal names the binary files of a folder before anything is done; they can be passed over")
+    @Test("a folder with binary files is refused before anything is written, or they are skipped on request")
     func binary() throws {
         for (number, report) in Self.reports.enumerated() { _ = try write(report.utf8, to: "in/\(number).txt") }
         for name in ["in/5.png", "in/a/9.png"] {
@@ -172,8 +172,8 @@ struct FieldCasesTests {
                 == UserError(
                     .data,
                     """
-                    \(folder("in/5.png")) and another file are not text: the first is a PNG image; leave out what is not \
-                    text, or pass over it with --skip_bad
+                    \(folder("in/5.png")) and another file are not text: the first is a PNG image; remove files that are \
+                    not text, or skip them with --skip_bad
                     """
                 )
         )
@@ -183,13 +183,13 @@ struct FieldCasesTests {
         #expect(
             prepared.notices.last
                 == """
-                --skip_bad passed over what is not text: 2 files, the first of them \(folder("in/5.png")), which is a PNG \
-                image
+                --skip_bad skipped files that are not text: 2 files, the first of them \(folder("in/5.png")), which is a \
+                PNG image
                 """
         )
     }
 
-    @Test("A byte order mark is not trained on, and places after it are the file's")
+    @Test("a byte order mark is removed, and offsets after it still refer to the file")
     func mark() throws {
         let path = try write("\u{FEFF}some text to prepare".utf8, to: "a.txt")
         #expect(try prepare([path], tokenizer: .char).text == "some text to prepare")
@@ -198,7 +198,7 @@ struct FieldCasesTests {
         #expect(error?.message.hasPrefix("\(bad) is not UTF-8: byte 6 is 0xE9") == true)
     }
 
-    @Test("A character that a tokenizer does not have is named with its file")
+    @Test("a character outside the vocabulary is refused with its file")
     func unknownCharacter() throws {
         _ = try prepare([try write("some text to prepare".utf8, to: "a.txt")], tokenizer: .char)
         let other = try write("some more".utf8 + Array(repeating: 0x7A, count: 50), to: "b.txt")
@@ -221,7 +221,7 @@ struct FieldCasesTests {
     // MARK: - Documents and separators
 
     @Test(
-        "Documents of a tokenizer without an end-of-text token keep the separator between them",
+        "without an end-of-text token, the separator is kept after each document",
         arguments: ["byte", "char"]
     )
     func words(kind: String) throws {
@@ -233,12 +233,12 @@ struct FieldCasesTests {
         #expect(prepared.description.documentEnd == "\n")
         #expect(
             prepared.notices == [
-                "the tokenizer (\(kind)) has no end-of-text token: each document is followed by \"\\n\""
+                "the tokenizer (\(kind)) has no end-of-text token, so each document is followed by \"\\n\""
             ]
         )
     }
 
-    @Test("Without a separator of the user's a blank line stands between documents of characters")
+    @Test("without a separator option, character datasets have a blank line after each document")
     func blankLines() throws {
         let lines = Self.reports.map { "{\"text\": \"\($0)\"}\n" }.joined()
         let prepared = try prepare([try write(lines.utf8, to: "a.jsonl")], tokenizer: .char)
@@ -256,17 +256,17 @@ struct FieldCasesTests {
             request.separator = "|"
             _ = try DataPreparation.run(request)
         }
-        #expect(error.message.contains("cannot write \"|\" between documents"), "\(error.message)")
+        #expect(error.message.contains("it cannot encode \"|\""), "\(error.message)")
     }
 
-    @Test("A separator's line feeds stand for CR LF too")
+    @Test("a line feed in the separator matches CR LF too")
     func carriageReturns() throws {
         let path = Self.file("d10-crlf.txt")
         let prepared = try prepare([path]) { $0.separator = "\n\n" }
         #expect(prepared.documents == 40)
         #expect(Set(prepared.text.split(separator: "\n\n").map { String($0) }) == Set(Self.reports.map { $0 }))
-        #expect(prepared.notices.contains("the separator \"\\n\\n\" was found with CR LF line ends: \(path)"))
-        // A CR that the user names is meant.
+        #expect(prepared.notices.contains("the separator \"\\n\\n\" was found with CR LF line endings: \(path)"))
+        // A separator with CR matches only CR LF.
         let text = try write("one\r\n\r\ntwo\n\nthree\r\n\r\n".utf8 + Array(repeating: 0x78, count: 100), to: "b.txt")
         let reader = try Corpus(inputs: [text], format: CorpusFormat(separator: "\r\n\r\n"), hasShare: false).reader {
             $0.count
@@ -279,12 +279,12 @@ struct FieldCasesTests {
         )
     }
 
-    @Test("A separator is shown as it is typed")
+    @Test("a separator is shown in messages as the user types it")
     func shownSeparator() {
         #expect(CorpusFormat(separator: "\r\n\t|é").shownSeparator == #""\r\n\t|é""#)
     }
 
-    @Test("CR LF separators are found however the bytes come", arguments: 1...7)
+    @Test("CR LF separators are found for any size of the chunks", arguments: 1...7)
     func chunks(size: Int) throws {
         let text = "a\r\n\r\nb\n\nc\r\n\nd\n\r\n\r\ne\r\r\n\r\nf\r\n"
         var assembler = TextAssembler(format: CorpusFormat(separator: "\n\n")) { $0.count }
@@ -304,13 +304,13 @@ struct FieldCasesTests {
         )
     }
 
-    @Test("A separator that a file does not have is said")
+    @Test("a notice says if a file does not contain the separator")
     func absentSeparator() throws {
         let with = try write(Self.reports.joined(separator: "<|end|>").utf8, to: "in/a.txt")
         let without = try write("one long document without it".utf8, to: "in/b.txt")
         let prepared = try prepare([folder("in")]) { $0.separator = "<|end|>" }
         #expect(prepared.documents == 41)
-        let notice = "the separator \"<|end|>\" does not occur, and each file is one document: "
+        let notice = "the separator \"<|end|>\" does not occur, so each file is one document: "
         #expect(prepared.notices.last == notice + without)
         var notices: [String] = []
         let error = #expect(throws: UserError.self) {
@@ -327,7 +327,7 @@ struct FieldCasesTests {
             }
         }
         // The notice comes before the error that it explains.
-        #expect(error?.message.hasPrefix("of 1 documents") == true)
+        #expect(error?.message.contains(" of 1 documents for validation") == true)
         #expect(notices.last?.hasPrefix("the separator \"###\" does not occur") == true)
     }
 }

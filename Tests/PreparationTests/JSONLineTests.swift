@@ -2,7 +2,7 @@ import Testing
 
 @testable import Preparation
 
-@Suite("A line of JSONL")
+@Suite("JSONL lines")
 struct JSONLineTests {
     private func text(_ line: [UInt8], _ field: String = "text") throws -> String {
         var line = line
@@ -15,7 +15,7 @@ struct JSONLineTests {
     }
 
     @Test(
-        "What stands in other members is passed over, as Python's json reads it",
+        "other members are skipped if Python's json accepts their values",
         arguments: [
             "NaN", "Infinity", "-Infinity", "1e999999", "-0.5E-3", "0", String(repeating: "9", count: 5000), "null",
             "[]",
@@ -28,7 +28,7 @@ struct JSONLineTests {
         }
     }
 
-    @Test("Depth in other members needs no stack")
+    @Test("deeply nested members do not overflow the stack")
     func deep() throws {
         for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
             let value = String(repeating: open, count: 200_000) + "1" + String(repeating: close, count: 200_000)
@@ -36,19 +36,19 @@ struct JSONLineTests {
         }
     }
 
-    @Test("Escapes become what they stand for")
+    @Test("escapes are replaced")
     func escapes() throws {
         #expect(try text(#"{"text": "\"\\\/\b\f\n\r\t\u00e9\u65E5\ud834\udd1e é"}"#) == "\"\\/\u{8}\u{C}\n\r\té日𝄞 é")
         #expect(try text(#"{"te\u0078t": "by an escaped name"}"#) == "by an escaped name")
         #expect(try text(#"{"text": ""}"#) == "")
     }
 
-    @Test("A byte order mark before a line, as where files were put together, is passed over")
+    @Test("a byte order mark before a line, as in concatenated files, is skipped")
     func mark() throws {
         #expect(try text("\u{FEFF}{\"text\": \"one\"}") == "one")
     }
 
-    @Test("A dot leads into a member; a name that has the dot wins, and the longest of several")
+    @Test("a dot selects a nested member, but the longest name that contains dots takes precedence")
     func dots() throws {
         #expect(try text(#"{"meta": {"text": "one"}}"#, "meta.text") == "one")
         #expect(try text(#"{"meta": {"text": "one"}, "meta.text": "two"}"#, "meta.text") == "two")
@@ -57,11 +57,11 @@ struct JSONLineTests {
         #expect(try text(#"{"a": {"b": {"c": "one"}}, "a.b": {"d": "two"}}"#, "a.b.c") == "one")
         #expect(try text(#"{"a": [1], "a.b": {"c": "two"}}"#, "a.b.c") == "two")
         let fault = #expect(throws: JSONLine.Fault.self) { try text(#"{"meta": {"body": "one"}}"#, "meta.text") }
-        #expect(fault?.reason.hasPrefix("has no field meta.text, but meta:") == true)
+        #expect(fault?.reason.hasPrefix("has no field meta.text, only meta;") == true)
     }
 
     @Test(
-        "What is no document says why, and where in the line",
+        "a line without a document is refused with the reason and the byte offset",
         arguments: [
             (#"{"text": "one""#, "is not JSON: no ',' or '}' after a member at byte 14"),
             (#"{"text": "one"} {"text": "two"}"#, "is not JSON: more text after the value at byte 16"),
@@ -70,14 +70,14 @@ struct JSONLineTests {
             (#"{"text": "one", "a": nan}"#, "is not JSON: no value at byte 22"),
             (#"{"text": "one", "a": 01}"#, "is not JSON: no ',' or '}' after a member at byte 22"),
             (#"{"text": "one", "a": -}"#, "is not JSON: no value at byte 21"),
-            (#"{"text": "one", 'a': 1}"#, "is not JSON: no name of a member at byte 16"),
-            (#"{"text": "one}"#, "is not JSON: a string without end at byte 9"),
-            (#"{"text": "\ud834 alone"}"#, "is not JSON: half a surrogate pair at byte 10"),
+            (#"{"text": "one", 'a': 1}"#, "is not JSON: no member name at byte 16"),
+            (#"{"text": "one}"#, "is not JSON: an unterminated string at byte 9"),
+            (#"{"text": "\ud834 alone"}"#, "is not JSON: an unpaired surrogate at byte 10"),
             (#"{"text": "\x"}"#, "is not JSON: an unknown escape at byte 10"),
             ("{\"text\": \"a\tb\"}", "is not JSON: a control character in a string at byte 11"),
             (#"{"text": "one", "text": "two"}"#, "has the field text twice"),
-            (#"{"text": null}"#, "has a field text that is no string"),
-            (#""text""#, "is no JSON object"), ("text", "is not JSON: no value at byte 1"),
+            (#"{"text": null}"#, "has a field text that is not a string"),
+            (#""text""#, "is not a JSON object"), ("text", "is not JSON: no value at byte 1"),
         ]
     )
     func faults(line: String, reason: String) throws {
@@ -85,7 +85,7 @@ struct JSONLineTests {
         #expect(fault?.reason == reason)
     }
 
-    @Test("A text that is not UTF-8 is none; beside it such bytes do no harm")
+    @Test("a text that is not UTF-8 is refused, but other members need not be UTF-8")
     func notUTF8() throws {
         let fault = #expect(throws: JSONLine.Fault.self) {
             try text(Array("{\"text\": \"caf".utf8) + [0xE9] + Array("\"}".utf8))

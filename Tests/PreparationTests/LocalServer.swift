@@ -2,17 +2,18 @@ import Foundation
 import Platform
 import TestSupport
 
-/// A server of one file over HTTP on loopback that behaves as badly as it is told to, one answer after the other.
+/// An HTTP server on loopback that serves one file, with a list of faults for consecutive requests.
 final class LocalServer: @unchecked Sendable {
     enum Answer {
-        /// All of it, or the range that was asked for.
+        /// Sends the whole file or the requested range.
         case good
-        /// Ends the connection after so many bytes of the body.
+        /// Closes the connection after this number of bytes of the body.
         case cut(after: Int)
-        /// Sends so many bytes of the body, and then nothing.
+        /// Sends this number of bytes of the body, and then nothing.
         case stall(after: Int)
-        /// The whole file, whatever range was asked for.
+        /// Sends the whole file and ignores the requested range.
         case ignoringRange
+        /// Sends this HTTP status without a body.
         case status(Int)
     }
 
@@ -23,7 +24,7 @@ final class LocalServer: @unchecked Sendable {
     private var answers: [Answer]
     private var seenRanges: [Int] = []
 
-    /// - Parameter answers: one a request; those that come later get good ones.
+    /// - Parameter answers: One answer per request. Later requests get good answers.
     init(_ content: [UInt8], answers: [Answer]) throws {
         self.content = content
         self.answers = answers
@@ -45,16 +46,16 @@ final class LocalServer: @unchecked Sendable {
                 guard let self else { break }
                 Thread.detachNewThread { self.serve(connection) }
             }
-            // Here and not in stop: the number could be another socket's before this thread has looked again.
+            // Closes the socket here and not in `stop`, where its descriptor could be reused before this thread ends.
             close(listener)
         }
     }
 
-    /// No more requests.
+    /// Stops accepting requests.
     func stop() { shutdown(listener, Int32(SHUT_RDWR)) }
 
     var url: String { "http://127.0.0.1:\(port)/file" }
-    /// The first byte of each request, in order.
+    /// The first byte of the range of each request, in order.
     var requests: [Int] { lock.withLock { seenRanges } }
 
     private func serve(_ connection: Int32) {
@@ -87,7 +88,7 @@ final class LocalServer: @unchecked Sendable {
         case .cut(let count): transmit(connection, Array(body.prefix(count)))
         case .stall(let count):
             transmit(connection, Array(body.prefix(count)))
-            // Until the client goes away.
+            // Waits until the client closes the connection.
             _ = recv(connection, &buffer, buffer.count, 0)
         default: transmit(connection, Array(body))
         }

@@ -7,7 +7,7 @@ import Testing
 @testable import Preparation
 @testable import Tokenizers
 
-@Suite("Named data sets")
+@Suite("Named datasets")
 struct NamedDatasetTests {
     static let text = "First Citizen:\nBefore we proceed any further, hear me speak.\n"
     static let hasCurl = (try? ChildProcess.run(["curl", "--version"], timeout: 10) {}) != nil
@@ -19,7 +19,7 @@ struct NamedDatasetTests {
         try AtomicFile.write(Self.text, to: folder("remote.txt"))
     }
 
-    /// A small file on this machine in the place of the public one.
+    /// A small local file that replaces the public one.
     private var file: PublicFile {
         PublicFile(
             title: "tiny shakespeare",
@@ -41,7 +41,7 @@ struct NamedDatasetTests {
         )
     }
 
-    @Test("shakespeare_char is downloaded, checked, kept in the cache, and prepared", .enabled(if: hasCurl))
+    @Test("shakespeare_char is downloaded, verified, kept in the cache, and prepared", .enabled(if: hasCurl))
     func download() throws {
         let result = try preparation(.shakespeareChar).run()
         #expect(result.name == "shakespeare_char")
@@ -51,7 +51,7 @@ struct NamedDatasetTests {
         #expect(try FileSystem.names(inFolder: folder("cache/tinyshakespeare")) == ["input.txt"])
     }
 
-    @Test("a download that broke off is continued", .enabled(if: hasCurl))
+    @Test("an interrupted download is continued", .enabled(if: hasCurl))
     func resume() throws {
         try FileSystem.createFolder(folder("cache/tinyshakespeare"))
         try AtomicFile.write(Array(Self.text.utf8.prefix(20)), to: cached + ".part")
@@ -59,7 +59,7 @@ struct NamedDatasetTests {
         #expect(try FileSystem.read(cached) == Array(Self.text.utf8))
     }
 
-    @Test("a broken-off download that cannot be continued is begun again", .enabled(if: hasCurl))
+    @Test("an interrupted download that cannot be continued is started again", .enabled(if: hasCurl))
     func badPartialFile() throws {
         try FileSystem.createFolder(folder("cache/tinyshakespeare"))
         for part in ["another beginning", String(repeating: "much longer than the file ", count: 9)] {
@@ -82,16 +82,16 @@ struct NamedDatasetTests {
         #expect(FileSystem.kind(of: folder("data")) == nil)
     }
 
-    @Test("a download that fails says why, and what to do instead", .enabled(if: hasCurl))
+    @Test("the error of a failed download has the reason and an alternative", .enabled(if: hasCurl))
     func failedDownload() throws {
         try FileSystem.remove(folder("remote.txt"))
         let error = try #require(throws: UserError.self) { try preparation(.shakespeareChar).run() }
         #expect(error.kind == .inputOutput)
         #expect(error.message.hasPrefix("cannot download \(file.url): curl: (37)"))
-        #expect(error.message.hasSuffix("put the file at \(cached), or name it with --from PATH"))
+        #expect(error.message.hasSuffix("put the file at \(cached) or pass its path with --from PATH"))
     }
 
-    @Test("a machine without curl is told to install it, or what to do instead")
+    @Test("without curl, the error says to install it and has an alternative")
     func noCurl() throws {
         let download = Download(
             file: file,
@@ -102,7 +102,7 @@ struct NamedDatasetTests {
         #expect(error.message.contains("cannot run no-such-program-as-curl: No such file or directory; install curl"))
     }
 
-    @Test("a file put into the cache by hand is used when its hash is right, and refused when it is not")
+    @Test("a file that the user put into the cache is used only if its hash is right")
     func cacheByHand() throws {
         try FileSystem.remove(folder("remote.txt"))
         try FileSystem.createFolder(folder("cache/tinyshakespeare"))
@@ -115,7 +115,7 @@ struct NamedDatasetTests {
         #expect(try preparation(.shakespeareChar).run().trainTokens == 54)
     }
 
-    @Test("a copy that is named is used when its hash is right, and refused when it is not")
+    @Test("a copy that the user passes is used only if its hash is right")
     func copy() throws {
         try AtomicFile.write(Self.text, to: folder("copy.txt"))
         #expect(try preparation(.shakespeareChar, copy: folder("copy.txt")).run().trainTokens == 54)
@@ -125,10 +125,10 @@ struct NamedDatasetTests {
         let error = try #require(throws: UserError.self) {
             try preparation(.shakespeareChar, copy: folder("copy.txt")).run()
         }
-        #expect(error.message.contains("another text is prepared with --input"))
+        #expect(error.message.contains("to prepare another text, use --input"))
     }
 
-    @Test("openwebtext is prepared from documents that are there, each ended, some for validation by their hash")
+    @Test("openwebtext is prepared from a local folder of documents, with some of them for validation")
     func openWebText() throws {
         try FileSystem.createFolder(folder("pages"))
         for page in 0..<30 { try AtomicFile.write("Page \(page).\n", to: folder("pages/\(page).txt")) }
@@ -143,7 +143,7 @@ struct NamedDatasetTests {
         #expect(FileSystem.kind(of: folder("cache")) == nil)
     }
 
-    @Test("tinystories keeps its publishers' split, and its separator is no text")
+    @Test("tinystories keeps the split of its publishers, and its separator is not part of the text")
     func tinyStories() throws {
         try FileSystem.createFolder(folder("stories"))
         let train = folder("stories/TinyStoriesV2-GPT4-train.txt")
@@ -151,7 +151,7 @@ struct NamedDatasetTests {
         var request = PreparationRequest(.tinystories, copy: folder("stories"), dataFolder: folder("data"))
         request.tokenizer = .path(Fixtures.path("bytepair/small.tiktoken"))
         let error = #expect(throws: UserError.self) { try DataPreparation.run(request, cacheFolder: folder("cache")) }
-        #expect(error?.message.contains("TinyStoriesV2-GPT4-valid.txt is missing: --from names the folder") == true)
+        #expect(error?.message.contains("TinyStoriesV2-GPT4-valid.txt is missing; --from must be the folder") == true)
         try AtomicFile.write("Never.\n<|endoftext|>\n", to: folder("stories/TinyStoriesV2-GPT4-valid.txt"))
         let result = try DataPreparation.run(request, cacheFolder: folder("cache"))
         #expect(result.documents?.train == 3)
@@ -168,7 +168,7 @@ struct NamedDatasetTests {
         return ids
     }
 
-    @Test("the demo corpus is prepared with its whole alphabet, whatever its size, and knows its optimum")
+    @Test("the demo corpus has its whole alphabet at any size, and its optimal loss is known")
     func demo() throws {
         let request = PreparationRequest(
             source: .demo(seed: 5, characters: 1000),
@@ -189,7 +189,7 @@ struct NamedDatasetTests {
         #expect(try demo.optimum(tokens: tokens, targets: targets, blockSize: 64).mean < 1)
     }
 
-    @Test("a demo corpus of another grammar opens without an optimum and with a notice")
+    @Test("a demo corpus of another grammar opens without an optimal loss and with a notice")
     func otherGrammar() throws {
         let request = PreparationRequest(
             source: .demo(seed: 5, characters: 1000),
@@ -205,7 +205,7 @@ struct NamedDatasetTests {
         #expect(dataset.notices.first?.contains("prepare demo --overwrite") == true)
     }
 
-    @Test("the default is shakespeare_char where it is or can be had, else the demo corpus with the reason")
+    @Test("the default is shakespeare_char if it exists or can be prepared, else the demo corpus with the reason")
     func defaultDataset() throws {
         func find(_ file: PublicFile) throws -> DefaultDataset.Choice {
             try DefaultDataset.find(dataFolder: folder("data")) { dataset in
@@ -228,7 +228,9 @@ struct NamedDatasetTests {
         let first = try find(wrong)
         #expect(first.name == "demo")
         #expect(
-            first.explanation.contains("built-in demo corpus, as shakespeare_char is not at hand (\(cached) is not")
+            first.explanation.contains(
+                "built-in demo corpus, because shakespeare_char is not available (\(cached) is not"
+            )
         )
         #expect(try Dataset.open(folder: folder("data"), name: "demo").train.count == 90)
         let description = folder("data/demo/dataset.json")
@@ -236,7 +238,7 @@ struct NamedDatasetTests {
         let again = try find(wrong)
         #expect(again.name == "demo")
         #expect(try FileSystem.modificationTime(of: description) == written)
-        // As in a checkout of nanoGPT: the folder is there, the data set is not.
+        // A checkout of nanoGPT has the folder but not the dataset.
         try FileSystem.createFolder(folder("data/shakespeare_char"))
         try AtomicFile.write("import os", to: folder("data/shakespeare_char/prepare.py"))
         #expect(try find(file).name == "demo")
@@ -250,7 +252,7 @@ struct NamedDatasetTests {
     }
 
     @Test(
-        "the cache folder follows the environment",
+        "the cache folder depends on the environment variables",
         arguments: [
             (["DDP_TRAIN_CACHE": "/c", "HOME": "/h"], "/c"),
             (["DDP_TRAIN_CACHE": "", "XDG_CACHE_HOME": "/x", "HOME": "/h"], "/x/ddp-train"),
@@ -266,7 +268,7 @@ struct NamedDatasetTests {
         #expect(try CacheFolder.path(environment: environment) == expected)
     }
 
-    @Test("without a home there is no cache folder, and the message names the variable")
+    @Test("without HOME, the error names the variable that sets the cache folder")
     func noCacheFolder() {
         let error = #expect(throws: UserError.self) { try CacheFolder.path(environment: [:]) }
         #expect(error?.message.contains("DDP_TRAIN_CACHE") == true)

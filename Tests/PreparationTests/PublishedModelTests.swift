@@ -5,9 +5,9 @@ import Testing
 
 @testable import Preparation
 
-@Suite("GPT-2 by its name", .enabled(if: NamedDatasetTests.hasCurl))
+@Suite("Published GPT-2 models", .enabled(if: NamedDatasetTests.hasCurl))
 struct PublishedModelTests {
-    @Test("It is downloaded over a bad line, its size is said first, and a second time nothing is asked for")
+    @Test("a model is downloaded despite faults, its size is announced first, and a second call downloads nothing")
     func download() throws {
         let folder = try TemporaryFolder()
         let content = (0..<100_000).map { UInt8(truncatingIfNeeded: $0 &* 7 &+ $0 / 251) }
@@ -16,12 +16,12 @@ struct PublishedModelTests {
         var file = PublishedModel.medium.weights
         file.url = server.url
         file.byteCount = content.count
-        // The publisher's answer about the hash, as if it had been asked.
+        // The file with the hash, as if it had been downloaded from the publisher.
         try FileSystem.createFolder(folder("cache/models/gpt2-medium"))
         let hash = content.withUnsafeBytes { Checksum.sha256(of: $0) }
         let kept = folder("cache/models/gpt2-medium/model.safetensors.sha256")
         try AtomicFile.write("oid sha256:\(hash)\nsize \(content.count)\n", to: kept)
-        // No bytes of GPT-2's vocabulary are downloaded either.
+        // An invalid vocabulary in the cache, so that GPT-2's is not downloaded.
         try FileSystem.createFolder(folder("cache/gpt2"))
         try AtomicFile.write("none", to: folder("cache/gpt2/vocab.bpe"))
         let download = Download(
@@ -41,7 +41,7 @@ struct PublishedModelTests {
         let path = try locate()
         #expect(path == folder("cache/models/gpt2-medium"))
         #expect(try FileSystem.read(path + "/model.safetensors") == content)
-        let start = "gpt2-medium: 0.1 MB to download to \(folder("cache")); interrupted, the same command goes on"
+        let start = "gpt2-medium: 0.1 MB to download to \(folder("cache")); if interrupted, run the same command again"
         #expect(said.first?.hasPrefix(start) == true, "\(said)")
         #expect(said.last?.hasPrefix("gpt2-medium has no tokenizer: ") == true, "\(said)")
         #expect(server.requests == [0, 30_000, 30_000])
@@ -52,7 +52,7 @@ struct PublishedModelTests {
         #expect(server.requests.count == 3)
     }
 
-    @Test("The publisher is asked for the hash where Hugging Face keeps it")
+    @Test("the URLs of the weights and of their hash are those of Hugging Face")
     func place() {
         for model in PublishedModel.allCases {
             let name = model.rawValue

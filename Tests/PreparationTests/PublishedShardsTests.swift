@@ -8,7 +8,7 @@ import Testing
 @testable import Preparation
 @testable import Tokenizers
 
-/// `prepare fineweb`, with small shards in the place of the published ones.
+/// `prepare fineweb` with small shards that replace the published ones.
 @Suite("Published shards")
 struct PublishedShardsTests {
     let folder: TemporaryFolder
@@ -18,7 +18,8 @@ struct PublishedShardsTests {
         folder = try TemporaryFolder()
         try FileSystem.createFolder(folder("copy"))
         for (index, name) in names.enumerated() { try AtomicFile.write(shard(index), to: folder("copy/\(name)")) }
-        // As many tokens as GPT-2's, in small: two and three letters, which its pattern keeps together.
+        // A vocabulary with as many tokens as GPT-2's: pairs and triples of letters, which GPT-2's pattern does not
+        // split.
         let letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
         let pairs = letters.flatMap { first in letters.map { "\(first)\($0)" } }
         let merges =
@@ -27,7 +28,7 @@ struct PublishedShardsTests {
         try AtomicFile.write("#version: 0.2\n" + merges.prefix(50_000).joined(), to: folder("merges.txt"))
     }
 
-    /// 100 tokens, and a few more by the index.
+    /// Returns 100 + `index` tokens.
     private func tokens(_ index: Int) -> [UInt16] { (0..<100 + index).map { UInt16(500 * index + $0) } }
 
     private func shard(_ index: Int) -> [UInt8] {
@@ -58,27 +59,27 @@ struct PublishedShardsTests {
         try FileManager.default.attributesOfItem(atPath: path)[.referenceCount] as? Int
     }
 
-    @Test("Shards that are there are used as they are, as many as are asked for or as there are")
+    @Test("the shards of a local copy are linked: as many as requested, or all that exist")
     func copy() throws {
         var request = request(copy: folder("copy"))
         request.publishedShards = 4
         let error = #expect(throws: UserError.self) { try DataPreparation.run(request, cacheFolder: folder("cache")) }
         #expect(error?.kind == .usage)
-        #expect(error?.message.contains("copy/fineweb_train_000004.bin is missing: --from names the folder") == true)
+        #expect(error?.message.contains("copy/fineweb_train_000004.bin is missing; --from must be the folder") == true)
         try FileSystem.remove(folder("copy/\(names[2])"))
         request.publishedShards = nil
         let result = try DataPreparation.run(request, cacheFolder: folder("cache"))
         #expect(result.trainTokens == 101)
         #expect(result.validationTokens == 100)
         #expect(FileSystem.kind(of: folder("cache")) == nil)
-        // The tokens are on the disk once, and stay when the data set goes.
+        // The tokens take disk space once, and remain if the dataset is removed.
         #expect(try links(folder("copy/\(names[1])")) == 2)
         try expect(shards: 1)
         try FileSystem.remove(result.path)
         #expect(try FileSystem.read(folder("copy/\(names[1])")) == shard(1))
     }
 
-    @Test("A shard that is cut, one without a header, and tokens of another tokenizer are refused, and nothing is left")
+    @Test("a truncated shard, a shard without a header and another tokenizer are refused, and no files are left")
     func refused() throws {
         for (bytes, text) in [
             (shard(1).dropLast(2), "its header says 101 tokens"),
@@ -96,18 +97,18 @@ struct PublishedShardsTests {
         other.tokenizer = .path(Fixtures.path("bytepair/small.tiktoken"))
         let error = #expect(throws: UserError.self) { try DataPreparation.run(other, cacheFolder: folder("cache")) }
         #expect(error?.kind == .usage)
-        #expect(error?.message.contains("published as GPT-2's tokens: leave --tokenizer out") == true)
+        #expect(error?.message.contains("published as GPT-2 tokens; remove --tokenizer") == true)
         #expect(FileSystem.kind(of: folder("data")) == nil)
     }
 
     @Test(
-        "Shards are downloaded, continued by range, checked by the hash their publisher says, and linked from the cache",
+        "shards are downloaded, continued by range, verified with the publisher's hash, and linked from the cache",
         .enabled(if: NamedDatasetTests.hasCurl)
     )
     func download() throws {
         let server = try LocalServer(shard(1), answers: [.cut(after: 1100), .cut(after: 0), .ignoringRange])
         defer { server.stop() }
-        // The way to the hash: a pointer under raw beside the file under resolve.
+        // The URL of a file contains /resolve/, and the URL of its hash contains /raw/ instead.
         for (kind, index) in [("val", 0), ("train", 2)] {
             for side in ["raw", "resolve"] { try FileSystem.createFolder(folder("web/\(side)")) }
             try AtomicFile.write(shard(index), to: folder("web/resolve/\(kind)"))
@@ -136,7 +137,7 @@ struct PublishedShardsTests {
         let result = try shards.prepare(copy: nil, to: folder("data/fineweb"))
         #expect(result.trainTokens == 203)
         #expect(server.requests == [0, 1100, 1100, 0])
-        // Of three files of 200 MB, one is said to be smaller.
+        // Two of the three files have the default size of 200 MB, and the other one is small.
         #expect(announced.count == 1)
         #expect(
             announced.first?.hasPrefix("fineweb: 400 MB to download to \(folder("cache")), 1 min at 10 MB/s; ") == true
@@ -145,7 +146,7 @@ struct PublishedShardsTests {
         try expect(shards: 2)
     }
 
-    @Test("Fineweb has a validation shard and 103 for training, at the addresses of its publisher")
+    @Test("fineweb has 1 validation shard and 103 training shards at the URLs of its publisher")
     func published() {
         let files = NamedDataset.fineweb.files
         #expect(files.count == 104)

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Preparation
 
-@Suite("What is recognized by content")
+@Suite("Content recognition")
 struct RecognizedContentTests {
     let folder: TemporaryFolder
 
@@ -35,7 +35,7 @@ struct RecognizedContentTests {
     // MARK: - JSON
 
     @Test(
-        "JSON lines are known by most of the first ones, whatever the name",
+        "JSONL is recognized if most of the first lines are JSON objects with the field, regardless of the name",
         arguments: ["a", "a.json", "a.txt", "a.jl", "a.JSON", "data.jsonl.part"]
     )
     func lines(name: String) throws {
@@ -48,7 +48,7 @@ struct RecognizedContentTests {
     }
 
     @Test(
-        "A line that is none does not hide the others, wherever it is",
+        "one bad line does not prevent the recognition of JSONL",
         arguments: ["{\"text\": \"cut\n", "# a header\n", "{\"text\": null}\n", "{\"version\": 1}\n"]
     )
     func badLine(first: String) throws {
@@ -61,7 +61,7 @@ struct RecognizedContentTests {
     }
 
     @Test(
-        "A name that says JSONL needs no notice",
+        "a file with the extension of JSONL is read without a notice",
         arguments: ["a.jsonl", "a.JSONL", "a.ndjson", "A.JsonL", "a.jsonl.gz"]
     )
     func names(name: String) throws {
@@ -71,7 +71,7 @@ struct RecognizedContentTests {
     }
 
     @Test(
-        "JSON without such lines is text, with a notice",
+        "JSON without lines that have the field is read as text with a notice",
         arguments: [
             "{\"id\": 1, \"body\": \"one\"}\n{\"id\": 2}\n", "{\n  \"name\": \"a package\",\n  \"files\": []\n}\n",
             "[\"one\", \"two\"]", "\"one\"\n\"two\"\n", "[1, 2]\n[3, 4]\n", "{\"data\": [{\"text\": \"one\"}]}",
@@ -86,7 +86,7 @@ struct RecognizedContentTests {
     }
 
     @Test(
-        "Text that only begins like JSON is text, without a notice",
+        "text that only starts like JSON is read as text without a notice",
         arguments: [
             "[1] A first note.\n[2] Another.\n", "{\"text\": \"an example\"}\nThat is JSON.\nThis is not.\n",
             "1\n2\n3\n", "{ braces }\n", "{\"text\": one}\n", "[", "{", "[a](b)", "{} {a}", "",
@@ -99,12 +99,12 @@ struct RecognizedContentTests {
     }
 
     @Test(
-        "An array, and objects over several lines, that have the field are refused with what converts them",
+        "an array, and objects over several lines, are refused with the command that converts them",
         arguments: [
             ("[\n  {\"id\": 1, \"text\": \"one\"}\n]\n", "one JSON array", "'.[]'"),
             ("[{\"text\": \"one\"}, {\"text\": \"two\"}]", "one JSON array", "'.[]'"),
-            ("{\n  \"text\": \"one\"\n}\n{\n  \"text\": \"two\"\n}\n", "JSON objects", "."),
-            ("{\"text\": \"one\"}{\"text\": \"two\"}", "JSON objects", "."),
+            ("{\n  \"text\": \"one\"\n}\n{\n  \"text\": \"two\"\n}\n", "JSON objects over several lines", "."),
+            ("{\"text\": \"one\"}{\"text\": \"two\"}", "JSON objects over several lines", "."),
         ]
     )
     func refusedJSON(text: String, what: String, filter: String) throws {
@@ -114,14 +114,14 @@ struct RecognizedContentTests {
                 == UserError(
                     .data,
                     """
-                    \(folder("a.json")) has \(what), but not one object on each line, as JSONL does: convert it with \
+                    \(folder("a.json")) is \(what), not JSONL with one object per line; convert it with \
                     jq -c \(filter) FILE > FILE.jsonl
                     """
                 )
         )
     }
 
-    @Test("Where the name or the user says JSONL, an array is refused whatever its fields are")
+    @Test("an array is refused, whatever its fields are, if the name or the user says JSONL")
     func namedArray() throws {
         let array = Array("[\n{\"body\": \"one\"},\n{\"body\": \"two\"}\n]".utf8)
         #expect(throws: UserError.self) { try content(array, "a.jsonl") }
@@ -137,7 +137,7 @@ struct RecognizedContentTests {
         }
     }
 
-    @Test("UTF-16 is converted, with a mark or unmistakable without one", arguments: [true, false])
+    @Test("UTF-16 is recognized with and without a byte order mark, and converted", arguments: [true, false])
     func utf16(isBigEndian: Bool) throws {
         let latin = String(repeating: "Zwölf Boxkämpfer jagen Viktor 𝄞.\r\n", count: 5000)
         let marked = "\u{FEFF}" + String(repeating: "日本語の文𝄞\n", count: 10_000)
@@ -152,21 +152,21 @@ struct RecognizedContentTests {
         #expect(lines.notices == [.utf16, .jsonLines])
     }
 
-    @Test("Damaged UTF-16 is refused with the byte")
+    @Test("damaged UTF-16 is refused with the byte offset")
     func damagedUTF16() throws {
         for (bytes, reason) in [
             ([0xFF, 0xFE, 0x41, 0, 0x42], "it ends within a character at byte 4"),
-            ([0xFF, 0xFE, 0x41, 0, 0x34, 0xD8, 0x42, 0], "half a surrogate pair at byte 4"),
-            ([0xFF, 0xFE, 0x41, 0, 0x1E, 0xDD], "half a surrogate pair at byte 4"),
+            ([0xFF, 0xFE, 0x41, 0, 0x34, 0xD8, 0x42, 0], "it has an unpaired surrogate at byte 4"),
+            ([0xFF, 0xFE, 0x41, 0, 0x1E, 0xDD], "it has an unpaired surrogate at byte 4"),
             ([0xFF, 0xFE, 0x41, 0, 0x34, 0xD8], "it ends within a character at byte 4"),
         ] as [([UInt8], String)] {
             let error = try #require(throws: UserError.self) { try text(of: content(bytes).stream) }
             #expect(error.kind == .data)
-            #expect(error.message.contains("is UTF-16, but damaged: \(reason)"), "\(error.message)")
+            #expect(error.message.contains("is damaged UTF-16: \(reason)"), "\(error.message)")
         }
     }
 
-    @Test("UTF-32 is refused by name, with a mark or without", arguments: [true, false])
+    @Test("UTF-32 is recognized with and without a byte order mark, and refused", arguments: [true, false])
     func utf32(isBigEndian: Bool) throws {
         for text in ["\u{FEFF}some text", "some text"] {
             let bytes = text.unicodeScalars.flatMap { scalar in
@@ -178,7 +178,7 @@ struct RecognizedContentTests {
         }
     }
 
-    @Test("A UTF-8 byte order mark is left out, and said")
+    @Test("a UTF-8 byte order mark is removed with a notice")
     func mark() throws {
         let content = try content(Array("\u{FEFF}some text".utf8))
         #expect(content.notices == [.byteOrderMark])
@@ -189,7 +189,7 @@ struct RecognizedContentTests {
     // MARK: - Binary files
 
     @Test(
-        "What is not text is refused by what it is",
+        "a binary file is refused with its format",
         arguments: [
             (Array("%PDF-1.7\n1 0 obj\n".utf8), "is a PDF document"),
             ([0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A], "is a PNG image"),
@@ -216,14 +216,14 @@ struct RecognizedContentTests {
     }
 
     @Test(
-        "Text that begins like a binary file is text",
+        "text that starts with the signature of a binary format is text",
         arguments: ["GGUF is a format", "RIFFs and ID3 tags", "MZ", "BM", "GIF8 is short", "ORC of a tale", "fLaC"]
     )
     func likeBinary(text: String) throws {
         #expect(try content(Array(text.utf8)).kind == .text)
     }
 
-    @Test("A NUL in a long text does not make it a binary file")
+    @Test("a NUL in a long text does not make it a binary file")
     func strayNUL() throws {
         let text = String(repeating: "a line of a log\n", count: 100) + "\0"
         #expect(try content(Array(text.utf8)).kind == .text)

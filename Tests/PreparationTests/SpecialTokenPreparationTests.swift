@@ -44,19 +44,19 @@ struct SpecialTokenPreparationTests {
 
     private static let documents = (0..<20).map { "document \($0)" }.joined(separator: "\n\n")
 
-    @Test("a token of another name ends documents, and is what a dataset's tokenizer ends texts with")
+    @Test("an end-of-text token with another name ends documents, and the dataset's tokenizer keeps it")
     func endOfText() throws {
         let request = try request(Self.documents, tokenizer: Fixtures.path("cases/data/d11-eos"))
         #expect(try ids(request).filter { $0 == 256 }.count == 20)
         let dataset = try Dataset.open(folder: folder("data"), name: "mine")
         #expect(dataset.endOfText == 256)
         #expect(dataset.tokenizer?.endOfText == 256)
-        // A dataset with the file that says so is replaced like any other.
+        // A dataset with a tokenizer_config.json can be replaced like any other.
         #expect(try FileSystem.names(inFolder: folder("data/mine")).contains("tokenizer_config.json"))
         #expect(try ids(request).count > 20)
     }
 
-    @Test("text that looks like a special token is text, unless the request asks; dataset.json says which")
+    @Test("special tokens in text are recognized only on request, and dataset.json records the request")
     func specialTokens() throws {
         let text = Self.documents.replacing("document", with: "a</s>")
         for recognizes in [false, true] {
@@ -69,7 +69,7 @@ struct SpecialTokenPreparationTests {
         }
     }
 
-    @Test("a tokenizer without special tokens recognizes none, which is said")
+    @Test("a request to recognize special tokens is refused if the tokenizer has none")
     func none() throws {
         for tokenizer in [TokenizerSource.byte, .char] {
             var request = try request(Self.documents, tokenizer: "", recognizes: true)
@@ -80,7 +80,7 @@ struct SpecialTokenPreparationTests {
         }
     }
 
-    @Test("a preparation is not gone on from with special tokens taken otherwise, or another end of texts")
+    @Test("a preparation does not continue with another setting for special tokens or another end-of-text token")
     func settings() throws {
         func settings(_ tokenizer: String, recognizes: Bool) throws -> String {
             let request = try request(Self.documents, tokenizer: tokenizer, recognizes: recognizes)
@@ -98,14 +98,14 @@ struct SpecialTokenPreparationTests {
         #expect(Set(all).count == 3)
     }
 
-    @Test("a long text is cut nowhere within an added token: any number of pieces has the ids of the whole")
+    @Test("a long text is not cut within an added token, so its pieces have the ids of the whole text")
     func longText() throws {
         let text = String(repeating: "the harbour office. harbour harbour", count: 80_000)
         var request = try request(text, tokenizer: Fixtures.path("cases/data/d5-added"))
         request.separator = nil
         request.validationShare = nil
         let tokenizer = try #require(try TokenizerFile.open(Fixtures.path("cases/data/d5-added")) as? BytePairTokenizer)
-        // 90 % of the characters are for training: the cut between the splits falls at a character.
+        // The first 90 % of the characters are for training.
         let border = text.utf8.count * 9 / 10
         let bytes = Array(text.utf8)
         let expected = try tokenizer.encode(Array(bytes[..<border])) + tokenizer.encode(Array(bytes[border...]))

@@ -7,7 +7,7 @@ import Testing
 @testable import Preparation
 @testable import Tokenizers
 
-/// Bytes, with an end-of-text token, in a vocabulary as large as is asked for.
+/// A byte tokenizer with an end-of-text token and a vocabulary of any size.
 private struct EndingTokenizer: Tokenizer {
     let name = "ending"
     var vocabularySize = 257
@@ -30,7 +30,7 @@ struct TokenPipelineTests {
         folder = try TemporaryFolder()
     }
 
-    /// Documents of different lengths, in several batches; the last of them is long.
+    /// Documents of different lengths for several batches. The last document is long.
     private static let documents: [[UInt8]] = (0..<300).map { number in
         let length = number == 299 ? 3_000_000 : number * 37 % 400 + 1
         return (0..<length).map { UInt8(($0 &* 7 + number) % 255 + 1) }
@@ -43,7 +43,7 @@ struct TokenPipelineTests {
             assembler.begin("\(number)", form: .text, split: nil)
             try! document.withUnsafeBytes { try assembler.append($0) }
             try! assembler.end()
-            // Small batches, so that there are many places to stop at.
+            // Small batches give many places to stop at.
             if number % 10 == 0 || number == 299, let batch = assembler.takeRest() { batches.append(batch) }
         }
         return batches
@@ -76,7 +76,7 @@ struct TokenPipelineTests {
         )
     }
 
-    /// The text up to a batch, and then an error.
+    /// Returns a closure that returns the batches up to `stop` and then throws an error.
     private func text(_ batches: [TextBatch] = Self.batches, until stop: Int = .max) -> () throws -> TextBatch? {
         var index = 0
         return {
@@ -95,7 +95,7 @@ struct TokenPipelineTests {
         return contents
     }
 
-    /// The ids of a split, whatever its shards.
+    /// Reads the ids of a split from all its shards.
     private func ids(_ name: String, _ state: ShardWriter.State) throws -> [UInt16] {
         try state.files.flatMap { file in
             let bytes = try FileSystem.read(folder(name) + "/" + file.name)
@@ -108,7 +108,7 @@ struct TokenPipelineTests {
     }
 
     @Test(
-        "documents keep their order, each followed by end-of-text, in the split that its hash says",
+        "documents keep their order, are followed by end-of-text, and are in the split of their hash",
         arguments: [1, 3]
     )
     func content(threads: Int) throws {
@@ -128,7 +128,7 @@ struct TokenPipelineTests {
         #expect(pipeline.state.train.documents == counts[.train])
         #expect(pipeline.state.validation.documents == counts[.validation])
         #expect(pipeline.state.textBytes == Self.documents.reduce(0) { $0 + $1.count })
-        // A quarter of 300, within four standard deviations.
+        // The expected number is a quarter of 300. The tolerance is four standard deviations.
         #expect(abs(pipeline.state.validation.documents - 75) < 30)
         for file in pipeline.state.train.files.dropLast() { #expect(file.tokens == 10_000) }
         #expect(pipeline.state.train.files[1].name == "train_000001.bin")
@@ -137,7 +137,7 @@ struct TokenPipelineTests {
         }
     }
 
-    @Test("a pipeline that is stopped anywhere goes on to the same files", arguments: [1, 5, 9, 20, 29])
+    @Test("a pipeline that is stopped after any batch continues to the same files", arguments: [1, 5, 9, 20, 29])
     func stopped(at stop: Int) throws {
         let whole = try pipeline("whole")
         try whole.run(next: text()) { _ in }
@@ -145,24 +145,24 @@ struct TokenPipelineTests {
 
         let first = try pipeline("a")
         #expect(throws: Stopped.self) { try first.run(next: text(until: stop)) { _ in } }
-        // As after a kill: nothing is saved at the end, and what was written since the last saving is longer.
+        // The situation after a kill: the state is not saved at the end, so the files are longer than the state says.
         let before = PreparationState.load(folder: folder("a"), settings: "s", elementType: .uint16)?.pieces ?? 0
         let second = try pipeline("a")
         #expect(second.state.pieces == before)
-        var behind = 0
-        try second.run(next: text()) { behind += $0 ? 1 : 0 }
+        var skipped = 0
+        try second.run(next: text()) { skipped += $0 ? 1 : 0 }
         try second.finish()
-        #expect(stop < 9 || behind > 0)
+        #expect(stop < 9 || skipped > 0)
         #expect(try contents("a") == contents("whole"))
         #expect(second.state.train == whole.state.train)
         #expect(second.state.validation == whole.state.validation)
     }
 
-    @Test("what another text left is not gone on from, whether that is longer, shorter or differs in a byte")
+    @Test("a pipeline does not continue with a text that is longer, shorter or differs in a byte")
     func otherText() throws {
         let first = try pipeline("a")
         #expect(throws: Stopped.self) { try first.run(next: text(until: 20)) { _ in } }
-        #expect(first.saveRest())
+        #expect(first.saveAfterError())
         let before = try contents("a")
         var changed = Self.batches
         changed[3].bytes[0] ^= 2
@@ -170,12 +170,12 @@ struct TokenPipelineTests {
             let second = try pipeline("a")
             #expect(second.state.pieces > 0)
             let error = #expect(throws: UserError.self) { try second.run(next: text(batches)) { _ in } }
-            #expect(error?.kind == .data && error?.message.hasPrefix("the text is another than the one") == true)
+            #expect(error?.kind == .data && error?.message.hasPrefix("the text differs from the one") == true)
         }
         #expect(try contents("a") == before)
     }
 
-    @Test("a pipeline that was stopped after its last shard had its name goes on to the same files")
+    @Test("a pipeline that was stopped after it renamed its last shard continues to the same files")
     func stoppedAtTheEnd() throws {
         for (name, count) in [("few", 3), ("many", Self.batches.count)] {
             let batches = Array(Self.batches.prefix(count))
@@ -193,7 +193,7 @@ struct TokenPipelineTests {
         }
     }
 
-    @Test("a state of other settings, or without its files, is not gone on from")
+    @Test("a state with other settings or incomplete shards is not used")
     func otherState() throws {
         let first = try pipeline("a")
         #expect(throws: Stopped.self) { try first.run(next: text(until: 25)) { _ in } }
@@ -204,7 +204,7 @@ struct TokenPipelineTests {
         #expect(try pipeline("a").state.pieces == 0)
     }
 
-    @Test("text that cannot be encoded stops a pipeline, and nothing of its batch is written")
+    @Test("text that cannot be encoded stops the pipeline, and its batch is not written")
     func badText() throws {
         var batches = Self.batches
         batches[20].bytes[batches[20].pieces[3].range.lowerBound] = 0
@@ -214,12 +214,12 @@ struct TokenPipelineTests {
             try pipeline.run(next: text(batches)) { _ in }
         }
         #expect(pipeline.state.pieces == batches[..<20].reduce(0) { $0 + $1.pieces.count })
-        #expect(pipeline.saveRest())
+        #expect(pipeline.saveAfterError())
         let state = try #require(PreparationState.load(folder: folder("a"), settings: "s", elementType: .uint16))
         #expect(state == pipeline.state)
     }
 
-    @Test("ids beyond 16 bits are written with 32")
+    @Test("a vocabulary that does not fit 16 bits is written with 32 bits per id")
     func wide() throws {
         let narrow = try pipeline("narrow")
         let wide = try pipeline("wide", tokenizer: EndingTokenizer(vocabularySize: 70_000))
@@ -238,7 +238,7 @@ struct TokenPipelineTests {
         #expect(differing == nil)
     }
 
-    @Test("the share of documents, and the seed, decide which are for validation")
+    @Test("the share and the seed decide which documents are for validation")
     func shares() throws {
         func chosen(_ share: Double, _ seed: UInt64) -> [Int] {
             let split = DocumentSplit(validationShare: share, seed: seed)
@@ -250,7 +250,7 @@ struct TokenPipelineTests {
         #expect(chosen(0.1, 1) == chosen(0.1, 1))
         #expect(chosen(0.1, 1) != chosen(0.1, 2))
         #expect(Set(chosen(0.05, 1)).isSubset(of: chosen(0.1, 1)))
-        // By Python: hashlib.sha256((1).to_bytes(8, "little") + b"document 0").digest()[:8], as a big-endian number.
+        // From Python: hashlib.sha256((1).to_bytes(8, "little") + b"document 0").digest()[:8] as a big-endian number.
         let word = Array("document 0".utf8).withUnsafeBytes { Checksum.word(of: $0, seed: 1) }
         #expect(word == 14900618689464835408)
     }

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 import Tokenizers
 
-@Suite("Where tokenizers come from")
+@Suite("Tokenizer sources")
 struct TokenizerSourceTests {
     let folder: TemporaryFolder
     let small = Fixtures.path("bytepair/small.tiktoken")
@@ -14,26 +14,26 @@ struct TokenizerSourceTests {
         folder = try TemporaryFolder()
     }
 
-    @Test("a path is opened as the file or folder that it is")
+    @Test("a path to a tokenizer file is opened")
     func path() throws {
         #expect(try TokenizerSource(small).open().vocabularySize == 800)
     }
 
-    @Test("a path with nothing is named, and so are the names that would have done")
+    @Test("a path that does not exist is refused with the names of the built-in tokenizers")
     func nothing() throws {
         let path = folder("none")
-        let message = "tokenizer=\(path): there is no such file or folder, nor is it one of gpt2, byte and char"
+        let message = "tokenizer=\(path): no such file or folder; built-in tokenizers are gpt2, byte and char"
         #expect(throws: UserError(.inputOutput, message)) { try TokenizerSource(path).open() }
     }
 
-    @Test("characters come from a text, and without one they are an error")
+    @Test("char takes its characters from a text, and is refused without a text")
     func characters() throws {
         #expect(try TokenizerSource.char.open(text: Array("abca".utf8)).vocabularySize == 3)
         let error = #expect(throws: UserError.self) { try TokenizerSource.char.open() }
         #expect(error?.kind == .usage)
     }
 
-    @Test("a data set prepared with byte pairs is opened again")
+    @Test("a dataset that was prepared with a byte-pair tokenizer opens")
     func dataset() throws {
         try FileSystem.createFolder(folder("tokenizer"))
         try TokenizerFile.save(TokenizerFile.open(small), folder: folder("tokenizer"))
@@ -49,14 +49,14 @@ struct TokenizerSourceTests {
         #expect(dataset.tokenizer?.endOfText == 799)
     }
 
-    @Test("GPT-2's merges come from the cache, and only with the right hash")
+    @Test("GPT-2's merges are used from the cache only if their hash is right")
     func cache() throws {
         try FileSystem.createFolder(folder("gpt2"))
         try AtomicFile.write("#version: 0.2\nt h\n", to: folder("gpt2/vocab.bpe"))
         let error = #expect(throws: UserError.self) { try TokenizerSource.gpt2.open(cacheFolder: folder.path) }
         #expect(error?.kind == .data)
         #expect(error?.message.contains("is not GPT-2's vocab.bpe") == true)
-        // There is none in a clone that stands alone.
+        // Not every machine has GPT-2's real vocabulary.
         let real = Fixtures.path("../../../shared/data/gpt2/vocab.bpe")
         guard FileSystem.kind(of: real) != nil else { return }
         try AtomicFile.write(FileSystem.read(real), to: folder("gpt2/vocab.bpe"))

@@ -3,10 +3,11 @@ import Testing
 
 private typealias L = ReferenceLayers
 
-/// Each backward against central differences of its forward, through the scalar Σ dy * y for a random dy.
+/// Compares each backward pass with central differences of the forward pass, using the scalar Σ dy * y for a random dy.
 @Suite("Reference layers")
 struct LayerTests {
-    // The error of central differences here is about 1e-9; a wrong term is orders larger.
+    // Central differences have an error of about 1e-9 here; a wrong term gives an error that is orders of magnitude
+    // larger.
     private let tolerance = 1e-7
 
     private func expectClose(_ actual: [Double], _ expected: [Double], _ what: Comment, location: SourceLocation) {
@@ -26,7 +27,7 @@ struct LayerTests {
         expectClose(actual, finiteDifferences(x, scalar), what, location: location)
     }
 
-    @Test("The derivative of an activation is its slope", arguments: ReferenceActivation.allCases)
+    @Test("slope is the derivative of value", arguments: ReferenceActivation.allCases)
     func slopes(activation: ReferenceActivation) {
         for u in stride(from: -6.05, through: 6.05, by: 0.1) {
             let difference = (activation.value(u + 1e-5) - activation.value(u - 1e-5)) / 2e-5
@@ -34,9 +35,10 @@ struct LayerTests {
         }
     }
 
-    @Test("Activations have their published values")
+    @Test("activation functions give their published values")
     func activationValues() {
-        // u * Φ(u), with Φ from tables of the normal distribution; the tanh form by its formula in 30 digits.
+        // The exact values are u * Φ(u) with Φ from tables of the normal distribution; the value of the tanh form was
+        // computed with 30 digits.
         #expect(abs(ReferenceActivation.gelu.value(1) - 0.841_344_746_068_542_9) < 1e-15)
         #expect(abs(ReferenceActivation.gelu.value(-2) + 0.045_500_263_896_358_4) < 1e-15)
         #expect(abs(ReferenceActivation.gelu_tanh.value(1) - 0.841_191_990_608_276_8) < 1e-12)
@@ -45,11 +47,11 @@ struct LayerTests {
         for activation in ReferenceActivation.allCases { #expect(activation.value(0) == 0) }
     }
 
-    @Test("LayerNorm leaves every row with mean 0 and variance 1")
+    @Test("LayerNorm gives every row mean 0 and variance 1")
     func layerNormStatistics() {
         var numbers = TestNumbers(seed: 2)
         let (rows, width) = (6, 16)
-        // Rows of very different offset and scale.
+        // The rows have very different offsets and scales.
         let x = (0..<rows).flatMap { row in
             numbers.values(width, scale: Double(1 << row)).map { $0 + Double(10 * row) }
         }
@@ -59,12 +61,12 @@ struct LayerTests {
             let mean = values.reduce(0, +) / Double(width)
             let variance = values.reduce(0) { $0 + $1 * $1 } / Double(width) - mean * mean
             #expect(abs(mean) < 1e-12, "row \(row)")
-            // 1e-5 under the root makes it a little less than 1.
+            // The 1e-5 under the root makes the variance slightly smaller than 1.
             #expect(abs(variance - 1) < 1e-4, "row \(row)")
         }
     }
 
-    @Test("LayerNorm: backward is the derivative of forward", arguments: [false, true])
+    @Test("the backward pass of LayerNorm is the derivative of its forward pass", arguments: [false, true])
     func layerNormGradients(bias: Bool) throws {
         var numbers = TestNumbers(seed: 3)
         let x = numbers.values(3 * 5)
@@ -80,7 +82,7 @@ struct LayerTests {
         }
     }
 
-    @Test("Linear: backward is the derivative of forward", arguments: [false, true])
+    @Test("the backward pass of a linear layer is the derivative of its forward pass", arguments: [false, true])
     func linearGradients(bias: Bool) throws {
         var numbers = TestNumbers(seed: 4)
         let x = numbers.values(4 * 3)
@@ -96,14 +98,14 @@ struct LayerTests {
         }
     }
 
-    @Test("Linear weights lie (in, out)")
+    @Test("the weight of a linear layer has the shape (in, out)")
     func linearLayout() {
         let p: Affine = ([1, 2, 3, 10, 20, 30], [0.5, 0, 0])  // two inputs, three outputs
         #expect(L.linear([1, 1], p, I: 2) == [11.5, 22, 33])
         #expect(L.linear([0, 1], p, I: 2) == [10.5, 20, 30])
     }
 
-    @Test("Attention: backward is the derivative of forward", arguments: [1, 2, 3])
+    @Test("the backward pass of attention is the derivative of its forward pass", arguments: [1, 2, 3])
     func attentionGradients(headCount: Int) {
         var numbers = TestNumbers(seed: 5)
         let (B, T, C) = (2, 4, 6)
@@ -114,7 +116,7 @@ struct LayerTests {
         expectGradient(of: qkv, is: dqkv, "qkv") { dot(dy, L.attention($0, T: T, H: headCount, C: C).y) }
     }
 
-    @Test("Attention weights are probabilities over the tokens so far")
+    @Test("attention weights are probabilities over the tokens up to the current one")
     func attentionWeights() {
         var numbers = TestNumbers(seed: 6)
         let (B, T, H, C) = (2, 5, 2, 4)
@@ -130,7 +132,7 @@ struct LayerTests {
         }
     }
 
-    @Test("The loss's derivative is the derivative of the loss")
+    @Test("dlogits is the derivative of the loss")
     func crossEntropyGradients() {
         var numbers = TestNumbers(seed: 7)
         let logits = numbers.values(3 * 5, scale: 2)
@@ -139,14 +141,14 @@ struct LayerTests {
         expectGradient(of: logits, is: dlogits, "logits") { L.crossEntropy(logits: $0, targets: targets).loss }
     }
 
-    @Test("Equal logits cost log V, whatever the target, and huge logits do not overflow")
+    @Test("equal logits give the loss log V for any target, and huge logits do not overflow")
     func crossEntropyValues() {
         let uniform = L.crossEntropy(logits: [Double](repeating: 800, count: 2 * 65), targets: [0, 64])
         #expect(abs(uniform.loss - 4.174_387_269_895_637) < 1e-12)
         #expect(L.crossEntropy(logits: [1000, 0], targets: [0]).loss == 0)
     }
 
-    @Test("A token that occurs twice collects both derivatives")
+    @Test("the derivative of a repeated token's embedding is the sum over its uses")
     func embeddingGradients() {
         var numbers = TestNumbers(seed: 8)
         let (T, C, V, N) = (3, 2, 4, 5)

@@ -3,11 +3,11 @@ import Testing
 
 @Suite("Reference model")
 struct ReferenceGPTTests {
-    @Test("Every parameter's gradient agrees with finite differences", arguments: ModelKind.all)
+    @Test("every parameter's gradient agrees with finite differences", arguments: ModelKind.all)
     func gradients(kind: ModelKind) {
         let model = kind.model()
         var numbers = TestNumbers(seed: 11)
-        let T = 4  // shorter than the block
+        let T = 4  // shorter than the block size
         let tokens = numbers.tokens(2 * T, vocabularySize: model.configuration.vocabularySize)
         let targets = numbers.tokens(2 * T, vocabularySize: model.configuration.vocabularySize)
         let gradients = model.lossAndGradients(tokens: tokens, targets: targets, T: T).gradients
@@ -20,13 +20,14 @@ struct ReferenceGPTTests {
         #expect(gradients.count == model.parameters.count)
         for (name, range) in model.tensors {
             let error = distance(Array(gradients[range]), Array(expected[range]))
-            // The key third of c_attn's bias moves every score of a row alike, so its gradient is 0: hence the 1.
+            // The key third of c_attn's bias changes all scores of a row by the same amount, so its gradient is 0.
+            // Hence the maximum with 1.
             #expect(error <= 1e-8 * max(1, norm(Array(expected[range]))), "\(name)")
             #expect(norm(Array(expected[range])) > 1e-6, "\(name) gets no gradient")
         }
     }
 
-    @Test("A later token never changes an earlier logit", arguments: ModelKind.all)
+    @Test("a later token does not change an earlier logit", arguments: ModelKind.all)
     func causality(kind: ModelKind) {
         let model = kind.model()
         let (T, V) = (5, model.configuration.vocabularySize)
@@ -46,7 +47,7 @@ struct ReferenceGPTTests {
         }
     }
 
-    @Test("Sequences of a batch do not see each other")
+    @Test("the sequences of a batch are independent")
     func batches() {
         let model = ModelKind(activation: .gelu, bias: true).model()
         let (first, second) = ([1, 2, 3], [6, 5, 4])
@@ -55,7 +56,7 @@ struct ReferenceGPTTests {
         #expect(both == apart)
     }
 
-    @Test("The head is the token embedding: a token that is never read still gets a gradient there")
+    @Test("the head uses the token embedding, so a token that is never an input still gets a gradient")
     func weightTying() {
         let model = ModelKind(activation: .gelu, bias: false).model()
         let (C, V) = (model.configuration.embeddingSize, model.configuration.vocabularySize)
@@ -73,7 +74,7 @@ struct ReferenceGPTTests {
         #expect(norm(Array(gradients[(V - 1) * C..<V * C])) > 1e-6)
     }
 
-    @Test("AdamW follows the numbers of a calculation by hand")
+    @Test("AdamW gives the results of a calculation by hand")
     func adamW() throws {
         var model = ModelKind(activation: .gelu, bias: true).model()
         let matrix = try #require(model.tensors.first { $0.name == "transformer.h.0.attn.c_proj.weight" }).range
@@ -86,7 +87,7 @@ struct ReferenceGPTTests {
 
         for i in [matrix, vector, scale] { gradients[i] = 0.5 }
         model.adamWStep(gradients: gradients, step: 1, rate: 0.1, decay: 0.1, beta: (0.9, 0.99))
-        // The first step is as long as the rate: 2 - 0.1 * 0.5 / 0.5; the matrix also loses 0.1 * 0.1 * 2.
+        // The first step has the length of the rate: 2 - 0.1 * 0.5 / 0.5. The matrix also loses 0.1 * 0.1 * 2.
         #expect(abs(model.parameters[matrix] - 1.88) < 1e-8)
         #expect(abs(model.parameters[vector] - 1.9) < 1e-8)
         #expect(abs(model.parameters[scale] - 1.9) < 1e-8)
@@ -100,7 +101,7 @@ struct ReferenceGPTTests {
         #expect(abs(model.parameters[scale] - (1.9 + step)) < 1e-8)
     }
 
-    @Test("A few steps of training lower the loss of what was trained on", arguments: ModelKind.all)
+    @Test("100 training steps reduce the training loss to less than a twentieth", arguments: ModelKind.all)
     func learning(kind: ModelKind) {
         var model = kind.model()
         model.parameters = model.parameters.map { $0 * 0.3 }

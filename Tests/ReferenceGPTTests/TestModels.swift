@@ -1,7 +1,7 @@
 import ReferenceGPT
 import Testing
 
-/// A repeatable stream of numbers for test inputs (SplitMix64).
+/// A reproducible sequence of numbers for test inputs (SplitMix64).
 struct TestNumbers {
     private var state: UInt64
 
@@ -15,7 +15,7 @@ struct TestNumbers {
         return z ^ (z >> 31)
     }
 
-    /// `count` numbers, uniform in `-scale...scale`.
+    /// Returns `count` numbers, uniformly distributed in `-scale...scale`.
     mutating func values(_ count: Int, scale: Double = 1) -> [Double] {
         (0..<count).map { _ in (Double(next() >> 11) * 0x1p-52 - 1) * scale }
     }
@@ -25,7 +25,7 @@ struct TestNumbers {
     }
 }
 
-/// One of the six kinds of model: an activation, with biases or without.
+/// One of six kinds of model: an activation function, with or without biases.
 struct ModelKind: CustomTestStringConvertible, Sendable {
     let activation: ReferenceActivation
     let bias: Bool
@@ -36,7 +36,7 @@ struct ModelKind: CustomTestStringConvertible, Sendable {
         [false, true].map { ModelKind(activation: activation, bias: $0) }
     }
 
-    /// Two layers, two heads, four features: small enough to try every parameter.
+    /// Creates a model with two layers, two heads and four features, which is small enough to test every parameter.
     func model(seed: UInt64 = 1) -> ReferenceGPT {
         var configuration = ReferenceConfiguration()
         configuration.embeddingSize = 4
@@ -51,7 +51,8 @@ struct ModelKind: CustomTestStringConvertible, Sendable {
     }
 }
 
-/// The derivative of `f` by every element of `x`, by central differences: their error is of the order of step².
+/// Returns the derivative of `f` with respect to every element of `x`, by central differences. Their error is of order
+/// step².
 func finiteDifferences(_ x: [Double], step: Double = 1e-5, _ f: ([Double]) -> Double) -> [Double] {
     x.indices.map { i in
         var (above, below) = (x, x)
@@ -62,7 +63,7 @@ func finiteDifferences(_ x: [Double], step: Double = 1e-5, _ f: ([Double]) -> Do
 }
 
 func distance(_ a: [Double], _ b: [Double]) -> Double {
-    precondition(a.count == b.count, "\(a.count) and \(b.count) numbers cannot be compared")
+    precondition(a.count == b.count, "cannot compare \(a.count) numbers with \(b.count)")
     return zip(a, b).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }.squareRoot()
 }
 

@@ -119,6 +119,38 @@ struct OutputTests {
         #expect(job.text("total") == "4000001")
     }
 
+    @Test("Where nobody reads at all, ranks are still read, the oldest lines are dropped, and the end does not wait")
+    func noReader() throws {
+        let (readEnd, writeEnd) = try ChildProcess.makePipe(to: "nobody")
+        Descriptor.makeNonBlocking(writeEnd)
+        var console = LauncherConsole(output: writeEnd, errors: STDERR_FILENO, patience: .milliseconds(50))
+        let line = Array((String(repeating: "x", count: 99) + "\n").utf8)
+        func say(_ count: Int) { for _ in 0..<count { console.append(line[...], to: .output) } }
+        say(12_000)
+        for _ in 0..<100 { console.writeSome(to: .output) }
+        #expect(console.isFull(.output))
+        usleep(60_000)
+        #expect(!console.isFull(.output))
+        say(12_000)
+        let signals = try SignalPipe()
+        console.flush(signals: signals.descriptor)
+        #expect(console.waiting == [.output])
+        var text: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 1 << 16)
+        while !console.waiting.isEmpty {
+            let count = read(readEnd, &buffer, buffer.count)
+            text += buffer[..<max(0, count)]
+            console.writeSome(to: .output)
+        }
+        close(writeEnd)
+        while case let count = read(readEnd, &buffer, buffer.count), count > 0 { text += buffer[..<count] }
+        close(readEnd)
+        let lines = String(decoding: text, as: UTF8.self).split(separator: "\n")
+        let gap = try #require(lines.first { $0.hasSuffix(" lines were dropped because nobody read them") })
+        #expect(lines.count - 1 + (Int(gap.prefix { $0.isNumber }) ?? 0) == 24_000)
+        #expect(text.count < 2 << 20)
+    }
+
     @Test("A full disk is said once, and does not end the job", .enabled(if: access("/dev/full", W_OK) == 0))
     func fullDisk() throws {
         var job = try ShellJob("echo a; sleep 0.05; echo b", ranks: 2)

@@ -115,14 +115,15 @@ struct SupervisorTests {
             exit 69
             """
         var job = try ShellJob(script, ranks: 2, restarts: 2)
+        job.job.patience.beforeRestart = .milliseconds(20)
         let arguments = job.job.arguments
         job.continuation = { .init(arguments: arguments, beginning: "going on from iteration \($0)00") }
         let result = try job.run()
         #expect(result.code == 137)
         #expect(
             result.errorLines.dropLast() == [
-                "launch: restart 1 of 2 after rank 1 was killed by signal 9; going on from iteration 100",
-                "launch: restart 2 of 2 after rank 1 was killed by signal 9; going on from iteration 200",
+                "launch: restart 1 of 2 after rank 1 was killed by signal 9: in 0.02 s, going on from iteration 100",
+                "launch: restart 2 of 2 after rank 1 was killed by signal 9: in 0.04 s, going on from iteration 200",
             ]
         )
         #expect(result.summary.contains(/^launch: 2 ranks, 3 starts, .*: rank 1 was killed by signal 9$/), "\(result)")
@@ -134,11 +135,67 @@ struct SupervisorTests {
     @Test("A start that goes well ends it, with the arguments it was given")
     func recovery() throws {
         var job = try ShellJob("exit 1", ranks: 2, restarts: 5)
+        job.job.patience.beforeRestart = .zero
         job.continuation = { _ in .init(arguments: ["-c", "echo $0", "resumed"], beginning: "anew") }
         let result = try job.run()
         #expect(result.code == 0)
         #expect(result.outputLines.sorted() == ["[rank 1] resumed", "resumed"])
         #expect(result.summary.contains("2 starts"))
+    }
+
+    @Test("Restarts and their pauses are counted anew after progress")
+    func progress() throws {
+        var job = try ShellJob("exit 3", ranks: 1, restarts: 2)
+        job.job.patience.beforeRestart = .milliseconds(10)
+        let arguments = job.job.arguments
+        job.continuation = { .init(arguments: arguments, beginning: "anew", hasProgressed: $0 == 3) }
+        let result = try job.run()
+        #expect(result.code == 3)
+        #expect(
+            result.errorLines.dropLast() == [
+                "launch: restart 1 of 2 after rank 0 left with code 3: in 0.01 s, anew",
+                "launch: restart 2 of 2 after rank 0 left with code 3: in 0.02 s, anew",
+                "launch: restart 1 of 2 (counted anew, as a checkpoint was saved since the last start) after rank 0 left "
+                    + "with code 3: in 0.01 s, anew",
+                "launch: restart 2 of 2 after rank 0 left with code 3: in 0.02 s, anew",
+            ]
+        )
+        #expect(result.summary.contains(", 5 starts, "), "\(result)")
+    }
+
+    @Test("The pause before a restart doubles up to a minute")
+    func pauses() {
+        let pauses = (1...9).map { Job.Patience().before(restart: $0) / .seconds(1) }
+        #expect(pauses == [1, 2, 4, 8, 16, 32, 60, 60, 60])
+        #expect(Job.Patience().before(restart: 1_000_000) == .seconds(60))
+    }
+
+    @Test(
+        "A signal in the pause before a restart ends the job at once",
+        arguments: [(SIGTERM, true, 75, "go on with --init_from=resume"), (SIGUSR1, false, 3, "nothing was saved")]
+    )
+    func signalInPause(signal: Int32, canBeResumed: Bool, code: Int32, outcome: String) throws {
+        var job = try ShellJob("exit 3", ranks: 1, restarts: 2)
+        job.job.patience.beforeRestart = .seconds(50)
+        let arguments = job.job.arguments
+        job.continuation = { _ in .init(arguments: arguments, beginning: "anew", canBeResumed: canBeResumed) }
+        let (errors, signals) = (job.folder("errors"), job.folder("signals"))
+        let sender = Thread {
+            let line = "launch: restart 1 of 2 after rank 0 left with code 3: in 50 s, anew"
+            while (try? String(contentsOfFile: errors, encoding: .utf8))?.contains(line) != true { usleep(2_000) }
+            let pipe = open(signals, O_WRONLY)
+            var byte = UInt8(signal)
+            write(pipe, &byte, 1)
+            close(pipe)
+        }
+        sender.start()
+        let result = try job.run()
+        #expect(result.code == code, "\(result)")
+        let name = signal == SIGTERM ? "SIGTERM" : "SIGUSR1"
+        #expect(
+            result.summary.hasSuffix(" s: \(name) before restart 1 of 2 after rank 0 left with code 3; \(outcome)"),
+            "\(result)"
+        )
     }
 
     @Test("Wrong usage, bad data and a stop after saving are final", arguments: [64, 65, 75])

@@ -11,7 +11,7 @@ struct NanoGPTMetaTests {
         .appending(path: "Fixtures").path
 
     @Test(
-        "It is read in the forms that people's scripts write, in old protocols and new ones",
+        "the forms of meta.pkl that common scripts write are read, in old and new pickle protocols",
         arguments: ["numpy", "ordered", "list", "shared", "namespace"],
         [0, 2, 5]
     )
@@ -22,7 +22,7 @@ struct NanoGPTMetaTests {
     }
 
     @Test(
-        "Its vocabulary may be a number of NumPy or in an ordered dictionary",
+        "vocab_size can be a NumPy integer, and the file can be an ordered dictionary",
         arguments: ["good", "meta-numpy", "meta-ordered"]
     )
     func cases(name: String) throws {
@@ -30,13 +30,13 @@ struct NanoGPTMetaTests {
         #expect(meta.vocabularySize == 12 && meta.tokenizer == nil)
     }
 
-    @Test("What it does not say is refused with what is there instead")
+    @Test("an invalid vocab_size or itos is refused, and the message has the invalid value")
     func refused() throws {
         let folder = try TemporaryFolder()
         let path = folder("meta.pkl")
         let cases = [
             ("(dVvocab_size\ncpathlib\nPath\n)Rs.", "it is an object of pathlib.Path"), ("(d.", "it is missing"),
-            ("(dVvocab_size\nL1180591620717411303424L\ns.", "it is a whole number of more than 64 bits"),
+            ("(dVvocab_size\nL1180591620717411303424L\ns.", "it is an integer of more than 64 bits"),
             ("(dVvocab_size\nI2\nsVitos\n(dI5\nVa\nss.", "itos does not map ids below vocab_size 2 to strings"),
         ]
         for (pickle, message) in cases {

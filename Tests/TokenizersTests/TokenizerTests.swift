@@ -20,7 +20,7 @@ struct TokenizerTests {
         return CharacterTokenizer(scalars: survey.scalars)
     }
 
-    @Test("characters are numbered in ascending order of their scalars, as nanoGPT's sorted(set(text))")
+    @Test("ids follow the ascending order of scalars, like nanoGPT's sorted(set(text))")
     func order() throws {
         let tokenizer = try characters(of: "héllo\nwörld 🌍")
         #expect(String(String.UnicodeScalarView(tokenizer.scalars)) == "\n dhlorwéö🌍")
@@ -28,7 +28,7 @@ struct TokenizerTests {
     }
 
     @Test(
-        "encoding and decoding give the text back",
+        "decoding the ids of a text returns the text",
         arguments: ["a", "one two\r\n\tthree", "naïve Ω Ω ünïcödé", "日本語の文章", "𝄞 🌍 e\u{301} é", ""]
     )
     func roundTrip(text: String) throws {
@@ -40,7 +40,7 @@ struct TokenizerTests {
         }
     }
 
-    @Test("scalars that Swift's strings hold to be equal are different characters")
+    @Test("canonically equivalent scalars are different characters")
     func canonicallyEqualScalars() throws {
         let tokenizer = try characters(of: "\u{3A9}\u{2126}")
         #expect(tokenizer.vocabularySize == 2)
@@ -49,18 +49,22 @@ struct TokenizerTests {
         #expect(loaded.scalars == tokenizer.scalars)
     }
 
-    @Test("a character outside the vocabulary is named with its byte")
+    @Test("a character outside the vocabulary is refused with its byte offset")
     func unknownCharacter() throws {
         let tokenizer = try characters(of: "abé")
         let error = try #require(throws: UserError.self) { try tokenizer.encode("éab€") }
         #expect(error.kind == .data)
-        #expect(error.message.hasPrefix("the character € (U+20AC) at byte 4 of the text is not among the 3"))
+        #expect(
+            error.message.hasPrefix(
+                "the character € (U+20AC) at byte 4 of the text is not in the vocabulary of 3 characters"
+            )
+        )
         #expect(throws: UserError.self) { try tokenizer.encode("\u{0}") }
     }
 
-    /// Table 3-7 of the Unicode standard gives the well-formed sequences; these are beside its edges.
+    /// Ill-formed sequences just outside the ranges of table 3-7 of the Unicode standard.
     @Test(
-        "bytes that are not UTF-8 are found, and their offset named",
+        "bytes that are not UTF-8 are refused with their offset",
         arguments: [
             ([0x61, 0x80], 1), ([0xC0, 0xAF], 0), ([0xC1, 0x80], 0), ([0xE0, 0x9F, 0xBF], 0), ([0xED, 0xA0, 0x80], 0),
             ([0xF0, 0x8F, 0xBF, 0xBF], 0), ([0xF4, 0x90, 0x80, 0x80], 0), ([0xF5, 0x80, 0x80, 0x80], 0),
@@ -88,7 +92,7 @@ struct TokenizerTests {
         }
     }
 
-    @Test("text in UTF-16 is recognized, and the mend named")
+    @Test("UTF-16 text is detected, and the message has the command that converts it")
     func utf16() {
         let bytes: [UInt8] = [0xFF, 0xFE, 0x61, 0x00]
         var survey = CharacterSurvey()
@@ -98,7 +102,7 @@ struct TokenizerTests {
         #expect(error?.message.contains("iconv -f UTF-16") == true)
     }
 
-    @Test("tokenizers are saved and loaded, and equal ones have equal hashes")
+    @Test("a saved tokenizer loads as the same tokenizer with the same hash")
     func files() throws {
         let tokenizer = try characters(of: "\"quoted\" \\ back\tslash\u{1}\u{7F} é")
         try TokenizerFile.save(tokenizer, folder: folder.path)
@@ -115,18 +119,18 @@ struct TokenizerTests {
         "a tokenizer.json of another kind is refused with the reason",
         arguments: [
             (#"{}"#, "it has no model"),
-            (#"{"model":{"type":"WordPiece","vocab":{"a":0}}}"#, "its model is of type WordPiece"),
+            (#"{"model":{"type":"WordPiece","vocab":{"a":0}}}"#, "its model has type WordPiece"),
             (
                 #"{"model":{"type":"BPE","vocab":{"a":0,"b":1,"ab":2},"merges":["a b"]}}"#,
                 "its pre_tokenizer is none"
             ),
             (#"{"model":{"type":"BPE","vocab":{"a":0,"b":2},"merges":[]}}"#, "its ids are not 0 to 1"),
             (#"{"model":{"type":"BPE","vocab":{"a":0,"b":0},"merges":[]}}"#, "its ids are not 0 to 1"),
-            (#"{"model":{"type":"BPE","vocab":{"ab":0},"merges":[]}}"#, "its token \"ab\" is no single character"),
+            (#"{"model":{"type":"BPE","vocab":{"ab":0},"merges":[]}}"#, "its token \"ab\" is not a single character"),
             (#"{"model":{"type":"BPE","vocab":{},"merges":[]}}"#, "its vocabulary is empty"),
             (
                 #"{"pre_tokenizer":{"type":"ByteLevel","use_regex":false},"model":{"type":"BPE","vocab":{"a":0},"merges":[]}}"#,
-                "its pre_tokenizer is that of bytes, its vocabulary is not"
+                "its pre_tokenizer splits text into bytes, but its vocabulary is not the 256 bytes"
             ),
         ]
     )

@@ -102,7 +102,7 @@ struct BeforeRebuildTests {
         var ids: [Int32] = []
         let options = SamplingOptions(seed: 1337, maxNewTokens: 40, allowedVocabulary: tokenizer.vocabularySize)
         Generator(model: try latest.loadModel(pool: WorkerPool(threadCount: 1)))
-            .generate(prompt: tokenizer.usualPrompt.ids, options: options) { token in
+            .generate(prompt: tokenizer.defaultPrompt.ids, options: options) { token in
                 ids.append(token)
                 return true
             }

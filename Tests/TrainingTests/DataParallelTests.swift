@@ -322,6 +322,18 @@ struct DataParallelTests {
         for result in results { #expect(try result.get() == [expected]) }
     }
 
+    @Test("The first buckets of a gradient are those of its end, moved to the beginning of a buffer")
+    func firstBuckets() throws {
+        let results = RankThreads.run(2) { GradientBuckets(count: 300_000, atMost: 1, communicator: $0) }
+        let buckets = try results[0].get()
+        #expect(
+            buckets.ranges == [262_144..<300_000, 196_608..<262_144, 131_072..<196_608, 65_536..<131_072, 0..<65_536]
+        )
+        #expect(buckets.first(atMost: 4 * 110_000) == [65_536..<103_392, 0..<65_536])
+        #expect(buckets.first(atMost: 1) == [0..<37_856])
+        #expect(buckets.first(atMost: 1 << 30) == buckets.ranges)
+    }
+
     @Test("A rank's share of cores follows from what all local ranks may run on")
     func threads() {
         func share(_ own: [Int], _ all: [[Int]], quota: Int? = nil, asked: Int = 0) -> ThreadShare {

@@ -17,7 +17,7 @@ extension ConfigurationKey: CustomTestStringConvertible {
         case .integer: "3"
         case .number: "0.123"
         case .boolean: defaultArgument == "true" ? "false" : "true"
-        case .text: name == "ablate_heads" ? "0.1" : "other"
+        case .text: ["ablate_heads": "0.1", "port_range": "3000-3001"][name] ?? "other"
         case .path: "other"
         case .choice(let choices): choices.first { $0 != defaultArgument }
         }
@@ -104,11 +104,10 @@ struct OptionTraitTests {
 
     @Test("Ranks must agree in what is the job's, and may differ in what is a rank's", arguments: ConfigurationKey.all)
     func agreement(key: ConfigurationKey) throws {
-        let dataset = try TrainingFixture().dataset
         guard let other = try changed(key) else { return }
         let results = RankThreads.run(2) { communicator in
             let values = communicator.rank == 0 ? self.defaults : other
-            try JobAgreement(ResolvedConfiguration(values), dataset: dataset, version: "1").check(communicator)
+            try JobAgreement(ResolvedConfiguration(values), version: "1").check(communicator)
         }
         for result in results {
             switch key.scope {

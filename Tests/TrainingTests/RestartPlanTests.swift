@@ -61,6 +61,21 @@ struct RestartPlanTests {
         #expect(plan.beginning() == .checkpoint(iteration: 1000))
     }
 
+    @Test("Progress is a checkpoint that was saved since the last start, and not one from before")
+    func progress() throws {
+        try beginRun()
+        try save(iteration: 100)
+        var plan = RestartPlan(outDir: outDir)
+        let atFirst = plan.hasProgressed()
+        #expect(plan.hasCheckpoint)
+        try save(iteration: 200)
+        let (afterSave, afterNothing) = (plan.hasProgressed(), plan.hasProgressed())
+        try FileSystem.remove(outDir)
+        let afterRemoval = plan.hasProgressed()
+        #expect([atFirst, afterSave, afterNothing, afterRemoval] == [false, true, false, false])
+        #expect(!plan.hasCheckpoint)
+    }
+
     @Test("A run that was being replaced is one")
     func replaced() throws {
         try FileSystem.createFolder(outDir + "/.replaced")

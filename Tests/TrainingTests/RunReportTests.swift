@@ -93,6 +93,26 @@ struct RunReportTests {
         #expect(shown("1234567890") == "")
     }
 
+    @Test("What a run says through a writer does not wait for a reader, and comes in order to one who reads")
+    func throughWriter() throws {
+        var ends: [Int32] = [-1, -1]
+        #expect(pipe(&ends) == 0)
+        let writer = OutputWriter(output: ends[1], errors: ends[1])
+        let output = RunOutput(.through(writer), linesGoToTerminal: false)
+        output.line("first")
+        output.note("second")
+        #expect(writer.drain())
+        var buffer = [UInt8](repeating: 0, count: 1 << 16)
+        let count = read(ends[0], &buffer, buffer.count)
+        #expect(String(decoding: buffer.prefix(max(0, count)), as: UTF8.self) == "first\nsecond\n")
+        // Twice what the pipe and the writer hold.
+        for _ in 0..<25_000 { output.line(String(repeating: "x", count: 99)) }
+        #expect(!writer.drain(patience: .milliseconds(20)))
+        close(ends[0])
+        #expect(writer.drain())
+        close(ends[1])
+    }
+
     @Test("Without a terminal, progress is a note after a minute of silence")
     func noTerminal() {
         var now = ContinuousClock.now

@@ -68,6 +68,25 @@ struct StepTraceTests {
         #expect(fixture.lines.contains("profile of 4 steps: \(path)"))
     }
 
+    @Test("A step that was abandoned for a stop is not in the trace, nor what was done for it")
+    func abandoned() throws {
+        let stop = StopRequest()
+        let trainer = try fixture.trainer(stop: stop) {
+            $0.profile = path
+            $0.maxIters = 100
+            $0.gradientAccumulationSteps = 64
+            $0.evalInterval = 100
+        }
+        trainer.output.onProgress = { if trainer.iteration == 5 { stop.request() } }
+        #expect(try trainer.run() == .stopped && trainer.iteration == 5)
+        let slices = try events().compactMap(Slice.init)
+        let steps = slices.filter { $0.name.hasPrefix("step ") && $0.row == 0 }
+        #expect(steps.map(\.name) == ["step 2", "step 3", "step 4"])
+        let end = try #require(steps.last?.end)
+        #expect(slices.allSatisfy { $0.end <= end })
+        #expect(fixture.lines.contains("profile of 3 steps: \(path)"))
+    }
+
     @Test("A trace may lie in the folder of a run that is not there yet")
     func inRunFolder() throws {
         let path = fixture.folder("new-run") + "/trace.json"

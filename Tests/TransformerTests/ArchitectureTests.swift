@@ -4,8 +4,8 @@ import Testing
 
 @testable import Transformer
 
-/// Architectures that differ from GPT-2's, by configuration alone.
-@Suite("Architecture as data")
+/// Tests of architectures that differ from GPT-2 by their configuration.
+@Suite("Architectures by configuration")
 struct ArchitectureTests {
     private let length = 9
 
@@ -22,7 +22,7 @@ struct ArchitectureTests {
         return configuration
     }
 
-    /// Loss and gradients of one batch of two sequences.
+    /// Returns the loss and the gradients of one batch of two sequences.
     private func gradients(_ model: GPT) -> (loss: Double, values: [Float]) {
         model.zeroGradients()
         let tokens = testTokens(2 * length, below: 19, item: 1)
@@ -37,12 +37,12 @@ struct ArchitectureTests {
         return (loss, Array(model.gradients.elements))
     }
 
-    @Test("Grouped-query attention is multi-head attention whose groups share keys and values")
+    @Test("grouped-query attention equals multi-head attention in which groups share keys and values")
     func groupedQueries() throws {
         let grouped = testModel(gpt2 { $0.attention.keyValueHeadCount = 2 })
         let whole = testModel(gpt2())
         let (H, G, D) = (4, 2, 4)
-        /// The columns of qkv in the grouped model for a column of the whole one.
+        /// Returns the column of qkv in the grouped model for a column of the multi-head model.
         func column(_ whole: Int) -> Int {
             let (head, feature) = (whole / D, whole % D)
             if head < H { return whole }
@@ -66,14 +66,14 @@ struct ArchitectureTests {
             let source = try #require(grouped.layout.tensor(named: tensor.name))
             let columns = tensor.shape.last!
             let isWider = columns != source.shape.last!
-            // Keys and values of a group receive the sum of what its query heads give them.
+            // The gradients of a group's keys and values are the sums over its query heads.
             var sums = [Double](repeating: 0, count: source.range.count)
             for index in 0..<tensor.range.count {
                 let place = isWider ? index / columns * source.shape.last! + column(index % columns) : index
                 sums[place] += Double(dWhole[tensor.range.lowerBound + index])
             }
             let difference = zip(sums, dGrouped[source.range]).map { $0 - Double($1) }
-            // Rounding of float32 in another order of sums.
+            // The tolerance allows for float32 sums in a different order.
             #expect(
                 norm(difference) <= 1e-5 * norm(sums) + 1e-5,
                 "\(tensor.name): \(norm(difference)) of \(norm(sums))"
@@ -115,7 +115,7 @@ struct ArchitectureTests {
         ]
     }()
 
-    @Test("The gradient of each tensor is the slope of the loss in any direction", arguments: 0..<4)
+    @Test("the gradient of each tensor is the slope of the loss in a random direction", arguments: 0..<4)
     func slope(index: Int) {
         let (name, configuration) = Self.architectures[index]
         let model = testModel(configuration, deviation: 0.1)
@@ -123,7 +123,7 @@ struct ArchitectureTests {
         #expect(loss.isFinite)
         let start = Array(model.parameters.elements)
         for tensor in model.layout.tensors {
-            // A random direction sees elements that are missing from the gradient, too.
+            // A random direction also detects elements that are missing from the gradient.
             let random = CounterRandom(seed: 11, stream: .test, item: UInt32(tensor.range.lowerBound))
             let direction = (0..<tensor.range.count).map { random.normalPair(UInt32($0)).0 }
             let length = norm(direction)
@@ -138,12 +138,12 @@ struct ArchitectureTests {
             }
             let step = 1e-2
             let slope = (lossAt(step) - lossAt(-step)) / (2 * step)
-            // Curvature over the step, and rounding of float32 activations over it.
+            // The tolerance allows for curvature over the step and for rounding of float32 activations.
             #expect(abs(slope - exact) < 1e-2 * size + 5e-3, "\(name), \(tensor.name): \(slope), not \(exact)")
         }
     }
 
-    @Test("1 and 3 threads give the same bits, and generation the logits of the whole pass", arguments: 0..<4)
+    @Test("1 and 3 threads give the same bits, and generation gives the logits of a full pass", arguments: 0..<4)
     func threadsAndGeneration(index: Int) {
         let configuration = Self.architectures[index].configuration
         let (one, three) = (testModel(configuration, threads: 1), testModel(configuration, threads: 3))
@@ -159,7 +159,7 @@ struct ArchitectureTests {
         }
     }
 
-    @Test("What a layer declares decides layout, initialization and decay")
+    @Test("a layer's declarations determine layout, initialization and weight decay")
     func declarations() throws {
         let configuration = Self.architectures[2].configuration
         let model = GPT(configuration: configuration, context: ComputeContext(pool: WorkerPool(threadCount: 1)))
@@ -178,7 +178,7 @@ struct ArchitectureTests {
         }
     }
 
-    @Test("A configuration that no model can have names its options")
+    @Test("an invalid configuration reports the conflicting options")
     func conflicts() {
         let wrong: [(String, (inout GPTConfiguration) -> Void)] = [
             ("n_layer", { $0.layerCount = 0 }), ("n_head", { $0.attention.keyValueHeadCount = 3 }),
@@ -192,10 +192,10 @@ struct ArchitectureTests {
         #expect(gpt2().conflict == nil)
     }
 
-    @Test("Every part of an architecture has a name in files, and is read back from it", arguments: 0..<4)
+    @Test("every part of an architecture can be written to files and read back by name", arguments: 0..<4)
     func files(index: Int) {
         let configuration = Self.architectures[index].configuration
-        #expect(!configuration.otherModel.isEmpty)
+        #expect(!configuration.architectureChanges.isEmpty)
         var copy = gpt2()
         (copy.bias, copy.activation) = (configuration.bias, configuration.activation)
         for (name, value) in configuration.variantChanges {
@@ -205,7 +205,7 @@ struct ArchitectureTests {
         #expect(copy == configuration)
     }
 
-    @Test("The gate's output and gradients are those of its formula")
+    @Test("the gated feed-forward's output and gradients follow its formula")
     func gate() {
         let (rows, F) = (3, 21)
         let shape = GPTConfiguration.FeedForward(form: .gated, activation: .silu, hiddenSize: F)
@@ -229,7 +229,7 @@ struct ArchitectureTests {
                 let exact = (
                     a: g * sigmoid * u, dg: gradient * u * sigmoid * (1 + g * (1 - sigmoid)), du: gradient * g * sigmoid
                 )
-                // Rounding of float32.
+                // The tolerance allows for rounding of float32.
                 #expect(abs(Double(a[row, unit]) - exact.a) < 2e-6)
                 #expect(abs(Double(dh[row, unit]) - exact.dg) < 2e-6)
                 #expect(abs(Double(dh[row, F + unit]) - exact.du) < 2e-6)

@@ -4,8 +4,8 @@ import Testing
 
 @testable import Transformer
 
-/// Attention with dropout against plain loops in Double: the reference model has no dropout, and finite differences of a whole
-/// model are too coarse to see a small error in this branch. Within documents too.
+/// Compares attention with dropout with plain loops in Double, also within documents. The reference model has no
+/// dropout, and finite differences of a whole model are too coarse to detect a small error in this branch.
 @Suite("Attention with dropout")
 struct AttentionDropoutTests {
     private let length = 70  // more than one block of queries
@@ -24,7 +24,7 @@ struct AttentionDropoutTests {
         ]
     }
 
-    @Test("output and gradients of q, k and v", arguments: Case.all)
+    @Test("the output and the gradients of q, k and v agree with plain loops", arguments: Case.all)
     func head(given: Case) throws {
         let (index, probability) = (given.index, given.probability)
         let width = headCount * size
@@ -51,7 +51,7 @@ struct AttentionDropoutTests {
         let dyView = MatrixView(dy.base, rows: length, columns: size)
         head.backward(view(qkv, index), y: yView, dy: dyView, into: view(gradient, index), pass)
 
-        // What this head's weights are multiplied by, (T, T): ones, dropped by the same mask.
+        // The multipliers of this head's weights, (T, T): ones after dropout with the same mask.
         let ones = [Float](repeating: 1, count: length * length)
         var multipliers = ones
         withUnsafePointer(to: mask) {
@@ -98,7 +98,7 @@ struct AttentionDropoutTests {
         return buffer
     }
 
-    /// Row t sees the columns from `starts[t]` on, the first of which has the first multiplier of its row.
+    /// Row t attends to the columns from `starts[t]` on; its first multiplier belongs to the first of them.
     /// `w = softmax(q kᵀ / sqrt(D))`, `y = (m w) v`; `ds = w (m (dy vᵀ) - Σ m w (dy vᵀ)) / sqrt(D)`.
     private func expected(
         _ qkv: borrowing FloatBuffer,

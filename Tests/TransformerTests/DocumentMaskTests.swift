@@ -12,7 +12,7 @@ struct DocumentMaskTests {
     struct Batch: CustomTestStringConvertible, Sendable {
         let testDescription: String
         var length: Int
-        /// Of each sequence, where end-of-text tokens stand.
+        /// The positions of the end-of-text tokens in each sequence.
         var ends: [[Int]]
 
         static let all = [
@@ -51,7 +51,7 @@ struct DocumentMaskTests {
         )
     }
 
-    @Test("an end-of-text token belongs to the document before it")
+    @Test("an end-of-text token belongs to the document that it ends")
     func documents() {
         let tokens: [Int32] = [3, 18, 18, 4, 5, 18]
         #expect(boundaries.documents(tokens, length: 6) == [0..<2, 2..<3, 3..<6])
@@ -59,9 +59,12 @@ struct DocumentMaskTests {
         #expect(boundaries.documents(tokens, length: 1) == [0..<1])
     }
 
-    /// The reference model has no documents, but one that is alone in its sequence is masked by nothing: with the embeddings
-    /// of the positions that it has in the window, each gives its part of the loss and of the gradient.
-    @Test("loss and the gradient of every tensor are the sums of those of the documents alone", arguments: Batch.all)
+    /// The reference model has no document mask. A document alone in a sequence needs none: with the position
+    /// embeddings of its place in the window, each document gives its part of the loss and of the gradient.
+    @Test(
+        "the loss and the gradient of every tensor are the sums over the documents computed separately",
+        arguments: Batch.all
+    )
     func everyTensor(batch: Batch) throws {
         let model = model(batch)
         let (tokens, targets) = (batch.tokens, batch.targets)
@@ -115,7 +118,7 @@ struct DocumentMaskTests {
         }
     }
 
-    @Test("the gradient is that of the masked loss, by finite differences")
+    @Test("the gradient agrees with finite differences of the masked loss")
     func finiteDifferences() {
         let batch = Batch(testDescription: "", length: 11, ends: [[2, 7], [], [5]])
         let model = model(batch)
@@ -147,7 +150,11 @@ struct DocumentMaskTests {
         }
     }
 
-    @Test("any number of threads gives the same bits, with dropout too", arguments: [0, 0.2] as [Float], [1, 13])
+    @Test(
+        "the bits do not depend on the number of threads, with and without dropout",
+        arguments: [0, 0.2] as [Float],
+        [1, 13]
+    )
     func threads(dropout: Float, sequences: Int) {
         let batch = Batch(testDescription: "", length: 96, ends: (0..<sequences).map { [3 + $0, 40, 41] })
         let results = [1, 2, 3, 7].map { threads in
@@ -165,7 +172,7 @@ struct DocumentMaskTests {
         for result in results { #expect(result == results[0]) }
     }
 
-    @Test("a window of one document has the bits of plain attention")
+    @Test("a window with one document gives the same bits as attention without boundaries")
     func oneDocument() {
         let batch = Batch(testDescription: "", length: 100, ends: [[99], []])
         let results = [boundaries, nil].map { boundaries in

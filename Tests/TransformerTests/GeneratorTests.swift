@@ -24,7 +24,7 @@ struct GeneratorTests {
         return tokens
     }
 
-    @Test("logits from cached keys and values are those of the whole sequence", arguments: [1, 2, 5, 24])
+    @Test("logits from cached keys and values agree with those of a full pass", arguments: [1, 2, 5, 24])
     func cachedLogits(piece: Int) {
         let model = testModel(configuration)
         let tokens = testTokens(24, below: 29)
@@ -38,7 +38,7 @@ struct GeneratorTests {
         }
     }
 
-    @Test("greedy decoding takes the most likely token, with and without the cache")
+    @Test("greedy decoding takes the likeliest token, with and without the cache")
     func greedy() {
         let model = testModel(configuration)
         let options = SamplingOptions(temperature: 0, maxNewTokens: 20, allowedVocabulary: 29)
@@ -53,20 +53,20 @@ struct GeneratorTests {
         #expect(generated.count == 20)
     }
 
-    @Test("text longer than the block size goes on in a window of its last half")
+    @Test("text longer than the block size continues in a window with its last half")
     func sliding() {
         let model = testModel(configuration)
         let options = SamplingOptions(temperature: 0, maxNewTokens: 60, allowedVocabulary: 29)
         let prompt = testTokens(40, below: 29)
         let generated = generate(model, prompt, options)
         #expect(generated.count == 60)
-        // The first token sees the last 24 of the prompt; then the window restarts with 12.
+        // The first token sees the last 24 tokens of the prompt; then the window restarts with 12.
         #expect(generated[0] == generate(model, Array(prompt.suffix(24)), options)[0])
         let window = Array((prompt + generated.prefix(1)).suffix(12))
         #expect(generated[1] == generate(model, window, options)[0])
     }
 
-    @Test("the same seed gives the same text, another seed or sample another")
+    @Test("the same seed gives the same text, and another seed or sample gives another text")
     func seeds() {
         let model = testModel(configuration)
         var options = SamplingOptions(temperature: 1, topK: nil, seed: 5, maxNewTokens: 40, allowedVocabulary: 29)
@@ -77,10 +77,10 @@ struct GeneratorTests {
         #expect(generate(model, [4], options) != first)
     }
 
-    @Test("ids that the tokenizer does not have are never drawn")
+    @Test("ids outside the tokenizer's vocabulary are never drawn")
     func paddedVocabulary() {
         let model = testModel(configuration)
-        // Make the padding as likely as it can be.
+        // Make the padding ids as likely as possible.
         let padding = model.layout.tokenEmbedding.lowerBound + 20 * 16..<model.layout.tokenEmbedding.upperBound
         for index in padding { model.parameters.base[index] *= 50 }
         for temperature in [0, 1.5] {
@@ -94,7 +94,7 @@ struct GeneratorTests {
         }
     }
 
-    @Test("the end-of-text token ends the text and is not part of it")
+    @Test("the end-of-text token ends the text and is not passed on")
     func stopToken() {
         let model = testModel(configuration)
         var options = SamplingOptions(temperature: 1, topK: nil, maxNewTokens: 300, allowedVocabulary: 29)
@@ -126,7 +126,7 @@ struct GeneratorTests {
         options.topK = 2
         cases.append((options, softmax([1, 2], temperature: 0.5)))
         options = SamplingOptions(temperature: 1, topK: nil, topP: 0.7, allowedVocabulary: 5)
-        cases.append((options, softmax([1, 2], temperature: 1)))  // 0.57 is not enough, 0.78 is
+        cases.append((options, softmax([1, 2], temperature: 1)))  // 0.57 is below topP, 0.78 reaches it
         options = SamplingOptions(temperature: 1, topK: nil, topP: 0.5, allowedVocabulary: 5)
         cases.append((options, softmax([2], temperature: 1)))
         for (options, expected) in cases {
@@ -134,9 +134,9 @@ struct GeneratorTests {
         }
     }
 
-    @Test("any number of threads gives the same bits", arguments: [1, 5, 24, 90])
+    @Test("the bits do not depend on the number of threads", arguments: [1, 5, 24, 90])
     func threads(prompt: Int) {
-        // Wide enough that phases are cut, long enough that a prompt is.
+        // The model is wide enough to split phases, and the longest prompt is long enough to be split too.
         let configuration = GPTConfiguration(
             layerCount: 2,
             headCount: 3,
@@ -160,7 +160,7 @@ struct GeneratorTests {
         #expect(bits(3) == one)
     }
 
-    @Test("a long prompt's last logits are those of the whole sequence, with and without earlier positions")
+    @Test("a long prompt's last logits agree with those of a full pass, with and without earlier positions")
     func longPrompt() {
         let configuration = GPTConfiguration(
             layerCount: 3,
@@ -181,7 +181,7 @@ struct GeneratorTests {
         }
     }
 
-    @Test("samples made at once are those made alone, past the block size and the end of some too")
+    @Test("samples generated at once equal samples generated alone, also past the block size and after some have ended")
     func samplesAtOnce() {
         let model = testModel(configuration)
         var options = SamplingOptions(temperature: 1, topK: 20, seed: 5, maxNewTokens: 50, allowedVocabulary: 29)
@@ -194,13 +194,16 @@ struct GeneratorTests {
         for sample in 2..<7 {
             #expect(together[sample - 2] == generate(model, [4, 9], options, sample: sample), "sample \(sample)")
         }
-        #expect(Set(together.map(\.count)).count > 1, "none ended early")
+        #expect(Set(together.map(\.count)).count > 1, "no sample ended early")
     }
 
-    @Test("the likeliest tokens are those of a sort, ties by the smaller id", arguments: [1, 2, 7, 200, 999, 1000])
+    @Test(
+        "the likeliest tokens agree with a full sort, with ties by the smaller id",
+        arguments: [1, 2, 7, 200, 999, 1000]
+    )
     func likeliest(count: Int) {
         let random = CounterRandom(seed: 2, stream: .test)
-        // Few values, so that many are equal; both zeros, which are equal too.
+        // Few distinct values, so that many are equal; 0 and -0 are equal too.
         var logits = (0..<1000).map { Float(random.integer(UInt32($0), below: 41) - 20) / 4 }
         logits[500] = -0.0
         let sorted = logits.indices.sorted { logits[$0] != logits[$1] ? logits[$0] > logits[$1] : $0 < $1 }

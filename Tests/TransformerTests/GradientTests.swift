@@ -4,7 +4,7 @@ import Testing
 
 @testable import Transformer
 
-/// A shape of model and batch; each one reaches a different corner of the passes.
+/// A shape of model and batch. Each one covers a different corner case of the passes.
 struct Shape: CustomTestStringConvertible, Sendable {
     let testDescription: String
     var layers = 2
@@ -37,12 +37,12 @@ struct Shape: CustomTestStringConvertible, Sendable {
         Shape(testDescription: "relu with bias", activation: .relu),
         Shape(testDescription: "one layer, one head", layers: 1, heads: 1),
         Shape(testDescription: "three layers, heads of one feature", layers: 3, heads: 6, width: 6),
-        Shape(testDescription: "width a multiple of no vector", heads: 5, width: 35, bias: false),
+        Shape(testDescription: "width not a multiple of a vector", heads: 5, width: 35, bias: false),
         Shape(testDescription: "one token", block: 4, batch: 1, length: 1),
         Shape(testDescription: "several blocks of queries", heads: 1, width: 4, block: 150, batch: 1, length: 150),
         Shape(testDescription: "a block of queries and one more", heads: 1, width: 4, block: 65, batch: 1, length: 65),
         Shape(
-            testDescription: "several chunks, the last one short",
+            testDescription: "several chunks, the last one shorter",
             layers: 1,
             heads: 1,
             width: 4,
@@ -75,7 +75,7 @@ struct Shape: CustomTestStringConvertible, Sendable {
 
 @Suite("Gradients against the reference model")
 struct GradientTests {
-    @Test("loss, logits and the gradient of every tensor", arguments: Shape.all)
+    @Test("loss, logits and the gradient of every tensor agree with the reference model", arguments: Shape.all)
     func everyTensor(shape: Shape) {
         let model = testModel(shape.configuration)
         let count = shape.batch * shape.length
@@ -83,7 +83,7 @@ struct GradientTests {
         let targets = testTokens(count, below: shape.vocabulary, item: 2)
         let scale = 1 / Float(count)
 
-        // Whatever was in the gradients before is added to.
+        // Passes add to existing gradients, so start with other values than 0.
         for index in 0..<model.layout.count { model.gradients.base[index] = 1 }
         let sum = model.forwardBackward(
             tokens: tokens,
@@ -106,7 +106,7 @@ struct GradientTests {
         for tensor in model.layout.tensors {
             let exact = gradients[tensor.range]
             let difference = zip(exact, model.gradients.elements[tensor.range]).map { $0 - Double($1 - 1) }
-            // Adding to 1 costs 6e-8 an element.
+            // Adding to 1 loses 6e-8 per element.
             let rounding = 1.2e-7 * Double(exact.count).squareRoot()
             #expect(
                 norm(difference) <= 2e-5 * norm(exact) + 1e-6 * whole + rounding,
@@ -120,7 +120,7 @@ struct GradientTests {
         #expect(worst < 2e-5, "logits differ by \(worst)")
     }
 
-    @Test("gradients with dropout are those of the function that dropout makes", arguments: [0.1, 0.5] as [Float])
+    @Test("gradients with dropout agree with finite differences for the same masks", arguments: [0.1, 0.5] as [Float])
     func dropout(probability: Float) {
         var configuration = Shape.all[0].configuration
         configuration.dropout = probability
@@ -133,7 +133,7 @@ struct GradientTests {
         _ = loss()
         let gradient = model.gradients.elements.map(Double.init)
         let original = Array(model.parameters.elements)
-        // Along the gradient of one tensor at a time the directional derivative is the gradient's norm.
+        // In the direction of one tensor's gradient, the directional derivative is the gradient's norm.
         for tensor in model.layout.tensors where !tensor.name.hasSuffix("c_attn.bias") {
             let length = norm(gradient[tensor.range])
             let step = 4e-3
@@ -149,7 +149,7 @@ struct GradientTests {
         }
     }
 
-    @Test("dropout masks follow the sequence's number, not the batch it comes in")
+    @Test("dropout masks depend on the sequence's index in the step, not on its batch")
     func dropoutBySequence() {
         var configuration = Shape.all[0].configuration
         configuration.dropout = 0.3

@@ -14,7 +14,7 @@ struct ModelTests {
         bias: true
     )
 
-    @Test("GPT-2 small has 124,439,808 parameters, and nanoGPT's default 123,653,376 without positions")
+    @Test("GPT-2 small has 124,439,808 parameters, and nanoGPT's default has 123,653,376 without position embeddings")
     func parameterCounts() {
         let gpt2 = GPTConfiguration(
             layerCount: 12,
@@ -35,7 +35,7 @@ struct ModelTests {
         #expect(ParameterLayout(nano).count - 1024 * 768 == 123_587_328)
     }
 
-    @Test("tensors cover the flat buffer in order, without gap or overlap", arguments: [true, false])
+    @Test("tensors cover the flat buffer in order, without gaps or overlaps", arguments: [true, false])
     func layout(bias: Bool) {
         var configuration = configuration
         configuration.bias = bias
@@ -51,7 +51,7 @@ struct ModelTests {
         #expect(layout.tensors.contains { $0.name.hasSuffix(".bias") } == bias)
     }
 
-    @Test("initialization: deviation 0.02, residual projections smaller, LayerNorm weights 1, biases 0")
+    @Test("initial values have deviation 0.02, smaller for residual projections; LayerNorm weights are 1 and biases 0")
     func initialization() {
         let model = GPT(configuration: configuration, context: ComputeContext(pool: WorkerPool(threadCount: 2)))
         model.initializeParameters(seed: 1)
@@ -72,7 +72,7 @@ struct ModelTests {
         #expect(Array(other.parameters.elements) != Array(model.parameters.elements))
     }
 
-    @Test("an untrained model's loss is that of guessing")
+    @Test("an untrained model's loss is close to that of a uniform guess")
     func initialLoss() {
         let model = GPT(configuration: configuration, context: ComputeContext(pool: WorkerPool(threadCount: 2)))
         model.initializeParameters(seed: 1)
@@ -81,7 +81,7 @@ struct ModelTests {
         #expect(abs(loss / 160 - 3.1355) < 0.05)  // ln 23
     }
 
-    @Test("a later token never changes an earlier logit", arguments: [1, 63, 64, 79])
+    @Test("a later token does not change an earlier logit", arguments: [1, 63, 64, 79])
     func causality(changed: Int) {
         let model = testModel(configuration)
         var tokens = testTokens(80, below: 23)
@@ -90,7 +90,7 @@ struct ModelTests {
         let after = model.logits(tokens: tokens)
         #expect(before[..<(changed * 23)] == after[..<(changed * 23)])
         #expect(before[(changed * 23)...] != after[(changed * 23)...])
-        // A shorter sequence is the same function.
+        // A shorter sequence gives the same logits.
         let prefix = model.logits(tokens: Array(tokens[..<changed]))
         for (short, long) in zip(prefix, after) { #expect(abs(short - long) < 1e-4) }
     }
@@ -112,10 +112,10 @@ struct ModelTests {
         }
     }
 
-    @Test("the head is the token embedding: one gradient for both uses")
+    @Test("the token embedding's gradient includes its use as the output head")
     func weightTying() {
         let model = testModel(configuration)
-        // Token 5 is never an input, so all its gradient comes from the head.
+        // Token 5 is never an input, so all of its gradient comes from the head.
         let tokens = testTokens(80, below: 23).map { $0 == 5 ? 6 : $0 }
         _ = model.forwardBackward(
             tokens: tokens,
@@ -137,7 +137,7 @@ struct ModelTests {
         }
     }
 
-    @Test("the position embedding tells equal tokens apart")
+    @Test("the position embedding distinguishes equal tokens")
     func positions() {
         let model = testModel(configuration)
         let logits = model.logits(tokens: [3, 3, 3])
@@ -147,7 +147,7 @@ struct ModelTests {
         for token in 0..<23 { #expect(abs(without[token] - without[23 + token]) < 1e-5) }
     }
 
-    @Test("attention weights: a matrix for each head, rows sum to 1, nothing above the diagonal")
+    @Test("each head's attention weights sum to 1 per row and are 0 above the diagonal")
     func attentionWeights() {
         let model = testModel(configuration)
         let weights = model.attentionWeights(tokens: testTokens(70, below: 23))
@@ -163,7 +163,7 @@ struct ModelTests {
         }
     }
 
-    @Test("the memory estimate is what is allocated, to the byte", arguments: [1, 7, 20], [1, 3])
+    @Test("the memory estimate equals the allocated bytes", arguments: [1, 7, 20], [1, 3])
     func memory(batch: Int, threads: Int) throws {
         for training in [true, false] {
             let model = GPT(
@@ -198,7 +198,7 @@ struct ModelTests {
         }
     }
 
-    @Test("the memory estimate has room for everything a chunk keeps, and not much more")
+    @Test("the memory estimate covers everything that a chunk keeps, and little more")
     func memorySize() {
         let estimate = GPT.memoryEstimate(configuration: configuration, batchSize: 20, sequenceLength: 80, threads: 2)
         #expect(estimate.parameters == ParameterLayout(configuration).count * 4)

@@ -2,13 +2,14 @@ import Compute
 import ReferenceGPT
 import Transformer
 
-/// Numbers for test inputs, by counter.
+/// Returns random tokens for tests, a function of `item`.
 func testTokens(_ count: Int, below vocabularySize: Int, item: UInt32 = 0) -> [Int32] {
     let random = CounterRandom(seed: 21, stream: .test, item: item)
     return (0..<count).map { Int32(random.integer(UInt32($0), below: vocabularySize)) }
 }
 
-/// A model whose every parameter matters: initialized, then each tensor spread out (biases and LayerNorms too).
+/// Returns a model in which every parameter affects the output: initialized, then with noise added to every tensor,
+/// including biases and LayerNorms.
 func testModel(_ configuration: GPTConfiguration, threads: Int = 2, deviation: Double = 0.15) -> GPT {
     let model = GPT(configuration: configuration, context: ComputeContext(pool: WorkerPool(threadCount: threads)))
     model.initializeParameters(seed: 7)
@@ -19,7 +20,7 @@ func testModel(_ configuration: GPTConfiguration, threads: Int = 2, deviation: D
     return model
 }
 
-/// The same model in ReferenceGPT.
+/// Returns the same model as a ReferenceGPT.
 func reference(of model: GPT) -> ReferenceGPT {
     var configuration = ReferenceConfiguration()
     configuration.layerCount = model.configuration.layerCount

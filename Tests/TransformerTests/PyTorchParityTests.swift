@@ -5,13 +5,13 @@ import Testing
 
 @testable import Transformer
 
-/// The model, and the reference model, against what PyTorch computed from the same parameters and tokens.
+/// Compares the model and the reference model with values that PyTorch computed from the same parameters and tokens.
 ///
-/// Goldens are right to 6e-8. The tolerances are those of float32 (1e-4; seen: 4e-7) for the model and of the goldens' own
-/// rounding for the reference.
+/// The golden values are accurate to 6e-8. The model's tolerance is that of float32 (1e-4; the largest difference seen
+/// is 4e-7). The reference model's tolerance allows for the rounding of the golden values.
 @Suite("Parity with PyTorch")
 struct PyTorchParityTests {
-    @Test("Logits and loss", arguments: PyTorchGoldens.kinds)
+    @Test("logits and loss agree with PyTorch", arguments: PyTorchGoldens.kinds)
     func forward(kind: String) throws {
         let golden = try PyTorchGoldens.Batch(kind)
         let expected = try #require(PyTorchGoldens.tensors(kind)["logits"])
@@ -30,7 +30,7 @@ struct PyTorchParityTests {
         #expect(abs(sum / Double(golden.tokens.count) - golden.loss) < 1e-4)
     }
 
-    @Test("The gradient of every parameter", arguments: PyTorchGoldens.kinds)
+    @Test("the gradient of every parameter agrees with PyTorch", arguments: PyTorchGoldens.kinds)
     func backward(kind: String) throws {
         let golden = try PyTorchGoldens.Batch(kind)
         let expected = try PyTorchGoldens.tensors(kind)
@@ -50,7 +50,7 @@ struct PyTorchParityTests {
         }
     }
 
-    @Test("The reference model computes the same", arguments: PyTorchGoldens.kinds)
+    @Test("the reference model's loss and gradients agree with PyTorch", arguments: PyTorchGoldens.kinds)
     func reference(kind: String) throws {
         let golden = try PyTorchGoldens.Batch(kind)
         let expected = try PyTorchGoldens.tensors(kind)
@@ -64,7 +64,7 @@ struct PyTorchParityTests {
         }
     }
 
-    @Test("The reference model's 20 steps of training are the same", arguments: PyTorchGoldens.trainingKinds)
+    @Test("20 training steps of the reference model agree with PyTorch", arguments: PyTorchGoldens.trainingKinds)
     func referenceTraining(kind: String) throws {
         let golden = try PyTorchGoldens.Training(kind)
         let options = golden.options
@@ -72,7 +72,7 @@ struct PyTorchParityTests {
         let data = try PyTorchGoldens.trainingTokens().map(Int.init)
         let tokensAStep = options.gradient_accumulation_steps * options.batch_size * options.block_size
         for step in 0..<options.max_iters {
-            // Micro-batches of equal size: their accumulated mean is the mean over all of the step's tokens.
+            // Micro-batches have equal sizes, so their mean gradient is the mean over all tokens of the step.
             let positions = step * tokensAStep..<(step + 1) * tokensAStep
             let result = model.lossAndGradients(
                 tokens: positions.map { data[$0 % data.count] },
@@ -98,8 +98,8 @@ struct PyTorchParityTests {
         }
     }
 
-    /// Compares a gradient, except that the key third of c_attn's bias is zero by mathematics (it moves all scores of a row
-    /// alike): there the size itself must be within the tolerance.
+    /// Compares a gradient. The key third of c_attn's bias adds the same amount to all scores of a row, so its exact
+    /// gradient is zero; there the absolute value must be within the tolerance.
     private func expectGradient(
         _ actual: [Double],
         _ expected: [String: [Float]],

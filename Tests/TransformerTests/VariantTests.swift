@@ -5,8 +5,8 @@ import Testing
 
 @testable import Transformer
 
-/// The variants of the model against PyTorch's plain functions (Tests/Fixtures/pytorch/make_variants.py), and against what each is
-/// meant to be.
+/// Compares the variants of the model with plain functions of PyTorch (Tests/Fixtures/pytorch/make_variants.py), and
+/// checks the properties of each.
 @Suite("Variants of the model")
 struct VariantTests {
     struct Golden: Decodable, Sendable, CustomTestStringConvertible {
@@ -61,7 +61,7 @@ struct VariantTests {
         return model
     }
 
-    @Test("logits, loss and every gradient are PyTorch's", arguments: Goldens.all.variants)
+    @Test("logits, loss and every gradient agree with PyTorch", arguments: Goldens.all.variants)
     func parity(golden: Golden) throws {
         let model = try model(golden.settings)
         let (tokens, targets) = (Goldens.all.tokens, Goldens.all.targets)
@@ -70,7 +70,7 @@ struct VariantTests {
         let logits = stride(from: 0, to: tokens.count, by: T).flatMap {
             model.logits(tokens: Array(tokens[$0..<$0 + T]))
         }
-        // Rounding of float32, as in the tests of GPT-2 itself.
+        // The tolerance is that of float32, as in the tests of GPT-2.
         #expect(relativeError(logits.map(Double.init), expected) < 1e-5)
 
         let scale = 1 / Float(tokens.count)
@@ -85,7 +85,7 @@ struct VariantTests {
         let prefix = golden.name + "/"
         let names = Goldens.tensors.keys.filter { $0.hasPrefix(prefix) }.map { String($0.dropFirst(prefix.count)) }
         #expect(Set(names).subtracting(["logits"]) == Set(model.layout.tensors.map(\.name)))
-        // A tensor whose exact gradient is zero (the bias of keys) is compared with the whole.
+        // A tensor whose exact gradient is zero (the bias of keys) is compared relative to the whole gradient.
         let whole = norm(names.filter { $0 != "logits" }.flatMap { Goldens.tensors[prefix + $0]!.map(Double.init) })
         for tensor in model.layout.tensors {
             let exact = Goldens.tensors[prefix + tensor.name]!.map(Double.init)
@@ -98,7 +98,7 @@ struct VariantTests {
     }
 
     @Test(
-        "1 and 3 threads give the same bits, and generation the logits of the whole pass",
+        "1 and 3 threads give the same bits, and generation gives the logits of a full pass",
         arguments: Goldens.all.variants
     )
     func threadsAndGeneration(golden: Golden) throws {
@@ -115,7 +115,7 @@ struct VariantTests {
         }
         #expect(Array(one.gradients.elements) == Array(three.gradients.elements))
 
-        // Without the mask the whole pass sees later tokens, which a generation does not.
+        // Without the mask a full pass sees later tokens, which generation does not.
         guard one.configuration.ablations.causalMask else { return }
         let whole = one.logits(tokens: Array(tokens.prefix(T)))
         let generator = Generator(model: one)
@@ -129,7 +129,7 @@ struct VariantTests {
     }
 
     @Test(
-        "what a query does not see has weight zero, and each row sums to 1",
+        "masked positions have weight zero, and each row sums to 1",
         arguments: [
             ["causal_mask": "false"], ["attention_window": "3"], ["attention_window": "3", "attention_sinks": "2"],
             ["position_embedding": "alibi"], ["ablate_heads": "0.1"],
@@ -152,7 +152,7 @@ struct VariantTests {
         }
     }
 
-    @Test("plain attention computes what tiled attention does, and takes more memory")
+    @Test("plain attention gives the same result as tiled attention and takes more memory")
     func plain() throws {
         let (tiled, plain) = (try model([:]), try model(["attention": "plain"]))
         let tokens = Array(Goldens.all.tokens.prefix(40))
@@ -163,12 +163,12 @@ struct VariantTests {
             return GPT.memoryEstimate(configuration: configuration, batchSize: 1, sequenceLength: 1024, threads: 1)
                 .activations
         }
-        // Two matrices of scores, (1024, 1040) in place of (64, 1040), and a float for each row.
+        // Two matrices of scores, (1024, 1040) instead of (64, 1040), and one float per row.
         let difference = bytes(plain.configuration) - bytes(tiled.configuration)
         #expect(difference == 4 * (1024 - 64) * (2 * 1040 + 1))
     }
 
-    @Test("settings are read as they are written, and nonsense is not taken")
+    @Test("settings can be written and read back, and invalid values are refused")
     func settings() {
         let gpt2 = GPTConfiguration(layerCount: 2, headCount: 2, embeddingSize: 8, blockSize: 4, vocabularySize: 3)
         for golden in Goldens.all.variants {

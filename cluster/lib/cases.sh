@@ -16,11 +16,14 @@ training() {
 # The parameters that every other run of this world size is compared with: those of the first transport that runs.
 undisturbed() {
     new_job undisturbed
-    start "$case_transport" "$case_world" "${model[@]}" "${bounded[@]}"
+    start "$case_transport" "$case_world" "${model[@]}" "${bounded[@]}" --keep_checkpoints=100
     wait_until "$patience" exits_are_there || demand_failed "did not end in $patience s"
     all_exit 0
     [ -n "$(parameters_of)" ] || demand_failed "no line \"parameters HASH; repeat with: …\""
-    [ -e "$work/parameters-$case_world" ] || parameters_of > "$work/parameters-$case_world"
+    if [ ! -e "$work/parameters-$case_world" ]; then
+        parameters_of > "$work/parameters-$case_world"
+        mv "$job/out" "$work/undisturbed-$case_world"
+    fi
     same_parameters
     remark "parameters $(parameters_of)"
 }
@@ -141,25 +144,39 @@ garbage() {
     resumes
 }
 
-# refused CULPRIT-REGEX CODE…: the whole job leaves at once, and says why on both sides.
+# refused SINCE REGEX CODE…: the whole job leaves at once, and says why on both sides.
 refused() {
     local since="$1" pattern="$2" rank
     shift 2
     gone_within $((deadline + 3)) "$since"
     remark "refused after $took s"
-    for ((rank = 0; rank < world; rank++)); do rank_exits "$rank" "$@"; done
-    for rank in 0 $((world - 1)); do has_line "rank-$rank.log" "error: .*$pattern"; done
+    survivors_exit none "$@"
+    if [ "$transport" = mpi ]; then
+        has_line job.log "error: .*$pattern"
+    else
+        for rank in 0 $((world - 1)); do has_line "rank-$rank.log" "error: .*$pattern"; done
+    fi
 }
 
-# odd_rank ARGS…: all ranks of a job, the last one with more arguments (or other variables).
+# odd_rank ARGS…: all ranks of a job, the last one with more arguments (or, by TCP, other variables). mpirun starts two
+# programs for it.
 odd_rank() {
-    local rank
-    transport=tcp world="$case_world"
+    local rank shared=("${model[@]}" "${bounded[@]}" --timeout="$deadline" --meet_timeout="$deadline")
+    transport="$case_transport" world="$case_world"
+    if [ "$transport" = mpi ]; then
+        by_mpirun "$world" $((world - 1))
+        local first=("${at[@]}") program=("$ddp_train" train --backend=mpi --out_dir="$job/out" "${shared[@]}")
+        background "$job/job.log" "$job/job.exit" "${first[@]}" "${program[@]}" : -np 1 "${program[@]}" "$@"
+        wait_until 10 has_begun || demand_failed "mpirun starts no rank"
+        return
+    fi
     for ((rank = 0; rank < world - 1; rank++)); do
-        (rank_secret="" rank_variables=() && start_rank "$rank" "$world" "${model[@]}" "${bounded[@]}" --timeout="$deadline" --meet_timeout="$deadline")
+        (rank_secret="" rank_variables=() && start_rank "$rank" "$world" "${shared[@]}")
     done
-    start_rank "$rank" "${odd_world:-$world}" "${model[@]}" "${bounded[@]}" --timeout="$deadline" --meet_timeout="$deadline" "$@"
+    start_rank "$rank" "${odd_world:-$world}" "${shared[@]}" "$@"
 }
+
+has_begun() { rank_process 0 > /dev/null || [ -e "$job/job.exit" ]; }
 
 wrong_secret() {
     local since
@@ -200,21 +217,6 @@ other_configuration() {
     since="$(now)"
     odd_rank --learning_rate=0.002
     refused "$since" "learning_rate.*0\.00[12].*0\.00[12]" 64 69
-}
-
-# The same, by mpirun, which starts two programs.
-other_configuration_mpi() {
-    local since of="$case_world"
-    new_job configuration
-    transport=mpi world="$of"
-    since="$(now)"
-    by_mpirun "$of" 1
-    local first=("${at[@]}") shared=(train --backend=mpi --out_dir="$job/out" "${model[@]}" "${bounded[@]}")
-    background "$job/job.log" "$job/job.exit" "${first[@]}" "$ddp_train" "${shared[@]}" \
-        : -np $((of - 1)) "$ddp_train" "${shared[@]}" --learning_rate=0.002
-    gone_within $((deadline + 3)) "$since"
-    survivors_exit none 64 69
-    has_line job.log "error: .*learning_rate.*0\.00[12].*0\.00[12]"
 }
 
 other_data() {

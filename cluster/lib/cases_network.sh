@@ -54,6 +54,17 @@ loss_1() { over_link --loss 1%; }
 loss_5() { over_link --loss 5%; }
 rate_10() { over_link --rate 10mbit; }
 rate_100() { over_link --rate 100mbit; }
+# An iteration takes longer than the timeout: data that comes is a sign of life. Over MPI parts of a message are not seen, so
+# 256 kB have to pass within the timeout.
+saturated() {
+    deadline=3
+    new_job none
+    world="$case_world"
+    undisturbed_to 6
+    over_link --rate "$1"
+}
+rate_300k() { saturated 300kbit; }
+rate_1m() { saturated 1mbit; }
 # Every message of the ring waits for the one before it, so a whole run would take minutes: fewer steps.
 delay_50() {
     new_job none

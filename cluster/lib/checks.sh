@@ -16,6 +16,7 @@ run_case() {
     (
         set -e
         case_transport="$over" case_world="$size" held="" rank_secret="" rank_variables=() reference=""
+        before_rank=() before_launcher=() launch_options=()
         "$function"
     ) 2> "$work/why"
     local status=$?
@@ -69,7 +70,7 @@ none_within() {
     while true; do
         pids="$("$3" | { grep -vxF "${held:-none}" || true; })"
         [ -n "$pids" ] || return 0
-        awk -v a="$2" -v b="$EPOCHREALTIME" -v most="$1" 'BEGIN { exit !(b - a <= most) }' ||
+        awk -v a="$2" -v b="$(now)" -v most="$1" 'BEGIN { exit !(b - a <= most) }' ||
             demand_failed "after $1 s still there: $(xargs ps -o pid=,stat=,args= -p <<< "$pids" | cut -c 1-100 | paste -sd ';' -)"
         sleep 0.02
     done
@@ -171,6 +172,12 @@ same_parameters() {
     expected="$(cat "${reference:-$work/parameters-$world}")"
     got="$(parameters_of)"
     [ "$got" = "$expected" ] || demand_failed "parameters $got, not $expected as undisturbed"
+}
+
+# same_bits ITERATION: that checkpoint of the job is an undisturbed run's.
+same_bits() {
+    [ "$(bits "$job/out" "$1")" = "$(bits "$work/undisturbed-$world" "$1")" ] ||
+        demand_failed "the checkpoint of iteration $1 differs from an undisturbed run's"
 }
 
 print_table() {

@@ -8,6 +8,9 @@
 #   by_mpirun N [M]   sets `at`, mpirun with what it needs for N ranks, M of them (or all) in its first command
 #   master            prints the address of rank 0
 #
+# A case may set words that go before a command: `before_rank` before that of a rank (by TCP and mpirun), and
+# `before_launcher` before mpirun or `ddp-train launch`.
+#
 # A job is a folder, $job: out (the run), rank-R.log and rank-R.exit by TCP, job.log and job.exit for what started it.
 
 # The model: a step takes a few milliseconds. Every rank computes on one thread.
@@ -20,8 +23,13 @@ endless=(--max_iters=1000000 --lr_decay_iters=400)
 secret=0123456789abcdef0123456789abcdef
 patience=60
 
-now() { echo "$EPOCHREALTIME"; }
-seconds_since() { awk -v a="$1" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.1f", b - a }'; }
+# Seconds since the machine started: setting its clock does not change them.
+now() {
+    local uptime
+    read -r uptime _ < /proc/uptime
+    echo "$uptime"
+}
+seconds_since() { awk -v a="$1" -v b="$(now)" 'BEGIN { printf "%.1f", b - a }'; }
 
 # new_job NAME: an empty folder for it, in $job.
 new_job() {
@@ -40,8 +48,8 @@ background() {
     shift 2
     rm -f "$exit_file"
     (
-        trap '' INT TERM USR1
-        env --default-signal=INT,QUIT,TERM,USR1 "$@" > "$log" 2>&1 < /dev/null &
+        trap '' HUP INT TERM USR1
+        env --default-signal=HUP,INT,QUIT,TERM,USR1 "$@" > "$log" 2>&1 < /dev/null &
         echo $! > "$exit_file.pid"
         status=0
         wait $! || status=$?
@@ -59,7 +67,7 @@ start_rank() {
     background "$job/rank-$rank.log" "$job/rank-$rank.exit" env RANK="$rank" LOCAL_RANK="$rank" WORLD_SIZE="$of" \
         MASTER_ADDR="$(master)" MASTER_PORT="$port" DDP_TRAIN_SECRET="${rank_secret:-$secret}" \
         ${rank_variables[@]+"${rank_variables[@]}"} \
-        "${at[@]}" "$ddp_train" train --backend=tcp --out_dir="$job/out" "$@"
+        "${at[@]}" ${before_rank[@]+"${before_rank[@]}"} "$ddp_train" train --backend=tcp --out_dir="$job/out" "$@"
 }
 
 # start TRANSPORT WORLD ARGS…: all ranks of $job.
@@ -71,10 +79,12 @@ start() {
         tcp) for ((rank = 0; rank < world; rank++)); do start_rank "$rank" "$world" "$@"; done ;;
         mpi)
             by_mpirun "$world"
-            background "$job/job.log" "$job/job.exit" "${at[@]}" "$ddp_train" train --backend=mpi --out_dir="$job/out" "$@"
+            background "$job/job.log" "$job/job.exit" ${before_launcher[@]+"${before_launcher[@]}"} "${at[@]}" \
+                ${before_rank[@]+"${before_rank[@]}"} "$ddp_train" train --backend=mpi --out_dir="$job/out" "$@"
             ;;
         launch)
-            background "$job/job.log" "$job/job.exit" "$ddp_train" launch -n "$world" -- --out_dir="$job/out" "$@"
+            background "$job/job.log" "$job/job.exit" ${before_launcher[@]+"${before_launcher[@]}"} \
+                "$ddp_train" launch -n "$world" ${launch_options[@]+"${launch_options[@]}"} -- --out_dir="$job/out" "$@"
             ;;
     esac
 }
@@ -92,7 +102,7 @@ rank_process() {
     local pid
     for pid in $(job_ranks); do
         [ "$(cat "/proc/$pid/comm" 2> /dev/null)" = ddp-train ] || continue
-        tr '\0' '\n' < "/proc/$pid/environ" 2> /dev/null | grep -qxE "(RANK|OMPI_COMM_WORLD_RANK)=$1" || continue
+        grep -qzxE "(RANK|OMPI_COMM_WORLD_RANK)=$1" "/proc/$pid/environ" 2> /dev/null || continue
         echo "$pid"
         return
     done
@@ -101,13 +111,21 @@ rank_process() {
 
 launcher_process() { cat "$job/job.exit.pid"; }
 
+# every_rank: the processes of all ranks.
+every_rank() {
+    local rank
+    for ((rank = 0; rank < world; rank++)); do rank_process "$rank"; done
+}
+
 # wait_until SECONDS COMMAND…: until it succeeds; 1 where it does not in time.
 wait_until() {
-    local end
-    end=$(($(date +%s) + $1))
+    local end uptime
+    read -r uptime _ < /proc/uptime
+    end=$((${uptime/./} + 100 * $1))
     shift
     until "$@"; do
-        [ "$(date +%s)" -le "$end" ] || return 1
+        read -r uptime _ < /proc/uptime
+        [ "${uptime/./}" -le "$end" ] || return 1
         sleep 0.02
     done
 }
@@ -125,6 +143,11 @@ exits_are_there() {
 
 # The iteration of the latest checkpoint.
 saved_iteration() { basename "$(readlink "$job/out/checkpoints/latest")" | tr -dc 0-9 | sed 's/^0*//'; }
+
+# bits RUN ITERATION: a hash of the parameters and moments in a run's checkpoint of this iteration.
+bits() {
+    (cd "$1/checkpoints/$(printf 'step-%08d' "$2")" && cat model.safetensors optimizer.safetensors | sha256sum | cut -c 1-16)
+}
 
 exit_code() { cat "$job/$1.exit" 2> /dev/null || echo none; }
 

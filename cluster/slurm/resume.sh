@@ -16,7 +16,7 @@ help_or_job() {
 # train_and_requeue OPTIONS…: trains, from the checkpoint that is there if there is one, and puts the job back into the
 # queue where training ended because of a signal (75).
 train_and_requeue() {
-    local out_dir=out options=() started=() status=0 named option value=no
+    local out_dir=out options=() started=() status named option value=no training signaled=yes
     # A copy of what --init_from names is for the first start alone.
     for option in "$@"; do
         if [ "$value" = yes ]; then
@@ -42,7 +42,15 @@ train_and_requeue() {
     done
     if [ -e "$out_dir/checkpoints/latest" ]; then options=(${started[@]+"${started[@]}"} --init_from=resume); fi
     echo "job $SLURM_JOB_ID, start $((${SLURM_RESTART_COUNT:-0} + 1)): $SLURM_NTASKS ranks on $SLURM_JOB_NODELIST"
-    step "${options[@]}" || status=$?
+    # Slurm may signal this script alone (--signal=B:USR1@120, scancel --batch): the ranks have to know. A signal ends a wait.
+    trap 'signaled=yes; scancel --signal=USR1 "$SLURM_JOB_ID"' USR1 TERM
+    step "${options[@]}" &
+    training=$!
+    while [ "$signaled" = yes ]; do
+        signaled=no status=0
+        wait "$training" || status=$?
+    done
+    trap - USR1 TERM
     if [ "$status" -eq 75 ]; then
         # A job that was cancelled is completing, and stays so.
         if [ "$(squeue -h -j "$SLURM_JOB_ID" -o %T)" = RUNNING ]; then

@@ -1,4 +1,4 @@
-// Normally distributed numbers for the initial parameters, many at a time.
+// Normally distributed random numbers for parameter initialization, computed eight pairs at a time.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
@@ -7,13 +7,16 @@
 extern "C" {
 #endif
 
-/// values[2 i] and values[2 i + 1] become the pair `first + i` of CounterRandom.normalPair times `deviation`, rounded to
-/// single precision: the same bits as its scalar form by the C library, on every instruction set.
+/// Writes pair `first + i` of CounterRandom.normalPair, times `deviation` and rounded to float, to elements 2 i and 2 i
+/// + 1 of `values`, for i in 0 ..< pairs. The bits equal those of the scalar form with the C library on every
+/// instruction set.
 ///
-/// The vector functions are within a few units in the last place of double precision; where a number lies so close to the
-/// middle of two floats that this could decide, it is computed again by the C library (about once in a million numbers).
+/// The vector functions are accurate to a few units in the last place of double precision. Where a number lies so close
+/// to the midpoint of two floats that this error could change the rounding, the C library computes it again (about once
+/// in a million numbers).
 ///
-/// isa: avx512, avx2 (which the processor must have), else the plain form. key, high: the seed and the upper counter words of the generator.
+/// isa: avx512 or avx2, which the processor must support; any other name selects the plain form. key: the seed. high:
+/// the upper counter words of the generator.
 void dt_normal_pairs(const char *isa, float *values, size_t pairs, uint32_t first, const uint32_t key[2],
                      const uint32_t high[3], double deviation);
 

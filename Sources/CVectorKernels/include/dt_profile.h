@@ -1,5 +1,5 @@
-// Where the time of a step goes, thread by thread. Costs nothing while nobody records: the kernels' table is then the plain
-// one, and spans around other code begin with one test of a flag.
+// Records which part of a step each thread spends its time on. Without a recording this costs almost nothing: callers
+// use the plain kernel table, and a span around other code only tests a flag.
 #pragma once
 #include "CVectorKernels.h"
 
@@ -7,7 +7,7 @@
 extern "C" {
 #endif
 
-/// What time is spent on, in the order of Swift's `Part`.
+/// The parts of a step, in the order of `Part` in Swift.
 typedef enum {
     DT_PART_LINEAR_FORWARD,
     DT_PART_LINEAR_INPUT_GRADIENT,
@@ -32,32 +32,34 @@ typedef enum {
     DT_PART_COUNT
 } dt_part;
 
-/// A finished span; nanoseconds of the monotonic clock.
+/// A finished span, in nanoseconds of the monotonic clock.
 typedef struct {
     uint64_t start, end;
     int32_t part;
 } dt_event;
 
-/// What one thread records. A span within a span stops the outer one's time: totals add up to the time in spans.
+/// What one thread records. While an inner span runs, the outer span's time stops, so the totals add up to the time
+/// spent in spans.
 typedef struct {
     uint64_t totals[DT_PART_COUNT];  ///< nanoseconds
-    uint64_t mark;                   ///< up to here time is in the totals
-    int32_t part;                    ///< of the innermost span, or -1
+    uint64_t mark;                   ///< the totals cover the time up to here
+    int32_t part;                    ///< of the innermost open span, or -1
     dt_event *events;                ///< room for `capacity`, or NULL
     size_t capacity, count;
-    size_t dropped;  ///< spans that found no room
+    size_t dropped;  ///< spans that were not stored because `events` was full
 } dt_recorder;
 
-/// An open span; `outer` is -2 when this thread records nothing.
+/// An open span. `outer` is the part of the enclosing span, -1 without one, or -2 if this thread records nothing.
 typedef struct {
     uint64_t start;
     int32_t part, outer;
 } dt_span;
 
-/// This thread records into `recorder` from now on; NULL: into none. The memory stays the caller's.
+/// Makes this thread record into `recorder`; NULL stops it. The caller keeps ownership of the memory.
 void dt_profile_attach(dt_recorder *recorder);
 
-/// How many recordings are going on; above 0 spans look for a recorder of their thread. Changed by the one who attaches.
+/// The number of active recordings. While it is above 0, spans look for their thread's recorder. The code that attaches
+/// recorders changes it.
 extern int dt_profile_recordings;
 void dt_profile_change_recordings(int by);
 
@@ -68,9 +70,9 @@ void dt_profile_end(dt_span span);
 
 uint64_t dt_profile_now(void);
 
-/// `real` with its vector loops exchanged for ones that record themselves; `real` must be the same at every call.
-/// Entries that are not known here stay as they are.
-dt_kernels dt_kernels_recording(const dt_kernels *real);
+/// Returns a copy of `table` whose kernels also record their time. `table` must be the same at every call. Kernels that
+/// this function does not know are copied unchanged.
+dt_kernels dt_kernels_recording(const dt_kernels *table);
 
 #ifdef __cplusplus
 }

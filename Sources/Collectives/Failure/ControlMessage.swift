@@ -7,10 +7,11 @@ import CVectorKernels
 ///
 /// | kind | payload |
 /// | --- | --- |
-/// | 1 heartbeat | number, activity (1 byte), work, operations, offered, sent, wanted, received (8 bytes each) |
+/// | 1 heartbeat | number (8 bytes), activity, stage (1 byte each), then 8 bytes each: work, operations, offered, sent, wanted, received, arrived |
 /// | 2 failure | length of the culprit (2 bytes), culprit, reason, both in UTF-8 |
 /// | 3 leaving | nothing |
 /// | 4 stop | nothing |
+/// | 5 abandoned | nothing |
 enum ControlMessage: Equatable, Sendable {
     /// The sender lives. Heartbeats of a connection are numbered from 0.
     case heartbeat(number: UInt64, ProgressReport)
@@ -20,12 +21,14 @@ enum ControlMessage: Equatable, Sendable {
     case leaving
     /// The sender was asked to stop: the job is to end after saving.
     case stop
+    /// The sender was asked to stop before training began: the job ends, and nobody has anything to save.
+    case abandoned
 
     static let magic: [UInt8] = Array("DDPC".utf8)
     static let headerSize = 7
     static let checksumSize = 4
     static let payloadLimit = 4096
-    fileprivate static let heartbeatSize = 57
+    fileprivate static let heartbeatSize = 66
 
     private var kind: UInt8 {
         switch self {
@@ -33,6 +36,7 @@ enum ControlMessage: Equatable, Sendable {
         case .failure: 2
         case .leaving: 3
         case .stop: 4
+        case .abandoned: 5
         }
     }
 
@@ -40,7 +44,7 @@ enum ControlMessage: Equatable, Sendable {
         switch kind {
         case 1: length == heartbeatSize
         case 2: (2...payloadLimit).contains(length)
-        case 3, 4: length == 0
+        case 3...5: length == 0
         default: false
         }
     }
@@ -52,8 +56,10 @@ enum ControlMessage: Equatable, Sendable {
         case .heartbeat(let number, let report):
             payload.appendLittleEndian(number)
             payload.append(report.activity.rawValue)
+            payload.append(report.stage.rawValue)
             for count in [
                 report.work, report.operations, report.offered, report.sent, report.wanted, report.received,
+                report.arrived,
             ] {
                 payload.appendLittleEndian(count)
             }
@@ -61,7 +67,7 @@ enum ControlMessage: Equatable, Sendable {
             payload.appendLittleEndian(UInt16(failure.culprit.utf8.count))
             payload += failure.culprit.utf8
             payload += failure.reason.utf8
-        case .leaving, .stop: break
+        case .leaving, .stop, .abandoned: break
         }
         precondition(payload.count <= Self.payloadLimit, "a control message of \(payload.count) bytes")
         var frame = Self.magic
@@ -75,16 +81,20 @@ enum ControlMessage: Equatable, Sendable {
     fileprivate init?(kind: UInt8, payload: ArraySlice<UInt8>) {
         switch kind {
         case 1:
-            func count(_ index: Int) -> UInt64 { payload.littleEndian(at: 9 + 8 * index) }
-            guard let activity = ProgressBoard.Activity(rawValue: payload[payload.startIndex + 8]) else { return nil }
+            func count(_ index: Int) -> UInt64 { payload.littleEndian(at: 10 + 8 * index) }
+            guard let activity = ProgressBoard.Activity(rawValue: payload[payload.startIndex + 8]),
+                let stage = ProgressBoard.Stage(rawValue: payload[payload.startIndex + 9])
+            else { return nil }
             let report = ProgressReport(
                 activity: activity,
+                stage: stage,
                 work: count(0),
                 operations: count(1),
                 offered: count(2),
                 sent: count(3),
                 wanted: count(4),
-                received: count(5)
+                received: count(5),
+                arrived: count(6)
             )
             self = .heartbeat(number: payload.littleEndian(at: 0), report)
         case 2:
@@ -97,6 +107,7 @@ enum ControlMessage: Equatable, Sendable {
             self = .failure(Failure(culprit: culprit, reason: reason))
         case 3: self = .leaving
         case 4: self = .stop
+        case 5: self = .abandoned
         default: return nil
         }
     }

@@ -16,6 +16,8 @@ import Platform
 /// ```
 /// A plane that is let go without `leave` closes its connections, which is to the others as if the process had died.
 ///
+/// It is made on the thread that trains. Of a job of one rank it says only when that stands still.
+///
 /// `report` and `suspect` may be called from any thread.
 public final class ControlPlane: @unchecked Sendable {
     // The thread is joined by `leave` or the end of this object's life; everything else that threads share is in
@@ -29,7 +31,8 @@ public final class ControlPlane: @unchecked Sendable {
     ///   - peers: ranks and connected stream sockets, which it takes over: rank 0 has one to every other rank, the
     ///     others have one to rank 0.
     ///   - timeout: how long a rank may be silent or stand still.
-    ///   - stop: a wish of any rank that the job end reaches that of every other rank.
+    ///   - stop: a wish of any rank that the job end reaches that of every other rank. Before training has begun, it ends the
+    ///     processes of all.
     ///   - watchdog: what to do when the job has failed.
     public convenience init(
         rank: Int,
@@ -68,6 +71,7 @@ public final class ControlPlane: @unchecked Sendable {
         self.members = members
         let post = ControlPost()
         self.post = post
+        let effort = ThreadEffort(now: .now)
         thread = SystemThread {
             let connections = peers.map { ControlConnection(peer: $0.rank, descriptor: $0.descriptor) }
             ControlThread(
@@ -78,6 +82,7 @@ public final class ControlPlane: @unchecked Sendable {
                 limits: limits,
                 stop: stop,
                 watchdog: watchdog,
+                effort: effort,
                 post: post
             ).run()
         }

@@ -25,6 +25,13 @@ final class ControlThread {
         let deadline: Instant
     }
 
+    /// How the job ends before its ranks leave in good order.
+    private enum Verdict {
+        case failed(Failure, exitCode: Int32)
+        /// A request to stop came before training began.
+        case stopped
+    }
+
     private let rank: Int
     private let members: [Member]
     private let connections: [ControlConnection]
@@ -33,11 +40,14 @@ final class ControlThread {
     private let stop: StopRequest
     private let watchdog: Watchdog
     private let post: ControlPost
+    /// Of the thread that trains.
+    private var effort: ThreadEffort
 
+    private var notice: StandstillNotice
     private var judge: StallJudge
     private var heartbeatDue: Instant
     private var lastRound: Instant
-    private var verdict: (failure: Failure, exitCode: Int32)?
+    private var verdict: Verdict?
     /// The ring's connection broke, and it is not known why.
     private var suspicion: Pending?
     /// Reported to rank 0, which has not answered yet.
@@ -54,6 +64,7 @@ final class ControlThread {
         limits: Limits,
         stop: StopRequest,
         watchdog: Watchdog,
+        effort: ThreadEffort,
         post: ControlPost
     ) {
         self.rank = rank
@@ -63,9 +74,11 @@ final class ControlThread {
         self.limits = limits
         self.stop = stop
         self.watchdog = watchdog
+        self.effort = effort
         self.post = post
         let now = ContinuousClock.now
-        judge = StallJudge(members: members, timeout: limits.timeout, now: now)
+        notice = StandstillNotice(timeout: limits.timeout, isAlone: members.count == 1, now: now)
+        judge = StallJudge(members: members, own: rank, timeout: limits.timeout, now: now)
         heartbeatDue = now
         lastRound = now
     }
@@ -84,16 +97,28 @@ final class ControlThread {
             sendHeartbeats(now)
             decide(now)
         }
-        if let verdict, !isAbandoned {
-            post.failed(verdict.failure)
-            watchdog.announce(verdict.failure)
-            tell(verdict.failure)
-            watchdog.leave(verdict.failure, verdict.exitCode)
-        } else if !isAbandoned, !haveOthersLeft {
+        if isAbandoned {
+            // As a process does that dies.
+        } else if let verdict {
+            leave(verdict)
+        } else if !haveOthersLeft {
             linger()
         }
         for connection in connections { connection.end() }
         post.ended()
+    }
+
+    private func leave(_ verdict: Verdict) {
+        switch verdict {
+        case .failed(let failure, let exitCode):
+            post.failed(failure)
+            watchdog.announce(failure)
+            tell(.failure(failure))
+            watchdog.leave(failure, exitCode)
+        case .stopped:
+            tell(.abandoned)
+            watchdog.leaveStopped()
+        }
     }
 
     // MARK: Rounds
@@ -120,19 +145,41 @@ final class ControlThread {
     }
 
     private func sendHeartbeats(_ now: Instant) {
+        let isDue = now >= heartbeatDue
+        if isDue { countEffort(now) }
         let report = board.report
-        if isHub, leavesBy == nil { judge.heard(report, from: rank, now: now) }
-        guard now >= heartbeatDue else { return }
+        if leavesBy == nil { judge.heard(report, from: rank, now: now) }
+        guard isDue else { return }
         heartbeatDue = now + limits.heartbeatInterval
         guard leavesBy == nil else { return }
         for connection in connections { connection.sendHeartbeat(report) }
+        if let line = notice.line(report, now: now) {
+            watchdog.note(members.count == 1 ? line : "\(members[rank]): \(line)")
+        }
+    }
+
+    /// Most steps of a preparation do not count their parts, but a storage that hangs shows: nothing is computed or read then.
+    private func countEffort(_ now: Instant) {
+        let (computed, read) = effort.sinceLastLook(now: now)
+        switch board.activity {
+        case .preparing where computed || read: board.worked()
+        // What it computes it counts, and a thread that waits for others at its work uses the processor too.
+        case .computing where read: board.worked()
+        case .preparing, .computing, .waiting, .saving: break
+        }
     }
 
     /// Once; rank 0 passes on what one rank tells it to all.
     private func spreadStop() {
         guard !hasToldStop, stop.isRequested else { return }
         hasToldStop = true
+        if !board.hasBegunTraining, leavesBy == nil { return abandonJob() }
         for connection in connections { connection.send(.stop) }
+    }
+
+    /// The thread that trains may be at something long, or stand in a call.
+    private func abandonJob() {
+        if verdict == nil { verdict = .stopped }
     }
 
     private var haveOthersLeft: Bool { connections.allSatisfy { ($0.hasLeft || !$0.isOpen) && !$0.isWriting } }
@@ -167,7 +214,8 @@ final class ControlThread {
             case .heartbeat(_, let report): judge.heard(report, from: peer, now: now)
             case .leaving: judge.left(peer)
             case .stop: stop.request()
-            case .failure(let failure): conclude(failure, exitCode: exitCode(of: failure))
+            case .abandoned: abandonJob()
+            case .failure(let failure): conclude(named(failure, by: peer), exitCode: exitCode(of: failure))
             }
         }
         guard let ending, !connection.hasLeft else { return }
@@ -176,6 +224,12 @@ final class ControlThread {
             conclude(reported.failure, exitCode: reported.exitCode)
         }
         conclude(failure(of: peer, ending))
+    }
+
+    /// Rank 0 does not say of itself that it is silent, but who says so.
+    private func named(_ failure: Failure, by peer: Int) -> Failure {
+        guard isHub, failure.culprit == "\(members[rank])" else { return failure }
+        return Failure(culprit: failure.culprit, reason: "taken for lost by \(members[peer]): \(failure.reason)")
     }
 
     private func failure(of peer: Int, _ ending: ControlConnection.Ending) -> Failure {
@@ -205,23 +259,27 @@ final class ControlThread {
 
     /// The first one stays, in the form in which others can be told of it.
     private func conclude(_ failure: Failure, exitCode: Int32 = Watchdog.peerLost) {
-        if verdict == nil { verdict = (failure.bounded, exitCode) }
+        if verdict == nil { verdict = .failed(failure.bounded, exitCode: exitCode) }
     }
 
     private func decide(_ now: Instant) {
         if let reported, now >= reported.deadline { conclude(reported.failure, exitCode: reported.exitCode) }
         if let doubt = suspicion, now >= doubt.deadline {
             suspicion = nil
+            // A neighbor may have left because rank 0 is lost.
+            if !isHub, let failure = judge.silence(of: 0..<1, strictly: true, now: now) { return conclude(failure) }
             report(doubt.failure, now)
         }
+        // Nobody waits for a rank that is alone.
+        guard members.count > 1 else { return }
         if let failure = isHub ? judge.verdict(now: now) : judge.silence(of: 0..<1, now: now) { conclude(failure) }
     }
 
     // MARK: The end
 
     /// Rank 0 tells all. Another rank that decided by itself tells rank 0, in case that is only deaf.
-    private func tell(_ failure: Failure) {
-        for connection in connections { connection.send(.failure(failure)) }
+    private func tell(_ end: ControlMessage) {
+        for connection in connections { connection.send(end) }
         linger()
     }
 

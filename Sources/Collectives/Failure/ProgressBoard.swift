@@ -5,23 +5,54 @@ import Synchronization
 /// A rank that computes must move `work` from time to time; one that waits for others must not be blamed for standing
 /// still.
 public final class ProgressBoard: Sendable {
-    /// What the thread that trains is doing.
+    /// What the thread that trains is doing, and so what its progress is.
     public enum Activity: UInt8, Sendable {
-        /// Something without a measure, such as opening data: only heartbeats count.
+        /// Opening, reading and making what training needs: its progress is what the system counts of its thread.
         case preparing
         /// Work that counts its parts by `worked()`.
         case computing
         /// Waiting until a collective is done.
         case waiting
+        /// Writing files: one call may take long on slow storage, and ending it would lose what it writes.
+        case saving
+    }
+
+    /// What it is busy with, for messages.
+    public enum Stage: UInt8, Sendable, CaseIterable {
+        case preparing, findingDataset, openingDataset, readingWeights, readingCheckpoint, comparingData
+        case checkingTokens, makingFolder, makingModel, writingFiles, computing, savingCheckpoint, writingLogs, examining
+
+        /// What comes after "while".
+        var text: String {
+            switch self {
+            case .preparing: "preparing"
+            case .findingDataset: "looking for or preparing the dataset"
+            case .openingDataset: "opening the dataset"
+            case .readingWeights: "reading the weights to start from"
+            case .readingCheckpoint: "reading the checkpoint to resume"
+            case .comparingData: "comparing its data with the other ranks'"
+            case .checkingTokens: "checking the tokens of the dataset"
+            case .makingFolder: "making the run's folder"
+            case .makingModel: "making the model"
+            case .writingFiles: "writing the run's first files"
+            case .computing: "computing"
+            case .savingCheckpoint: "saving a checkpoint"
+            case .writingLogs: "writing the run's logs"
+            case .examining: "examining its machine"
+            }
+        }
     }
 
     private let activityValue = Atomic<UInt8>(Activity.preparing.rawValue)
+    private let stageValue = Atomic<UInt8>(Stage.preparing.rawValue)
+    private let trainingBegan = Atomic<Bool>(false)
     private let workCount = Atomic<UInt64>(0)
     private let operationCount = Atomic<UInt64>(0)
     private let offeredCount = Atomic<UInt64>(0)
     private let sentCount = Atomic<UInt64>(0)
     private let wantedCount = Atomic<UInt64>(0)
     private let receivedCount = Atomic<UInt64>(0)
+    private let arrivedCount = Atomic<UInt64>(0)
 
     /// `preparing`, with all counts at zero.
     public init() {}
@@ -31,6 +62,33 @@ public final class ProgressBoard: Sendable {
         get { Activity(rawValue: activityValue.load(ordering: .relaxed))! }
         set { activityValue.store(newValue.rawValue, ordering: .relaxed) }
     }
+
+    /// As `activity`.
+    public var stage: Stage {
+        get { Stage(rawValue: stageValue.load(ordering: .relaxed))! }
+        set { stageValue.store(newValue.rawValue, ordering: .relaxed) }
+    }
+
+    /// Runs `body` at this stage, and goes back to the one before.
+    ///
+    /// - Parameter activity: nil for the one that goes on.
+    public func during<Result>(
+        _ stage: Stage,
+        _ activity: Activity? = nil,
+        _ body: () throws -> Result
+    ) rethrows -> Result {
+        let before = (self.stage, self.activity)
+        self.stage = stage
+        if let activity { self.activity = activity }
+        defer { (self.stage, self.activity) = before }
+        return try body()
+    }
+
+    /// Whether a request to stop is to be left to the thread that trains. Before that nothing is there to save.
+    var hasBegunTraining: Bool { trainingBegan.load(ordering: .relaxed) }
+
+    /// To be called before the last collective of the preparation: then no rank trains while another one would leave it.
+    public func beginTraining() { trainingBegan.store(true, ordering: .relaxed) }
 
     /// Parts of work done: chunks of a micro-batch, batches of an evaluation, pieces of a save.
     public var work: UInt64 { workCount.load(ordering: .relaxed) }
@@ -47,6 +105,9 @@ public final class ProgressBoard: Sendable {
         if received > 0 { receivedCount.add(UInt64(received), ordering: .relaxed) }
     }
 
+    /// Bytes came from the previous rank of the ring, though perhaps no whole message.
+    func arrived(bytes: Int) { arrivedCount.add(UInt64(bytes), ordering: .relaxed) }
+
     /// A collective begins on the communication thread.
     func began() { operationCount.add(1, ordering: .relaxed) }
 
@@ -61,12 +122,14 @@ public final class ProgressBoard: Sendable {
     var report: ProgressReport {
         ProgressReport(
             activity: activity,
+            stage: stage,
             work: work,
             operations: operationCount.load(ordering: .relaxed),
             offered: offeredCount.load(ordering: .relaxed),
             sent: sent,
             wanted: wantedCount.load(ordering: .relaxed),
-            received: received
+            received: received,
+            arrived: arrivedCount.load(ordering: .relaxed)
         )
     }
 }
@@ -74,6 +137,7 @@ public final class ProgressBoard: Sendable {
 /// A progress board at one moment. Counts are since the start.
 struct ProgressReport: Equatable, Sendable {
     var activity: ProgressBoard.Activity = .preparing
+    var stage: ProgressBoard.Stage = .preparing
     /// Parts of work done.
     var work: UInt64 = 0
     /// Collectives begun.
@@ -84,4 +148,6 @@ struct ProgressReport: Equatable, Sendable {
     /// Messages waited for from the previous rank, and those of them that have come.
     var wanted: UInt64 = 0
     var received: UInt64 = 0
+    /// Bytes that have come from the previous rank.
+    var arrived: UInt64 = 0
 }

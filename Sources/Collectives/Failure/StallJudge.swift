@@ -4,36 +4,60 @@
 /// judge.heard(report, from: 2, now: now)
 /// if let failure = judge.verdict(now: now) { … }
 /// ```
-/// - A rank from which nothing was heard for the timeout is lost.
-/// - A rank that computes must move a count within the timeout; how long a step takes does not matter.
-/// - A rank that waits is innocent, and one that prepares is judged by its heartbeats alone.
+/// - A rank from which nothing was heard for the timeout is lost. What comes from it to its neighbor on the ring is a sign of
+///   life too: heartbeats may wait behind data on a slow link.
+/// - A rank that prepares or computes must move a count within the timeout; how long a step takes does not matter.
+/// - A rank that saves has longer, since ending it would lose what it writes.
+/// - A rank that waits is innocent.
 /// - When all ranks wait and no count moves anywhere for the timeout, it is a link, or the ranks are out of step.
 struct StallJudge {
     typealias Instant = ContinuousClock.Instant
 
     private struct Watched {
         let member: Member
+        /// The last sign of life.
         var heard: Instant
+        /// When it last said itself what it does.
+        var reported: Instant
         /// When its activity or a count was last seen to change.
         var moved: Instant
+        /// When bytes were last seen to have come to it on the ring.
+        var arrived: Instant
         var report = ProgressReport()
         var hasLeft = false
     }
 
     private var ranks: [Watched]
+    private let own: Int
     private let timeout: Duration
 
-    /// - Parameter members: all ranks, in order.
-    init(members: [Member], timeout: Duration, now: Instant) {
-        ranks = members.map { Watched(member: $0, heard: now, moved: now) }
+    /// - Parameters:
+    ///   - members: all ranks, in order.
+    ///   - own: the rank that judges.
+    init(members: [Member], own: Int, timeout: Duration, now: Instant) {
+        ranks = members.map { Watched(member: $0, heard: now, reported: now, moved: now, arrived: now - timeout * 2) }
+        self.own = own
         self.timeout = timeout
     }
+
+    /// How much longer a rank may be silent while data comes and its heartbeats may wait behind them: what a slow link has
+    /// queued, and sends again where it drops some.
+    static let queueing = Duration.seconds(15)
+
+    /// How long a rank may stand in one call that writes a file.
+    static func savingLimit(timeout: Duration) -> Duration { max(timeout * 10, .seconds(600)) }
 
     // MARK: What is known
 
     mutating func heard(_ report: ProgressReport, from rank: Int, now: Instant) {
         ranks[rank].heard = now
+        ranks[rank].reported = now
         guard report != ranks[rank].report else { return }
+        if report.arrived != ranks[rank].report.arrived {
+            ranks[rank].arrived = now
+            // It came from there.
+            ranks[(rank + ranks.count - 1) % ranks.count].heard = now
+        }
         ranks[rank].report = report
         ranks[rank].moved = now
     }
@@ -46,6 +70,7 @@ struct StallJudge {
     mutating func paused(for duration: Duration, now: Instant) {
         for index in ranks.indices {
             ranks[index].heard = min(now, ranks[index].heard + duration)
+            ranks[index].reported = min(now, ranks[index].reported + duration)
             ranks[index].moved = min(now, ranks[index].moved + duration)
         }
     }
@@ -57,26 +82,53 @@ struct StallJudge {
     }
 
     /// The one of these ranks that was silent for the timeout, the longest silent if there are more.
-    func silence(of judged: Range<Int>, now: Instant) -> Failure? {
-        ranks[judged].filter { !$0.hasLeft && now - $0.heard >= timeout }.min { $0.heard < $1.heard }.map {
+    ///
+    /// - Parameter strictly: without more time for heartbeats that may wait behind data, as when something else is wrong too.
+    func silence(of judged: Range<Int>, strictly: Bool = false, now: Instant) -> Failure? {
+        judged.filter { rank in
+            let patience = !strictly && mayWaitBehindData(rank, now) ? timeout + Self.queueing : timeout
+            return !ranks[rank].hasLeft && now - ranks[rank].heard >= patience
+        }.min { ranks[$0].heard < ranks[$1].heard }.map { rank in
             Failure(
-                culprit: "\($0.member)",
+                culprit: "\(ranks[rank].member)",
                 reason: "no sign of life for \(timeout.inSeconds) (stopped, swapped out, or its network is cut)"
             )
         }
     }
 
+    /// Whether data comes while nobody can say if it comes from this rank too: not this one, and not the next one on the ring,
+    /// which is not heard either.
+    private func mayWaitBehindData(_ rank: Int, _ now: Instant) -> Bool {
+        let next = (rank + 1) % ranks.count
+        // When data stop too, whoever knows why has as long to tell.
+        return next != own && !isHeard(ranks[next], now) && now - ranks[own].arrived < timeout * 2
+    }
+
     private func standstill(now: Instant) -> Failure? {
-        ranks.filter {
-            !$0.hasLeft && $0.report.activity == .computing && isHeard($0, now) && now - $0.moved >= timeout
-        }.min { $0.moved < $1.moved }.map {
-            Failure(culprit: "\($0.member)", reason: "no progress for \(timeout.inSeconds) while computing")
+        ranks.filter { rank in
+            guard !rank.hasLeft, isHeard(rank, now), let limit = limit(of: rank.report.activity) else { return false }
+            return now - rank.moved >= limit
+        }.min { $0.moved < $1.moved }.map { rank in
+            let limit = limit(of: rank.report.activity) ?? timeout
+            return Failure(
+                culprit: "\(rank.member)",
+                reason: "no progress for \(limit.inSeconds) while \(rank.report.stage.text)"
+            )
+        }
+    }
+
+    /// How long no count may move; nil for any time.
+    private func limit(of activity: ProgressBoard.Activity) -> Duration? {
+        switch activity {
+        case .preparing, .computing: timeout
+        case .saving: Self.savingLimit(timeout: timeout)
+        case .waiting: nil
         }
     }
 
     private func stall(now: Instant) -> Failure? {
         let present = ranks.filter { !$0.hasLeft }
-        // While somebody prepares, the others may be waiting for that.
+        // While somebody is at work, the others may be waiting for that.
         guard !present.isEmpty,
             present.allSatisfy({ $0.report.activity == .waiting && isHeard($0, now) && now - $0.moved >= timeout })
         else { return nil }
@@ -89,7 +141,7 @@ struct StallJudge {
     }
 
     /// What a silent rank was doing when last heard says nothing of now; its silence will be judged.
-    private func isHeard(_ rank: Watched, _ now: Instant) -> Bool { now - rank.heard < timeout / 2 }
+    private func isHeard(_ rank: Watched, _ now: Instant) -> Bool { now - rank.reported < timeout / 2 }
 
     /// The first link with a message posted at both of its ends.
     ///

@@ -19,30 +19,41 @@ final class Acceptor {
     private let handshake: Handshake
     private let expected: Greeting
     private let readsHello: Bool
+    private let objection: (_ rank: Int, _ hello: [UInt8]) -> String?
+    private let note: (String) -> Void
     private let limit: Duration
     private var guests: [Guest] = []
     private(set) var arrivals: [Int: Arrival] = [:]
-    /// Why connections were turned away, and how many.
+    /// Why connections of strangers were turned away, and how many.
     private(set) var refusals: [String: Int] = [:]
+    /// Which ranks that know the secret were turned away, and why, each once.
+    private(set) var turnedAway: [String] = []
 
     private let isCancelled = Atomic(false)
 
     static let mostGuests = 64
     /// How soon an end is noticed that wakes nobody: a cancellation, and the connection of a rank that waits.
     private static let longestWait = Duration.milliseconds(100)
-    static let longestHello = 1024
+    static let longestHello = 1 << 15
+    private static let mostTurnedAway = 50
 
     /// - Parameters:
     ///   - expected: what greetings must say, but for rank and nonce; its `rank` is the own one, as is its `peer`.
-    ///   - readsHello: whether a message of at most 1024 bytes follows the handshake, after its length in two bytes.
+    ///   - readsHello: whether a message follows the handshake, after its length in two bytes.
+    ///   - objection: why a rank with this hello does not belong here, to follow "because it"; nil when it does. The rank is told.
+    ///   - note: told at once of ranks that know the secret and are turned away.
     ///   - limit: for all that a connection has to say before it is trusted.
     init(
         _ listeners: [Socket],
         handshake: Handshake,
         expected: Greeting,
         readsHello: Bool,
+        objection: @escaping (_ rank: Int, _ hello: [UInt8]) -> String? = { _, _ in nil },
+        note: @escaping (String) -> Void = { _ in },
         limit: Duration = Handshake.limit
     ) {
+        self.objection = objection
+        self.note = note
         self.limit = limit
         self.listeners = listeners
         self.handshake = handshake
@@ -91,6 +102,8 @@ final class Acceptor {
         }
 
         let socket: Socket
+        /// Asked for at once: a connection that the other side has closed tells no address.
+        let host: String
         let deadline: ContinuousClock.Instant
         var stage = Stage.greeting
         var wanted = Greeting.size
@@ -109,11 +122,20 @@ final class Acceptor {
 
         init(socket: Socket, deadline: ContinuousClock.Instant) {
             self.socket = socket
+            host = socket.remoteAddress?.host ?? "an unknown address"
             self.deadline = deadline
         }
     }
 
     private func refuse(_ reason: String) { refusals[reason, default: 0] += 1 }
+
+    private func turnAway(_ guest: Guest, _ rank: Int, because reason: String) {
+        let line = "rank \(rank) from \(guest.host), because it \(reason)"
+        guest.isGone = true
+        guard turnedAway.count < Self.mostTurnedAway, !turnedAway.contains(line) else { return }
+        turnedAway.append(line)
+        note("turned away \(line)")
+    }
 
     private func makeRoom() {
         guests.removeAll(where: \.isGone)
@@ -132,11 +154,10 @@ final class Acceptor {
         }
     }
 
-    /// Whether somebody is there as `rank`, or has proved to be it and is about to say its hello.
+    /// Whether somebody is there as `rank`.
     private func isTaken(_ rank: Int) -> Bool {
         forgetTheLost()
-        return arrivals[rank] != nil || rank == expected.rank
-            || guests.contains { !$0.isGone && $0.provedRank == rank && !$0.socket.hasEnded }
+        return arrivals[rank] != nil
     }
 
     private func serve(_ guest: Guest, _ ranks: Set<Int>) {
@@ -159,10 +180,10 @@ final class Acceptor {
         case .greeting:
             guard Greeting.isGreeting(message) else {
                 guest.isGone = true
-                return refuse("not ddp-train")
+                return refuse(Greeting.isOfFamily(message) ? "another version of ddp-train" : "not ddp-train")
             }
             let nonce = Greeting.freshNonce()
-            say(nonce, to: guest)
+            say(Greeting.magic + nonce, to: guest)
             guest.stage = .proof(greeting: message, nonce: nonce)
             guest.wanted = Handshake.proofSize
         case .proof(let greeting, let nonce):
@@ -170,13 +191,16 @@ final class Acceptor {
             var verdict = Verdict.wrongSecret
             if handshake.isProof(message, of: greeting, nonce: nonce) {
                 verdict = Greeting.verdict(on: greeting, expected: expected)
-                if verdict == .welcome, !ranks.contains(rank) || isTaken(rank) { verdict = .duplicateRank }
+                // With a hello it may turn out to be a rank of another job, which is the better thing to say.
+                let isDuplicate = !ranks.contains(rank) || !readsHello && isTaken(rank)
+                if verdict == .welcome, isDuplicate { verdict = .duplicateRank }
             }
             say(handshake.answer(verdict, greeting, nonce: nonce), to: guest)
-            guard verdict == .welcome else {
+            guard verdict != .wrongSecret else {
                 guest.isGone = true
-                return refuse(verdict == .wrongSecret ? "another secret" : "rank \(rank) \(verdict.reason)")
+                return refuse("another secret")
             }
+            guard verdict == .welcome else { return turnAway(guest, rank, because: verdict.reason) }
             guard readsHello else { return arrive(rank, guest, hello: []) }
             guest.stage = .helloLength(rank: rank)
             guest.wanted = 2
@@ -189,7 +213,10 @@ final class Acceptor {
             guest.stage = .hello(rank: rank)
             guest.wanted = length
         case .hello(let rank):
-            arrive(rank, guest, hello: message)
+            let reason = objection(rank, message) ?? (isTaken(rank) ? Verdict.duplicateRank.reason : nil)
+            guard let reason else { return arrive(rank, guest, hello: message) }
+            say(Roster.turnedAway(reason).message, to: guest)
+            turnAway(guest, rank, because: reason)
         }
     }
 

@@ -5,7 +5,7 @@ import Crypto
 ///
 /// ```
 /// connecting → accepting   greeting: magic, version, job, world size, rank, purpose, peer, nonce
-/// accepting → connecting   nonce
+/// accepting → connecting   magic, nonce
 /// connecting → accepting   HMAC("connects", greeting, nonce)
 /// accepting → connecting   verdict, HMAC("accepts", greeting, nonce, verdict)
 /// ```
@@ -27,7 +27,9 @@ struct Greeting: Equatable {
 
     static let size = 8 + 32 + 32 + 16 + Greeting.nonceSize
     static let nonceSize = 32
-    private static let magic = Array("DDPTRN01".utf8)
+    static let magic = Array("DDPTRN02".utf8)
+    /// What the magic of every version begins with.
+    private static let family = 6
 
     static func freshNonce() -> [UInt8] {
         var generator = SystemRandomNumberGenerator()
@@ -52,6 +54,9 @@ struct Greeting: Equatable {
 
     /// Whether it begins as greetings do; anything else is not worth an answer.
     static func isGreeting(_ bytes: [UInt8]) -> Bool { Array(bytes.prefix(magic.count)) == magic }
+
+    /// Whether a program of this name sent it, of another version if it is no greeting.
+    static func isOfFamily(_ bytes: [UInt8]) -> Bool { bytes.prefix(family) == magic.prefix(family) }
 
     /// What is wrong with a greeting whose sender knows the secret.
     static func verdict(on bytes: [UInt8], expected: Greeting) -> Verdict {
@@ -80,11 +85,11 @@ enum Verdict: UInt32 {
         case .welcome: "is welcome"
         case .wrongSecret: "has another secret (\(JobSecret.variable) or \(JobSecret.fileVariable))"
         case .otherVersion: "is another version of ddp-train"
-        case .otherJob: "belongs to another job"
+        case .otherJob: "belongs to another job (its id, DDP_TRAIN_JOB_ID or the launcher's, is another)"
         case .otherWorldSize: "has another number of ranks (WORLD_SIZE)"
         case .otherPurpose: "came to the wrong port"
         case .otherRank: "looked for another rank here: several machines may have this address, choose an --interface"
-        case .duplicateRank: "is there already: two processes have the same RANK"
+        case .duplicateRank: "is there already (two processes have this RANK, or two jobs this port)"
         }
     }
 }
@@ -110,11 +115,14 @@ struct Handshake {
 
     /// The connecting side's part.
     ///
-    /// - Throws: `Refusal` when the other side turns this one away or does not know the secret; `SocketError`.
+    /// - Throws: `Refusal` when the other side turns this one away or does not know the secret; `SocketError`, also when another
+    ///   program answers.
     func connect(_ socket: Socket, as greeting: Greeting, by deadline: ContinuousClock.Instant) throws {
         let deadline = min(deadline, .now + Self.limit)
         let bytes = greeting.bytes
         try socket.write(bytes, by: deadline)
+        let magic = try socket.read(Greeting.magic.count, by: deadline)
+        guard magic == Greeting.magic else { throw SocketError(Self.stranger(magic, socket), nil) }
         let nonce = try socket.read(Greeting.nonceSize, by: deadline)
         try socket.write(proof(bytes, nonce: nonce), by: deadline)
         let answer = try socket.read(Self.answerSize, by: deadline)
@@ -131,6 +139,14 @@ struct Handshake {
 
     struct Refusal: Error {
         let verdict: Verdict
+    }
+
+    /// What answers where a rank should: many programs say their name first, as `SSH-2.0-OpenSSH_9.2` does.
+    private static func stranger(_ first: [UInt8], _ socket: Socket) -> String {
+        guard !Greeting.isOfFamily(first) else { return "it is another version of ddp-train" }
+        let line = (first + (socket.readAvailable(40) ?? [])).prefix { (32..<127).contains($0) }
+        let found = line.count < 4 ? "other bytes" : "\"\(String(decoding: line, as: UTF8.self))\""
+        return "it sends \(found), so another program has this port"
     }
 
     private func code(_ side: String, _ bytes: [UInt8]) -> [UInt8] {

@@ -36,26 +36,35 @@ public struct JobPlace: Equatable, Sendable {
 
     /// - Parameters:
     ///   - hostfile: content of the file of hosts, if one was given.
-    ///   - isOwn: whether a name or an address is this machine's.
+    ///   - isOwn: whether a name or an address is this machine's, as far as the machine itself knows.
+    ///   - resolvesToOwn: whether a name is one for an address of this machine.
     /// - Returns: nil when no launcher speaks of a job; one that started a single process gives a job of one.
     /// - Throws: `CollectiveError.usage` that names the variable or line, and the mend.
     public static func read(
         environment: [String: String],
         hostfile: String? = nil,
-        isOwn: (String) -> Bool = LocalNames.isOwn
+        isOwn: (String) -> Bool = LocalNames.isOwn,
+        resolvesToOwn: (String) -> Bool = LocalNames.resolvesToOwn
     ) throws -> JobPlace? {
         let hosts = try hostfile.map(parse) ?? []
         let reader = Reader(environment: environment, hosts: hosts)
         if let place = try reader.variables() ?? reader.openMPI() ?? reader.slurm() ?? reader.pmi() { return place }
-        return hosts.count > 1 ? try reader.byHost(isOwn) : nil
+        return hosts.count > 1 ? try reader.byHost(isOwn, resolvesToOwn) : nil
+    }
+
+    /// A rank's host in a hostfile.
+    private struct Host {
+        let name: String
+        /// From 1.
+        let line: Int
     }
 
     /// The first words of the lines: `host` or `host slots=1`, with comments after `#`.
-    private static func parse(_ text: String) throws -> [String] {
-        var hosts: [String] = []
+    private static func parse(_ text: String) throws -> [Host] {
+        var hosts: [Host] = []
         for (number, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
             let words = line.prefix { $0 != "#" }.split(whereSeparator: \.isWhitespace)
-            guard let host = words.first else { continue }
+            guard let host = words.first.map({ withoutBrackets(String($0)) }) else { continue }
             var slots = 1
             for word in words.dropFirst() {
                 let pair = word.split(separator: "=")
@@ -66,7 +75,7 @@ public struct JobPlace: Equatable, Sendable {
                 }
                 slots = count
             }
-            hosts += [String](repeating: String(host), count: slots)
+            hosts += [Host](repeating: Host(name: host, line: number + 1), count: slots)
         }
         guard !hosts.isEmpty else {
             throw CollectiveError.usage("the hostfile names no host: write one a line, rank 0's first")
@@ -76,11 +85,11 @@ public struct JobPlace: Equatable, Sendable {
 
     private struct Reader {
         let environment: [String: String]
-        let hosts: [String]
+        let hosts: [Host]
 
         func variables() throws -> JobPlace? {
             guard let (rank, size) = try pair("RANK", "WORLD_SIZE") else { return nil }
-            try checkAgainstMPI(rank, size)
+            try checkForLeak(rank, size)
             return try place(
                 .variables,
                 rank,
@@ -91,17 +100,43 @@ public struct JobPlace: Equatable, Sendable {
             )
         }
 
-        /// What a shell exports reaches every rank that mpirun starts from it, and each would take itself for the same one.
-        /// A launcher of ours or torchrun's, itself started by mpirun, sets them on purpose.
-        private func checkAgainstMPI(_ rank: Int, _ size: Int) throws {
+        /// What a shell exports reaches every process that a launcher starts from it, and each would take itself for the same rank.
+        /// A launcher of ours or torchrun's, itself started by another one, sets the variables on purpose, and so may a script.
+        private func checkForLeak(_ rank: Int, _ size: Int) throws {
             guard environment["DDP_TRAIN_PARENT_FD"] == nil, environment["TORCHELASTIC_RUN_ID"] == nil,
-                let (other, count) = try pair("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"),
-                (other, count) != (rank, size)
+                let (launcher, process, count) = launchedProcess(),
+                (0..<size).contains(rank), (0..<count).contains(process), max(size, count) <= JobPlace.mostRanks,
+                !isDealt(rank, size, to: process, of: count)
             else { return }
             throw CollectiveError.usage(
-                "RANK=\(rank) and WORLD_SIZE=\(size) are set, and mpirun says rank \(other) of \(count): unset RANK and "
-                    + "WORLD_SIZE in the shell that calls mpirun"
+                "RANK=\(rank) and WORLD_SIZE=\(size) are set, and \(launcher) says process \(process) of \(count): every process "
+                    + "that \(launcher) starts has the RANK of your shell; start with env -u RANK -u WORLD_SIZE \(launcher) …, or "
+                    + "set RANK in each process"
             )
+        }
+
+        /// Which of its processes a launcher says that this is, by its own variables.
+        private func launchedProcess() -> (launcher: String, process: Int, count: Int)? {
+            if let (process, count) = try? pair("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE") {
+                return ("mpirun", process, count)
+            }
+            // srun sets those of PMI, too.
+            if let (process, count) = try? slurmTask() { return ("srun", process, count) }
+            return (try? pair("PMI_RANK", "PMI_SIZE")).map { ("mpiexec", $0.0, $0.1) }
+        }
+
+        /// Whether a rank can be one that a script gives itself in this process of a launcher. A job of more ranks than the
+        /// launcher has processes has several ranks in each, or in several launchers: in blocks, or dealt in turn. All other ranks
+        /// are the process's number.
+        private func isDealt(_ rank: Int, _ size: Int, to process: Int, of count: Int) -> Bool {
+            guard size > count else { return rank == process }
+            if rank % count == process || rank * count / size == process { return true }
+            // Blocks of any lengths: this one begins where the process's first rank is.
+            guard let text = environment["LOCAL_RANK"], let local = Int(text), (0...rank).contains(local) else {
+                return false
+            }
+            let first = rank - local
+            return first >= process && (first == 0) == (process == 0)
         }
 
         func openMPI() throws -> JobPlace? {
@@ -111,12 +146,16 @@ public struct JobPlace: Equatable, Sendable {
         }
 
         /// Only a step of srun has one process a task; the batch script itself sees some of these variables too.
-        func slurm() throws -> JobPlace? {
+        private func slurmTask() throws -> (Int, Int)? {
             guard environment["SLURM_STEP_ID"] != nil, environment["SLURM_PROCID"] != nil,
                 let (rank, size) = try pair("SLURM_PROCID", "SLURM_STEP_NUM_TASKS", else: "SLURM_NTASKS")
             else { return nil }
             // An interactive shell in an allocation is such a step too.
-            guard size > 1 else { return nil }
+            return size > 1 ? (rank, size) : nil
+        }
+
+        func slurm() throws -> JobPlace? {
+            guard let (rank, size) = try slurmTask() else { return nil }
             let nodes = environment["SLURM_STEP_NODELIST"] ?? environment["SLURM_JOB_NODELIST"]
             let job = environment["SLURM_JOB_ID"].map { "\($0).\(environment["SLURM_STEP_ID"] ?? "")" }
             let count = try number("SLURM_STEP_NUM_NODES") ?? number("SLURM_NNODES")
@@ -142,19 +181,38 @@ public struct JobPlace: Equatable, Sendable {
         }
 
         /// The rank is the number of the line that names this machine.
-        func byHost(_ isOwn: (String) -> Bool) throws -> JobPlace {
-            let own = hosts.indices.filter { isOwn(hosts[$0]) }
+        func byHost(_ isOwn: (String) -> Bool, _ resolvesToOwn: (String) -> Bool) throws -> JobPlace {
+            let own = ownHosts(isOwn, resolvesToOwn)
             guard let rank = own.first else {
                 throw CollectiveError.usage(
-                    "the hostfile does not name this machine (\(LocalNames.host)): add a line, or set RANK and WORLD_SIZE"
+                    "the hostfile does not name this machine (\(LocalNames.host)), and none of its names leads to an address of it: "
+                        + "add a line, or set RANK and WORLD_SIZE"
                 )
             }
             guard own.count == 1 else {
+                let lines = own.map { "line \(hosts[$0].line): \(hosts[$0].name)" }.joined(separator: ", ")
                 throw CollectiveError.usage(
-                    "the hostfile names this machine \(own.count) times: set RANK and WORLD_SIZE=\(hosts.count) in each process"
+                    "the hostfile names this machine \(own.count) times (\(lines)): leave one, or set RANK and "
+                        + "WORLD_SIZE=\(hosts.count) in each process"
                 )
             }
             return try place(.hostfile, rank, hosts.count, local: 1, job: nil, fallbackPort: JobPlace.usualPort)
+        }
+
+        /// A look-up may take ten seconds where no server answers: what the machine knows by itself comes first, and once it is
+        /// found, only so long is looked for a second name.
+        private func ownHosts(_ isOwn: (String) -> Bool, _ resolvesToOwn: (String) -> Bool) -> [Int] {
+            var own = hosts.indices.filter { isOwn(hosts[$0].name) }
+            let start = ContinuousClock.now
+            var known: [String: Bool] = [:]
+            for index in hosts.indices where !own.contains(index) {
+                guard own.isEmpty || .now - start < .seconds(2) else { break }
+                let name = hosts[index].name
+                let leadsHere = known[name] ?? resolvesToOwn(name)
+                known[name] = leadsHere
+                if leadsHere { own.append(index) }
+            }
+            return own.sorted()
         }
 
         private func place(
@@ -187,7 +245,7 @@ public struct JobPlace: Equatable, Sendable {
                 throw CollectiveError.usage("MASTER_PORT=\(port): must be from 1 to 65535")
             }
             let given = environment["MASTER_ADDR"].flatMap { $0.isEmpty ? nil : JobPlace.withoutBrackets($0) }
-            let address = given ?? (local == size ? "127.0.0.1" : hosts.first ?? first)
+            let address = given ?? (local == size ? "127.0.0.1" : hosts.first?.name ?? first)
             let jobID = job ?? ""
             return JobPlace(
                 launcher: launcher,

@@ -42,8 +42,9 @@ public struct JobSecret: Sendable {
     /// The secret of the environment, or none where it has none. It is never an argument: those can be seen by every user of a
     /// machine.
     ///
+    /// - Parameter note: told of a file that others could read if they came to it.
     /// - Throws: `CollectiveError.usage`.
-    public static func of(environment: [String: String]) throws -> JobSecret {
+    public static func of(environment: [String: String], note: (String) -> Void = { _ in }) throws -> JobSecret {
         let (text, path) = (environment[variable] ?? "", environment[fileVariable] ?? "")
         guard text.isEmpty || path.isEmpty else {
             throw CollectiveError.usage("\(variable) and \(fileVariable) are both set: keep one of them")
@@ -55,7 +56,7 @@ public struct JobSecret: Sendable {
                 "\(variable) is no text in UTF-8: put the bytes into a file that only you can read, and set \(fileVariable)"
             )
         }
-        let secret = trimmed(path.isEmpty ? Array(text.utf8) : try contents(of: path))
+        let secret = trimmed(path.isEmpty ? Array(text.utf8) : try contents(of: path, environment, note))
         guard secret.count >= shortest else {
             throw CollectiveError.usage(
                 "\(source): a secret of \(secret.count) bytes is too short, take at least \(shortest): openssl rand -hex 32"
@@ -64,7 +65,11 @@ public struct JobSecret: Sendable {
         return JobSecret(secret)
     }
 
-    private static func contents(of path: String) throws -> [UInt8] {
+    private static func contents(
+        of path: String,
+        _ environment: [String: String],
+        _ note: (String) -> Void
+    ) throws -> [UInt8] {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else {
             throw CollectiveError.usage("\(fileVariable)=\(path): cannot be read: \(errorText(errno))")
@@ -72,8 +77,12 @@ public struct JobSecret: Sendable {
         defer { close(descriptor) }
         var status = stat()
         fstat(descriptor, &status)
-        guard status.st_mode & 0o077 == 0 else {
-            throw CollectiveError.usage("\(fileVariable)=\(path): others may read or change it: chmod 600 \(path)")
+        let place = SecretPlace.of(descriptor: descriptor, environment: environment)
+        switch place.access(mode: status.st_mode & 0o7777, owner: status.st_uid) {
+        case .none: break
+        case .privateMount(let notice): note("\(fileVariable)=\(path): \(notice)")
+        case .open(let reason):
+            throw CollectiveError.usage("\(fileVariable)=\(path): \(reason): chmod 600 \(path)")
         }
         var bytes = [UInt8](repeating: 0, count: longest + 1)
         var count = 0

@@ -9,10 +9,21 @@ public enum LocalNames {
         return String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
-    /// Whether a host name or an address is this machine's.
+    /// Whether a host name or an address is this machine's, without asking anybody for names.
     public static func isOwn(_ name: String) -> Bool {
+        let (name, host) = (name.lowercased(), host.lowercased())
         if name == host || name == host.prefix(while: { $0 != "." }) || name == "localhost" { return true }
-        return NetworkInterface.all().contains { $0.addresses.contains(name) }
+        return SocketAddress(numeric: name, port: 0).map(isOwn) ?? false
+    }
+
+    /// Whether a name, such as an alias or one with a domain, leads to an address of this machine.
+    public static func resolvesToOwn(_ name: String) -> Bool {
+        SocketAddress.resolve(name, port: 0).contains(where: isOwn)
+    }
+
+    /// Loopback is this machine whatever the address: a machine's own name often leads to 127.0.1.1.
+    private static func isOwn(_ address: SocketAddress) -> Bool {
+        address.isLoopback || NetworkInterface.all().contains { $0.addresses.contains(address.host) }
     }
 
     /// The addresses on which ranks of other machines may reach this one: of the interface that was asked for, or all but

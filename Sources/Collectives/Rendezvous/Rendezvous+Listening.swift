@@ -34,7 +34,7 @@ extension Rendezvous {
         return sockets
     }
 
-    /// Where rank 0 listens when the launcher itself, such as MPI, tells the others where: any free ports, on loopback when
+    /// Where rank 0 listens when the launcher itself, such as MPI, tells the others where: free ports of the range, on loopback when
     /// all ranks are on this machine, else on every address by which other machines may reach it.
     ///
     /// - Returns: sockets whose `localAddress` are the candidates for the others. None is loopback unless all are: a rank
@@ -46,7 +46,7 @@ extension Rendezvous {
         var hosts = isHere && interface.isEmpty ? ["127.0.0.1"] : try LocalNames.addresses(of: interface)
         // An address of a link means something on that link only, under another zone on each machine.
         if interface.isEmpty { hosts.removeAll { $0.contains("%") } }
-        let sockets = try listen(on: hosts.compactMap { SocketAddress(numeric: $0, port: 0) })
+        let sockets = try hosts.compactMap { try listenOnFreePort($0) }
         guard !sockets.isEmpty else {
             throw CollectiveError.usage(
                 "\(LocalNames.host) has no address that other machines can reach: see its interfaces"
@@ -57,15 +57,15 @@ extension Rendezvous {
 
     /// Of rank 0's own name, without which it cannot listen where there is no secret. The name may become known only later.
     private func knownAddresses(of master: String) -> [SocketAddress] {
-        let deadline = ContinuousClock.now + meetTimeout
-        var noteAt: ContinuousClock.Instant? = .now + Self.quietWait
+        let notice = WaitingNotice(
+            "waiting for the name of rank 0: \(nobodyKnows(master))",
+            after: quietWait,
+            note: note
+        )
+        defer { notice.end() }
         while true {
             let addresses = SocketAddress.resolve(master, port: place.masterPort)
             guard addresses.isEmpty, secret.isPublic, .now < deadline else { return addresses }
-            if let due = noteAt, .now >= due {
-                noteAt = nil
-                note("waiting for the name of rank 0: \(nobodyKnows(master))")
-            }
             usleep(500_000)
         }
     }
@@ -77,10 +77,38 @@ extension Rendezvous {
             guard !secret.isPublic || address.isLoopback else { throw needsSecret(address.host) }
             do { sockets.append(try listening(on: address)) } catch let error as SocketError {
                 if error.code == EADDRNOTAVAIL { continue }
-                throw CollectiveError.usage("rank 0 \(error): choose another MASTER_PORT")
+                let owner = error.code == EADDRINUSE ? ", perhaps by another job" : ""
+                throw CollectiveError.usage(
+                    "rank 0 \(error)\(owner): choose another MASTER_PORT, the same for all ranks of this job"
+                )
             }
         }
         return sockets
+    }
+
+    /// Listens on the first free port of the range; the ranks of a machine begin at different ones.
+    ///
+    /// - Returns: nil when the address is not this machine's.
+    /// - Throws: `CollectiveError.usage`.
+    func listenOnFreePort(_ host: String) throws -> Socket? {
+        guard let address = SocketAddress(numeric: host, port: 0) else {
+            throw CollectiveError.usage("\(host) is no address to listen on: choose another --interface")
+        }
+        guard !secret.isPublic || address.isLoopback else { throw needsSecret(host) }
+        for port in ports.ports(from: place.rank) {
+            do { return try Socket.listening(on: address.with(port: port)) } catch let error as SocketError {
+                switch error.code {
+                case EADDRINUSE: continue
+                case EADDRNOTAVAIL, EAFNOSUPPORT: return nil
+                default: throw CollectiveError.usage("rank \(place.rank) \(error): choose another --port_range")
+                }
+            }
+        }
+        let whole = ports.count == 1 ? "the port is" : "all \(ports.count) ports are"
+        throw CollectiveError.usage(
+            "port_range=\(ports): \(whole) in use on \(["::", "0.0.0.0"].contains(host) ? "this machine" : host), where rank "
+                + "\(place.rank) listens: choose a wider --port_range"
+        )
     }
 
     /// A rank that looks for rank 0 may hold the very port for a moment (see `Socket.connected`), so it is tried again.

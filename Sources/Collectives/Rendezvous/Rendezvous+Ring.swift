@@ -14,20 +14,18 @@ extension Rendezvous {
     func listenForRing(by control: SocketAddress?) throws -> RingListener {
         let named = interface.isEmpty ? nil : try LocalNames.addresses(of: interface).first
         let host = named ?? control?.host ?? "127.0.0.1"
-        guard let address = SocketAddress(numeric: host, port: 0) else {
-            throw CollectiveError.usage("\(host) is no address to listen on: choose another --interface")
-        }
-        guard !secret.isPublic || address.isLoopback else { throw needsSecret(host) }
-        do {
-            guard named == nil, address.isLoopback, !secret.isPublic else {
-                return RingListener(socket: try Socket.listening(on: address), address: host)
+        guard named == nil, !secret.isPublic, SocketAddress(numeric: host, port: 0)?.isLoopback == true else {
+            guard let socket = try listenOnFreePort(host) else {
+                throw CollectiveError.usage("\(host) is no address of this machine: choose another --interface")
             }
-            // A rank that reached rank 0 over loopback is on its machine, but the one before it may be on another: it then
-            // comes by the way on which it reached rank 0, whichever that is.
-            let everywhere = ["::", "0.0.0.0"].compactMap { SocketAddress(numeric: $0, port: 0) }
-            let socket = try (try? Socket.listening(on: everywhere[0])) ?? Socket.listening(on: everywhere[1])
-            return RingListener(socket: socket, address: "")
-        } catch { throw CollectiveError.usage("\(error)") }
+            return RingListener(socket: socket, address: host)
+        }
+        // A rank that reached rank 0 over loopback is on its machine, but the one before it may be on another: it then comes by
+        // the way on which it reached rank 0, whichever that is.
+        for everywhere in ["::", "0.0.0.0"] {
+            if let socket = try listenOnFreePort(everywhere) { return RingListener(socket: socket, address: "") }
+        }
+        throw CollectiveError.usage("rank \(place.rank) cannot listen: the system has neither IPv4 nor IPv6")
     }
 
     /// Connects to the next rank while the previous one is accepted.
@@ -36,7 +34,8 @@ extension Rendezvous {
     func joinRing(
         _ listener: RingListener,
         next address: SocketAddress?,
-        _ members: [Member]
+        _ members: [Member],
+        _ meeting: String
     ) throws -> (next: Int32, previous: Int32) {
         // Anew: this rank may have waited for the others for as long as it may.
         let deadline = ContinuousClock.now + timeout
@@ -48,12 +47,18 @@ extension Rendezvous {
         let acceptor = Acceptor(
             [listener.socket],
             handshake: handshake,
-            expected: greeting(.ring, to: place.rank),
+            expected: greeting(.ring, to: place.rank, meeting: meeting),
             readsHello: false
         )
+        let notice = WaitingNotice(
+            "connecting to \(members[next]) at \(address), and waiting for \(members[previous]) on port \(listener.port)",
+            after: quietWait,
+            note: note
+        )
+        defer { notice.end() }
         let hand = Hand(acceptor)
         let thread = SystemThread { _ = hand.acceptor.accept([previous], by: deadline) }
-        let result = Result { try reachNext(next, address, by: deadline) }
+        let result = Result { try reachNext(next, address, meeting, by: deadline) }
         if case .failure = result { acceptor.cancel() }
         thread.join()
         listener.socket.end()
@@ -61,7 +66,9 @@ extension Rendezvous {
         func link(_ from: Int, _ to: Int) -> String { "the link from \(members[from]) to \(members[to])" }
         let socket: Socket
         do { socket = try result.get() } catch {
-            let reason = (error as? Handshake.Refusal).map { "turned away: it \($0.verdict.reason)" } ?? "\(error)"
+            let reason =
+                (error as? Handshake.Refusal).map { "turned away: it \($0.verdict.reason)" }
+                ?? "\(error); is there a firewall (see --port_range), or the wrong --interface?"
             throw CollectiveError.failed(Failure(culprit: link(place.rank, next), reason: reason))
         }
         guard let arrival = acceptor.arrivals[previous] else {
@@ -69,7 +76,8 @@ extension Rendezvous {
                 Failure(
                     culprit: link(previous, place.rank),
                     reason:
-                        "no connection within \(timeout.inSeconds); is there a firewall, or the wrong --interface?"
+                        "no connection to port \(listener.port) within \(timeout.inSeconds); is there a firewall (see "
+                        + "--port_range), or the wrong --interface?"
                 )
             )
         }
@@ -81,12 +89,13 @@ extension Rendezvous {
     private func reachNext(
         _ next: Int,
         _ address: SocketAddress,
+        _ meeting: String,
         by deadline: ContinuousClock.Instant
     ) throws -> Socket {
         while true {
             do {
                 let socket = try Socket.connected(to: address, by: deadline)
-                try handshake.connect(socket, as: greeting(.ring, to: next), by: deadline)
+                try handshake.connect(socket, as: greeting(.ring, to: next, meeting: meeting), by: deadline)
                 return socket
             } catch let error as SocketError {
                 guard error.code != ECONNREFUSED, .now < deadline else { throw error }

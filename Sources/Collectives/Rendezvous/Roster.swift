@@ -12,20 +12,27 @@ struct Hello {
         self.port = port
     }
 
-    init(_ bytes: [UInt8], rank: Int) throws {
-        let parts = String(decoding: bytes, as: UTF8.self).split(separator: "\t", omittingEmptySubsequences: false)
-        guard parts.count == 3, !bytes.contains(UInt8(ascii: "\n")), let port = UInt16(parts[2]) else {
-            throw CollectiveError.failed(Failure(culprit: "rank \(rank)", reason: "said nothing sensible of itself"))
-        }
+    /// Nil for anything but the text of a hello.
+    init?(_ text: some StringProtocol) {
+        let parts = text.split(separator: "\t", omittingEmptySubsequences: false)
+        guard parts.count == 3, !text.contains("\n"), let port = UInt16(parts[2]) else { return nil }
         self.init(host: String(parts[0]), address: String(parts[1]), port: port)
     }
 
     var text: String { "\(host)\t\(address)\t\(port)" }
 
-    /// After its length in two bytes.
-    var message: [UInt8] {
-        let bytes = Array(text.utf8)
+    /// After its length in two bytes, with what this rank must have in common with the others on the following lines.
+    func message(_ options: SharedOptions) -> [UInt8] {
+        let bytes = Array((text + "\n").utf8) + options.bytes
         return [UInt8(bytes.count >> 8), UInt8(bytes.count & 255)] + bytes
+    }
+
+    /// The two parts of a message without its length; nil for anything else.
+    static func read(_ message: [UInt8]) -> (hello: Hello, options: SharedOptions)? {
+        guard let end = message.firstIndex(of: UInt8(ascii: "\n")),
+            let hello = Hello(String(decoding: message[..<end], as: UTF8.self))
+        else { return nil }
+        return (hello, SharedOptions(bytes: Array(message[(end + 1)...])))
     }
 
     func ringAddress(orElse host: String) -> SocketAddress? {
@@ -33,21 +40,22 @@ struct Hello {
     }
 }
 
-/// What rank 0 tells everybody: all members, or why there will be none.
+/// What rank 0 tells a rank that came: all members, or why there will be none, or why it does not belong here.
 enum Roster {
-    case members([Hello])
+    /// The name of this meeting is random: ranks of another job with the same id and secret do not know it.
+    case members([Hello], meeting: String)
     case failure(Failure)
+    case turnedAway(String)
 
     private static let longest = 1 << 20
-
-    var hellos: [Hello] { if case .members(let hellos) = self { hellos } else { [] } }
-    var list: [Member] { hellos.enumerated().map { Member(rank: $0, host: $1.host) } }
 
     var message: [UInt8] {
         let text =
             switch self {
-            case .members(let hellos): "members\n" + hellos.map(\.text).joined(separator: "\n")
-            case .failure(let failure): "failure\n\(failure.culprit)\n\(failure.reason)"
+            case .members(let hellos, let meeting):
+                "members\n\(meeting)\n" + hellos.map(\.text).joined(separator: "\n")
+            case .failure(let failure): "failure\n\(failure.bounded.culprit)\n\(failure.bounded.reason)"
+            case .turnedAway(let reason): "turned away\n\(reason)"
             }
         let bytes = Array(text.utf8)
         return Greeting.word(UInt32(bytes.count)) + bytes
@@ -60,9 +68,17 @@ enum Roster {
         let text = String(decoding: try socket.read(length, by: deadline), as: UTF8.self)
         let lines = text.split(separator: "\n", omittingEmptySubsequences: false).map { String($0) }
         if lines.first == "failure", lines.count == 3 { return .failure(Failure(culprit: lines[1], reason: lines[2])) }
-        guard lines.first == "members", lines.count == worldSize + 1 else {
-            throw SocketError("a roster of \(lines.count - 1) ranks, not \(worldSize)", nil)
+        if lines.first == "turned away", lines.count == 2 { return .turnedAway(lines[1]) }
+        guard lines.first == "members", lines.count == worldSize + 2 else {
+            throw SocketError("a roster of \(lines.count - 2) ranks, not \(worldSize)", nil)
         }
-        return .members(try lines.dropFirst().enumerated().map { try Hello(Array($1.utf8), rank: $0) })
+        let hellos = lines.dropFirst(2).compactMap { Hello($0) }
+        guard hellos.count == worldSize else { throw SocketError("a malformed roster", nil) }
+        return .members(hellos, meeting: lines[1])
     }
+}
+
+extension [Hello] {
+    /// The members of a job whose ranks these are.
+    var members: [Member] { enumerated().map { Member(rank: $0, host: $1.host) } }
 }

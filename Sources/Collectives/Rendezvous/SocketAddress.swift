@@ -17,6 +17,13 @@ struct SocketAddress: Equatable, Sendable, CustomStringConvertible {
         self = address
     }
 
+    private init(host: String, port: UInt16, family: Int32) {
+        (self.host, self.port, self.family) = (host, port, family)
+    }
+
+    /// The same address with another port.
+    func with(port: UInt16) -> SocketAddress { SocketAddress(host: host, port: port, family: family) }
+
     /// The addresses of a name or a numeric address, as the system orders them.
     static func resolve(_ name: String, port: UInt16) -> [SocketAddress] { lookUp(name, port, numericOnly: false) }
 

@@ -17,13 +17,26 @@ final class TCPTransport: RingTransport {
     private var incoming = Queue<Incoming>()
     private let aborted = Atomic<Bool>(false)
     private var finished = (sent: 0, received: 0)
+    private let board: ProgressBoard
+    private var queueLimit: QueueLimit
 
     /// Takes both sockets over and closes them at its end.
     ///
     /// - Parameters:
     ///   - next: descriptor of a socket that rank `rank + 1` reads.
     ///   - previous: descriptor of a socket that rank `rank - 1` writes.
-    init(next: Int32, previous: Int32, rank: Int, worldSize: Int) {
+    ///   - board: where the bytes that come are counted, as a message may take longer than a rank may stand still.
+    ///   - timeout: how long a rank may be silent.
+    init(
+        next: Int32,
+        previous: Int32,
+        rank: Int,
+        worldSize: Int,
+        board: ProgressBoard = ProgressBoard(),
+        timeout: Duration = .seconds(60)
+    ) {
+        self.board = board
+        queueLimit = QueueLimit(timeout: timeout)
         self.next = next
         self.previous = previous
         nextRank = (rank + 1) % worldSize
@@ -89,7 +102,9 @@ final class TCPTransport: RingTransport {
 
     /// One message at a time, so that it can be added while it is in cache.
     private func receiveWhatCame() throws {
-        guard let isWhole = try incoming.withFirst({ try $0.read(from: previous, peer: previousRank) }), isWhole else {
+        guard let isWhole = try incoming.withFirst({ try $0.read(from: previous, peer: previousRank, board) }),
+            isWhole
+        else {
             return
         }
         try incoming.removeFirst().check(peer: previousRank)
@@ -97,6 +112,7 @@ final class TCPTransport: RingTransport {
     }
 
     private func waitForSockets() throws {
+        if !outgoing.isEmpty { queueLimit.adjust(next) }
         var watched: [pollfd] = []
         if !outgoing.isEmpty { watched.append(pollfd(fd: next, events: Int16(POLLOUT), revents: 0)) }
         if !incoming.isEmpty { watched.append(pollfd(fd: previous, events: Int16(POLLIN), revents: 0)) }
@@ -142,7 +158,7 @@ final class TCPTransport: RingTransport {
 
         /// Reads what is there, of this frame only.
         /// - Returns: whether the whole frame is there.
-        mutating func read(from descriptor: Int32, peer: Int) throws -> Bool {
+        mutating func read(from descriptor: Int32, peer: Int, _ board: ProgressBoard) throws -> Bool {
             let size = FrameHeader.size + bytes.count
             while done < size {
                 let count = header.withMutableBytes { header in
@@ -157,6 +173,7 @@ final class TCPTransport: RingTransport {
                     throw TransportError.closed(peer: peer, reason: "receiving failed: \(errorText(errno))")
                 }
                 done += count
+                board.arrived(bytes: count)
                 // Bytes of another message must not be taken for this one's.
                 if done >= FrameHeader.size, done - count < FrameHeader.size {
                     try header.check(label, bytes.count, peer)

@@ -1,35 +1,36 @@
 import Platform
 
-/// One value of a pickle. Values that hold others name them by index in a `PickleGraph`.
+/// One value of a pickle. A value that holds others refers to them by index in a `PickleGraph`.
 enum PickleNode: Sendable {
     case none
     case bool(Bool)
     case integer(Int)
-    /// A whole number that needs more than 64 bits.
+    /// An integer of more than 64 bits.
     case largeInteger
     case number(Double)
     case text(PickleSpan)
     case bytes(PickleSpan)
-    /// Bytes that protocols 0 to 2 write as text, one character for each.
+    /// Bytes that protocols 0 to 2 write as text, one character per byte.
     case encodedBytes(PickleSpan)
-    /// Text that a NumPy scalar holds, by index in `strings`.
+    /// The text of a NumPy scalar, by index in `strings`.
     case string(Int)
     /// A class or function by module and name, by index in `strings`.
     case global(Int)
     case container(Int)
     case storage(Int)
     case tensor(Int)
-    /// A value that only the program that wrote the file can know.
+    /// A value that only the program that wrote the file can read.
     case unknown
 }
 
-/// Values that another value holds.
+/// The values that a list, dictionary, object or another container holds.
 struct PickleContainer: Sendable {
     enum Kind: Sendable {
         case list, tuple, set
-        /// Keys and values in turn.
+        /// Alternating keys and values.
         case dictionary
-        /// What a class or function would make: the class, its arguments, its state, then keys and values in turn.
+        /// The result of a call that is not made: the class or function, its arguments, its state, then alternating
+        /// keys and values.
         case object
     }
 
@@ -37,13 +38,13 @@ struct PickleContainer: Sendable {
     var elements: [PickleNode]
 }
 
-/// All values of a pickle, and how they hold each other.
+/// All values of a pickle and their references to each other.
 ///
-/// A list or dictionary may stand in several places or even in itself, so values refer to each other by index. Every
-/// opcode adds at most one value, and nothing here walks through values within values: a file cannot ask for more
-/// memory or a deeper stack than its length pays for.
+/// Values refer to each other by index, because a list or dictionary may appear in several places or contain itself.
+/// Every opcode adds at most one value, and no function here recurses into nested values. The length of a file
+/// therefore bounds the memory and the stack depth.
 struct PickleGraph: Sendable {
-    /// Keeps the bytes of text valid.
+    /// Keeps the mapped bytes of text valid.
     let file: MappedFile
     var containers: [PickleContainer] = []
     var strings: [String] = []
@@ -60,8 +61,8 @@ struct PickleGraph: Sendable {
         }
     }
 
-    /// Whether text or bytes are no longer than a name. Only such are decoded while a pickle is read, which may name
-    /// the same ones again and again.
+    /// Whether text or bytes are short enough to be a name. While a pickle is read, only short ones are decoded,
+    /// because a pickle can refer to the same text many times.
     func isShort(_ node: PickleNode) -> Bool {
         switch node {
         case .text(let span), .bytes(let span), .encodedBytes(let span): span.range.count <= 1024
@@ -69,10 +70,10 @@ struct PickleGraph: Sendable {
         }
     }
 
-    /// The text of a name.
+    /// The text, if it is short enough to be a name.
     func name(_ node: PickleNode) -> String? { isShort(node) ? text(node) : nil }
 
-    /// Bytes; Python 2 wrote them as it wrote text.
+    /// The content of a bytes object. Text counts too, because Python 2 wrote bytes as text.
     func bytes(_ node: PickleNode) -> [UInt8]? {
         switch node {
         case .bytes(let span), .text(let span): span.bytes(in: file.bytes)
@@ -86,34 +87,34 @@ struct PickleGraph: Sendable {
         return bytes.count == text.unicodeScalars.count ? bytes : nil
     }
 
-    /// `module.name` of a class or function.
+    /// The `module.name` of a class or function.
     func globalName(_ node: PickleNode) -> String? {
         guard case .global(let index) = node else { return nil }
         return strings[index]
     }
 
-    /// The values of a list or tuple.
+    /// The elements of a list or tuple.
     func elements(_ node: PickleNode) -> [PickleNode]? {
         guard case .container(let index) = node, [.list, .tuple].contains(containers[index].kind) else { return nil }
         return containers[index].elements
     }
 
-    /// Class, arguments and state of an object.
+    /// The class, arguments and state of an object.
     func object(_ node: PickleNode) -> (maker: PickleNode, arguments: PickleNode, state: PickleNode)? {
         guard case .container(let index) = node, containers[index].kind == .object else { return nil }
         let elements = containers[index].elements
         return (elements[0], elements[1], elements[2])
     }
 
-    /// The class of an object, or the function that makes it.
+    /// The class of an object, or the function that would create it.
     func maker(_ node: PickleNode) -> String? {
         guard let object = object(node), let name = globalName(object.maker) else { return nil }
-        // How copyreg makes an object of the class that is its first argument.
+        // copyreg's functions create an object of the class that is their first argument.
         guard name.hasPrefix("copyreg."), let first = elements(object.arguments)?.first else { return name }
         return globalName(first) ?? name
     }
 
-    /// Keys and values of a dictionary; of an object its entries or, where it has none, its attributes.
+    /// The keys and values of a dictionary. For an object, its entries or, without entries, its attributes.
     func pairs(_ node: PickleNode) -> [(key: PickleNode, value: PickleNode)]? {
         guard case .container(let index) = node else { return nil }
         let elements = containers[index].elements
@@ -125,7 +126,7 @@ struct PickleGraph: Sendable {
         }
     }
 
-    /// Attributes as Python keeps them: a dictionary, or a tuple of that or None and another of the slots.
+    /// The attributes in an object's state: a dictionary, or a tuple of a dictionary or None and a dictionary of slots.
     private func attributes(_ state: PickleNode) -> [(key: PickleNode, value: PickleNode)]? {
         if let pairs = dictionary(state) { return pairs }
         guard let parts = elements(state), parts.count == 2, let slots = dictionary(parts[1]) else { return nil }
@@ -137,7 +138,8 @@ struct PickleGraph: Sendable {
         return Self.pairs(containers[index].elements[...])
     }
 
-    /// Protocols 0 and 1 write an object of a subclass of dict as `_reconstructor(class, dict, entries)`.
+    /// The entries of an object of a dict subclass, which protocols 0 and 1 write as `_reconstructor(class, dict,
+    /// entries)`.
     private func inheritedPairs(_ arguments: PickleNode) -> [(key: PickleNode, value: PickleNode)]? {
         guard let arguments = elements(arguments), arguments.count == 3, globalName(arguments[1]) == "builtins.dict"
         else {

@@ -1,6 +1,6 @@
-/// Calls that stand for plain data. Every other call becomes an object that names what would be called.
+/// Calls that represent plain data. Every other call becomes an object with the name of the function.
 extension PickleReader {
-    /// A class or function by its name in Python 3.
+    /// Returns a class or function under its Python 3 name.
     mutating func global(module: String, name: String) throws -> PickleNode {
         .global(try add((Self.renamedModules[module] ?? module) + "." + name))
     }
@@ -11,7 +11,7 @@ extension PickleReader {
         return graph.strings.count - 1
     }
 
-    /// Modules by the names that older pickles have for them.
+    /// Current module names by their names in older pickles.
     private static let renamedModules = [
         "__builtin__": "builtins", "copy_reg": "copyreg", "numpy._core.multiarray": "numpy.core.multiarray",
     ]
@@ -25,14 +25,14 @@ extension PickleReader {
             case "collections.OrderedDict": try orderedDictionary(values)
             case "_codecs.encode": encodedBytes(values)
             case "numpy.core.multiarray.scalar": try numpyScalar(values)
-            // Its only argument is the tuple that it is.
+            // The only argument of torch.Size is the tuple of its sizes.
             case "torch.Size": values.first.flatMap { graph.elements($0) == nil ? nil : $0 }
             default: tensor(name, values)
             }
         return plain ?? object(maker, arguments)
     }
 
-    /// Empty, or of a list of pairs as Python 2 writes it.
+    /// Returns an empty dictionary, or one from a list of pairs as Python 2 writes it.
     private mutating func orderedDictionary(_ arguments: [PickleNode]) throws -> PickleNode? {
         guard let first = arguments.first else { return container(.dictionary, []) }
         guard arguments.count == 1, let pairs = graph.elements(first) else { return nil }
@@ -54,14 +54,14 @@ extension PickleReader {
 
     // MARK: - NumPy
 
-    /// A NumPy number or string, `scalar(dtype, bytes)`, as the number or string that it is.
+    /// Returns the number or string that a NumPy scalar, `scalar(dtype, bytes)`, holds.
     private mutating func numpyScalar(_ arguments: [PickleNode]) throws -> PickleNode? {
         guard arguments.count == 2, let type = graph.object(arguments[0]),
             graph.globalName(type.maker) == "numpy.dtype",
             let code = graph.elements(type.arguments)?.first.flatMap(graph.name),
             graph.isShort(arguments[1]), var content = graph.bytes(arguments[1])
         else { return nil }
-        // The state of a dtype is (version, byte order, ...).
+        // A dtype's state is the tuple (version, byte order, ...).
         let order = graph.elements(type.state)?.dropFirst().first.flatMap(graph.name)
         let size = code.first == "U" ? 4 : content.count
         if order == ">", size > 1 {
@@ -86,7 +86,7 @@ extension PickleReader {
         }
     }
 
-    /// UTF-32, little-endian, filled up with zeros.
+    /// Decodes little-endian UTF-32 that is padded with zeros.
     private mutating func numpyString(_ content: [UInt8]) throws -> PickleNode? {
         guard content.count % 4 == 0 else { return nil }
         var text = String.UnicodeScalarView()

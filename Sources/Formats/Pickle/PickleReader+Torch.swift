@@ -1,9 +1,7 @@
-/// What PyTorch's pickles call to make tensors, as descriptions: nothing is called.
-///
-/// Source: `torch/_utils.py` and `torch/serialization.py` (persistent ids of storages), as of PyTorch 0.4 to 2.13.
+/// Descriptions of the tensors that PyTorch's pickles would create by calling functions. Nothing is called.
 extension PickleReader {
-    /// A storage, `("storage", class, key, location, elements)` and, in the format before 1.6, a view of it or None; or
-    /// a class with its source, `("module", class, file, source)`.
+    /// Returns the value of a persistent id. A storage is `("storage", class, key, location, elements)`, followed by a
+    /// view or None in the format before 1.6. A class with its source is `("module", class, file, source)`.
     mutating func persistent(_ id: PickleNode) -> PickleNode {
         guard let parts = graph.elements(id), parts.count >= 4, let kind = graph.name(parts[0]) else { return .unknown }
         if kind == "module" { return parts[1] }
@@ -22,13 +20,13 @@ extension PickleReader {
         return .storage(graph.storages.count - 1)
     }
 
-    /// The tensor that a function of PyTorch would make of these arguments, or nil.
+    /// Returns the tensor that a PyTorch function would create from these arguments, or nil.
     mutating func tensor(_ function: String, _ arguments: [PickleNode]) -> PickleNode? {
         switch function {
         case "torch._utils._rebuild_tensor", "torch._utils._rebuild_tensor_v2":
             return tensor(arguments, type: nil, metadata: arguments.count > 6 ? arguments[6] : .none)
         case "torch._utils._rebuild_tensor_v3":
-            // Its storage has no type of its own.
+            // The storage has no type; the arguments give it.
             guard arguments.count > 6, let name = graph.globalName(arguments[6]),
                 let type = TorchElementType(dtype: name)
             else { return nil }
@@ -38,7 +36,7 @@ extension PickleReader {
             guard case .tensor? = arguments.first else { return nil }
             return arguments[0]
         case "torch._tensor._rebuild_from_type_v2", "torch._tensor._rebuild_from_type":
-            // (function, class, its arguments, state): a tensor with attributes of its own.
+            // (function, class, arguments, state): a tensor with its own attributes.
             guard arguments.count >= 3, let inner = graph.globalName(arguments[0]), inner.hasPrefix("torch._utils."),
                 let values = graph.elements(arguments[2])
             else { return nil }
@@ -56,7 +54,8 @@ extension PickleReader {
             offset >= 0, let shape = sizes(arguments[2]), let strides = sizes(arguments[3]),
             shape.count == strides.count
         else { return nil }
-        // Values that are to be negated or conjugated when they are read are not those of the storage.
+        // Metadata marks tensors whose values must be negated or conjugated, so they differ from the values in the
+        // storage.
         if case .container(let index) = metadata, !graph.containers[index].elements.isEmpty { return nil }
         var storage = graph.storages[index]
         if let type {
@@ -69,7 +68,7 @@ extension PickleReader {
     }
 
     private func sizes(_ node: PickleNode) -> [Int]? {
-        // PyTorch has no tensors of more dimensions.
+        // PyTorch tensors have at most 64 dimensions.
         guard let values = graph.elements(node), values.count <= 64 else { return nil }
         var sizes: [Int] = []
         for value in values {

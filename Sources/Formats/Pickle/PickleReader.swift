@@ -1,21 +1,21 @@
 import Platform
 
-/// Reads Python pickles of the protocols 0 to 5.
+/// Reads Python pickles of protocols 0 to 5.
 ///
-/// It executes nothing. What names or calls Python objects becomes a closed `PickleValue` with that name; tensors of
-/// PyTorch, NumPy's numbers and ordered dictionaries are plain data and become what they stand for. Work and memory are
-/// bounded by the length of the file and by `mostValues`. Source of the opcodes: Python's Lib/pickletools.py.
+/// Reading executes nothing. An opcode that names or calls Python objects yields an opaque `PickleValue` with that
+/// name. PyTorch tensors, NumPy scalars and ordered dictionaries become plain data. The length of the file and
+/// `maximumValueCount` bound the work and the memory. Source of the opcodes: Python's Lib/pickletools.py.
 public struct PickleReader {
-    /// More than any checkpoint or vocabulary has.
-    private static let mostValues = 1 << 23
+    /// More values than any checkpoint or vocabulary contains.
+    private static let maximumValueCount = 1 << 23
 
     var cursor: PickleCursor
     var graph: PickleGraph
     private var stack: [PickleNode] = []
-    /// Heights of the stack at each MARK.
+    /// The height of the stack at each MARK.
     private var marks: [Int] = []
     private var memo: [Int: PickleNode] = [:]
-    /// Values that were pushed, marked or memoized so far.
+    /// The number of values pushed, marked or memoized so far.
     private var valueCount = 0
 
     struct Malformed: Error {
@@ -24,19 +24,20 @@ public struct PickleReader {
 
     /// Reads the first value of a file.
     ///
-    /// - Throws: `UserError(.inputOutput)` when the file cannot be read, `UserError(.data)` with path, reason and byte
-    ///   when it is no pickle.
+    /// - Throws: `UserError(.inputOutput)` if the file cannot be read; `UserError(.data)` with path, reason and byte
+    ///   offset if it is not a pickle.
     public static func read(path: String) throws -> PickleValue {
         let file = try MappedFile(path: path)
         return try read(file, 0..<file.bytes.count, named: path).value
     }
 
-    /// Reads a value that stands in a file, and says where it ends.
+    /// Reads a value inside a file and returns its end.
     ///
     /// - Parameters:
-    ///   - range: within the file; the value may be shorter.
-    ///   - name: what an error calls it.
-    /// - Throws: `UserError(.data)`.
+    ///   - file: the file.
+    ///   - range: the bytes that the value may occupy; it may be shorter.
+    ///   - name: what an error message calls the value.
+    /// - Throws: `UserError(.data)` if the bytes are not a pickle.
     static func read(
         _ file: MappedFile,
         _ range: Range<Int>,
@@ -69,23 +70,27 @@ public struct PickleReader {
         while true {
             let opcode = try cursor.byte()
             if opcode == UInt8(ascii: ".") {
-                guard stack.count == 1, marks.isEmpty else { throw Malformed(reason: "it does not end with one value") }
+                guard stack.count == 1, marks.isEmpty else {
+                    throw Malformed(reason: "it does not end with exactly one value")
+                }
                 return stack[0]
             }
             if try readScalar(opcode) { continue }
             if try readContainer(opcode) { continue }
             if try readObject(opcode) { continue }
-            throw Malformed(reason: "the opcode 0x\(String(opcode, radix: 16)) is not one of Python's")
+            throw Malformed(reason: "0x\(String(opcode, radix: 16)) is not a pickle opcode")
         }
     }
 
-    // MARK: - Opcodes; each function says whether it knows one
+    // MARK: - Opcodes: each function returns false for an opcode that it does not handle
 
     private mutating func readScalar(_ opcode: UInt8) throws -> Bool {
         switch opcode {
         case 0x80:  // PROTO
             let version = try cursor.byte()
-            guard version <= 5 else { throw Malformed(reason: "protocol \(version); 0 to 5 are read") }
+            guard version <= 5 else {
+                throw Malformed(reason: "it uses protocol \(version), but only 0 to 5 can be read")
+            }
         case 0x95: _ = try cursor.integer(bytes: 8)  // FRAME: only a hint for reading ahead
         case UInt8(ascii: "N"): try push(.none)
         case 0x88: try push(.bool(true))
@@ -100,12 +105,12 @@ public struct PickleReader {
         case UInt8(ascii: "G"): try push(.number(cursor.double()))
         case UInt8(ascii: "S"): try push(.text(cursor.quotedLine()))
         case UInt8(ascii: "V"): try push(.text(PickleSpan(range: cursor.line(), form: .rawEscapes)))
-        case UInt8(ascii: "U"), 0x8C: try push(.text(cursor.sized(1)))
-        case UInt8(ascii: "T"), UInt8(ascii: "X"): try push(.text(cursor.sized(4)))
-        case 0x8D: try push(.text(cursor.sized(8)))
-        case UInt8(ascii: "C"): try push(.bytes(cursor.sized(1)))
-        case UInt8(ascii: "B"): try push(.bytes(cursor.sized(4)))
-        case 0x8E, 0x96: try push(.bytes(cursor.sized(8)))
+        case UInt8(ascii: "U"), 0x8C: try push(.text(cursor.lengthPrefixed(1)))
+        case UInt8(ascii: "T"), UInt8(ascii: "X"): try push(.text(cursor.lengthPrefixed(4)))
+        case 0x8D: try push(.text(cursor.lengthPrefixed(8)))
+        case UInt8(ascii: "C"): try push(.bytes(cursor.lengthPrefixed(1)))
+        case UInt8(ascii: "B"): try push(.bytes(cursor.lengthPrefixed(4)))
+        case 0x8E, 0x96: try push(.bytes(cursor.lengthPrefixed(8)))
         default: return false
         }
         return true
@@ -133,7 +138,7 @@ public struct PickleReader {
         case UInt8(ascii: "s"): try extend(.dictionary, pop(2))
         case UInt8(ascii: "u"): try extend(.dictionary, pairs(popToMark()))
         case UInt8(ascii: "0"):
-            // With nothing above a mark, the mark goes.
+            // POP removes the mark if no value is above it.
             if stack.count == marks.last { marks.removeLast() } else { _ = try pop(1) }
         case UInt8(ascii: "1"): _ = try popToMark()
         case UInt8(ascii: "2"): try push(top())
@@ -149,14 +154,14 @@ public struct PickleReader {
         return true
     }
 
-    /// Opcodes that name or call Python objects. Nothing is called.
+    /// Handles opcodes that name or call Python objects. Nothing is called.
     private mutating func readObject(_ opcode: UInt8) throws -> Bool {
         switch opcode {
         case UInt8(ascii: "c"): try push(global(module: cursor.textLine(), name: cursor.textLine()))
         case 0x93:
             let names = try pop(2)
             guard let module = graph.name(names[0]), let name = graph.name(names[1]) else {
-                throw Malformed(reason: "a global without a name")
+                throw Malformed(reason: "a global has no name")
             }
             try push(global(module: module, name: name))
         case UInt8(ascii: "R"), 0x81:
@@ -170,18 +175,18 @@ public struct PickleReader {
             try push(object(maker, container(.tuple, popToMark())))
         case UInt8(ascii: "o"):
             let values = try popToMark()
-            guard let maker = values.first else { throw Malformed(reason: "an object without a class") }
+            guard let maker = values.first else { throw Malformed(reason: "an object has no class") }
             try push(object(maker, container(.tuple, Array(values.dropFirst()))))
         case UInt8(ascii: "b"): try build(pop(1)[0])
         case UInt8(ascii: "P"):
             _ = try cursor.line()
             try push(.unknown)
         case UInt8(ascii: "Q"): try push(persistent(pop(1)[0]))
-        // Numbers of a registry that only the program that wrote the file has.
+        // Extension codes refer to a registry that only the program that wrote the file has.
         case 0x82: try pushExtension(bytes: 1)
         case 0x83: try pushExtension(bytes: 2)
         case 0x84: try pushExtension(bytes: 4)
-        case 0x97: try push(.unknown)  // NEXT_BUFFER: bytes that were kept outside of the file
+        case 0x97: try push(.unknown)  // NEXT_BUFFER: bytes stored outside the file
         case 0x98: _ = try top()  // READONLY_BUFFER
         default: return false
         }
@@ -197,7 +202,9 @@ public struct PickleReader {
 
     mutating func count(_ values: Int = 1) throws {
         valueCount += values
-        guard valueCount <= Self.mostValues else { throw Malformed(reason: "more than \(Self.mostValues) values") }
+        guard valueCount <= Self.maximumValueCount else {
+            throw Malformed(reason: "it has more than \(Self.maximumValueCount) values")
+        }
     }
 
     private mutating func push(_ node: PickleNode) throws {
@@ -210,7 +217,7 @@ public struct PickleReader {
         return .container(graph.containers.count - 1)
     }
 
-    /// What `maker` would make of its arguments; the state comes later.
+    /// The object that `maker` would create from its arguments; BUILD sets its state later.
     mutating func object(_ maker: PickleNode, _ arguments: PickleNode) -> PickleNode {
         container(.object, [maker, arguments, .none])
     }
@@ -242,32 +249,32 @@ public struct PickleReader {
     }
 
     private func pairs(_ values: [PickleNode]) throws -> [PickleNode] {
-        guard values.count % 2 == 0 else { throw Malformed(reason: "a key without a value") }
+        guard values.count % 2 == 0 else { throw Malformed(reason: "a key has no value") }
         return values
     }
 
-    /// Adds values to the list, set or dictionary on top, or entries to an object.
+    /// Adds values to the list, set or dictionary on top of the stack, or entries to the object there.
     private mutating func extend(_ kind: PickleContainer.Kind, _ values: [PickleNode]) throws {
         switch try top() {
         case .container(let index) where graph.containers[index].kind == kind:
             graph.containers[index].elements += values
         case .container(let index) where graph.containers[index].kind == .object:
-            // What a list's or a set's subclass holds is never asked for.
+            // Nothing reads the elements of a subclass of list or set.
             if kind == .dictionary { graph.containers[index].elements += values }
         case .unknown: break
-        default: throw Malformed(reason: "values that are added to no \(kind)")
+        default: throw Malformed(reason: "an opcode adds values to something that is not a \(kind)")
         }
     }
 
-    /// Sets the state of the object on top.
+    /// Sets the state of the object on top of the stack.
     private mutating func build(_ state: PickleNode) throws {
         switch try top() {
         case .container(let index) where graph.containers[index].kind == .object:
             graph.containers[index].elements[2] = state
-        // An ordered dictionary's or a tensor's own attributes, such as PyTorch's _metadata, belong to no value.
+        // Ignore attributes of an ordered dictionary or a tensor, such as PyTorch's _metadata.
         case .container(let index) where graph.containers[index].kind == .dictionary: break
         case .tensor, .unknown: break
-        default: throw Malformed(reason: "attributes of what has none")
+        default: throw Malformed(reason: "a value that has no attributes gets one")
         }
     }
 
@@ -277,7 +284,7 @@ public struct PickleReader {
     }
 
     private mutating func recall(_ index: Int) throws {
-        guard let node = memo[index] else { throw Malformed(reason: "a reference to nothing") }
+        guard let node = memo[index] else { throw Malformed(reason: "it refers to a memo entry that does not exist") }
         try push(node)
     }
 }

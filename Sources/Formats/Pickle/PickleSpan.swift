@@ -1,19 +1,21 @@
-/// Text or bytes of a pickle, as they stand in the file. They are decoded when somebody asks for them, so that a large
-/// array beside the weights costs nothing.
+/// Text or bytes of a pickle, as a range of the file. They are decoded only when they are needed, so that a large array
+/// next to the weights costs nothing.
 struct PickleSpan: Sendable {
-    /// How the bytes of the file stand for others.
+    /// The encoding of the bytes in the file.
     enum Form: Sendable {
-        /// As they are; text is UTF-8.
+        /// Unchanged bytes; text is UTF-8.
         case plain
-        /// Python's raw-unicode-escape: Latin-1, with other characters as `\u` and 4 hexadecimal digits or `\U` and 8.
+        /// Python's raw-unicode-escape: Latin-1, with other characters as `\u` and 4 hexadecimal digits, or `\U` and 8.
         case rawEscapes
-        /// What stands between the quotes of a Python 2 string, with its escapes.
+        /// The content of a quoted Python 2 string, with its escapes.
         case quoted
     }
 
     let range: Range<Int>
     var form = Form.plain
 
+    /// Returns the bytes, or nil if the escapes are invalid.
+    ///
     /// - Parameter file: all bytes of the file.
     func bytes(in file: UnsafeRawBufferPointer) -> [UInt8]? {
         switch form {
@@ -23,7 +25,8 @@ struct PickleSpan: Sendable {
         }
     }
 
-    /// The text, or nil where it is not Unicode: Python keeps file names that are not, and so do pickles.
+    /// Returns the text, or nil if it is not Unicode. Python can hold such strings (file names, for example), and so
+    /// can pickles.
     func text(in file: UnsafeRawBufferPointer) -> String? {
         switch form {
         case .plain: String(validating: file[range], as: UTF8.self)
@@ -54,7 +57,7 @@ struct PickleSpan: Sendable {
         return String(validating: units, as: UTF16.self)
     }
 
-    /// How many digits an escape has that begins here, or 0 where none does.
+    /// Returns the number of digits of the escape that starts here, or 0 if none does.
     private static func digitCount(_ bytes: Slice<UnsafeRawBufferPointer>) -> Int {
         guard bytes.count >= 2, bytes.first == UInt8(ascii: "\\") else { return 0 }
         return switch bytes[bytes.startIndex + 1] {

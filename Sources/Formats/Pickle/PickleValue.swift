@@ -1,10 +1,10 @@
-/// A value of a pickle: plain data, a tensor's description, or something of Python's that stays closed.
+/// A value in a pickle: plain data, a tensor's description, or an opaque Python object.
 ///
 /// ```swift
 /// let meta = try PickleReader.read(path: "meta.pkl")
 /// let size = meta["vocab_size"]?.integerValue
 /// ```
-/// Objects of classes that are not plain data are named and never made. Their attributes can be looked up.
+/// An object of a class that is not plain data is never created. Its class name and its attributes can be read.
 public struct PickleValue: Sendable, CustomStringConvertible {
     private let node: PickleNode
     private let graph: PickleGraph
@@ -14,75 +14,77 @@ public struct PickleValue: Sendable, CustomStringConvertible {
         self.graph = graph
     }
 
-    /// Whether it is None.
+    /// Whether the value is Python's None.
     public var isNone: Bool {
         if case .none = node { true } else { false }
     }
 
-    /// A string, or nil. A string that is not Unicode is nil too.
+    /// The string; nil if this is not a string, or is one that is not Unicode.
     public var stringValue: String? { graph.text(node) }
 
-    /// A whole number of up to 64 bits, or nil.
+    /// The integer; nil if this is not an integer of up to 64 bits.
     public var integerValue: Int? {
         if case .integer(let value) = node { value } else { nil }
     }
 
-    /// A Boolean, or nil.
+    /// The Boolean; nil if this is not a Boolean.
     public var boolValue: Bool? {
         if case .bool(let value) = node { value } else { nil }
     }
 
-    /// A floating-point number, or nil.
+    /// The floating-point number; nil if this is not one.
     public var numberValue: Double? {
         if case .number(let value) = node { value } else { nil }
     }
 
-    /// Bytes, or nil.
+    /// The bytes; nil if this is not a bytes object.
     public var bytesValue: [UInt8]? {
         if case .text = node { nil } else { graph.bytes(node) }
     }
 
-    /// Where a tensor of PyTorch lies, or nil.
+    /// The description of a PyTorch tensor; nil if this is not a tensor.
     public var tensorValue: TorchTensor? {
         if case .tensor(let index) = node { graph.tensors[index] } else { nil }
     }
 
-    /// All storages of PyTorch's that are named anywhere in the pickle that this value is of.
+    /// All PyTorch storages that appear anywhere in this value's pickle.
     var storages: [TorchTensor.Storage] { graph.storages }
 
-    /// The values of a list or tuple, or nil.
+    /// The elements of a list or tuple; nil if this is neither.
     public var elements: [PickleValue]? {
         graph.elements(node)?.map { PickleValue($0, in: graph) }
     }
 
-    /// Keys and values of a dictionary, in their order; of an object its entries or, without any, its attributes.
+    /// The keys and values of a dictionary, in order. For an object, its entries or, without entries, its attributes.
+    /// Nil for other values.
     public var pairs: [(key: PickleValue, value: PickleValue)]? {
         graph.pairs(node)?.map { (PickleValue($0.key, in: graph), PickleValue($0.value, in: graph)) }
     }
 
-    /// The value of a string key of a dictionary, or of an attribute of an object.
+    /// The value for a string key of a dictionary, or of an object's attribute; nil if there is none.
     public subscript(key: String) -> PickleValue? {
         graph.pairs(node)?.last { graph.name($0.key) == key }.map { PickleValue($0.value, in: graph) }
     }
 
-    /// The class of an object, or the function that would make it, such as `pathlib.PosixPath`.
+    /// The class of an object, or the function that would create it, such as `pathlib.PosixPath`; nil if this is not an
+    /// object.
     public var className: String? { graph.maker(node) }
 
-    /// What it is, for messages: `12`, `"text"`, `a list of 3 values`, `an object of pathlib.PosixPath`.
+    /// A description for messages: `12`, `"text"`, `a list of 3 values`, `an object of pathlib.PosixPath`.
     public var description: String {
         switch node {
         case .none: return "None"
         case .bool(let value): return value ? "True" : "False"
         case .integer(let value): return "\(value)"
-        case .largeInteger: return "a whole number of more than 64 bits"
+        case .largeInteger: return "an integer of more than 64 bits"
         case .number(let value): return "\(value)"
         case .text, .string:
             return stringValue.map { String($0.prefix(60)).debugDescription } ?? "a string that is not Unicode"
         case .bytes, .encodedBytes: return "bytes"
         case .global(let index): return graph.strings[index]
-        case .storage: return "a storage of PyTorch"
+        case .storage: return "a PyTorch storage"
         case .tensor(let index): return "a tensor of shape \(graph.tensors[index].shape)"
-        case .unknown: return "a value that only the program that wrote it can read"
+        case .unknown: return "a value that only the program that wrote the file can read"
         case .container(let index):
             let count = graph.containers[index].elements.count
             switch graph.containers[index].kind {

@@ -1,25 +1,28 @@
 import CVectorKernels
 import Platform
 
-/// A TensorBoard event file: records of `tensorflow.Event`, appended as things happen.
+/// A TensorBoard event file, to which records of `tensorflow.Event` are appended.
 ///
-/// A record is the length of its data (u64), the masked CRC32C of these 8 bytes, the data, and their masked CRC32C; numbers are
-/// little-endian. Source: TFRecord and event.proto, as TensorBoard reads them.
+/// A record consists of the data's length (u64), the masked CRC32C of these 8 bytes, the data, and the masked CRC32C of
+/// the data. Numbers are little-endian. Source: TFRecord and event.proto, as TensorBoard reads them.
 public final class EventFile {
-    /// Where it was made.
+    /// The path of the file.
     public let path: String
     private let descriptor: Int32
 
-    /// Makes a new file `events.out.tfevents.SECONDS.HOST` in a folder, and the folder where it is missing.
+    /// Creates a file `events.out.tfevents.SECONDS.HOST` in a folder. The folder is created if it does not exist.
     ///
-    /// - Parameter restart: the step that this file begins at when an earlier file in the folder may have gone beyond it:
-    ///   what that one says from this step on no longer counts.
-    /// - Throws: `UserError(.inputOutput)`.
+    /// - Parameters:
+    ///   - folder: the folder of the run's event files.
+    ///   - restart: the step at which this file begins, if an earlier file in the folder may contain later steps.
+    ///     TensorBoard then ignores what earlier files say from this step on.
+    /// - Throws: `UserError(.inputOutput)` if the file cannot be created or written.
     public init(folder: String, restart: Int? = nil) throws {
         try FileSystem.createFolder(folder)
         var descriptor: Int32 = -1
         var path = ""
-        // Two runs may begin within a second; their files are read in the order of their names.
+        // Two runs may start in the same second. The suffix keeps their files in order, because TensorBoard reads them
+        // in the order of their names.
         for number in 0..<1000 where descriptor < 0 {
             let suffix = number == 0 ? "" : ".\(number)"
             path = "\(folder)/events.out.tfevents.\(time(nil)).\(Self.hostName)\(suffix)"
@@ -35,12 +38,13 @@ public final class EventFile {
 
     deinit { close(descriptor) }
 
-    /// One event with scalars and texts.
+    /// Appends one event with scalars and texts.
     ///
     /// - Parameters:
-    ///   - scalars: tag and value.
-    ///   - texts: tag and text, which TensorBoard shows as Markdown.
-    /// - Throws: `UserError(.inputOutput)`, as when the disk is full.
+    ///   - step: the iteration that the event belongs to.
+    ///   - scalars: tags and values.
+    ///   - texts: tags and texts, which TensorBoard shows as Markdown.
+    /// - Throws: `UserError(.inputOutput)` if the event cannot be written, such as when the disk is full.
     public func append(
         step: Int,
         scalars: [(tag: String, value: Double)] = [],
@@ -57,7 +61,7 @@ public final class EventFile {
                 for (tag, text) in texts {
                     summary.message(1) {
                         $0.string(1, tag)
-                        // A tensor of one string, for the plugin that shows text.
+                        // A tensor of one string, for TensorBoard's text plugin.
                         $0.message(8) {
                             $0.integer(1, 7)
                             $0.message(2) { $0.message(2) { $0.integer(1, 1) } }
@@ -81,7 +85,7 @@ public final class EventFile {
         if let step { event.integer(2, step) }
         body(&event)
         let record = Self.record(event.bytes)
-        // One call a record: it is there or not, whatever happens to the process.
+        // Write each record with one call, so that a crash of the process leaves either the whole record or nothing.
         let written = record.withUnsafeBytes { FileSystem.write($0, to: descriptor) }
         guard written else { throw FileSystem.failure("cannot write", path, errno) }
     }
@@ -94,7 +98,8 @@ public final class EventFile {
         return length + littleEndian(maskedChecksum(length)) + data + littleEndian(maskedChecksum(data))
     }
 
-    /// A CRC of bytes that hold CRCs themselves would be weak, so the format turns and shifts them.
+    /// Rotates the CRC and adds a constant, as the format requires, because a CRC of bytes that contain CRCs would be
+    /// weak.
     static func maskedChecksum(_ bytes: [UInt8]) -> UInt32 {
         let crc = dt_crc32c(0, bytes, bytes.count)
         return (crc >> 15 | crc << 17) &+ 0xA282_EAD8
@@ -104,7 +109,7 @@ public final class EventFile {
         var buffer = [CChar](repeating: 0, count: 256)
         guard gethostname(&buffer, buffer.count - 1) == 0 else { return "localhost" }
         let name = buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
-        // It becomes a part of a file's name.
+        // The host name becomes part of a file name.
         return String(decoding: name, as: UTF8.self).replacing("/", with: "-")
     }
 }
@@ -144,7 +149,7 @@ struct ProtobufWriter {
 
     private mutating func key(_ field: Int, wireType: Int) { variable(UInt64(field << 3 | wireType)) }
 
-    /// Seven bits a byte, the lowest first; the top bit says that more follow.
+    /// Appends a varint: seven bits per byte, lowest first. The top bit is set if more bytes follow.
     private mutating func variable(_ value: UInt64) {
         var rest = value
         while rest >= 0x80 {

@@ -1,27 +1,27 @@
 import Platform
 
-/// The form of `torch.save` before PyTorch 1.6, which `_use_new_zipfile_serialization=False` still writes.
+/// The format of `torch.save` before PyTorch 1.6, which `_use_new_zipfile_serialization=False` still writes.
 ///
-/// Five pickles, one after the other: a magic number, the version of the form, facts about the machine, what was
-/// saved, and the keys of the storages. Behind them each storage in the order of these keys: the number of its elements
-/// in 8 bytes, and the elements. Source: `_legacy_save` in `torch/serialization.py`.
+/// The file consists of five pickles: a magic number, the format version, facts about the machine, the saved value and
+/// the keys of the storages. The storages follow in the order of their keys: the number of elements in 8 bytes, then
+/// the elements. Source: `_legacy_save` in `torch/serialization.py`.
 struct LegacyTorchFile {
     let value: PickleValue
-    /// Where each storage lies in the file.
+    /// The byte range of each storage's elements in the file, by key.
     let storages: [String: Range<Int>]
 
-    /// 0x1950a86a20f9469cfc6c, as protocols from 2 on write it.
+    /// The LONG1 opcode with 0x1950a86a20f9469cfc6c, as pickle protocols from 2 on write it.
     private static let magic: [UInt8] = [0x8A, 0x0A, 0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19]
     private static let magicLine = "L119547037146038801333356L\n"
     private static let version = 1001
 
-    static func isOne(_ bytes: UnsafeRawBufferPointer) -> Bool {
-        // PROTO stands before it and, from protocol 4 on, FRAME.
+    static func hasMagic(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        // The PROTO opcode precedes the magic number; from protocol 4 on, so does FRAME.
         bytes.starts(with: magicLine.utf8) || bytes.dropFirst(2).starts(with: magic)
             || bytes.dropFirst(2 + 9).starts(with: magic)
     }
 
-    /// - Throws: `UserError(.data)` when it is not such a file as a whole.
+    /// - Throws: `UserError(.data)` if the file is not a complete file of this format.
     init(_ file: MappedFile) throws {
         let path = file.path
         var position = 0
@@ -37,14 +37,14 @@ struct LegacyTorchFile {
         _ = try next("its magic number")
         let version = try next("its version")
         guard version.integerValue == Self.version else {
-            throw UserError(.data, "\(path) is a file of PyTorch of version \(version); \(Self.version) is read")
+            throw UserError(.data, "\(path) has the PyTorch file version \(version); only \(Self.version) can be read")
         }
         guard try next("facts about the machine")["little_endian"]?.boolValue != false else {
-            throw UserError(.data, "\(path) was written on a machine of another byte order: only little-endian is read")
+            throw UserError(.data, "\(path) was written on a big-endian machine; only little-endian files can be read")
         }
         value = try next("what was saved")
         guard let keys = try next("the keys of its storages").elements else {
-            throw UserError(.data, "\(path) has no list of the keys of its storages")
+            throw UserError(.data, "\(path) lacks the list of storage keys")
         }
         storages = try Self.storages(keys, of: value, from: position, in: file)
     }
@@ -60,7 +60,7 @@ struct LegacyTorchFile {
         var position = start
         for key in keys {
             guard let key = key.stringValue, let size = sizes[key] else {
-                throw UserError(.data, "\(file.path): nothing says what the elements of storage \(key) are")
+                throw UserError(.data, "\(file.path): no tensor gives the element type of storage \(key)")
             }
             guard position <= file.bytes.count - 8 else { throw cutShort(file, key) }
             let count = UInt64(littleEndian: file.bytes.loadUnaligned(fromByteOffset: position, as: UInt64.self))
@@ -73,6 +73,6 @@ struct LegacyTorchFile {
     }
 
     private static func cutShort(_ file: MappedFile, _ key: String) -> UserError {
-        UserError(.data, "\(file.path) was cut short: it ends within its storage \(key)")
+        UserError(.data, "\(file.path) is truncated: it ends inside storage \(key)")
     }
 }

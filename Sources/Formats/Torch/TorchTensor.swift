@@ -1,47 +1,47 @@
-/// A tensor of a file of PyTorch: where its elements lie among those of a storage.
+/// A description of a tensor in a PyTorch file: the position of its elements in a storage.
 public struct TorchTensor: Equatable, Sendable {
-    /// A run of elements in the file, which tensors may share.
+    /// A contiguous run of elements in the file, which several tensors may share.
     public struct Storage: Equatable, Sendable {
-        /// Its name in the file.
+        /// The storage's name in the file.
         public let key: String
-        /// What its elements are.
+        /// The type of the elements.
         public internal(set) var type: TorchElementType
-        /// The first element, in those that the file has under this name.
+        /// The index of the first element among those stored under `key`.
         public internal(set) var start: Int
-        /// How many elements there are.
+        /// The number of elements.
         public internal(set) var count: Int
     }
 
-    /// Where its elements lie.
+    /// The storage that holds the tensor's elements.
     public let storage: Storage
-    /// The first element, in elements of the storage.
+    /// The index of the tensor's first element in the storage.
     public let offset: Int
-    /// Elements along each dimension; empty for a scalar.
+    /// The size of each dimension; empty for a scalar.
     public let shape: [Int]
-    /// How far apart neighbors along each dimension lie, in elements of the storage.
+    /// The distance between neighbors along each dimension, in elements of the storage.
     public let strides: [Int]
 
-    /// How many elements of the storage lie from the first to the last of the tensor, or nil if more than there can be.
+    /// The number of storage elements from the tensor's first element to its last; nil if the number overflows.
     var span: Int? {
         if shape.contains(0) { return 0 }
         var last = 0
         for (size, stride) in zip(shape, strides) {
             let (distance, overflows) = (size - 1).multipliedReportingOverflow(by: stride)
-            let (next, isBeyond) = last.addingReportingOverflow(distance)
-            if overflows || isBeyond { return nil }
+            let (next, sumOverflows) = last.addingReportingOverflow(distance)
+            if overflows || sumOverflows { return nil }
             last = next
         }
         return last == Int.max ? nil : last + 1
     }
 }
 
-/// What the elements of a storage are.
+/// The element type of a storage.
 public struct TorchElementType: Equatable, Sendable {
-    /// PyTorch's name, such as `int64`.
+    /// The type's name in PyTorch, such as `int64`.
     public let name: String
-    /// Bytes of an element.
+    /// The size of an element in bytes.
     public let size: Int
-    /// How floats are stored that can be read; nil for anything else.
+    /// The encoding, if the elements are floats that can be read; otherwise nil.
     public let encoding: FloatEncoding?
 
     private init(_ name: String, _ size: Int, _ encoding: FloatEncoding? = nil) {
@@ -70,7 +70,7 @@ public struct TorchElementType: Equatable, Sendable {
         "QUInt4x2Storage": .init("quint4x2", 1), "QUInt2x4Storage": .init("quint2x4", 1), "UntypedStorage": .untyped,
     ]
 
-    /// A type by its name as an object of Python, such as `torch.float8_e5m2`; nil for one whose size is not known.
+    /// Finds a type by the name of its Python object, such as `torch.float8_e5m2`; nil if its size is unknown.
     init?(dtype name: String) {
         guard name.hasPrefix("torch.") else { return nil }
         let name = String(name.dropFirst("torch.".count))

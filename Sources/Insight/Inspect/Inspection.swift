@@ -85,7 +85,7 @@ package struct Inspection: Sendable {
             stopToken: tokenizer.endOfText
         )
         var ids: [Int32] = []
-        Generator(model: model).generate(prompt: tokenizer.usualPrompt.ids, options: options) {
+        Generator(model: model).generate(prompt: tokenizer.defaultPrompt.ids, options: options) {
             ids.append($0)
             return true
         }

@@ -2,29 +2,29 @@ import ModelFiles
 import Platform
 import Transformer
 
-/// What the formats here can say of a model.
+/// Checks that a model can be exported to a format.
 enum ExportRules {
-    /// - Parameter allowed: settings that the format has words for.
-    /// - Throws: `UserError(.usage)` when the model is no GPT-2, which no other tool could compute.
+    /// - Parameter allowed: The variants of GPT-2 that the format supports.
+    /// - Throws: `UserError(.usage)` if the model has other variants.
     static func checkVariants(_ configuration: GPTConfiguration, format: String, allowed: Set<String> = []) throws {
-        let changes = configuration.otherModel.filter { !allowed.contains($0.name) }
+        let changes = configuration.architectureChanges.filter { !allowed.contains($0.name) }
         guard !changes.isEmpty else { return }
         let list = changes.map { "\($0.name)=\($0.value)" }.joined(separator: ", ")
-        let isForTransformers = changes.allSatisfy { HuggingFaceConfiguration.ownKeys.contains($0.name) }
-        let cure = isForTransformers ? "export it with --format=hf" : "such a model stays here"
-        throw UserError(.usage, "\(format) describes a GPT-2, and this model has \(list): \(cure)")
+        let isForTransformers = changes.allSatisfy { HuggingFaceConfiguration.supportedVariants.contains($0.name) }
+        let fix = isForTransformers ? "export it with --format=hf" : "no export format supports it"
+        throw UserError(.usage, "\(format) supports only GPT-2, but this model has \(list); \(fix)")
     }
 
-    /// Both llm.c and GGUF's gpt2 compute the tanh form of GELU, whatever a model was trained with.
+    /// llm.c and GGUF's gpt2 always compute the tanh form of GELU.
     ///
-    /// - Throws: `UserError(.usage)` when the model has another.
+    /// - Throws: `UserError(.usage)` if the model has another activation.
     static func checkActivation(_ configuration: GPTConfiguration, format: String) throws {
         guard configuration.activation != .gelu_tanh else { return }
         throw UserError(
             .usage,
             """
-            \(format) always computes the tanh GELU, and this model has activation=\(configuration.activation.rawValue): train with \
-            --activation=gelu_tanh, or export with --format=hf
+            \(format) always computes the tanh GELU, but this model has activation=\(configuration.activation.rawValue); \
+            train with --activation=gelu_tanh or export with --format=hf
             """
         )
     }

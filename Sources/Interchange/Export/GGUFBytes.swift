@@ -1,4 +1,4 @@
-/// Little-endian numbers and strings with their length.
+/// A buffer of little-endian numbers, and of strings preceded by their length.
 struct GGUFBytes {
     var bytes: [UInt8] = []
 

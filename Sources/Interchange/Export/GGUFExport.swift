@@ -7,19 +7,22 @@ import Transformer
 
 /// Writes a model as one GGUF file, which llama.cpp and the tools around it load.
 ///
-/// Source of the layout and the keys: the GGUF specification, version 3, and the names of the `gpt2` architecture in
-/// PyPI's gguf.
+/// The layout and the keys follow the GGUF specification, version 3, and the `gpt2` architecture of the Python package
+/// gguf.
 public enum GGUFExport {
-    /// Writes the file; it appears when it is whole. Biases that the model does not have are zeros.
+    /// Writes the file, which gets its name when it is complete. Biases that the model does not have are written as
+    /// zeros.
     ///
     /// - Parameters:
-    ///   - name: what the file calls the model.
-    ///   - vocabularySize: rows of the token embedding to write; fewer than the model has where its vocabulary was
-    ///     padded.
-    ///   - tokenizer: nil for a file without, which takes and gives ids only.
-    ///   - replacing: whether a file of that name may be replaced.
-    /// - Throws: `UserError(.usage)` when the model cannot be expressed, or the file exists and may not be replaced;
-    ///   `UserError(.data)` when the tokenizer cannot be; `UserError(.inputOutput)` when it cannot be written.
+    ///   - model: The model to write.
+    ///   - path: The path of the file.
+    ///   - name: The name of the model in the metadata.
+    ///   - vocabularySize: The number of rows of the token embedding to write, which leaves out the padding of the
+    ///     vocabulary, or nil for all rows.
+    ///   - tokenizer: The tokenizer to include, or nil for a file that supports only token ids.
+    ///   - replacing: Whether to replace an existing file.
+    /// - Throws: `UserError(.usage)` if the format does not support the model or the file exists, `UserError(.data)` if
+    ///   the format does not support the tokenizer, `UserError(.inputOutput)` if the file cannot be written.
     public static func write(
         _ model: GPT,
         to path: String,
@@ -31,7 +34,7 @@ public enum GGUFExport {
         try ExportRules.checkVariants(model.configuration, format: "GGUF's gpt2")
         try ExportRules.checkActivation(model.configuration, format: "GGUF's gpt2")
         guard replacing || FileSystem.kind(of: path) == nil else {
-            throw UserError(.usage, "\(path) exists already: choose another name, or replace it")
+            throw UserError(.usage, "\(path) already exists; choose another name or replace it")
         }
         var configuration = model.configuration
         configuration.vocabularySize = vocabularySize ?? configuration.vocabularySize
@@ -81,15 +84,15 @@ public enum GGUFExport {
             throw UserError(
                 .data,
                 """
-                GGUF cannot say where the added token \(JSONValue.string(token.content).text()) is found (lstrip, rstrip, \
-                single_word): export to another format, or without the tokenizer
+                GGUF does not support lstrip, rstrip and single_word of the added token \
+                \(JSONValue.string(token.content).text()); export to another format or without the tokenizer
                 """
             )
         }
         metadata.add("tokenizer.ggml.model", "gpt2")
         metadata.add("tokenizer.ggml.pre", "gpt-2")
         metadata.add("tokenizer.ggml.tokens", form.names)
-        // 1 is a normal token, 3 one that controls, 4 one that text is searched for.
+        // Token types: 1 is normal, 3 is control, 4 is user-defined.
         var types = [Int32](repeating: 1, count: form.names.count)
         for token in form.addedTokens { types[Int(token.id)] = token.isSpecial ? 3 : 4 }
         metadata.add("tokenizer.ggml.token_type", types)
@@ -105,7 +108,7 @@ public enum GGUFExport {
 
     private static func padding(_ size: Int) -> Int { (alignment - size % alignment) % alignment }
 
-    /// All that stands before the data of the tensors.
+    /// Returns the bytes before the data of the tensors.
     private static func header(_ metadata: GGUFMetadata, _ tensors: [Tensor], _ linear: Set<String>) -> [UInt8] {
         var header = GGUFBytes()
         header.append(contentsOf: "GGUF".utf8)
@@ -117,7 +120,7 @@ public enum GGUFExport {
         for tensor in tensors {
             header.append(self.name(of: tensor.name))
             header.append(UInt32(tensor.shape.count))
-            // The size that varies fastest comes first: of (out, in), in.
+            // The dimension that varies fastest comes first: `in` for a matrix (out, in).
             let sizes = linear.contains(tensor.name) ? tensor.shape : tensor.shape.reversed()
             for size in sizes { header.append(UInt64(size)) }
             header.append(UInt32(0))  // float32
@@ -134,7 +137,7 @@ public enum GGUFExport {
         "mlp.c_fc": "ffn_up", "mlp.c_proj": "ffn_down",
     ]
 
-    /// GGUF's name of what Hugging Face calls `transformer.h.0.ln_1.weight`.
+    /// Returns the GGUF name of a tensor with a Hugging Face name such as `transformer.h.0.ln_1.weight`.
     private static func name(of tensor: String) -> String {
         let parts = tensor.split(separator: ".").dropFirst().map(String.init)
         let kind = parts.last!

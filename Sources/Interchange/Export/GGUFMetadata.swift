@@ -1,4 +1,4 @@
-/// Keys with typed values, in order.
+/// The metadata of a GGUF file: keys with typed values, in order.
 struct GGUFMetadata {
     private enum ValueType: UInt32 {
         case uint32 = 4

@@ -6,14 +6,18 @@ import Transformer
 
 /// Writes a model as a folder that Hugging Face's transformers loads with `GPT2LMHeadModel.from_pretrained`.
 public enum HuggingFaceExport {
-    /// Writes `model.safetensors`, `config.json` and the tokenizer's files; the folder appears when it is whole.
+    /// Writes `model.safetensors`, `config.json` and the files of the tokenizer. The folder gets its name when it is
+    /// complete.
     ///
     /// - Parameters:
-    ///   - vocabularySize: rows of the token embedding to write; fewer than the model has where its vocabulary was padded.
-    ///   - tokenizer: nil for none.
-    ///   - replacing: whether a folder of that name may be replaced.
-    /// - Throws: `UserError(.usage)` when the model is no GPT-2, or the folder exists and may not be replaced;
-    ///   `UserError(.inputOutput)` when it cannot be written.
+    ///   - model: The model to write.
+    ///   - folder: The path of the folder.
+    ///   - vocabularySize: The number of rows of the token embedding to write, which leaves out the padding of the
+    ///     vocabulary, or nil for all rows.
+    ///   - tokenizer: The tokenizer to include, or nil for none.
+    ///   - replacing: Whether to replace an existing folder.
+    /// - Throws: `UserError(.usage)` if the model is not a GPT-2 or the folder exists, `UserError(.inputOutput)` if a
+    ///   file cannot be written.
     public static func write(
         _ model: GPT,
         to folder: String,
@@ -25,7 +29,7 @@ public enum HuggingFaceExport {
         try ExportRules.checkVariants(
             configuration,
             format: "Hugging Face's gpt2",
-            allowed: HuggingFaceConfiguration.ownKeys
+            allowed: HuggingFaceConfiguration.supportedVariants
         )
         configuration.vocabularySize = vocabularySize ?? configuration.vocabularySize
         precondition(configuration.vocabularySize <= model.configuration.vocabularySize)

@@ -5,24 +5,26 @@ import Platform
 import Tokenizers
 import Transformer
 
-/// Writes a model as a folder with the two files of llm.c: `model.bin` (see `LLMCFormat`) and `tokenizer.bin`.
+/// Writes a model as a folder with the two files of llm.c: `model.bin` and `tokenizer.bin`.
 public enum LLMCExport {
-    /// The weights, under llm.c's name.
+    /// The name of the file with the weights.
     public static let modelName = "model.bin"
-    /// The tokens' bytes, under llm.c's name; written only with a tokenizer.
+    /// The name of the file with the bytes of each token, which is written only if there is a tokenizer.
     public static let tokenizerName = "tokenizer.bin"
 
-    /// Writes the files; the folder appears when it is whole. Biases that the model does not have are zeros, and so
-    /// are the rows that pad the vocabulary to a multiple of 128.
+    /// Writes the files. The folder gets its name when it is complete. Biases that the model does not have, and the
+    /// rows that pad the vocabulary to a multiple of 128, are written as zeros.
     ///
     /// - Parameters:
-    ///   - vocabularySize: rows of the token embedding to write; fewer than the model has where its vocabulary was
-    ///     padded.
-    ///   - tokenizer: nil for none.
+    ///   - model: The model to write.
+    ///   - folder: The path of the folder.
+    ///   - vocabularySize: The number of rows of the token embedding to write, which leaves out the padding of the
+    ///     vocabulary, or nil for all rows.
+    ///   - tokenizer: The tokenizer to include, or nil for none.
     ///   - encoding: `float32` or `bfloat16`.
-    ///   - replacing: whether a folder of that name may be replaced.
-    /// - Throws: `UserError(.usage)` when the model cannot be expressed, or the folder exists and may not be replaced;
-    ///   `UserError(.data)` when the tokenizer cannot be; `UserError(.inputOutput)` when it cannot be written.
+    ///   - replacing: Whether to replace an existing folder.
+    /// - Throws: `UserError(.usage)` if the format does not support the model or the folder exists, `UserError(.data)`
+    ///   if the format does not support the tokenizer, `UserError(.inputOutput)` if a file cannot be written.
     public static func write(
         _ model: GPT,
         to folder: String,
@@ -73,12 +75,11 @@ public enum LLMCExport {
         return words.flatMap { word in withUnsafeBytes(of: word.littleEndian) { Array($0) } }
     }
 
-    /// The content of `tokenizer.bin`: a header of 256 int32 (magic 20240328, version 2, the number of tokens, the id
-    /// that text is generated from), then each token as a byte that says its length, and its bytes. Where no token
-    /// ends a text, generation begins with id 0, as here.
+    /// Returns the content of `tokenizer.bin`: a header of 256 int32 (magic 20240328, version 2, the number of tokens,
+    /// the id to start generating from), then for each token one byte with its length, followed by its bytes.
     private static func tokenizerFile(_ tokenizer: any Tokenizer) throws -> [UInt8] {
         var file = bytes(
-            ofHeader: [20_240_328, 2, Int32(tokenizer.vocabularySize), tokenizer.beforeText]
+            ofHeader: [20_240_328, 2, Int32(tokenizer.vocabularySize), tokenizer.startToken]
         )
         for id in 0..<Int32(tokenizer.vocabularySize) {
             let token = tokenizer.decode([id])
@@ -86,8 +87,8 @@ public enum LLMCExport {
                 throw UserError(
                     .data,
                     """
-                    llm.c's tokenizer file has tokens of 1 to 255 bytes, \
-                    and token \(id) of this \(tokenizer.name) has \(token.count)
+                    llm.c's tokenizer file supports tokens of 1 to 255 bytes, but token \(id) of this \(tokenizer.name) \
+                    tokenizer has \(token.count)
                     """
                 )
             }

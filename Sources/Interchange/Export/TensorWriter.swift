@@ -1,13 +1,13 @@
 import Formats
 import Platform
 
-/// Writes the tensors of a model to a file, one after the other, in the form of another tool.
+/// Writes the tensors of a model to a file, one after the other, in the format of another tool.
 struct TensorWriter {
     let file: AtomicFile
-    /// `float32`, or `bfloat16`, to which numbers are rounded.
+    /// `float32` or `bfloat16`. For `bfloat16`, values are rounded.
     let encoding: FloatEncoding
 
-    /// The matrix of a linear layer, (in, out) here, as (out, in); any other tensor as it is.
+    /// Writes a tensor. The weight of a linear layer is transposed from (in, out) to (out, in).
     func write(_ tensor: SafetensorsWriter.Tensor, isLinearWeight: Bool) throws {
         guard isLinearWeight else { return try write(tensor.values) }
         try MatrixTransposition.read(tensor.values, rows: tensor.shape[0], columns: tensor.shape[1]) { try write($0) }
@@ -23,11 +23,11 @@ struct TensorWriter {
                     try file.append($0)
                 }
             }
-        case .float64, .float16: preconditionFailure("no tool here takes \(encoding)")
+        case .float64, .float16: preconditionFailure("no export format supports \(encoding)")
         }
     }
 
-    /// Zeros in the file's own encoding.
+    /// Writes `count` zeros in the encoding of the file.
     func writeZeros(_ count: Int) throws {
         try [UInt8](repeating: 0, count: count * encoding.size).withUnsafeBytes { try file.append($0) }
     }

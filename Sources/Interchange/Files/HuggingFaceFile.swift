@@ -3,15 +3,16 @@ import ModelFiles
 import Platform
 import Transformer
 
-/// A GPT-2 as Hugging Face's transformers saves it: `config.json` beside `model.safetensors` or, of older versions,
-/// `pytorch_model.bin`; or beside several such files, and an index that says which tensor is in which.
+/// A GPT-2 as saved by Hugging Face's transformers: a folder with `config.json` and `model.safetensors`. Older versions
+/// write `pytorch_model.bin`. Large models have several such files and an index that maps tensors to files.
 ///
-/// Tensor names may be wrapped, or lack the `transformer.` prefix as in OpenAI's own upload: see `TensorNames`. A checkpoint of this project is such a
-/// folder too; the key `bias` of its `config.json` says when the zero biases in the file do not exist in the model.
+/// Tensor names can have the prefixes of wrappers, or lack the prefix `transformer.` as in OpenAI's upload: see
+/// `TensorNames`. A checkpoint of this project is such a folder too. In its `config.json`, `bias` false means that the
+/// zero biases in the file do not exist in the model.
 struct HuggingFaceFile: ModelFile {
-    /// In the order in which transformers looks for them; nanoGPT's ckpt.pt is looked for between them.
+    /// The names of weights in the order of precedence in transformers. nanoGPT's ckpt.pt comes between both lists.
     static let modelNames = ["model.safetensors", "model.safetensors.index.json"]
-    static let olderModelNames = ["pytorch_model.bin", "pytorch_model.bin.index.json"]
+    static let legacyModelNames = ["pytorch_model.bin", "pytorch_model.bin.index.json"]
     static let configurationName = "config.json"
 
     let descriptionName = configurationName
@@ -19,11 +20,11 @@ struct HuggingFaceFile: ModelFile {
     private let path: String
     private let description: HuggingFaceConfiguration
     private let files: [TensorFile]
-    /// The file of each tensor, as an index into `files`.
-    private let places: [String: Int]
+    /// The index in `files` of the file of each tensor.
+    private let fileIndexes: [String: Int]
     private let names: TensorNames
 
-    /// Whether a description lies beside weights.
+    /// Whether there is a config.json in the folder of the weights.
     static func hasDescription(_ path: String) -> Bool {
         FileSystem.kind(of: description(of: path)) == .file
     }
@@ -32,39 +33,40 @@ struct HuggingFaceFile: ModelFile {
         FileSystem.folder(of: path) + "/" + configurationName
     }
 
-    /// - Parameter path: of the weights, or of the index; the description lies beside it.
-    /// - Throws: `UserError(.inputOutput)` when a file cannot be read, `UserError(.data)` that says what is wrong
-    ///   with it.
+    /// - Parameters:
+    ///   - path: The path of the weights or of the index. The config.json is in the same folder.
+    ///   - isIndex: Whether the path is that of an index.
+    /// - Throws: `UserError(.inputOutput)` if a file cannot be read, `UserError(.data)` if its content is not valid.
     init(path: String, isIndex: Bool) throws {
         self.path = path
         guard Self.hasDescription(path) else {
-            throw UserError(.data, "\(path) has no \(Self.configurationName) beside it, which says what model it is")
+            throw UserError(.data, "\(path) needs a \(Self.configurationName) in its folder, but there is none")
         }
         description = try HuggingFaceConfiguration(path: Self.description(of: path))
         if isIndex {
-            (files, places) = try Self.shards(index: path)
+            (files, fileIndexes) = try Self.shards(index: path)
         } else {
             let file = try TensorFile(path: path)
             files = [file]
-            places = Dictionary(uniqueKeysWithValues: file.names.map { ($0, 0) })
+            fileIndexes = Dictionary(uniqueKeysWithValues: file.names.map { ($0, 0) })
         }
-        names = try TensorNames(Array(places.keys), path: path)
+        names = try TensorNames(Array(fileIndexes.keys), path: path)
     }
 
-    private static func shards(index path: String) throws -> (files: [TensorFile], places: [String: Int]) {
+    private static func shards(index path: String) throws -> (files: [TensorFile], fileIndexes: [String: Int]) {
         guard let members = try JSONValue(ofFile: path)["weight_map"]?.objectValue else {
-            throw UserError(.data, "\(path) has no weight_map, which says which tensor is in which file")
+            throw UserError(.data, "\(path) has no weight_map, which must map tensors to files")
         }
         var files: [TensorFile] = []
         var numbers: [String: Int] = [:]
-        var places: [String: Int] = [:]
+        var fileIndexes: [String: Int] = [:]
         for member in members {
-            // A name in the same folder, and none that leads out of it.
+            // The file must be in the folder of the index.
             guard let name = member.value.stringValue, !name.isEmpty, !name.contains("/"), name != "..", name != "."
             else {
                 throw UserError(
                     .data,
-                    "\(path): weight_map has \(member.value.text()) for \(member.name), which is no name of a file"
+                    "\(path): weight_map has \(member.value.text()) for \(member.name), which is not a file name"
                 )
             }
             if numbers[name] == nil {
@@ -75,29 +77,29 @@ struct HuggingFaceFile: ModelFile {
             guard files[number].has(member.name) else {
                 throw UserError(
                     .data,
-                    "\(files[number].path) has no tensor \(member.name), which \(path) says is there"
+                    "\(files[number].path) has no tensor \(member.name), but \(path) lists it there"
                 )
             }
-            places[member.name] = number
+            fileIndexes[member.name] = number
         }
-        // An index may leave out what a file has nevertheless, such as a head of its own.
+        // Adds tensors that the files contain but the index does not list, such as an untied output head.
         for (number, file) in files.enumerated() {
-            for name in file.names where places[name] == nil { places[name] = number }
+            for name in file.names where fileIndexes[name] == nil { fileIndexes[name] = number }
         }
-        return (files, places)
+        return (files, fileIndexes)
     }
 
     var configuration: GPTConfiguration { description.model }
     var notices: [String] { description.notices }
-    var tensorNames: [String] { Array(places.keys) }
+    var tensorNames: [String] { Array(fileIndexes.keys) }
 
     func queryFactor(inLayer layer: Int) -> Double { description.queryFactor(inLayer: layer) }
 
-    func ownName(of name: String) -> String { names(name) }
+    func storedName(of name: String) -> String { names(name) }
 
-    func path(ofTensor name: String) -> String { places[name].map { files[$0].path } ?? path }
+    func path(ofTensor name: String) -> String { fileIndexes[name].map { files[$0].path } ?? path }
 
     func tensor(named name: String) throws -> StoredTensor? {
-        try places[name].flatMap { try files[$0].tensor(named: name) }
+        try fileIndexes[name].flatMap { try files[$0].tensor(named: name) }
     }
 }

@@ -2,7 +2,7 @@ import Formats
 import Platform
 import Transformer
 
-/// A model file of llm.c, in float32 or bfloat16: see `LLMCFormat`.
+/// A model file of llm.c in float32 or bfloat16. See `LLMCFormat`.
 struct LLMCFile: ModelFile {
     let configuration: GPTConfiguration
     let descriptionName = "its header"
@@ -11,17 +11,20 @@ struct LLMCFile: ModelFile {
     private let encoding: FloatEncoding
     private let tensors: [String: (shape: [Int], start: Int)]
 
-    static func isOne(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    static func hasMagic(_ bytes: UnsafeRawBufferPointer) -> Bool {
         bytes.count >= 4 && Int32(littleEndian: bytes.loadUnaligned(as: Int32.self)) == LLMCFormat.magic
     }
 
-    /// - Throws: `UserError(.inputOutput)` when the file cannot be read, `UserError(.data)` when it is of another
-    ///   version, or its size is not what its header says.
+    /// - Throws: `UserError(.inputOutput)` if the file cannot be read, `UserError(.data)` if its version is not
+    ///   supported or its size does not match its header.
     init(path: String) throws {
         let file = try MappedFile(path: path)
         self.file = file
         guard file.bytes.count >= LLMCFormat.headerBytes else {
-            throw UserError(.data, "\(path) was cut short: it has \(file.bytes.count) bytes, its header alone 1024")
+            throw UserError(
+                .data,
+                "\(path) is truncated: it has \(file.bytes.count) bytes, but its header alone has 1024"
+            )
         }
         func header(_ index: Int) -> Int {
             Int(Int32(littleEndian: file.bytes.loadUnaligned(fromByteOffset: 4 * index, as: Int32.self)))
@@ -30,11 +33,14 @@ struct LLMCFile: ModelFile {
         case LLMCFormat.float32Version: encoding = .float32
         case LLMCFormat.bfloat16Version: encoding = .bfloat16
         case let version:
-            throw UserError(.data, "\(path) is of version \(version) of llm.c's model files: 3 and 5 can be read")
+            throw UserError(.data, "\(path) has version \(version) of llm.c's model format; only 3 and 5 are supported")
         }
         func size(_ index: Int, _ name: String) throws -> Int {
             guard 1...(1 << 24) ~= header(index) else {
-                throw UserError(.data, "\(path): \(name) is \(header(index)) in its header, not from 1 to \(1 << 24)")
+                throw UserError(
+                    .data,
+                    "\(path): \(name) in its header is \(header(index)), but must be from 1 to \(1 << 24)"
+                )
             }
             return header(index)
         }
@@ -51,8 +57,8 @@ struct LLMCFile: ModelFile {
             throw UserError(
                 .data,
                 """
-                \(path): \(configuration.embeddingSize) channels of its header \
-                are no multiple of its \(configuration.headCount) heads
+                \(path): the \(configuration.embeddingSize) channels in its header \
+                are not a multiple of its \(configuration.headCount) heads
                 """
             )
         }
@@ -64,7 +70,8 @@ struct LLMCFile: ModelFile {
         self.configuration = configuration
     }
 
-    /// Where each tensor lies, once the size of the file has borne out the header.
+    /// Returns the shape and the byte offset of each tensor, after checking that the size of the file matches its
+    /// header.
     private static func tensors(
         _ configuration: GPTConfiguration,
         encoding: FloatEncoding,
@@ -82,7 +89,10 @@ struct LLMCFile: ModelFile {
         guard expected == byteCount else {
             throw UserError(
                 .data,
-                "\(path) has \(byteCount) bytes, but by its header \(expected.map { "\($0)" } ?? "more than there can be")"
+                """
+                \(path) has \(byteCount) bytes, but its header requires \
+                \(expected.map { "\($0)" } ?? "more than a file can have")
+                """
             )
         }
         var tensors: [String: (shape: [Int], start: Int)] = [:]
@@ -93,13 +103,13 @@ struct LLMCFile: ModelFile {
                 start += encoding.size * kind.shape.reduce(1, *)
             }
         }
-        // The rows above the vocabulary are padding.
+        // The rows after the vocabulary are padding.
         tensors["transformer.wte.weight"]?.shape[0] = configuration.vocabularySize
         return tensors
     }
 
     var tensorNames: [String] { Array(tensors.keys) }
-    func ownName(of name: String) -> String { name }
+    func storedName(of name: String) -> String { name }
     func path(ofTensor name: String) -> String { file.path }
 
     func tensor(named name: String) -> StoredTensor? {

@@ -1,11 +1,13 @@
 import Transformer
 
-/// The model file of llm.c: a header of 256 int32, then the parameters, each kind for all layers in turn.
+/// The format of llm.c's model files: a header of 256 int32, then the parameters. Each kind of tensor is stored for all
+/// layers before the next kind.
 ///
-/// Header: magic 20240326, 3 for float32 or 5 for bfloat16, block size, V, layers, heads, C, and V rounded up to a
-/// multiple of 128, which is how many rows the token embedding has. Weights of linear layers are (out, in). The model
-/// has biases and the tanh GELU, always. Source: `gpt2_build_from_checkpoint` in llm.c's train_gpt2.c and
-/// `write_model` in its train_gpt2.py.
+/// The header has the magic number 20240326, the version (3 for float32, 5 for bfloat16), the block size, the
+/// vocabulary size V, the number of layers, the number of heads, the width C, and V rounded up to a multiple of 128,
+/// which is the number of rows of the token embedding. Weights of linear layers are (out, in). The model always has
+/// biases and the tanh GELU. Source: `gpt2_build_from_checkpoint` in llm.c's train_gpt2.c and `write_model` in its
+/// train_gpt2.py.
 enum LLMCFormat {
     static let headerCount = 256
     static let headerBytes = 4 * headerCount
@@ -15,14 +17,15 @@ enum LLMCFormat {
 
     static func paddedVocabularySize(_ size: Int) -> Int { (size + 127) / 128 * 128 }
 
-    /// A kind of tensor: Hugging Face's name, within a layer or of the model, and the shape in the file.
+    /// A kind of tensor: its Hugging Face name without the prefix of the layer or the model, and its shape in the file.
     struct Kind {
         let name: String
         let shape: [Int]
         let isInEachLayer: Bool
     }
 
-    /// All kinds in the order of the file, which is that of the layout of a model with one layer and with biases.
+    /// Returns all kinds in the order of the file, which is the order in the layout of a model with one layer and
+    /// biases.
     static func kinds(_ configuration: GPTConfiguration) -> [Kind] {
         var configuration = configuration
         (configuration.layerCount, configuration.bias) = (1, true)
@@ -36,7 +39,7 @@ enum LLMCFormat {
         }
     }
 
-    /// Hugging Face's name of a kind, in a layer where it is in each.
+    /// Returns the Hugging Face name of a kind. `layer` is ignored for kinds that occur once per model.
     static func name(_ kind: Kind, layer: Int) -> String {
         "transformer." + (kind.isInEachLayer ? "h.\(layer)." : "") + kind.name
     }

@@ -1,29 +1,30 @@
 import Formats
 import Transformer
 
-/// A GPT-2 in the files of some tool: which tensors are there, and where their bytes lie. Nothing is read by it; that
-/// is `PretrainedModel`'s; `ModelTensors` checks names and shapes, the same way for every tool.
+/// A GPT-2 in the files of another tool: its configuration and the location of its tensors. `ModelTensors` checks names
+/// and shapes, and `PretrainedModel` reads the values.
 protocol ModelFile: Sendable {
     var configuration: GPTConfiguration { get }
-    /// What says so, for messages: `config.json`.
+    /// The source of the configuration in messages, such as `config.json`.
     var descriptionName: String { get }
-    /// Whether the weights of linear layers are stored (out, in), as PyTorch has them, and not (in, out), as Hugging
+    /// Whether the weights of linear layers are stored as (out, in), as in PyTorch, and not as (in, out), as in Hugging
     /// Face's GPT-2.
     var isOutputFirst: Bool { get }
-    /// The names of all tensors that are there.
+    /// The names of all tensors in the files.
     var tensorNames: [String] { get }
-    /// What a user should know of how the description was understood, a sentence each.
+    /// Messages for the user about assumptions and conversions.
     var notices: [String] { get }
 
-    /// What the weights and biases of a layer's queries are to be multiplied by, where the tool scales attention otherwise.
+    /// Returns the factor for the weights and biases of a layer's queries. It is not 1 if the tool scales attention
+    /// scores differently.
     func queryFactor(inLayer layer: Int) -> Double
-    /// What is called `name` by Hugging Face.
-    func ownName(of name: String) -> String
-    /// The file that a tensor is in or, of one that is missing, the one that should have it.
+    /// Returns the name in the files of the tensor with a Hugging Face name.
+    func storedName(of name: String) -> String
+    /// Returns the path of the file that contains a tensor, or that should contain it.
     func path(ofTensor name: String) -> String
-    /// A tensor by its own name, nil where there is none.
+    /// Returns the tensor with a stored name, or nil if there is none.
     ///
-    /// - Throws: `UserError(.data)` when it cannot be read as floats.
+    /// - Throws: `UserError(.data)` if the tensor cannot be read as floats.
     func tensor(named name: String) throws -> StoredTensor?
 }
 

@@ -2,16 +2,15 @@ import Formats
 import Platform
 import Transformer
 
-/// A GPT that `torch.save` wrote: nanoGPT's `ckpt.pt` and its relatives.
+/// A GPT that `torch.save` wrote: nanoGPT's `ckpt.pt` and similar files.
 ///
-/// | the file holds | the shape is | the GELU is |
+/// | content of the file | source of the shape | GELU |
 /// | --- | --- | --- |
-/// | `model` with `model_args`, as nanoGPT | `model_args` | exact |
-/// | `model` with `config`, an object with the sizes, as build-nanogpt | `config` | that of tanh; exact where `config` has nanoGPT's `bias` or `dropout` |
-/// | a state_dict, by itself or as `model` | that of the tensors, with a number of heads that the user gives | exact |
+/// | `model` and `model_args`, as in nanoGPT | `model_args` | exact |
+/// | `model` and an object `config` with the sizes, as in build-nanogpt | `config` | tanh; exact if `config` has nanoGPT's `bias` or `dropout` |
+/// | a state_dict, by itself or as `model` | the tensors, and the number of heads that the user passes | exact |
 ///
-/// Weights of linear layers are (out, in). `lm_head.weight` is the token embedding a second time, unless they were
-/// trained apart.
+/// Weights of linear layers are (out, in). `lm_head.weight` is a copy of the token embedding, unless they are not tied.
 struct NanoGPTFile: ModelFile {
     let configuration: GPTConfiguration
     let descriptionName: String
@@ -21,8 +20,11 @@ struct NanoGPTFile: ModelFile {
     private let tensors: TorchTensors
     private let names: TensorNames
 
-    /// - Parameter headCount: of a state_dict, which does not say it.
-    /// - Throws: `UserError(.inputOutput)` when the file cannot be read, `UserError(.data)` when it is no GPT.
+    /// - Parameters:
+    ///   - path: The path of the file.
+    ///   - headCount: The number of heads, which a state_dict does not contain.
+    /// - Throws: `UserError(.inputOutput)` if the file cannot be read, `UserError(.data)` if it is not a GPT,
+    ///   `UserError(.usage)` if a state_dict is read without `headCount`.
     init(path: String, headCount: Int? = nil) throws {
         self.path = path
         let file = try TorchFile(path: path)
@@ -44,7 +46,7 @@ struct NanoGPTFile: ModelFile {
             )
             notices = [
                 """
-                \(path) has no model_args: its config gives the shape, with \
+                \(path) has no model_args; using the shape in its config and \
                 \(isNanoGPT ? "the exact GELU, as in nanoGPT" : "the tanh GELU, as in build-nanogpt")
                 """
             ]
@@ -53,8 +55,8 @@ struct NanoGPTFile: ModelFile {
             configuration = try Self.configuration(tensors, names, headCount: headCount, path: path)
             notices = [
                 """
-                \(path) is a state_dict: the shape is that of its tensors, with n_head=\
-                \(configuration.attention.headCount) as given and the exact GELU, as in nanoGPT
+                \(path) is a state_dict; using the shape of its tensors, n_head=\
+                \(configuration.attention.headCount) as given, and the exact GELU, as in nanoGPT
                 """
             ]
         }
@@ -62,14 +64,14 @@ struct NanoGPTFile: ModelFile {
             throw UserError(
                 .data,
                 """
-                \(path): n_embd=\(configuration.embeddingSize) is no multiple of \
+                \(path): n_embd=\(configuration.embeddingSize) is not a multiple of \
                 n_head=\(configuration.attention.headCount)
                 """
             )
         }
     }
 
-    /// The part of a file that holds the weights, and what a message calls it.
+    /// Returns the value with the weights, and its name for messages.
     private static func model(of file: TorchFile) throws -> (PickleValue, name: String) {
         for key in ["model", "model_state_dict", "state_dict"] {
             if let model = file.value[key] { return (model, "its \(key)") }
@@ -79,13 +81,13 @@ struct NanoGPTFile: ModelFile {
             $0.value.tensorValue != nil && $0.key.stringValue?.hasSuffix("wpe.weight") == true
         }
         if isState || file.value["_modules"] != nil {
-            return (file.value, "what it holds")
+            return (file.value, "its content")
         }
         let keys = pairs.compactMap(\.key.stringValue).prefix(5).joined(separator: ", ")
         throw UserError(
             .data,
             """
-            \(file.path) is a file of PyTorch, but no model of nanoGPT's: it has no model with model_args; it \
+            \(file.path) is a PyTorch file, but not a nanoGPT model: it has no model with model_args; it \
             \(keys.isEmpty ? "is \(file.value)" : "has \(keys)")
             """
         )
@@ -113,7 +115,7 @@ struct NanoGPTFile: ModelFile {
             }
             return value
         }
-        // Checkpoints from before nanoGPT had the option have biases.
+        // Checkpoints that are older than nanoGPT's option `bias` have biases.
         let bias = arguments["bias"]?.boolValue ?? true
         return GPTConfiguration(
             layerCount: values[0],
@@ -136,7 +138,10 @@ struct NanoGPTFile: ModelFile {
             for name in candidates {
                 guard let shape = tensors.shape(of: names(name)) else { continue }
                 guard shape.count == 2, shape.allSatisfy(sizes.contains) else {
-                    throw UserError(.data, "\(path): tensor \(names(name)) has shape \(shape), which is no embedding's")
+                    throw UserError(
+                        .data,
+                        "\(path): tensor \(names(name)) has shape \(shape), but an embedding has two dimensions"
+                    )
                 }
                 return (shape[0], shape[1])
             }
@@ -144,8 +149,8 @@ struct NanoGPTFile: ModelFile {
             throw UserError(
                 .data,
                 """
-                \(path) has neither model_args nor a tensor \(candidates[0]), so it is no GPT-2; its \(names.all.count) \
-                tensors are \(found) and so on
+                \(path) has neither model_args nor a tensor \(candidates[0]), so it is not a GPT-2; it has \
+                \(names.all.count) tensors, such as \(found)
                 """
             )
         }
@@ -161,8 +166,8 @@ struct NanoGPTFile: ModelFile {
             throw UserError(
                 .usage,
                 """
-                \(path) has the weights of a model and no model_args, and nothing in weights says how many heads attention \
-                has: give --n_head (the width is \(tokens.columns), and GPT-2 has heads of 64)
+                \(path) has weights but no model_args, and the number of attention heads cannot be derived from weights; \
+                pass --n_head (the width is \(tokens.columns), and GPT-2 has heads of width 64)
                 """
             )
         }
@@ -180,7 +185,7 @@ struct NanoGPTFile: ModelFile {
     // MARK: - Tensors
 
     var tensorNames: [String] { tensors.names }
-    func ownName(of name: String) -> String { names(name) }
+    func storedName(of name: String) -> String { names(name) }
     func path(ofTensor name: String) -> String { path }
     func tensor(named name: String) throws -> StoredTensor? { try tensors.tensor(named: name) }
 }

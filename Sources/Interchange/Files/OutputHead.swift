@@ -1,30 +1,31 @@
 import Platform
 
-/// Where the output head and the token embedding of a model lie in its file. The weights decide, because descriptions
-/// leave it out or have it wrong.
+/// Determines from the weights of a file whether the output head is tied to the token embedding, because configurations
+/// often omit this setting or have it wrong.
 ///
-/// | the file has | the model |
+/// | tensors in the file | output head |
 /// | --- | --- |
-/// | the token embedding alone, or the same values twice | is tied |
-/// | a head with other values | has a head of its own, as in transformers 5 and PyTorch |
-/// | the head alone | is tied, and its token embedding is the head |
+/// | only the token embedding, or a head with the same values | tied |
+/// | a head with other values | not tied, as in transformers 5 and PyTorch |
+/// | only the head | tied; the head is also the token embedding |
 ///
-/// A description that says that they are not tied is taken at its word.
+/// If the configuration says that they are not tied, it is trusted.
 struct OutputHead {
-    /// Hugging Face's names of the two.
+    /// Hugging Face's name of the token embedding.
     static let embeddingName = "transformer.wte.weight"
+    /// Hugging Face's name of the output head.
     static let headName = "lm_head.weight"
 
-    /// Whether the head is the token embedding.
     let isTied: Bool
-    /// The file's own name of the tensor with the token embedding.
+    /// The name in the file of the tensor with the token embedding.
     let tokenEmbedding: String
-    /// What a user should know of it; nil where the file is as its description says.
+    /// A message for the user if the weights differ from the configuration; nil otherwise.
     let notice: String?
 
-    /// - Throws: `UserError(.data)` when the two have different shapes or cannot be read as floats.
+    /// - Throws: `UserError(.data)` if both tensors have different shapes or cannot be read as floats.
     init(of file: any ModelFile) throws {
-        let (embeddingName, headName) = (file.ownName(of: Self.embeddingName), file.ownName(of: Self.headName))
+        let embeddingName = file.storedName(of: Self.embeddingName)
+        let headName = file.storedName(of: Self.headName)
         guard file.configuration.tiedHead, let head = try file.tensor(named: headName) else {
             (isTied, tokenEmbedding, notice) = (file.configuration.tiedHead, embeddingName, nil)
             return
@@ -32,15 +33,15 @@ struct OutputHead {
         let path = file.path(ofTensor: headName)
         guard let embedding = try file.tensor(named: embeddingName) else {
             (isTied, tokenEmbedding) = (true, headName)
-            notice = "\(path) has no \(embeddingName): \(headName) is also the token embedding"
+            notice = "\(path) has no \(embeddingName); using \(headName) as the token embedding too"
             return
         }
         guard head.shape == embedding.shape else {
             throw UserError(
                 .data,
                 """
-                \(path): \(headName) has shape \(head.shape), but \(embeddingName) has \(embedding.shape): an output head needs \
-                a row for each token
+                \(path): \(headName) has shape \(head.shape), but \(embeddingName) has \(embedding.shape); an output head \
+                needs one row per token
                 """
             )
         }

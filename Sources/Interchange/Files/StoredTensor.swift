@@ -1,16 +1,17 @@
 import Formats
 import Platform
 
-/// A tensor as it lies in a mapped file; valid while the `ModelFile` is held.
+/// A tensor in a memory-mapped file. It is valid as long as the `ModelFile` exists.
 struct StoredTensor {
     let shape: [Int]
     let encoding: FloatEncoding
-    /// From the first element in the file to the last.
+    /// The bytes from the first to the last element in the file.
     let bytes: UnsafeRawBufferPointer
-    /// How far apart neighbors along each dimension lie, in elements; nil where the elements are row-major.
+    /// The stride of each dimension in elements, or nil if the tensor is row-major.
     let strides: [Int]?
 
-    /// - Parameter strides: may be those of a row-major tensor.
+    /// - Parameter strides: The stride of each dimension in elements. Nil, and the strides of a row-major tensor, mean
+    ///   row-major.
     init(shape: [Int], encoding: FloatEncoding, bytes: UnsafeRawBufferPointer, strides: [Int]? = nil) {
         (self.shape, self.encoding, self.bytes) = (shape, encoding, bytes)
         self.strides = strides.flatMap { Self.isRowMajor(shape, $0) ? nil : $0 }
@@ -28,9 +29,11 @@ struct StoredTensor {
         return true
     }
 
-    /// Reads some of its elements, in row-major order.
+    /// Reads consecutive elements in row-major order.
     ///
-    /// - Parameter start: the first one; there are as many from it on as `destination` holds.
+    /// - Parameters:
+    ///   - start: The index of the first element. The tensor must have `destination.count` elements from there on.
+    ///   - destination: Receives the elements.
     func decode(from start: Int, into destination: UnsafeMutableBufferPointer<Float>) {
         precondition(start >= 0 && destination.count <= count - start)
         guard let strides else { return decode(at: start, stride: 1, into: destination) }
@@ -49,7 +52,7 @@ struct StoredTensor {
         }
     }
 
-    /// Reads elements that lie `stride` apart.
+    /// Reads elements with a distance of `stride` elements, starting at the element `place` of `bytes`.
     private func decode(at place: Int, stride: Int, into destination: UnsafeMutableBufferPointer<Float>) {
         guard !destination.isEmpty else { return }
         let end = place + (destination.count - 1) * stride + 1
@@ -59,7 +62,7 @@ struct StoredTensor {
 
     // MARK: - Comparison
 
-    /// Whether it has the numbers of another tensor of the same shape, however each is stored.
+    /// Whether both tensors have equal values, regardless of encoding and strides.
     func hasValues(of other: StoredTensor) -> Bool {
         // PyTorch saves a tied weight once, under two names.
         if encoding == other.encoding, bytes.baseAddress == other.bytes.baseAddress, strides == other.strides {
@@ -70,16 +73,16 @@ struct StoredTensor {
             MappedFile.release(other.bytes)
         }
         guard count == other.count else { return false }
-        // By equality, for which both zeros are one; a damaged model's NaN equals itself.
+        // 0 equals -0 here. NaN, which damaged models contain, counts as equal to NaN.
         return pieces.allSatisfy { piece in
             zip(values(piece), other.values(piece)).allSatisfy { $0 == $1 || $0.isNaN && $1.isNaN }
         }
     }
 
-    /// Whether all its numbers are 0.
+    /// Whether all values are 0.
     var isZero: Bool { pieces.allSatisfy { values($0).allSatisfy { $0 == 0 } } }
 
-    /// All elements: a vocabulary is large, and only a piece of it is held.
+    /// Ranges that cover all elements. Reading them one by one limits the memory, because a token embedding is large.
     private var pieces: some Sequence<Range<Int>> {
         stride(from: 0, to: count, by: 1 << 16).lazy.map { $0..<min($0 + 1 << 16, count) }
     }

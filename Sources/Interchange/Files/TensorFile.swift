@@ -1,22 +1,22 @@
 import Formats
 import Platform
 
-/// A file of tensors by name, and nothing else: safetensors, or a state dictionary that `torch.save` wrote.
+/// A file that contains only named tensors: safetensors, or a state_dict that `torch.save` wrote.
 enum TensorFile: Sendable {
     case safetensors(SafetensorsFile)
     case torch(String, TorchTensors)
 
-    /// What a file is, its first bytes say.
+    /// Detects the format by the first bytes of the file.
     ///
-    /// - Throws: `UserError(.inputOutput)` when it cannot be read, `UserError(.data)` when it is no such file.
+    /// - Throws: `UserError(.inputOutput)` if the file cannot be read, `UserError(.data)` if it has another format.
     init(path: String) throws {
         let file = try MappedFile(path: path)
-        guard TorchFile.isOne(file.bytes) else {
+        guard TorchFile.hasMagic(file.bytes) else {
             self = .safetensors(try SafetensorsFile(path: path))
             return
         }
         let torch = try TorchFile(path: path)
-        self = .torch(path, try TorchTensors(torch.value, named: "what it holds", of: torch))
+        self = .torch(path, try TorchTensors(torch.value, named: "its content", of: torch))
     }
 
     var path: String {
@@ -40,7 +40,7 @@ enum TensorFile: Sendable {
         }
     }
 
-    /// - Throws: `UserError(.data)` when it cannot be read as floats.
+    /// - Throws: `UserError(.data)` if the tensor cannot be read as floats.
     func tensor(named name: String) throws -> StoredTensor? {
         switch self {
         case .safetensors(let file):

@@ -1,41 +1,43 @@
 import Platform
 
-/// Hugging Face's names for the tensors of a file, whatever they were wrapped in when they were saved.
+/// Maps Hugging Face's tensor names to the names in a file, which can have the prefixes of wrappers.
 ///
-/// `module._orig_mod.transformer.wte.weight`, `transformer.wte._orig_mod.weight` and `wte.weight` all are
-/// `transformer.wte.weight`.
+/// For example, `module._orig_mod.transformer.wte.weight`, `transformer.wte._orig_mod.weight` and `wte.weight` all
+/// stand for `transformer.wte.weight`.
 struct TensorNames: Sendable {
     private static let prefix = "transformer."
 
-    /// What wrappers add wherever they wrap: DataParallel and DistributedDataParallel, torch.compile, FSDP, activation
+    /// The name components that wrappers add: DataParallel and DistributedDataParallel, torch.compile, FSDP, activation
     /// checkpointing, Lightning Fabric.
     private static let wrappers: Set<Substring> = [
         "module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module", "_forward_module",
     ]
 
-    private let own: [String: String]
+    /// The name in the file by Hugging Face name.
+    private let storedNames: [String: String]
 
     /// - Parameters:
-    ///   - names: all of the file.
-    ///   - path: of the file, for messages.
-    /// - Throws: `UserError(.data)` when two names are the same without wrappers.
+    ///   - names: The names of all tensors in the file.
+    ///   - path: The path of the file, for messages.
+    /// - Throws: `UserError(.data)` if two names are equal without wrappers.
     init(_ names: [String], path: String) throws {
-        var own: [String: String] = [:]
+        var storedNames: [String: String] = [:]
         for name in names.sorted() {
             let plain = Self.unwrapped(name)
-            if let other = own.updateValue(name, forKey: plain) {
-                throw UserError(.data, "\(path) has \(plain) twice, as \(other) and as \(name): keep one of them")
+            if let other = storedNames.updateValue(name, forKey: plain) {
+                throw UserError(.data, "\(path) has \(plain) twice, as \(other) and as \(name); keep only one of them")
             }
         }
-        if !own.keys.contains(where: { $0.hasPrefix(Self.prefix) }) {
-            // The transformer alone, or as OpenAI's own upload. The head stands beside it, not in it.
-            own = Dictionary(
-                uniqueKeysWithValues: own.map {
+        if !storedNames.keys.contains(where: { $0.hasPrefix(Self.prefix) }) {
+            // The file has only the inner transformer, as in OpenAI's upload. The output head is not part of it, so its
+            // name has no prefix.
+            storedNames = Dictionary(
+                uniqueKeysWithValues: storedNames.map {
                     ($0.key == OutputHead.headName ? $0.key : Self.prefix + $0.key, $0.value)
                 }
             )
         }
-        self.own = own
+        self.storedNames = storedNames
     }
 
     private static func unwrapped(_ name: String) -> String {
@@ -43,9 +45,9 @@ struct TensorNames: Sendable {
             .joined(separator: ".")
     }
 
-    /// All of Hugging Face's names that the file has something for.
-    var all: some Collection<String> { own.keys }
+    /// The Hugging Face names of all tensors in the file.
+    var all: some Collection<String> { storedNames.keys }
 
-    /// The file's own name; of a tensor that is missing, Hugging Face's.
-    func callAsFunction(_ name: String) -> String { own[name] ?? name }
+    /// Returns the name in the file, or `name` itself if the tensor is missing.
+    func callAsFunction(_ name: String) -> String { storedNames[name] ?? name }
 }

@@ -1,23 +1,24 @@
 import Formats
 import Platform
 
-/// The tensors of a model in a file of PyTorch: what `state_dict()` returned when it was saved.
+/// The tensors of a state_dict in a PyTorch file.
 struct TorchTensors: Sendable {
     private let file: TorchFile
     private let tensors: [String: TorchTensor]
 
     /// - Parameters:
-    ///   - state: a value of the file.
-    ///   - name: what a message calls it.
-    /// - Throws: `UserError(.data)` when it is anything but tensors with names.
+    ///   - state: The value that should be a state_dict.
+    ///   - name: The name of the value in messages.
+    ///   - file: The file that contains the value.
+    /// - Throws: `UserError(.data)` if the value is anything other than named tensors.
     init(_ state: PickleValue, named name: String, of file: TorchFile) throws {
         self.file = file
         guard let pairs = state.pairs, state["_modules"] == nil else {
             throw UserError(
                 .data,
                 """
-                \(file.path): \(name) is \(state) and no state_dict (nothing of it was run); save what \
-                model.state_dict() returns
+                \(file.path): \(name) is \(state), not a state_dict (no code in it was run); save the result of \
+                model.state_dict() instead
                 """
             )
         }
@@ -27,7 +28,7 @@ struct TorchTensors: Sendable {
                 throw UserError(
                     .data,
                     """
-                    \(file.path): entry \(key) of \(name) is \(value) and no tensor that can be read (nothing of it was run)
+                    \(file.path): entry \(key) of \(name) is \(value), not a supported tensor (no code in it was run)
                     """
                 )
             }
@@ -37,16 +38,16 @@ struct TorchTensors: Sendable {
         try checkSize()
     }
 
-    /// Tensors may share a storage, or repeat one element many times: a small file can describe a model that no memory
-    /// holds.
+    /// Rejects a file whose tensors have far more elements than the file has bytes. Tensors can share storage or repeat
+    /// an element with stride 0, so a small file could otherwise describe a model that exceeds the memory.
     private func checkSize() throws {
-        let most = (1 << 20) + 64 * file.byteCount
-        var rest = most
+        let limit = (1 << 20) + 64 * file.byteCount
+        var rest = limit
         for tensor in tensors.values {
             guard let count = Sizes.product(tensor.shape), count <= rest else {
                 throw UserError(
                     .data,
-                    "\(file.path) has \(file.byteCount) bytes, but describes more than \(most) elements of tensors"
+                    "\(file.path) has \(file.byteCount) bytes, but its tensors have more than \(limit) elements"
                 )
             }
             rest -= count
@@ -57,7 +58,7 @@ struct TorchTensors: Sendable {
 
     func shape(of name: String) -> [Int]? { tensors[name]?.shape }
 
-    /// - Throws: `UserError(.data)` when it is not of floats, or not all there.
+    /// - Throws: `UserError(.data)` if the tensor is incomplete or its elements are not floats.
     func tensor(named name: String) throws -> StoredTensor? {
         guard let tensor = tensors[name] else { return nil }
         let (bytes, encoding) = try file.bytes(of: tensor, named: name)

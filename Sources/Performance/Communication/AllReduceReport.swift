@@ -11,14 +11,14 @@ package struct AllReduceReport: Sendable {
         package var transport: JobConnection.Transport
         /// How they were summed.
         package var allReduce: Communicator.AllReduce
-        /// One for each size, in the order of the benchmark.
-        package var results: [AllReduceBenchmark.Result]
+        /// What the benchmark found.
+        package var results: AllReduceBenchmark.Results
 
-        /// The ways of one report have results for the same sizes.
+        /// The ways of one report have results for the same sizes and gradient.
         package init(
             transport: JobConnection.Transport,
             allReduce: Communicator.AllReduce,
-            results: [AllReduceBenchmark.Result]
+            results: AllReduceBenchmark.Results
         ) {
             self.transport = transport
             self.allReduce = allReduce
@@ -27,6 +27,26 @@ package struct AllReduceReport: Sendable {
 
         var name: String { "\(transport.rawValue) \(allReduce.rawValue)" }
         var options: String { "--backend=\(transport.rawValue) --allreduce=\(allReduce.rawValue)" }
+    }
+
+    /// The run whose gradient was summed.
+    package struct Gradient: Equatable, Sendable {
+        /// Whose shape it is, such as `preset gpt2`.
+        package var model: String
+        /// Of the whole gradient.
+        package var bytes: Int
+        /// Of the largest bucket.
+        package var bucketBytes: Int
+        /// Buckets that were summed.
+        package var bucketCount: Int
+
+        /// The facts of a run.
+        package init(model: String, bytes: Int, bucketBytes: Int, bucketCount: Int) {
+            self.model = model
+            self.bytes = bytes
+            self.bucketBytes = bucketBytes
+            self.bucketCount = bucketCount
+        }
     }
 
     /// The way that a job should take.
@@ -45,12 +65,15 @@ package struct AllReduceReport: Sendable {
     package var route: String
     /// Bytes a second of copying memory, read and written ones both counted, by one thread.
     package var copyBandwidth: Double
+    /// What decides which way to take.
+    package var gradient: Gradient
     /// At least one; the first is what a job takes without being told.
     package var ways: [Way]
 
     /// At least one way.
-    package init(ranks: Int, machines: Int, route: String, copyBandwidth: Double, ways: [Way]) {
+    package init(ranks: Int, machines: Int, route: String, copyBandwidth: Double, gradient: Gradient, ways: [Way]) {
         precondition(!ways.isEmpty)
+        self.gradient = gradient
         self.ranks = ranks
         self.machines = machines
         self.route = route
@@ -60,42 +83,41 @@ package struct AllReduceReport: Sendable {
 
     // MARK: Which to take
 
-    /// Where gradients are summed, in buckets of several megabytes.
-    private static let leastBucket = 1_000_000
     /// Less is not worth an option, and hardly more than noise.
     private static let leastGain = 1.1
 
     /// Nil where there was nothing to choose from.
     ///
-    /// What counts is the median over the sizes from a megabyte on (all, when there are none) of the ratios of median
-    /// times.
+    /// What counts is the sum of the run's gradient, by its buckets: other sizes may speak for another way. A way must be faster
+    /// than the usual one by a tenth, comparing medians, and in three of four repetitions than the usual one in three of four.
     package var recommendation: Recommendation? {
         guard ways.count > 1 else { return nil }
-        let gains = ways.map { gain(of: $0, over: ways[0]) }
-        let best = gains.indices.max { gains[$0] < gains[$1] }!
         let usual = ways[0]
-        guard gains[best] >= Self.leastGain else {
+        let times = ways.map(\.results.gradient.seconds)
+        let gains = times.map { times[0].median / $0.median }
+        let clear = ways.indices.filter {
+            gains[$0] >= Self.leastGain && times[$0].upperQuartile < times[0].lowerQuartile
+        }
+        let size = "for the run's buckets of \(Self.size(gradient.bucketBytes))"
+        guard let best = clear.max(by: { gains[$0] < gains[$1] }) else {
             let others = ways.indices.dropFirst().map { "\(ways[$0].name) \(Numbers.fixed(gains[$0], 2)) times" }
-            let reason = "nothing is faster than \(usual.name) by a tenth (\(others.joined(separator: ", ")) its speed)"
+            let scatter = gains.contains { $0 >= Self.leastGain } ? ", beyond the scatter of the times" : ""
+            let reason = """
+                \(size) nothing is faster than \(usual.name) by a tenth\(scatter) (\(others.joined(separator: ", ")) its speed)
+                """
             return Recommendation(way: 0, reason: reason)
         }
         let way = ways[best]
-        var reason = "\(way.name) is \(Numbers.fixed(gains[best], 2)) times as fast as \(usual.name)"
+        var reason = "\(size) \(way.name) is \(Numbers.fixed(gains[best], 2)) times as fast as \(usual.name)"
         if way.allReduce == .native {
             reason += "; its sums may have other bits with another MPI, where the ring's are the same everywhere"
         }
         return Recommendation(way: best, reason: reason)
     }
 
-    private func gain(of way: Way, over other: Way) -> Double {
-        let isLarge = way.results.contains { $0.bytes >= Self.leastBucket }
-        let pairs = zip(way.results, other.results).filter { !isLarge || $0.0.bytes >= Self.leastBucket }
-        return Spread(pairs.map { $0.1.seconds.median / $0.0.seconds.median }).median
-    }
-
     // MARK: Text
 
-    /// One object: the job's facts, `ways` with their sizes, and `recommendation` or null.
+    /// One object: the job's facts, `gradient`, `ways` with their times, and `recommendation` or null.
     package var json: JSONValue {
         .object([
             .init("ranks", .integer(ranks)),
@@ -103,13 +125,22 @@ package struct AllReduceReport: Sendable {
             .init("route", .string(route)),
             .init("copy_bytes_per_second", .number(copyBandwidth)),
             .init(
+                "gradient",
+                .object([
+                    .init("model", .string(gradient.model)), .init("bytes", .integer(gradient.bytes)),
+                    .init("bucket_bytes", .integer(gradient.bucketBytes)),
+                    .init("buckets_summed", .integer(gradient.bucketCount)),
+                ])
+            ),
+            .init(
                 "ways",
                 .array(
                     ways.map { way in
                         .object([
                             .init("backend", .string(way.transport.rawValue)),
                             .init("allreduce", .string(way.allReduce.rawValue)),
-                            .init("sizes", .array(way.results.map(json))),
+                            .init("sizes", .array(way.results.sizes.map(json))),
+                            .init("gradient", json(way.results.gradient)),
                         ])
                     }
                 )
@@ -136,30 +167,36 @@ package struct AllReduceReport: Sendable {
         )
     }
 
-    /// A table with a row for each size and three columns for each way.
+    /// A table with a row for each size and one for the gradient, and three columns for each way.
     package var text: String {
         let title = """
-            all-reduce of \(ranks) ranks on \(machines) \(machines == 1 ? "machine" : "machines") (\(route)); one \
-            thread copies memory at \(Self.gigabytes(copyBandwidth)) GB/s (read and written)
+            all-reduce of \(ranks) ranks on \(machines) \(machines == 1 ? "machine" : "machines") (\(route)); one thread \
+            copies memory at \(Self.gigabytes(copyBandwidth)) GB/s (read and written)
             """
         let names = ways.map { ($0.name, -Self.wayWidth) }
         let columns = ways.flatMap { _ in [("best ms", 12), ("median ms", 11), ("bus GB/s", 10)] }
-        let rows = ways[0].results.indices.map { index in
-            TextTable.line(
-                [(Self.size(ways[0].results[index].bytes), 7)]
-                    + ways.flatMap { way in
-                        let result = way.results[index]
-                        return [
-                            (Self.milliseconds(result.seconds.minimum), 12),
-                            (Self.milliseconds(result.seconds.median), 11),
-                            (Self.gigabytes(result.busBandwidth(worldSize: ranks)), 10),
-                        ]
-                    }
-            )
-        }
+        let rows = ways[0].results.sizes.indices.map { index in row(ways.map { $0.results.sizes[index] }) }
+        let run =
+            "as a run sums (\(gradient.model): \(Self.size(gradient.bytes)) in buckets of \(Self.size(gradient.bucketBytes))), "
+            + "\(gradient.bucketCount) \(gradient.bucketCount == 1 ? "bucket" : "buckets"):"
         let advice = recommendation.map { ["recommended: \(ways[$0.way].options): \($0.reason)"] } ?? []
         let head = [TextTable.line([("", 12)] + names), TextTable.line([("size", 7)] + columns)]
-        return ([title] + head + rows + advice).joined(separator: "\n") + "\n"
+        return ([title] + head + rows + [run, row(ways.map(\.results.gradient))] + advice).joined(separator: "\n")
+            + "\n"
+    }
+
+    /// Of one size, or of the gradient, over every way.
+    private func row(_ results: [AllReduceBenchmark.Result]) -> String {
+        TextTable.line(
+            [(Self.size(results[0].bytes), 7)]
+                + results.flatMap { result in
+                    [
+                        (Self.milliseconds(result.seconds.minimum), 12),
+                        (Self.milliseconds(result.seconds.median), 11),
+                        (Self.gigabytes(result.busBandwidth(worldSize: ranks)), 10),
+                    ]
+                }
+        )
     }
 
     /// Characters of the three columns of a way.

@@ -49,7 +49,7 @@ package struct Doctor {
     private var blas: Finding {
         MatrixProducts.prepare()
         let implementation = MatrixProducts.standard.description
-        let replacedKernel = BLASDescription.mendedKernel
+        let replacedKernel = BLASDescription.replacedKernel
         let blas = MatrixProducts.blasDescription + (replacedKernel.map { " (replaces its choice \($0))" } ?? "")
         let kernel =
             MatrixProducts.standard.implementation == .own ? "\(implementation); products of few rows: \(blas)" : blas

@@ -19,8 +19,7 @@ package struct JobReport: Sendable {
     ///
     /// - Throws: `CollectiveError.failed` if communication fails, `UserError` if a rank's message is not JSON.
     package init(_ doctor: Doctor, _ communicator: Communicator, route: String) throws {
-        own = doctor.examine()
-        communicator.board.worked()
+        own = communicator.board.during(.examining) { doctor.examine() }
         reports = try communicator.allGather(message: Array(own.json.text().utf8)).map { try JSONValue(parsing: $0) }
         members = communicator.members
         self.route = route

@@ -48,7 +48,7 @@ package struct RunPlan: Sendable {
     ) throws {
         let ring = try Self.ring(values: values, ranks: ranks, bandwidth: bandwidth)
         var model = values.model(vocabularySize: data.vocabularySize)
-        if let weights { model.takeSettingsWithoutOption(of: weights) }
+        if let weights { model.copySettingsWithoutOption(from: weights) }
         let threads = Processors.count(asked: values.threads)
         let available = MemoryCheck.availableBytes
         let pool = WorkerPool(threadCount: threads)

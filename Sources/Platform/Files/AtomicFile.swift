@@ -9,8 +9,8 @@ import Synchronization
 /// try file.append(values)
 /// try file.commit()
 /// ```
-/// An existing file stays as it is until `commit` returns. Without `commit` nothing is left behind, unless the
-/// process is killed: then a file named `.NAME.PID-N.partial` stays.
+/// An existing file stays unchanged until `commit` returns. Without `commit` nothing is left behind, unless the process
+/// is killed: then a file named `.NAME.PID-N.partial` stays.
 public final class AtomicFile {
     /// The file's path after `commit`.
     public let path: String
@@ -37,7 +37,7 @@ public final class AtomicFile {
     ///
     /// - Throws: `UserError(.inputOutput)`, for example when the disk is full.
     package func append(_ bytes: UnsafeRawBufferPointer) throws {
-        precondition(descriptor >= 0, "\(path) is written already")
+        precondition(descriptor >= 0, "\(path) has already been committed")
         guard FileSystem.write(bytes, to: descriptor) else { throw FileSystem.failure("cannot write", path, errno) }
     }
 
@@ -62,7 +62,7 @@ public final class AtomicFile {
     ///   none, but a power failure may leave an empty one.
     /// - Throws: `UserError(.inputOutput)` if the file cannot be written or renamed.
     public func commit(durable: Bool = true) throws {
-        precondition(descriptor >= 0, "\(path) is written already")
+        precondition(descriptor >= 0, "\(path) has already been committed")
         guard !durable || Self.flush(descriptor) else { throw FileSystem.failure("cannot write", path, errno) }
         try FileSystem.rename(temporaryPath, to: path)
         close(descriptor)
@@ -103,7 +103,7 @@ public final class AtomicFile {
     }
 }
 
-/// Temporary names: hidden, in the same folder, and never used twice.
+/// Creates temporary names: hidden, in the same folder, and unique.
 enum TemporaryName {
     private static let counter = Atomic<Int>(0)
 
@@ -114,7 +114,7 @@ enum TemporaryName {
         return "\(prefix).\(FileSystem.lastComponent(of: path)).\(getpid())-\(number).\(kind)"
     }
 
-    /// Whether the part of a name after `.NAME.` is one that `beside` makes: `PID-N.partial` or `PID-N.old`.
+    /// Whether the part of a name after `.NAME.` has the form that `beside` creates: `PID-N.partial` or `PID-N.old`.
     static func isEnding(_ ending: Substring) -> Bool {
         let parts = ending.split(separator: ".", omittingEmptySubsequences: false)
         guard parts.count == 2, parts[1] == "partial" || parts[1] == "old" else { return false }

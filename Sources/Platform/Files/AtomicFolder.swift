@@ -5,11 +5,12 @@
 /// try AtomicFile.write(bytes, to: folder.temporaryPath + "/train.bin")
 /// try folder.commit(replacing: false)
 /// ```
-/// The next process that makes the same folder removes what a killed process left behind. A lock on the temporary
-/// folder shows whether its owner still runs.
+/// The next process that creates the same folder removes what a killed process left behind. A lock on the temporary
+/// folder shows whether its owner is still running.
 ///
 /// Readers see either the old folder or the new one. On file systems that can exchange two names (ext4, xfs, btrfs,
-/// overlay, APFS) one of the two always exists. On others, neither exists for a moment between two renames.
+/// overlay, APFS), one of the two always exists. On other file systems, neither exists for a moment between two
+/// renames.
 public final class AtomicFolder {
     /// The folder's path after `commit`.
     public let path: String
@@ -20,9 +21,9 @@ public final class AtomicFolder {
     /// Holds the lock on the temporary folder.
     private let descriptor: Int32
 
-    /// Makes an empty temporary folder next to `path`, and any missing folders above it.
+    /// Creates an empty temporary folder next to `path`, and any missing folders above it.
     ///
-    /// - Throws: `UserError(.inputOutput)`.
+    /// - Throws: `UserError(.inputOutput)` if a folder cannot be created.
     public init(path: String) throws {
         self.path = path
         isKept = false
@@ -32,14 +33,14 @@ public final class AtomicFolder {
         guard mkdir(temporaryPath, 0o777) == 0 else { throw FileSystem.failure("cannot write", path, errno) }
         descriptor = open(temporaryPath, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw FileSystem.failure("cannot write", path, errno) }
-        // On a file system without locks leftovers stay. Nothing else depends on the lock.
+        // On a file system without locks, leftovers stay. Nothing else depends on the lock.
         _ = flock(descriptor, LOCK_EX | LOCK_NB)
     }
 
-    /// Continues with the folder that an interrupted process left next to `path`, or makes an empty one. The folder
+    /// Continues with the folder that an interrupted process left next to `path`, or creates an empty one. The folder
     /// is named `.NAME.unfinished` and stays until `commit` or `discard`.
     ///
-    /// - Throws: `UserError(.usage)` if another process is using it; `UserError(.inputOutput)`.
+    /// - Throws: `UserError(.usage)` if another process is using it; `UserError(.inputOutput)` if it cannot be created.
     public init(continuing path: String) throws {
         self.path = path
         isKept = true
@@ -50,11 +51,11 @@ public final class AtomicFolder {
         descriptor = open(temporaryPath, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw FileSystem.failure("cannot write", path, errno) }
         guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK else {
-            throw UserError(.usage, "another process is making \(path): wait for its end, or choose another name")
+            throw UserError(.usage, "another process is writing \(path): wait until it ends, or choose another name")
         }
     }
 
-    /// The temporary folder of `init(continuing:)`.
+    /// Returns the temporary folder of `init(continuing:)`.
     public static func unfinishedPath(of path: String) -> String {
         let folder = FileSystem.folder(of: path)
         return (folder == "/" ? "/" : folder + "/") + ".\(FileSystem.lastComponent(of: path)).unfinished"
@@ -67,7 +68,7 @@ public final class AtomicFolder {
 
     /// Removes the temporary folder and its content, instead of `commit`.
     ///
-    /// - Throws: `UserError(.inputOutput)`.
+    /// - Throws: `UserError(.inputOutput)` if the folder cannot be removed.
     public func discard() throws {
         isOpen = false
         try FileSystem.remove(temporaryPath)
@@ -76,9 +77,9 @@ public final class AtomicFolder {
     /// Renames the temporary folder to `path`.
     ///
     /// - Parameter replacing: whether to replace, and remove, an existing folder.
-    /// - Throws: `UserError(.usage)` if something exists at `path` and may not be replaced; `UserError(.inputOutput)`.
+    /// - Throws: `UserError(.usage)` if something exists at `path` and may not be replaced; `UserError(.inputOutput)` if a rename fails.
     public func commit(replacing: Bool) throws {
-        precondition(isOpen, "\(path) is written already")
+        precondition(isOpen, "\(path) has already been committed")
         try FileSystem.synchronizeFolder(temporaryPath)
         if FileSystem.kind(of: path) == nil {
             try FileSystem.rename(temporaryPath, to: path)

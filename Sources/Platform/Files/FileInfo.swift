@@ -1,21 +1,23 @@
-/// What the system says about a file or folder at one moment.
+/// The metadata of a file or folder at the time of a call.
 public struct FileInfo: Equatable, Sendable {
-    /// Which file it is, whatever its path.
+    /// Identifies a file independently of its path.
     public struct Identity: Hashable, Sendable {
         let device: UInt64
         let number: UInt64
     }
 
-    /// What it is.
+    /// Whether the item is a file, a folder or something else.
     public let kind: FileSystem.ItemKind
-    /// Its size in bytes.
+    /// The size in bytes.
     public let size: Int
-    /// When its content was last changed: seconds since 1970, a point, and nanoseconds.
+    /// The time of the last change of the content: seconds since 1970, a point, and nanoseconds.
     public let modificationTime: String
-    /// Which file it is.
+    /// The file's identity.
     public let identity: Identity
 
-    /// - Throws: `UserError(.inputOutput)` if nothing is there, or it cannot be looked at. Symbolic links are followed.
+    /// Reads the metadata of the item at a path. Symbolic links are followed.
+    ///
+    /// - Throws: `UserError(.inputOutput)` if nothing exists at the path or its metadata cannot be read.
     public init(of path: FilePath) throws {
         var info = stat()
         guard FileSystem.at(path, { fstatat($0, $1, &info, 0) }) == 0 else {
@@ -24,10 +26,14 @@ public struct FileInfo: Equatable, Sendable {
         self.init(info)
     }
 
-    /// - Throws: `UserError(.inputOutput)`.
+    /// Reads the metadata of an open file. `path` is for error messages.
+    ///
+    /// - Throws: `UserError(.inputOutput)` if the metadata cannot be read.
     package init(ofDescriptor descriptor: Int32, _ path: FilePath) throws {
         var info = stat()
-        guard fstat(descriptor, &info) == 0 else { throw FileSystem.failure("cannot look at", path, errno) }
+        guard fstat(descriptor, &info) == 0 else {
+            throw FileSystem.failure("cannot read the metadata of", path, errno)
+        }
         self.init(info)
     }
 

@@ -1,21 +1,21 @@
-/// The path of a file or folder as the system keeps it: bytes, which need not be UTF-8, and any number of them.
+/// The path of a file or folder as the system stores it: any number of bytes, which need not be UTF-8.
 ///
-/// Most paths of the program are strings, because it chooses them or they come from settings. What users name as text,
-/// and what lies in their folders, can have any name.
+/// Most paths in the program are strings, because the program chooses them or they come from settings. Files that users
+/// name, and files in their folders, can have any name.
 public struct FilePath: Hashable, Sendable, ExpressibleByStringLiteral {
     /// The bytes, without a NUL at the end.
     public let bytes: [UInt8]
 
-    /// A path from a text, in UTF-8.
+    /// Creates a path from a text, in UTF-8.
     public init(_ text: String) { bytes = Array(text.utf8) }
 
-    /// A path from its bytes.
+    /// Creates a path from its bytes.
     public init(bytes: some Sequence<UInt8>) { self.bytes = Array(bytes) }
 
-    /// A path from a string literal.
+    /// Creates a path from a string literal.
     public init(stringLiteral text: String) { self.init(text) }
 
-    /// A path from a C string.
+    /// Creates a path from a C string.
     package init(cString: UnsafePointer<CChar>) {
         bytes = Array(UnsafeBufferPointer(start: cString, count: strlen(cString)).lazy.map { UInt8(bitPattern: $0) })
     }
@@ -33,7 +33,7 @@ public struct FilePath: Hashable, Sendable, ExpressibleByStringLiteral {
     /// Whether the last part begins with a period.
     public var isHidden: Bool { lastComponent.bytes.first == UInt8(ascii: ".") }
 
-    /// The path of a name in this folder.
+    /// Returns the path of a name in this folder.
     public func appending(_ name: FilePath) -> FilePath {
         FilePath(bytes: bytes + (bytes.last == Self.slash ? [] : [Self.slash]) + name.bytes)
     }
@@ -42,7 +42,7 @@ public struct FilePath: Hashable, Sendable, ExpressibleByStringLiteral {
 }
 
 extension FilePath: Comparable {
-    /// The order of the paths as text. Paths that are the same as text are ordered by their bytes.
+    /// Orders paths as text. Paths that are equal as text are ordered by their bytes.
     public static func < (first: FilePath, second: FilePath) -> Bool {
         let texts = (String(decoding: first.bytes, as: UTF8.self), String(decoding: second.bytes, as: UTF8.self))
         return texts.0 == texts.1 ? first.bytes.lexicographicallyPrecedes(second.bytes) : texts.0 < texts.1
@@ -61,11 +61,12 @@ extension FilePath: CustomStringConvertible {
         return text
     }
 
-    /// Goes through bytes that are UTF-8 for the most part.
+    /// Parses bytes that are mostly UTF-8.
     ///
     /// - Parameters:
+    ///   - bytes: the bytes to parse.
     ///   - valid: called with each scalar and its bytes.
-    ///   - other: called with each byte that belongs to none.
+    ///   - other: called with each byte that is not part of a scalar.
     package static func parse(
         _ bytes: [UInt8],
         valid: (Unicode.Scalar, ArraySlice<UInt8>) -> Void,

@@ -1,14 +1,14 @@
-// Operations on paths of any bytes and any length. The system takes at most PATH_MAX bytes in one call: a longer path is
-// followed folder by folder.
+// Operations on paths with any bytes and of any length. The system accepts at most PATH_MAX bytes in one call, so a
+// longer path is opened one folder at a time.
 extension FileSystem {
-    /// Opens a file or folder by the flags of `open`.
+    /// Opens a file or folder with the flags of `open`.
     ///
     /// - Returns: the descriptor, or -1 with the cause in `errno`.
     package static func openDescriptor(_ path: FilePath, _ flags: Int32) -> Int32 {
         at(path) { openat($0, $1, flags | O_CLOEXEC) }
     }
 
-    /// The names in a folder, sorted, without `.` and `..`; hidden ones are included.
+    /// Returns the names in a folder, sorted, without `.` and `..`. Hidden names are included.
     public static func names(inFolder path: FilePath) throws -> [FilePath] {
         let descriptor = openDescriptor(path, O_RDONLY | O_DIRECTORY)
         guard descriptor >= 0 else { throw failure("cannot read the folder", path, errno) }
@@ -46,16 +46,20 @@ extension FileSystem {
         }
     }
 
-    /// The error for a failed system call, such as `cannot open data/x/train.bin: No such file or directory`.
+    /// Creates the error for a failed system call, such as `cannot open data/x/train.bin: No such file or directory`.
     ///
-    /// - Parameter code: the value of `errno`.
+    /// - Parameters:
+    ///   - what: the operation that failed, such as `cannot open`.
+    ///   - path: the path that the operation failed for.
+    ///   - code: the value of `errno`.
     public static func failure(_ what: String, _ path: FilePath, _ code: Int32) -> UserError {
         failure(what, path.description, code)
     }
 
-    /// Makes a system call on a path: the call gets a folder's descriptor, and the rest of the path from there.
+    /// Makes a system call on a path. The call gets a folder's descriptor and the rest of the path, relative to this
+    /// folder.
     ///
-    /// - Returns: what the call returned, or -1 with the cause in `errno` where a folder of the path cannot be opened.
+    /// - Returns: the result of the call, or -1 with the cause in `errno` if a folder of the path cannot be opened.
     static func at(_ path: FilePath, _ call: (Int32, UnsafePointer<CChar>) -> Int32) -> Int32 {
         var folder = AT_FDCWD
         defer { closeFolder(folder) }

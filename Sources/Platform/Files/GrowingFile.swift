@@ -1,7 +1,7 @@
-/// A file that is written at its end, possibly by several runs of the program. Its name is `NAME.partial` until it is
+/// A file that is written at its end, possibly in several runs of the program. Its name is `NAME.partial` until it is
 /// complete.
 ///
-/// After `synchronize` the bytes so far are on disk. A caller that records their number can continue there after a
+/// After `synchronize` the bytes so far are on disk. A caller that records their number can continue from there after a
 /// crash.
 public final class GrowingFile {
     /// The file's path after `commit`.
@@ -11,7 +11,9 @@ public final class GrowingFile {
 
     /// Opens the file for writing after its first `length` bytes.
     ///
-    /// - Parameter length: bytes of an earlier run to keep; the rest is cut off.
+    /// - Parameters:
+    ///   - path: the file's path after `commit`.
+    ///   - length: the number of bytes of earlier runs to keep; the rest is removed.
     /// - Throws: `UserError(.inputOutput)` if the file cannot be written, or is shorter than `length`.
     public init(path: String, length: Int) throws {
         self.path = path
@@ -23,7 +25,10 @@ public final class GrowingFile {
         descriptor = open(temporaryPath, O_WRONLY | O_CREAT | O_CLOEXEC, 0o666)
         guard descriptor >= 0 else { throw FileSystem.failure("cannot write", path, errno) }
         guard lseek(descriptor, 0, SEEK_END) >= off_t(length) else {
-            throw UserError(.inputOutput, "\(temporaryPath) has fewer than the \(length) bytes that were written to it")
+            throw UserError(
+                .inputOutput,
+                "\(temporaryPath) has fewer than the \(length) bytes that an earlier run wrote to it"
+            )
         }
         guard ftruncate(descriptor, off_t(length)) == 0, lseek(descriptor, 0, SEEK_END) == off_t(length) else {
             throw FileSystem.failure("cannot write", path, errno)
@@ -41,14 +46,14 @@ public final class GrowingFile {
 
     /// Flushes the bytes to disk.
     ///
-    /// - Throws: `UserError(.inputOutput)`.
+    /// - Throws: `UserError(.inputOutput)` if that fails.
     public func synchronize() throws {
         guard AtomicFile.flush(descriptor) else { throw FileSystem.failure("cannot write", path, errno) }
     }
 
     /// Flushes the bytes to disk and renames the file to `path`.
     ///
-    /// - Throws: `UserError(.inputOutput)`.
+    /// - Throws: `UserError(.inputOutput)` if that fails.
     public func commit() throws {
         try synchronize()
         try FileSystem.rename(temporaryPath, to: path)

@@ -13,7 +13,7 @@ extension ChildProcess {
     ///   - arguments: the program's name first.
     ///   - timeout: seconds after which it is killed; the status is then 137.
     ///   - meanwhile: called about ten times a second.
-    /// - Throws: `UserError(.other)` when the program cannot be started.
+    /// - Throws: `UserError(.other)` if the program cannot be started.
     public static func run(_ arguments: [String], timeout: Int, meanwhile: () -> Void) throws -> Outcome {
         let (readEnd, writeEnd) = try makePipe(to: arguments[0])
         defer { close(readEnd) }
@@ -35,7 +35,7 @@ extension ChildProcess {
             let count = read(readEnd, &buffer, buffer.count)
             if count < 0, errno == EINTR { continue }
             if count <= 0 { break }
-            // Enough for any message. The rest is read, so that the program does not block, and dropped.
+            // 64 KiB is enough for any message. Read and drop the rest, so that the program does not block.
             if text.count < 1 << 16 { text += buffer[..<count] }
         }
         return Outcome(status: child.wait().status, errorText: String(decoding: text, as: UTF8.self))

@@ -37,7 +37,7 @@ public struct ChildProcess: Sendable {
     ///     that are not listed are connected to /dev/null. Use descriptors from 10 on here, so that none is overwritten
     ///     before it is copied.
     ///   - inOwnGroup: whether the program leads a new process group, which signals from the terminal do not reach.
-    /// - Throws: `UserError(.other)` when the program cannot be started.
+    /// - Throws: `UserError(.other)` if the program cannot be started.
     public init(
         _ arguments: [String],
         executable: String? = nil,
@@ -56,7 +56,7 @@ public struct ChildProcess: Sendable {
 
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }
-        Self.openToSignals(&attributes, inOwnGroup: inOwnGroup)
+        Self.resetSignals(&attributes, inOwnGroup: inOwnGroup)
 
         let variables = environment ?? ProcessEnvironment.variables
         var id: pid_t = 0
@@ -72,7 +72,7 @@ public struct ChildProcess: Sendable {
         self.id = id
     }
 
-    private static func openToSignals(_ attributes: inout Attributes, inOwnGroup: Bool) {
+    private static func resetSignals(_ attributes: inout Attributes, inOwnGroup: Bool) {
         var flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF
         var signals = sigset_t()
         sigemptyset(&signals)
@@ -101,13 +101,13 @@ public struct ChildProcess: Sendable {
         return signal == 0 ? .exited(status >> 8 & 0xFF) : .killed(signal: signal)
     }
 
-    /// Makes a pipe. A child inherits neither end unless it is listed in `descriptors`.
+    /// Creates a pipe. A child inherits neither end unless it is listed in `descriptors`.
     ///
     /// - Parameter who: the name of the other side, for error messages.
-    /// - Throws: `UserError(.inputOutput)`, for example when too many files are open.
+    /// - Throws: `UserError(.inputOutput)`, for example if too many files are open.
     public static func makePipe(to who: String) throws -> (readEnd: Int32, writeEnd: Int32) {
         var ends: [Int32] = [0, 0]
-        guard pipe(&ends) == 0 else { throw FileSystem.failure("cannot make a pipe to", who, errno) }
+        guard pipe(&ends) == 0 else { throw FileSystem.failure("cannot create a pipe to", who, errno) }
         for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
         return (ends[0], ends[1])
     }

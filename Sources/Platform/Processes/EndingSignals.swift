@@ -2,40 +2,49 @@ import Synchronization
 
 /// The signals that ask a process to end: SIGTERM, SIGINT, SIGUSR1, and SIGHUP unless it is ignored, as under nohup.
 ///
-/// A launcher and its ranks often receive a signal together, and the launcher passes it on: so another one counts as a second
-/// request only if it comes some time after the first. SIGUSR1 asks, and never ends a process by itself.
+/// A launcher and its ranks often receive a signal together, and the launcher also passes it on. A further signal
+/// therefore counts as a second request only if it arrives some time after the first. SIGUSR1 only makes a request and
+/// never ends a process by itself.
 ///
-/// By handler and not by a thread in `sigwait`: OpenBLAS starts a thread before `main`, in which no signal is blocked.
+/// Handlers receive the signals, not a thread in `sigwait`: OpenBLAS starts a thread before `main` that blocks no
+/// signals.
 public enum EndingSignals {
-    /// From when on another signal after the first is a second request, in nanoseconds: a little less than the 2 s that
-    /// users are told and a launcher waits, as what it passes on comes a moment later.
+    /// The time after the first signal from which another signal is a second request, in nanoseconds. It is slightly
+    /// less than the 2 s that users are told and that a launcher waits, because a passed-on signal arrives a moment
+    /// later.
     static let secondRequestAfter: UInt64 = 1_900_000_000
 
-    /// Whether a signal has come since a handler was installed.
+    /// The message of a process that was asked to end before it had anything to save.
+    public static let nothingToSave: StaticString =
+        "stopped by a signal before training began, so there is nothing to save"
+
+    /// Whether a signal has arrived since a handler was installed.
     static var hasCome: Bool { signalHasCome.load(ordering: .relaxed) }
 
-    /// Whether a signal of this number is one of them in this process.
+    /// Returns whether a signal number is one of these signals in this process.
     public static func includes(_ number: Int32) -> Bool { all.contains(number) }
 
-    /// Those of them that this process does not ignore.
+    /// The signals that this process does not ignore.
     public static var all: [Int32] { [SIGTERM, SIGINT, SIGUSR1] + (isIgnored(SIGHUP) ? [] : [SIGHUP]) }
 
-    /// Until `saveFirst` is called, a signal ends this process at once with the code of a stop: there is nothing to save.
-    /// A process that is the first of a container would otherwise not end at all.
+    /// Makes a signal end this process immediately with the exit code of a stop, until `saveFirst` is called, because
+    /// there is nothing to save. Without a handler, the first process of a container would ignore the signals.
     ///
-    /// - Parameter saying: whether it says so on standard error.
+    /// - Parameter saying: whether to report the stop on standard error.
     public static func leaveAtOnce(saying: Bool) {
         isSaying.store(saying, ordering: .relaxed)
         install { _ in
             if isSaying.load(ordering: .relaxed) {
-                say("ddp-train: stopped by a signal before training began, so there is nothing to save\n")
+                say("ddp-train: ")
+                say(EndingSignals.nothingToSave)
+                say("\n")
             }
             _exit(ExitStatus.stopped)
         }
     }
 
-    /// A signal is a request, for `StopRequest` to see, and is acknowledged at once. Another SIGTERM, SIGINT or SIGHUP, at least
-    /// `secondRequestAfter` later, ends the process.
+    /// Makes a signal a request for `StopRequest`, and acknowledges it immediately. Another SIGTERM, SIGINT or SIGHUP,
+    /// at least `secondRequestAfter` later, ends the process.
     static func saveFirst(saying: Bool) {
         isSaying.store(saying, ordering: .relaxed)
         install { number in
@@ -47,9 +56,9 @@ public enum EndingSignals {
     }
 
     private static func install(_ handler: @escaping @convention(c) (Int32) -> Void) {
-        // Initializes the globals, which a handler must not do.
+        // Initialize the globals here, because a handler must not do it.
         _ = (signalHasCome.load(ordering: .relaxed), firstRequest.load(ordering: .relaxed))
-        _ = (secondRequestAfter, ExitStatus.stopped)
+        _ = (secondRequestAfter, ExitStatus.stopped, nothingToSave, unwrittenBytes.load(ordering: .relaxed))
         // A parent may have started the process with signals blocked.
         var signals = sigset_t()
         sigemptyset(&signals)
@@ -58,11 +67,15 @@ public enum EndingSignals {
             sigaddset(&signals, number)
             var action = sigaction()
             action.setHandler(handler)
-            // The handler may end the process by the same signal. (A flag of C may be an unsigned number.)
+            // SA_NODEFER lets the handler end the process by the same signal. (The C flags may have an unsigned type.)
             action.sa_flags = Int32(truncatingIfNeeded: SA_RESTART) | Int32(truncatingIfNeeded: SA_NODEFER)
             sigaction(number, &action, nil)
         }
     }
+
+    /// Bytes that are on their way to the standard streams: a signal that ends the process waits a moment for a reader to take
+    /// them.
+    static func noteUnwritten(_ bytes: Int) { unwrittenBytes.store(bytes, ordering: .relaxed) }
 
     static func isIgnored(_ number: Int32) -> Bool {
         var action = sigaction()
@@ -71,12 +84,15 @@ public enum EndingSignals {
     }
 }
 
-// Signals belong to the process, so what handlers know is global. Handlers call nothing that takes a lock or memory.
+// Signals belong to the process, so the handlers' state is global. Handlers call nothing that takes a lock or allocates
+// memory.
 
 private let signalHasCome = Atomic<Bool>(false)
 private let isSaying = Atomic<Bool>(true)
-/// When SIGTERM, SIGINT or SIGHUP came first, in nanoseconds of the monotonic clock; 0 before.
+/// The time of the first SIGTERM, SIGINT or SIGHUP, in nanoseconds of the monotonic clock; 0 before it.
 private let firstRequest = Atomic<UInt64>(0)
+
+private let unwrittenBytes = Atomic<Int>(0)
 
 private func requestEnd(_ number: Int32) {
     let now = monotonicNanoseconds()
@@ -90,15 +106,24 @@ private func requestEnd(_ number: Int32) {
         }
         say("another signal, 2 s from now or later, ends it at once without saving\n")
     } else if now >= first.original + EndingSignals.secondRequestAfter {
+        waitForReader()
         signal(number, SIG_DFL)
         raise(number)
-        // The first process of a container is not ended by what it raises.
+        // A raised signal does not end the first process of a container.
         _exit(128 + number)
     }
 }
 
+/// Not where nobody reads, as a write would wait there, and the run with it.
 private func say(_ line: StaticString) {
+    var target = pollfd(fd: STDERR_FILENO, events: Int16(POLLOUT), revents: 0)
+    guard poll(&target, 1, 0) > 0 else { return }
     _ = write(STDERR_FILENO, line.utf8Start, line.utf8CodeUnitCount)
+}
+
+/// What was said before the end is not lost where somebody reads it.
+private func waitForReader() {
+    for _ in 0..<200 where unwrittenBytes.load(ordering: .relaxed) > 0 { poll(nil, 0, 1) }
 }
 
 private func monotonicNanoseconds() -> UInt64 {

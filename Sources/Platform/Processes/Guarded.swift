@@ -1,12 +1,15 @@
-/// A value that one thread at a time reads or changes.
+/// A value that only one thread at a time can read or change.
 public final class Guarded<Value>: @unchecked Sendable {
     private let monitor = Monitor()
     private var value: Value
 
-    /// - Parameter value: the value to begin with. Only this object may refer to what it refers to.
+    /// Creates a guarded value.
+    ///
+    /// - Parameter value: the initial value. No other code may keep references into it.
     public init(_ value: sending Value) { self.value = value }
 
-    /// What `body` returns of the value, which no other thread touches meanwhile. Not reentrant.
+    /// Runs `body` with the value while no other thread can access it, and returns the result. Calls must not be
+    /// nested.
     public func withLock<R>(_ body: (inout Value) throws -> R) rethrows -> R {
         try monitor.locked { try body(&value) }
     }

@@ -1,17 +1,18 @@
-/// What a process has from whoever started it, and cannot rely upon.
+/// The state that a process inherits from its parent, such as descriptors and ignored signals.
 public enum InheritedState {
-    /// Mends it. To be called before anything is opened or started.
+    /// Repairs inherited state. Call this before the process opens or starts anything.
     ///
-    /// A daemon may start programs without descriptors 0 to 2: the first file that is opened would become one of them, and
-    /// receive what is printed. A parent may ignore the signal of an ended child, whose end nobody could wait for then. A file
-    /// that grows beyond `ulimit -f` would kill the process, in place of an error that says so.
-    public static func mend() {
+    /// - A daemon may start programs without descriptors 0 to 2. The first opened file would then get one of them and
+    ///   receive printed text.
+    /// - A parent may ignore SIGCHLD. The process then could not wait for its own children.
+    /// - Writing beyond `ulimit -f` would kill the process with SIGXFSZ. Ignoring the signal turns this into an error.
+    public static func repair() {
         openStandardDescriptors()
         signal(SIGCHLD, SIG_DFL)
         signal(SIGXFSZ, SIG_IGN)
-        // It asks a run to stop; before there is one it does nothing.
+        // SIGUSR1 asks a run to stop. Ignore it until a run has started.
         signal(SIGUSR1, SIG_IGN)
-        if getpid() == 1 { endOnSignals() }
+        if getpid() == 1 { exitOnSignals() }
     }
 
     private static func openStandardDescriptors() {
@@ -24,8 +25,8 @@ public enum InheritedState {
         }
     }
 
-    /// The first process of a container is not ended by a signal that it has no handler for.
-    private static func endOnSignals() {
+    /// Exits on signals. As the first process of a container, this process would ignore signals without a handler.
+    private static func exitOnSignals() {
         for number in [SIGTERM, SIGINT, SIGHUP] where !EndingSignals.isIgnored(number) {
             signal(number) { _exit(128 + $0) }
         }

@@ -1,6 +1,6 @@
-/// How many files a process may have open.
+/// The limit of open files of this process.
 package enum OpenFileLimit {
-    /// Raises this process's limit of open files to `count`, or to the most that the system allows.
+    /// Raises the limit to `count`, or to the maximum that the system allows.
     package static func raise(to count: Int) {
         var limit = rlimit()
         #if canImport(Glibc)

@@ -1,8 +1,8 @@
 /// The executable of this process, which `launch` starts again for each rank.
 package enum OwnExecutable {
-    /// The executable's path, whatever name it was started by.
+    /// The executable's path, independent of the name that started it.
     ///
-    /// - Throws: `UserError(.other)` when the system does not report it.
+    /// - Throws: `UserError(.other)` if the system does not report it.
     package static func path() throws -> String {
         var buffer = [CChar](repeating: 0, count: 4097)
         #if canImport(Darwin)
@@ -11,7 +11,7 @@ package enum OwnExecutable {
         #else
             let isKnown = readlink("/proc/self/exe", &buffer, buffer.count - 1) > 0
         #endif
-        guard isKnown else { throw UserError(.other, "cannot tell the path of this program, to start it again") }
+        guard isKnown else { throw UserError(.other, "cannot find the path of this program's executable") }
         return String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 }

@@ -12,7 +12,7 @@ package enum ProcessMemory {
         return field("VmRSS:")
     }
 
-    /// The largest resident memory so far. On Linux `getrusage` is no use: it includes the memory of the parent before
+    /// The peak resident memory so far. On Linux `getrusage` does not work here: it includes the parent's memory before
     /// `exec`.
     package static var peak: Int? {
         #if canImport(Darwin)

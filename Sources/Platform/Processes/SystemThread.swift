@@ -1,10 +1,10 @@
-/// A thread of the operating system, for work that must stay on one thread, such as all calls of MPI.
+/// An operating-system thread, for work that must stay on one thread, such as all calls of MPI.
 package final class SystemThread {
     /// The signals that a thread does not receive.
     package enum BlockedSignals {
-        /// Those that the creating thread blocks.
+        /// The signals that the creating thread blocks.
         case inherited
-        /// Also TERM, INT and USR1, which end a run: the training thread receives them.
+        /// Also SIGTERM, SIGINT and SIGUSR1, which end a run: the training thread receives them.
         case endingRun
         case all
     }
@@ -28,8 +28,8 @@ package final class SystemThread {
         defer { pthread_attr_destroy(&attributes) }
         pthread_attr_setstacksize(&attributes, stackSize)
         let start = Unmanaged.passRetained(Start(body)).toOpaque()
-        // A new thread inherits the mask of its creator. Set before, it leaves no moment in which a signal gets
-        // through.
+        // A new thread inherits its creator's signal mask. Setting the mask before creation ensures that no signal
+        // reaches the new thread in between.
         var before = sigset_t()
         var signals = blocked.set
         pthread_sigmask(SIG_BLOCK, &signals, &before)

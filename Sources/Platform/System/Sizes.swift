@@ -1,6 +1,6 @@
-/// Products of sizes that were read from a file, and may be anything.
+/// Overflow-checked products of untrusted sizes, such as sizes from a file.
 public enum Sizes {
-    /// The product, or nil if it overflows.
+    /// Returns the product of the sizes, or nil if it overflows.
     public static func product(_ sizes: [Int]) -> Int? {
         var product = 1
         for size in sizes {

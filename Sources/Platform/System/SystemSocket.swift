@@ -27,6 +27,30 @@ package enum SystemSocket {
         #endif
     }
 
+    /// How long data of a TCP connection takes to be answered now, and how many bytes are on their way; nil where the system does
+    /// not tell.
+    package static func queue(_ descriptor: Int32) -> (roundTrip: Duration, inFlight: Int)? {
+        #if os(Linux)
+            // The beginning of Linux's `struct tcp_info`, in words of four bytes.
+            var words = [UInt32](repeating: 0, count: 26)
+            var size = socklen_t(words.count * MemoryLayout<UInt32>.stride)
+            let tcpInfo: Int32 = 11
+            guard getsockopt(descriptor, Int32(IPPROTO_TCP), tcpInfo, &words, &size) == 0, size >= 72 else {
+                return nil
+            }
+            let (segment, unanswered, microseconds) = (words[4], words[6], words[17])
+            return (.microseconds(Int64(microseconds)), Int(segment) * Int(unanswered))
+        #else
+            return nil
+        #endif
+    }
+
+    /// Lets a connection hold at most about so many bytes that are not answered.
+    package static func limitQueue(_ descriptor: Int32, to bytes: Int) {
+        var value = Int32(clamping: bytes)
+        setsockopt(descriptor, SOL_SOCKET, SO_SNDBUF, &value, socklen_t(MemoryLayout<Int32>.size))
+    }
+
     /// The system's `send`, for types that have a method `send` themselves.
     ///
     /// - Returns: the number of bytes sent, or -1 with the cause in `errno`.

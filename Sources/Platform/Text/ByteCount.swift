@@ -1,6 +1,6 @@
-/// Numbers of bytes as text.
+/// Formats byte counts as text.
 public enum ByteCount {
-    /// A number of bytes as `3.2 MB`, `432 MB` or `12.9 GB`, where 1 MB is 1,000,000 bytes.
+    /// Formats a byte count as `3.2 MB`, `432 MB` or `12.9 GB`, where 1 MB is 1,000,000 bytes.
     public static func text(_ bytes: Int) -> String {
         switch bytes {
         case ..<10_000_000: tenths(of: bytes, unit: 1_000_000) + " MB"
@@ -10,7 +10,7 @@ public enum ByteCount {
     }
 
     private static func tenths(of bytes: Int, unit: Int) -> String {
-        // Rounds half up. Dividing first avoids an overflow of the largest number.
+        // Round half up. Dividing first avoids an overflow for the largest number.
         let tenths = bytes / (unit / 10) + (bytes % (unit / 10) >= unit / 20 ? 1 : 0)
         return "\(tenths / 10).\(tenths % 10)"
     }

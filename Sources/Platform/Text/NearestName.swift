@@ -1,7 +1,7 @@
-/// Finds the name that a misspelled one most likely stands for.
+/// Finds the name that a misspelled name most likely means.
 public enum NearestName {
-    /// The candidate with the fewest differences, ignoring case and the difference between `-` and `_`; else one that
-    /// starts with `name`. Nil if no candidate is similar.
+    /// Returns the candidate with the fewest differences, ignoring case and the difference between `-` and `_`. If none
+    /// is close, returns a candidate that starts with `name`. Returns nil if no candidate is similar.
     public static func suggestion(for name: String, among candidates: some Sequence<String>) -> String? {
         let wanted = normalized(name)
         let ranked = candidates.map { (name: $0, distance: distance(wanted, normalized($0))) }
@@ -11,7 +11,7 @@ public enum NearestName {
         return ranked.first { normalized($0.name).starts(with: wanted) }?.name
     }
 
-    /// `; did you mean X?`, or an empty text if no candidate is similar.
+    /// Returns `; did you mean X?`, or an empty text if no candidate is similar.
     public static func hint(for name: String, among candidates: some Sequence<String>, prefix: String = "") -> String {
         suggestion(for: name, among: candidates).map { "; did you mean \(prefix)\($0)?" } ?? ""
     }
@@ -20,7 +20,7 @@ public enum NearestName {
         name.lowercased().utf8.map { $0 == UInt8(ascii: "-") ? UInt8(ascii: "_") : $0 }
     }
 
-    /// The number of insertions, deletions, substitutions and swaps of neighbors (optimal string alignment).
+    /// Returns the number of insertions, deletions, substitutions and swaps of neighbors (optimal string alignment).
     static func distance(_ a: [UInt8], _ b: [UInt8]) -> Int {
         var beforeLast = [Int](repeating: 0, count: b.count + 1)
         var last = Array(0...b.count)

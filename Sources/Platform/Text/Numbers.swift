@@ -1,6 +1,6 @@
-/// Numbers as text.
+/// Formats numbers as text.
 public enum Numbers {
-    /// A number with `digits` digits after the point, rounded half away from zero.
+    /// Formats a number with `digits` digits after the decimal point, rounded half away from zero.
     public static func fixed(_ value: Double, _ digits: Int) -> String {
         guard value.isFinite else { return notFinite(value) }
         var scale = 1.0
@@ -14,7 +14,7 @@ public enum Numbers {
         return "\(sign)\(padded.dropLast(digits)).\(padded.suffix(digits))"
     }
 
-    /// A number with four significant digits, such as `0.0009901` or `1.500e+12`.
+    /// Formats a number with four significant digits, such as `0.0009901` or `1.500e+12`.
     public static func short(_ value: Double) -> String {
         guard value.isFinite, value != 0 else { return value == 0 ? "0" : notFinite(value) }
         let exponent = Int(floor(log10(abs(value))))
@@ -26,10 +26,10 @@ public enum Numbers {
         return String(text.reversed().drop { $0 == "0" }.drop { $0 == "." }.reversed())
     }
 
-    /// The sign of a NaN has no meaning, so it is left out.
+    /// Formats a NaN or an infinity. The sign of a NaN has no meaning, so it is left out.
     private static func notFinite(_ value: Double) -> String { value.isNaN ? "nan" : value < 0 ? "-inf" : "inf" }
 
-    /// A number with commas: `1,003,854`.
+    /// Formats a number with commas: `1,003,854`.
     public static func grouped(_ value: Int) -> String {
         var text = ""
         for (index, digit) in String(abs(value)).enumerated() {

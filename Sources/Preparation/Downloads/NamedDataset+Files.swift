@@ -1,10 +1,10 @@
 import Datasets
 
 extension NamedDataset {
-    /// The shards of fineweb for training, of 100 million tokens each.
+    /// The number of training shards of fineweb. Each has 100 million tokens.
     public static let fineWebShards = 103
 
-    /// What is downloaded unless it is there already.
+    /// The files to download.
     var files: [PublicFile] {
         switch self {
         case .shakespeareChar, .shakespeare: [.tinyShakespeare]
@@ -15,7 +15,8 @@ extension NamedDataset {
         }
     }
 
-    /// Bytes of tokens that are written, about: GPT-2's have two bytes and stand for some four of English text.
+    /// The approximate size of the token files in bytes. A token of GPT-2 takes 2 bytes and stands for about 4 bytes of
+    /// English text.
     var tokenBytes: Int {
         switch self {
         case .shakespeareChar: 2_230_000
@@ -26,7 +27,7 @@ extension NamedDataset {
         }
     }
 
-    /// What its tokens are, unless the user says otherwise.
+    /// The default tokenizer, or nil for one that is built from the text.
     var tokenizer: TokenizerSource? {
         switch self {
         case .shakespeareChar, .demo: nil

@@ -1,21 +1,21 @@
 import Datasets
 import Platform
 
-/// A public file that is downloaded once, checked by its hash, and kept in the cache folder.
+/// A public file that is downloaded once, verified with its hash, and kept in the cache folder.
 struct PublicFile: Sendable {
-    /// What messages call it.
+    /// The name of the file in messages.
     var title: String
     var url: String
-    /// Below the cache folder; a file put there by hand is used when its hash is right.
+    /// The path relative to the cache folder. A file that the user puts there is used if its hash is right.
     var cachePath: String
-    /// Nil where the publisher is asked for it: see `pointerURL`.
+    /// The expected hash, or nil if the hash comes from `pointerURL`.
     var sha256: String?
-    /// About, where the publisher is asked for it too.
+    /// The size in bytes. It is approximate if the hash and the exact size come from `pointerURL`.
     var byteCount: Int
-    /// The option that names a copy.
+    /// The option that takes the path of a copy.
     var option = "--from"
 
-    /// GPT-2's merges, from OpenAI.
+    /// GPT-2's merges, published by OpenAI.
     static let gpt2Merges = PublicFile(
         title: "GPT-2's vocab.bpe",
         url: "https://openaipublic.blob.core.windows.net/gpt-2/encodings/main/vocab.bpe",
@@ -34,7 +34,7 @@ struct PublicFile: Sendable {
         byteCount: 1_115_394
     )
 
-    /// The corpus as its authors published it (Zenodo record 3834942).
+    /// The corpus in its authors' archive (Zenodo record 3834942).
     static let openWebText = PublicFile(
         title: "OpenWebText",
         url: "https://zenodo.org/records/3834942/files/openwebtext.tar.xz",
@@ -43,7 +43,7 @@ struct PublicFile: Sendable {
         byteCount: 12_880_189_440
     )
 
-    /// The stories that GPT-4 wrote.
+    /// The stories of TinyStories that GPT-4 wrote.
     static func tinyStories(_ split: Dataset.Split) -> PublicFile {
         let isTrain = split == .train
         return .onHuggingFace(
@@ -55,9 +55,9 @@ struct PublicFile: Sendable {
         )
     }
 
-    /// A sample of FineWeb as GPT-2's tokens, 100 million of them a file.
+    /// A shard of a sample of FineWeb, with 100 million tokens of GPT-2.
     ///
-    /// - Parameter index: of training 1 to `NamedDataset.fineWebShards`, of validation 0.
+    /// - Parameter index: The number of the shard: 1 to `NamedDataset.fineWebShards` for training, 0 for validation.
     static func fineWeb(_ split: Dataset.Split, _ index: Int = 0) -> PublicFile {
         .onHuggingFace(
             "datasets/kjj0/fineweb10B-gpt2",
@@ -68,7 +68,7 @@ struct PublicFile: Sendable {
         )
     }
 
-    /// - Parameter repository: with `datasets/` before that of a dataset.
+    /// - Parameter repository: The owner and name of the repository, with `datasets/` before those of a dataset.
     static func onHuggingFace(
         _ repository: String,
         revision: String,
@@ -85,13 +85,13 @@ struct PublicFile: Sendable {
         )
     }
 
-    /// Where a folder has it that the user names in place of a download.
+    /// Returns the path of the file in a folder that the user passes instead of a download.
     func path(inCopy folder: String) -> String { folder + "/" + FileSystem.lastComponent(of: cachePath) }
 
-    /// Where Hugging Face answers with the file's hash and size, as Git LFS notes them, in place of the file.
+    /// The URL of the file's Git LFS pointer on Hugging Face, which has the hash and the size of the file.
     var pointerURL: String { url.replacing("/resolve/", with: "/raw/") }
 
-    /// Reads such an answer: `oid sha256:…` and `size …`, a line each.
+    /// Parses a Git LFS pointer, which has the lines `oid sha256:…` and `size …`.
     static func pointer(_ text: String) -> (sha256: String, byteCount: Int)? {
         var (hash, size): (String?, Int?) = (nil, nil)
         for line in text.split(separator: "\n") {

@@ -1,7 +1,7 @@
 import Datasets
 import Platform
 
-/// The files of a dataset that is known by its name: a copy that the user names, the cache, or downloads.
+/// Finds the files of a published dataset: in a copy that the user passes, in the cache folder, or by download.
 struct PublishedFiles {
     let dataset: NamedDataset
     let files: [PublicFile]
@@ -9,22 +9,23 @@ struct PublishedFiles {
     let dataFolder: String
     var tool = Download.Tool()
 
-    /// Their paths, in order. Says first what is to be done, and whether there is room for it.
+    /// Returns the paths of the files, in order. First announces the size of downloads and checks the free disk space.
     ///
     /// - Parameters:
-    ///   - copy: of tiny shakespeare the file; of OpenWebText any archive, file or folder of its documents; of the others the
-    ///     folder of their files.
-    ///   - announce: told what is downloaded and written.
-    /// - Throws: `UserError`: `.usage` when there is no room on the disk, and as `Download.locate`.
+    ///   - copy: The file of tiny shakespeare, an archive, file or folder with the documents of OpenWebText, or the
+    ///     folder with the files of another dataset.
+    ///   - announce: Called with a message about the sizes of the download and the dataset.
+    /// - Throws: `UserError(.usage)` if there is too little disk space or a file is missing in the copy, and the errors
+    ///   of `Download.locate`.
     func locate(
         copy: String?,
         announce: (String) -> Void,
         progress: @escaping (PreparationProgress) -> Void
     ) throws -> [String] {
-        if let copy, let paths = try own(copy) { return paths }
+        if let copy, let paths = try uncheckedPaths(inCopy: copy) { return paths }
         let downloads = files.map { Download(file: $0, cacheFolder: cacheFolder, tool: tool) }
         let missing = downloads.reduce(0) { $0 + $1.missingBytes }
-        // Small ones are there before a line about them is read.
+        // A small download is finished before anybody could read a message about it.
         if missing + dataset.tokenBytes > 100_000_000 {
             let steps = [
                 missing > 0
@@ -34,13 +35,16 @@ struct PublishedFiles {
                     ? "about \(ByteCount.text(dataset.tokenBytes)) of tokens to write to \(dataFolder)" : nil,
             ].compactMap(\.self)
             announce(
-                "\(dataset.rawValue): \(steps.joined(separator: ", then ")); interrupted, the same command goes on where it stopped"
+                """
+                \(dataset.rawValue): \(steps.joined(separator: ", then ")); if interrupted, run the same command again to \
+                continue
+                """
             )
         }
-        try DiskRoom.check(
+        try DiskSpace.check(
             [(cacheFolder, missing), (dataFolder, dataset.tokenBytes)],
             of: dataset.rawValue,
-            mend: "--data_dir and \(CacheFolder.variable)"
+            options: "--data_dir and \(CacheFolder.variable)"
         )
         var done = 0
         return try downloads.map { download in
@@ -53,8 +57,8 @@ struct PublishedFiles {
         }
     }
 
-    /// Of a copy that need not be the published file itself; nil where it must be.
-    private func own(_ copy: String) throws -> [String]? {
+    /// Returns the paths in a copy whose hashes are not checked, or nil if the copy must equal the published file.
+    private func uncheckedPaths(inCopy copy: String) throws -> [String]? {
         switch dataset {
         case .openwebtext: return [copy]
         case .tinystories:
@@ -62,7 +66,10 @@ struct PublishedFiles {
             if let absent = paths.first(where: { FileSystem.kind(of: $0) == nil }) {
                 throw UserError(
                     .usage,
-                    "\(absent) is missing: --from names the folder with \(files.map(\.title).joined(separator: " and "))"
+                    """
+                    \(absent) is missing; --from must be the folder with \
+                    \(files.map(\.title).joined(separator: " and "))
+                    """
                 )
             }
             return paths
@@ -72,8 +79,8 @@ struct PublishedFiles {
                 throw UserError(
                     .usage,
                     """
-                    \(absent) is missing: --from names the folder with \(files[0].title) and the shards from \(files[1].title) \
-                    on, of which --shards N takes the first N
+                    \(absent) is missing; --from must be the folder with \(files[0].title) and the training shards from \
+                    \(files[1].title) on; --shards N uses only the first N of them
                     """
                 )
             }
@@ -82,7 +89,7 @@ struct PublishedFiles {
         }
     }
 
-    /// How long a transfer takes at 10 MB/s, about.
+    /// Returns the approximate duration of a transfer at 10 MB/s.
     private static func time(_ bytes: Int) -> String {
         let minutes = (bytes + 300_000_000) / 600_000_000
         return minutes < 60 ? "\(max(1, minutes)) min" : "\(minutes / 60) h \(minutes % 60) min"

@@ -3,18 +3,18 @@ import Formats
 import Platform
 import Tokenizers
 
-/// OpenAI's GPT-2 in its four sizes, as Hugging Face keeps them.
+/// The four sizes of OpenAI's GPT-2, published on Hugging Face.
 public enum PublishedModel: String, CaseIterable, Sendable {
     /// 124 million parameters.
     case small = "gpt2"
-    /// 355 million.
+    /// 355 million parameters.
     case medium = "gpt2-medium"
-    /// 774 million.
+    /// 774 million parameters.
     case large = "gpt2-large"
-    /// 1558 million.
+    /// 1558 million parameters.
     case extraLarge = "gpt2-xl"
 
-    /// Blocks, heads of each, and the width of the residual stream.
+    /// The number of layers, the number of attention heads per layer, and the width of the residual stream.
     public var shape: (layers: Int, heads: Int, width: Int) {
         switch self {
         case .small: (12, 12, 768)
@@ -24,10 +24,10 @@ public enum PublishedModel: String, CaseIterable, Sendable {
         }
     }
 
-    /// Positions of each.
+    /// The number of positions, which is the same for all sizes.
     public static let blockSize = 1024
 
-    /// The weights; their hash and size the publisher is asked for.
+    /// The file with the weights. Its hash and exact size come from the publisher.
     var weights: PublicFile {
         let byteCount =
             switch self {
@@ -45,14 +45,15 @@ public enum PublishedModel: String, CaseIterable, Sendable {
         )
     }
 
-    /// A folder with the model: of the cache, where what is missing is downloaded to.
+    /// Returns the path of a folder in the cache folder with the weights, config.json and the tokenizer. Downloads
+    /// missing files.
     ///
     /// - Parameters:
-    ///   - cacheFolder: nil for `CacheFolder.path()`.
-    ///   - announce: told what is downloaded, before it is.
-    ///   - progress: called with the bytes that have arrived.
-    /// - Throws: `UserError`: `.usage` when there is no room on the disk, `.data` when a file has another hash,
-    ///   `.inputOutput` when it cannot be downloaded.
+    ///   - cacheFolder: The folder for downloads, or nil for `CacheFolder.path()`.
+    ///   - announce: Called with a message about the size before a download, and if the tokenizer cannot be downloaded.
+    ///   - progress: Called with the number of bytes downloaded so far.
+    /// - Throws: `UserError(.usage)` if there is too little disk space, `UserError(.data)` if a file has another hash,
+    ///   `UserError(.inputOutput)` if a file cannot be downloaded.
     public func locate(
         cacheFolder: String? = nil,
         announce: (String) -> Void,
@@ -71,11 +72,11 @@ public enum PublishedModel: String, CaseIterable, Sendable {
         if missing > 0 {
             announce(
                 """
-                \(rawValue): \(ByteCount.text(missing)) to download to \(download.cacheFolder); interrupted, the same command \
-                goes on where it stopped
+                \(rawValue): \(ByteCount.text(missing)) to download to \(download.cacheFolder); if interrupted, run the same \
+                command again to continue
                 """
             )
-            try DiskRoom.check([(download.cacheFolder, missing)], of: rawValue, mend: CacheFolder.variable)
+            try DiskSpace.check([(download.cacheFolder, missing)], of: rawValue, options: CacheFolder.variable)
         }
         let path = try download.locate { bytes in
             progress(.init(stage: .downloading, doneBytes: bytes, totalBytes: download.file.byteCount))
@@ -89,15 +90,15 @@ public enum PublishedModel: String, CaseIterable, Sendable {
                 let tokenizer = try TokenizerSource.gpt2.open(cacheFolder: download.cacheFolder)
                 try TokenizerFile.save(tokenizer, folder: folder)
             } catch let error as UserError {
-                // The weights are of use without it.
+                // The weights can be used without a tokenizer.
                 announce("\(rawValue) has no tokenizer: \(error.message)")
             }
         }
         return folder
     }
 
-    /// What the publisher's config.json says, as far as it differs from one of these models to another or from what
-    /// is the rule.
+    /// The members of the publisher's config.json that differ between the four sizes or from the defaults of the
+    /// format.
     private var description: String {
         JSONValue.object([
             .init("model_type", .string("gpt2")),

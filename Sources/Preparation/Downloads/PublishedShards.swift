@@ -3,28 +3,28 @@ import Formats
 import Platform
 import Tokenizers
 
-/// A dataset that is published as GPT-2's tokens, in llm.c's shards: checked, and used as they are.
+/// Prepares a dataset that is published as GPT-2 tokens in llm.c's shards. The shards are checked and used unchanged.
 ///
-/// Its folder holds links to the shards, so that they are on the disk once: to those in the cache, or in the user's folder. The
-/// first of the files is for validation, the others for training.
+/// The folder of the dataset has links to the shards in the cache folder or in the user's copy, so they take disk space
+/// only once. The first file is for validation, the others are for training.
 struct PublishedShards {
     let request: PreparationRequest
     let files: [PublicFile]
-    /// Nil for the user's own.
+    /// Nil for `CacheFolder.path()`.
     let cacheFolder: String?
     let progress: (PreparationProgress) -> Void
     let announce: (String) -> Void
     var tool = Download.Tool()
 
-    /// Downloads what is missing and writes the dataset's folder.
+    /// Downloads the missing shards and writes the folder of the dataset.
     ///
     /// - Parameters:
-    ///   - copy: a folder that has the shards already, by their published names.
-    ///   - path: of the dataset.
-    /// - Throws: `UserError`: `.usage` for shards that a copy does not have, another tokenizer than GPT-2's, and a full disk; `.data`
-    ///   for a file that is no shard of GPT-2's tokens, or is cut; and as `Download.locate`.
+    ///   - copy: A folder with the shards under their published names, or nil.
+    ///   - path: The folder of the dataset.
+    /// - Throws: `UserError(.usage)` if the copy lacks a shard, the tokenizer is not GPT-2's or the disk is too full,
+    ///   `UserError(.data)` if a file is not a complete shard of GPT-2 tokens, and the errors of `Download.locate`.
     func prepare(copy: String?, to path: String) throws -> PreparationResult {
-        // Before gigabytes are on their way.
+        // The tokenizer is checked before gigabytes are downloaded.
         let tokenizer = try tokenizer()
         let paths = try PublishedFiles(
             dataset: .fineweb,
@@ -33,7 +33,7 @@ struct PublishedShards {
             dataFolder: request.dataFolder,
             tool: tool
         ).locate(copy: copy, announce: announce, progress: progress)
-        // All headers before the first hash, which takes a while.
+        // All headers are checked before the hashes, which take longer.
         let shards = try paths.map { try shard($0) }
         let folder = try AtomicFolder(path: path)
         let description = description(shards, try link(shards, into: folder.temporaryPath), tokenizer)
@@ -89,7 +89,8 @@ struct PublishedShards {
         )
     }
 
-    /// The first shards for training that are wanted: all, or of a copy as many as it has.
+    /// Returns the validation shard and the first training shards: as many as requested, else as many as the copy has,
+    /// else all.
     private func chosen(copy: String?) -> [PublicFile] {
         let training = files.dropFirst()
         var count = request.publishedShards ?? training.count
@@ -100,7 +101,7 @@ struct PublishedShards {
         return [files[0]] + training.prefix(count)
     }
 
-    /// GPT-2's, with which the text was tokenized.
+    /// Returns GPT-2's tokenizer, which produced the published tokens.
     private func tokenizer() throws -> any Tokenizer {
         let source = request.tokenizer ?? .gpt2
         let tokenizer = try source.open(cacheFolder: cacheFolder) {
@@ -111,7 +112,7 @@ struct PublishedShards {
         else {
             throw UserError(
                 .usage,
-                "\(request.name) is published as GPT-2's tokens: leave --tokenizer out, or name a copy of GPT-2's"
+                "\(request.name) is published as GPT-2 tokens; remove --tokenizer or pass a copy of GPT-2's tokenizer"
             )
         }
         return tokenizer
@@ -123,8 +124,8 @@ struct PublishedShards {
             throw UserError(
                 .data,
                 """
-                \(path) is \(file.form.text), and not \(TokenFile.Form.gpt2Shard.text), as \(request.name) is published: \
-                remove it and download it again
+                \(path) is \(file.form.text), but \(request.name) is published as \(TokenFile.Form.gpt2Shard.text); remove \
+                the file and download it again
                 """
             )
         }

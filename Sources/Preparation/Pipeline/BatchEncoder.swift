@@ -3,14 +3,15 @@ import Datasets
 import Platform
 import Tokenizers
 
-/// Encodes the pieces of a batch on all workers: tokens as they stand in a file, in the order of the text.
+/// Encodes the pieces of a batch in tasks for the workers of a pool. The tokens have the format of the token file and
+/// the order of the text.
 struct BatchEncoder {
-    /// What some neighbouring pieces became.
+    /// The tokens of consecutive pieces.
     struct Output {
         struct Piece {
             var tokens: Int
             var textBytes: Int
-            /// Of a piece that starts a document.
+            /// The split of the document, if the piece starts a document or its split was given; nil otherwise.
             var split: Dataset.Split?
             var startsDocument: Bool
             var endsDocument: Bool
@@ -21,17 +22,18 @@ struct BatchEncoder {
         var error: (any Error)?
     }
 
-    /// Enough tasks for workers to share evenly, each long enough not to notice its start.
+    /// The minimum number of bytes per task: small enough to balance the load, large enough to outweigh the cost of a
+    /// task.
     private static let taskSize = 1 << 17
 
     let tokenizer: any Tokenizer
     let elementType: TokenFile.ElementType
-    /// What follows each document.
+    /// The ids after each document.
     let documentEnd: [Int32]
-    /// Nil where every piece has its split.
+    /// Assigns documents to splits; nil if every piece already has its split.
     let documentSplit: DocumentSplit?
 
-    /// The pieces that each task has.
+    /// Returns the range of pieces of each task.
     static func tasks(of batch: TextBatch) -> [Range<Int>] {
         var tasks: [Range<Int>] = []
         var (start, size) = (0, 0)
@@ -45,7 +47,7 @@ struct BatchEncoder {
         return tasks
     }
 
-    /// - Parameter ids: room to work in.
+    /// - Parameter ids: A scratch array, which keeps its capacity from call to call.
     func encode(_ batch: TextBatch, _ range: Range<Int>, ids: inout [Int32]) -> Output {
         var output = Output()
         ids.removeAll(keepingCapacity: true)
@@ -54,7 +56,7 @@ struct BatchEncoder {
                 do {
                     try batch.withText(of: piece) { try encode($0, piece, ids: &ids, output: &output) }
                 } catch let error as UserError {
-                    // A tokenizer knows the piece alone.
+                    // The offset in the tokenizer's error is relative to the piece.
                     throw UserError(error.kind, "\(piece.origin), from byte \(piece.offset): \(error.message)")
                 }
             }
@@ -86,9 +88,10 @@ struct BatchEncoder {
     }
 
     private func elements(_ ids: [Int32]) -> [UInt8] {
-        // Loops without other work, so that they become vector code.
+        // A loop without other work, so that the compiler vectorizes it.
         func convert<Element: FixedWidthInteger>(_ type: Element.Type) -> [UInt8] {
-            // An array of capacity 0 is one object that all threads share, and its initializer writes to it.
+            // All arrays of capacity 0 share one object, and the initializer below writes to it: a race between
+            // threads.
             guard !ids.isEmpty else { return [] }
             let count = ids.count * MemoryLayout<Element>.size
             return [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in

@@ -1,18 +1,19 @@
 import Datasets
 import Formats
 
-/// Which split a document belongs to: a function of a seed and the document's own text, so that it depends neither on its
-/// place nor on the other documents, and copies of it never stand in both splits.
+/// Assigns a document to a split by a hash of its text and a seed. The result does not depend on the position of the
+/// document or on other documents, and equal documents are always in the same split.
 ///
-/// A document is for validation when the first 8 bytes of SHA-256(seed, 8 bytes little-endian; the first 64 KiB of the text),
-/// as a big-endian number, are below `validationShare * 2^64`.
+/// The hash is SHA-256 of the seed (8 bytes, little-endian) followed by the first 64 KiB of the text. A document is for
+/// validation if the first 8 bytes of the hash, as a big-endian number, are below `validationShare * 2^64`.
 struct DocumentSplit: Equatable, Sendable {
     let validationShare: Double
     let seed: UInt64
 
     static let hashedBytes = 1 << 16
 
-    /// - Parameter start: of the document, as much of it as is at hand up to `hashedBytes`.
+    /// - Parameter start: The start of the document: at least `hashedBytes` bytes, or the whole document if it is
+    ///   shorter.
     func split(of start: UnsafeRawBufferPointer) -> Dataset.Split {
         let hash = Checksum.word(of: UnsafeRawBufferPointer(rebasing: start.prefix(Self.hashedBytes)), seed: seed)
         // The upper 53 bits are exact as a Double.

@@ -1,13 +1,14 @@
-/// One text cut in two: what comes before a position is for training, the rest for validation.
+/// Splits a single text at a position: the text before it is for training, the rest for validation.
 struct PositionSplit {
-    /// Share of the text, from its start, that is trained on: nanoGPT's.
+    /// The share of the text for training, as in nanoGPT.
     static let trainShare = 0.9
 
-    /// What positions count. nanoGPT counts characters, whatever the tokenizer.
+    /// The unit of positions. nanoGPT counts characters with every tokenizer.
     enum Unit: Sendable {
         case characters, bytes
 
-        /// Characters are counted by their first bytes, so that bytes which are not UTF-8 do no harm.
+        /// Returns the number of units in a text. Counts characters by their first bytes, which also works if some
+        /// bytes are not UTF-8.
         func count(_ text: UnsafeRawBufferPointer) -> Int {
             guard self == .characters else { return text.count }
             var count = 0
@@ -15,7 +16,7 @@ struct PositionSplit {
             return count
         }
 
-        /// The byte that unit `index` begins with.
+        /// Returns the offset of the first byte of unit `index`.
         func offset(of index: Int, in text: UnsafeRawBufferPointer) -> Int {
             guard self == .characters else { return index }
             var rest = index
@@ -28,7 +29,7 @@ struct PositionSplit {
     }
 
     let unit: Unit
-    /// Units that are for training.
+    /// The number of units for training.
     let trainCount: Int
     private var counted = 0
 
@@ -37,7 +38,7 @@ struct PositionSplit {
         trainCount = Int(Double(total) * Self.trainShare)
     }
 
-    /// Gives each piece its split, and cuts the one that belongs to both.
+    /// Assigns each piece to a split, and cuts the piece that contains the position.
     mutating func assign(_ batch: TextBatch) -> TextBatch {
         var assigned = batch
         assigned.pieces.removeAll(keepingCapacity: true)

@@ -2,24 +2,25 @@ import Datasets
 import Formats
 import Platform
 
-/// How far a preparation has come: state.json beside its shards, so that one that was interrupted goes on from there.
+/// The progress of a preparation, saved as state.json in the folder of its shards. An interrupted preparation continues
+/// from it.
 struct PreparationState: Equatable, Sendable {
     static let fileName = "state.json"
-    /// 2: the pieces of JSONL are texts, and not lines.
+    /// Since version 2, the pieces of JSONL are the texts of documents and not lines.
     private static let version = 2
 
-    /// Identifies what is prepared and how: only the same preparation goes on.
+    /// A hash of the input and the settings. Only a preparation with the same hash continues from this state.
     var settings: String
-    /// Pieces of text, from the first on, whose tokens are written.
+    /// The number of pieces of text, counted from the start, whose tokens are written.
     var pieces = 0
-    /// Of the document that goes on in the next piece; nil between documents.
+    /// The split of the document that continues in the next piece; nil between documents.
     var openSplit: Dataset.Split?
-    /// CRC-32C of these pieces, so that tokens of another text are not gone on from; nil in states of earlier versions.
+    /// The CRC-32C of these pieces, which detects a changed text; nil in states of earlier versions.
     var textCRC: UInt32? = 0
     var train = ShardWriter.State()
     var validation = ShardWriter.State()
 
-    /// Bytes of text whose tokens are written.
+    /// The number of bytes of text whose tokens are written.
     var textBytes: Int { train.textBytes + validation.textBytes }
 
     func save(folder: String) throws {
@@ -43,14 +44,15 @@ struct PreparationState: Equatable, Sendable {
         try AtomicFile.write(JSONValue.object(members).text(pretty: true), to: folder + "/" + Self.fileName)
     }
 
-    /// What an earlier run of the same preparation left; nil when there is none, or not all that it speaks of is there.
+    /// Reads the state of an earlier run of the same preparation. Returns nil if there is none or if its shards are
+    /// incomplete.
     static func load(folder: String, settings: String, elementType: TokenFile.ElementType) -> PreparationState? {
         guard let file = try? JSONValue(ofFile: folder + "/" + fileName),
             file["version"] == .integer(version), file["settings"] == .string(settings),
             let pieces = file["pieces"]?.integerValue,
             let train = shards(file["train"]), let validation = shards(file["val"]),
-            ShardWriter.isThere(train, folder: folder, split: .train, elementType: elementType),
-            ShardWriter.isThere(validation, folder: folder, split: .validation, elementType: elementType)
+            ShardWriter.isComplete(train, folder: folder, split: .train, elementType: elementType),
+            ShardWriter.isComplete(validation, folder: folder, split: .validation, elementType: elementType)
         else { return nil }
         return PreparationState(
             settings: settings,

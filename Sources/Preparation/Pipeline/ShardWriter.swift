@@ -2,17 +2,18 @@ import Datasets
 import Formats
 import Platform
 
-/// Writes the tokens of a split to shards of a chosen size: `train_000000.bin`, `train_000001.bin`…, each of which has its name
-/// when it is whole.
+/// Writes the tokens of a split to shards of a fixed size: `train_000000.bin`, `train_000001.bin` and so on. A shard
+/// gets its name when it is complete.
 ///
-/// After `synchronize`, `state` says what is on disk: a writer that is given it goes on from there, whatever was written since.
+/// After `synchronize`, `state` describes the files on disk. A new writer with this state continues from there and
+/// discards tokens that were written later.
 final class ShardWriter {
     struct State: Equatable, Sendable {
-        /// Shards that are whole.
+        /// The complete shards.
         var files: [DatasetDescription.File] = []
-        /// Tokens of the shard that is not.
+        /// The number of tokens in the incomplete shard.
         var openTokens = 0
-        /// Of the text that the tokens were made of.
+        /// The length in bytes of the text of these tokens.
         var textBytes = 0
         var documents = 0
 
@@ -27,9 +28,9 @@ final class ShardWriter {
     private var file: GrowingFile?
 
     /// - Parameters:
-    ///   - shardSize: tokens of a shard; the last one has fewer.
-    ///   - state: where an earlier writer to the same folder stopped.
-    /// - Throws: `UserError(.inputOutput)`.
+    ///   - shardSize: The number of tokens per shard. The last shard can have fewer.
+    ///   - state: The state of an earlier writer to the same folder, or an empty state.
+    /// - Throws: `UserError(.inputOutput)` if a file cannot be renamed.
     init(
         folder: String,
         split: Dataset.Split,
@@ -42,14 +43,14 @@ final class ShardWriter {
         self.shardSize = shardSize
         self.elementType = elementType
         self.state = state
-        // An earlier run may have been stopped between giving the last name and the folder its place.
+        // An earlier run may have stopped after it renamed a single shard and before it renamed the folder.
         if FileSystem.kind(of: folder + "/" + singleName) != nil {
             try FileSystem.rename(folder + "/" + singleName, to: folder + "/" + Self.shardName(split, 0))
         }
     }
 
-    /// Whether all that a state speaks of is in the folder.
-    static func isThere(
+    /// Whether the folder has all tokens of a state.
+    static func isComplete(
         _ state: State,
         folder: String,
         split: Dataset.Split,
@@ -64,8 +65,8 @@ final class ShardWriter {
             || state.files.count + min(state.openTokens, 1) == 1 && single >= state.tokens * width
     }
 
-    /// - Parameter tokens: as they stand in the file.
-    /// - Throws: `UserError(.inputOutput)`, as when the disk is full.
+    /// - Parameter tokens: Tokens in the format of the file.
+    /// - Throws: `UserError(.inputOutput)` if the file cannot be written, for example because the disk is full.
     func append(_ tokens: UnsafeRawBufferPointer) throws {
         let width = elementType.byteCount
         var rest = tokens
@@ -79,7 +80,7 @@ final class ShardWriter {
         }
     }
 
-    /// Counts text whose tokens were appended.
+    /// Adds to the counts of text whose tokens were appended.
     func count(textBytes: Int, documents: Int) {
         state.textBytes += textBytes
         state.documents += documents
@@ -87,7 +88,7 @@ final class ShardWriter {
 
     func synchronize() throws { try file?.synchronize() }
 
-    /// Finishes the last shard, and names a single one after the split alone.
+    /// Completes the last shard. A single shard gets the name of the split without a number.
     func finish() throws {
         if state.openTokens > 0 { try finishShard() }
         guard state.files.count == 1, state.files[0].name != singleName else { return }

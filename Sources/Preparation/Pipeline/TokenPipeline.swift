@@ -3,13 +3,13 @@ import Datasets
 import Formats
 import Platform
 
-/// Reads, encodes and writes at the same time: while the workers encode one batch, one of them reads the next. Memory is that
-/// of two batches and their tokens, however long the text is.
+/// Reads, encodes and writes text. While the workers encode one batch, one of them reads the next. The memory is that
+/// of two batches and their tokens, regardless of the length of the text.
 ///
-/// The state is saved now and then, always between batches, and what is on disk then is never changed but by going on: a
-/// pipeline that is given the state passes over as many pieces of text, and leaves the same files as one that never stopped.
+/// The state is saved regularly between batches. A pipeline that continues from a saved state skips the pieces of text
+/// that are already written, and produces the same files as a pipeline that was not interrupted.
 final class TokenPipeline {
-    /// Tokens between two savings, at most.
+    /// The state is saved after at most this number of tokens, up to the end of the batch.
     static let savedTokens = 20_000_000
 
     private let folder: String
@@ -19,18 +19,18 @@ final class TokenPipeline {
     private let validation: ShardWriter
     private let savedTokens: Int
     private(set) var state: PreparationState
-    /// Whether the text was refused, as it begins otherwise than the one whose tokens are there.
-    private(set) var isOtherText = false
-    /// Whether the shards are where the state is.
+    /// Whether the text was refused because its start differs from the text of the tokens that are already written.
+    private(set) var isDifferentText = false
+    /// Whether the shards match the state.
     private var isBetweenBatches = true
     private var tokensSinceSaving = 0
-    /// Room for each worker.
+    /// A scratch array for each worker.
     private var ids: [[Int32]]
 
     /// - Parameters:
-    ///   - folder: where the shards are written, and the state beside them.
-    ///   - shardSize: tokens of a shard.
-    ///   - state: where to go on.
+    ///   - folder: The folder for the shards and the state.
+    ///   - shardSize: The number of tokens per shard.
+    ///   - state: The state to continue from.
     init(
         folder: String,
         encoder: BatchEncoder,
@@ -58,20 +58,23 @@ final class TokenPipeline {
         ids = Array(repeating: [], count: threadCount)
     }
 
-    /// After an error: saves what is worth it, a shard at least, and says whether there is anything to go on from.
-    func saveRest() -> Bool {
+    /// Saves the state after an error if at least one shard is complete.
+    ///
+    /// - Returns: Whether the folder has a state to continue from.
+    func saveAfterError() -> Bool {
         if isBetweenBatches, !train.state.files.isEmpty || !validation.state.files.isEmpty { try? save() }
         return FileSystem.kind(of: folder + "/" + PreparationState.fileName) != nil
     }
 
-    /// Writes the tokens of all text from where the state is.
+    /// Writes the tokens of the text that is not yet written according to the state.
     ///
     /// - Parameters:
-    ///   - next: the text from its start, batch by batch; called by one thread at a time.
-    ///   - progress: called after each batch; `isBehind` while passing over text that an earlier run wrote.
-    /// - Throws: what `next` throws, once all before it is written; `UserError` for text that cannot be encoded, for what
-    ///   cannot be written, and for a text that begins otherwise than the one whose tokens are there.
-    func run(next: () throws -> TextBatch?, progress: (_ isBehind: Bool) -> Void) throws {
+    ///   - next: Returns the next batch, starting at the beginning of the text, or nil at the end. It is called by one
+    ///     thread at a time.
+    ///   - progress: Called after each batch. `isSkipping` is true for text that an earlier run wrote.
+    /// - Throws: The error of `next`, after the tokens of all earlier batches are written; `UserError` if text cannot
+    ///   be encoded, a file cannot be written, or the start of the text differs from the text of the written tokens.
+    func run(next: () throws -> TextBatch?, progress: (_ isSkipping: Bool) -> Void) throws {
         var position = 0
         var crc: UInt32 = 0
         let (kept, keptCRC) = (state.pieces, state.textCRC)
@@ -83,7 +86,7 @@ final class TokenPipeline {
                 }
                 if position + index + 1 == kept, let keptCRC, keptCRC != crc { throw refusal() }
             }
-            let isBehind = position + batch.pieces.count <= state.pieces
+            let isSkipping = position + batch.pieces.count <= state.pieces
             let rest = dropping(max(0, state.pieces - position), of: batch)
             position += batch.pieces.count
             let tasks = BatchEncoder.tasks(of: rest)
@@ -91,7 +94,7 @@ final class TokenPipeline {
             outputs.withUnsafeMutableBufferPointer { outputs in
                 ids.withUnsafeMutableBufferPointer { ids in
                     pool.run(tasks.count + 1) { task, worker in
-                        // Reading first: it cannot be shared.
+                        // Reading comes first, because it cannot be divided among workers.
                         if task == 0 {
                             following = Result { try next() }
                         } else {
@@ -106,27 +109,27 @@ final class TokenPipeline {
             if position > state.pieces { (state.pieces, state.textCRC) = (position, crc) }
             isBetweenBatches = true
             if tokensSinceSaving >= savedTokens { try save() }
-            progress(isBehind)
+            progress(isSkipping)
         }
         guard position >= kept else { throw refusal() }
     }
 
     private func refusal() -> UserError {
-        isOtherText = true
+        isDifferentText = true
         return UserError(
             .data,
-            "the text is another than the one whose tokens are kept in \(folder): give that one, or remove the folder"
+            "the text differs from the one whose tokens are kept in \(folder); pass the same text or remove the folder"
         )
     }
 
-    /// Finishes the last shards.
+    /// Completes the last shards.
     func finish() throws {
         try train.finish()
         try validation.finish()
         (state.train, state.validation) = (train.state, validation.state)
     }
 
-    /// Makes what is written durable, and notes how far it goes.
+    /// Flushes the shards to disk and saves the state.
     func save() throws {
         try train.synchronize()
         try validation.synchronize()
@@ -145,7 +148,7 @@ final class TokenPipeline {
     private func write(_ output: BatchEncoder.Output) throws {
         let width = encoder.elementType.byteCount
         try output.bytes.withUnsafeBytes { bytes in
-            // Neighbours of one split are written at once.
+            // Consecutive pieces of the same split are written together.
             var (start, end) = (0, 0)
             var last = state.openSplit
             for piece in output.pieces {

@@ -1,34 +1,34 @@
 import CArchiveShim
 import Platform
 
-/// An archive (tar, zip), read from front to end.
-///
-/// It lies in a stream, which may be a member of another archive: memory does not grow with the length of either.
+/// Reads a tar or zip archive sequentially from a stream, which can be a member of another archive. The memory does not
+/// depend on the length of either.
 final class ArchiveStream {
-    /// What it is, for messages.
+    /// The name of the archive in messages.
     let name: String
     private let reader: ArchiveReader
     private var memberCount = 0
 
-    /// - Throws: `UserError(.other)` where the program was built without libarchive.
+    /// - Throws: `UserError(.other)` if the program was built without libarchive.
     init(_ stream: any ByteStream) throws {
         name = stream.name
         reader = try ArchiveReader(stream, DT_MEMBERS)
     }
 
-    /// The next member that is a file, folders and links passed over; nil at the end. The one before it is read no more.
+    /// Returns the next member that is a file, or nil at the end. Skips folders and links. The previous member can no
+    /// longer be read.
     ///
-    /// - Throws: `UserError(.data)` when the archive is damaged; whatever its stream throws.
+    /// - Throws: `UserError(.data)` if the archive is damaged, or the error of its stream.
     func next() throws -> Member? {
         do {
             while try reader.next() {
                 memberCount += 1
                 guard reader.memberIsFile else { continue }
-                // Its name decides how it is read.
+                // The name is required, because the file extension decides how the member is read.
                 guard let path = reader.memberName else {
                     throw UserError(
                         .data,
-                        "\(name): the name of its member \(memberCount) cannot be read: unpack it first"
+                        "\(name): cannot read the name of member \(memberCount); unpack the archive first"
                     )
                 }
                 return Member(self, path: path)
@@ -44,8 +44,8 @@ final class ArchiveStream {
         UserError(.data, "\(name) is damaged\(error.place): \(error.reason)")
     }
 
-    /// Whether all members were there: libarchive takes an archive that was cut between two members for a whole one, and
-    /// passes over a member of a zip whose head is damaged.
+    /// Checks that no member is missing. libarchive accepts an archive that was truncated between two members, and
+    /// skips a member of a zip whose header is damaged.
     private func checkEnd() throws {
         _ = try reader.source.drain(unused: 0)
         let tail = reader.source.tail
@@ -54,18 +54,18 @@ final class ArchiveStream {
                 throw UserError(
                     .data,
                     """
-                    \(name) is damaged: it has no end mark, so members may be missing; if it is whole, add the mark: \
-                    head -c 1024 /dev/zero >> FILE.tar
+                    \(name) is damaged: it has no end-of-archive marker, so members may be missing; if it is complete, add \
+                    the marker: head -c 1024 /dev/zero >> FILE.tar
                     """
                 )
             }
             return
         }
         guard let listed = ZipEnd.memberCount(tail) else {
-            throw UserError(.data, "\(name) is damaged: its end, a list of its members, is cut off")
+            throw UserError(.data, "\(name) is damaged: the list of members at its end is cut off")
         }
         guard memberCount >= listed else {
-            throw UserError(.data, "\(name) is damaged: it lists \(listed) members, and \(memberCount) were found")
+            throw UserError(.data, "\(name) is damaged: it lists \(listed) members, but only \(memberCount) were found")
         }
     }
 
@@ -92,17 +92,17 @@ final class ArchiveStream {
     }
 }
 
-/// The record at the end of a zip.
+/// Parses the end record of a zip.
 enum ZipEnd {
     private static let size = 22
 
-    /// The number of members that a zip lists at its end; nil where it has none.
+    /// Returns the number of members in the end record of a zip, or nil if there is no end record.
     ///
-    /// - Parameter tail: the last bytes of the zip.
+    /// - Parameter tail: The last bytes of the zip.
     static func memberCount(_ tail: [UInt8]) -> Int? {
         guard let end = place(of: [0x50, 0x4B, 0x05, 0x06], size: size, in: tail, accepts: isLast) else { return nil }
         let count = value(tail[end + 10..<end + 12])
-        // More than fit there are in a record before it.
+        // 0xFFFF means that the number is in the Zip64 end record, which precedes this one.
         guard count == 0xFFFF,
             let large = place(
                 of: [0x50, 0x4B, 0x06, 0x06],
@@ -114,7 +114,7 @@ enum ZipEnd {
         return value(tail[large + 32..<large + 40])
     }
 
-    /// Only a comment, of the length that the record states, and NULs may follow.
+    /// Whether the record at `place` is the end record: only a comment of the stated length, and NULs, may follow it.
     private static func isLast(_ tail: [UInt8], _ place: Int) -> Bool {
         let comment = value(tail[place + 20..<place + 22])
         return place + size + comment <= tail.count && tail[(place + size + comment)...].allSatisfy { $0 == 0 }

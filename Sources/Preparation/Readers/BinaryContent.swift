@@ -4,7 +4,7 @@ import Tokenizers
 /// A file or a member of an archive that is not text.
 struct BinaryContent: Error {
     let name: String
-    /// Goes after "it".
+    /// The reason, as the words after "it", such as "is a PNG image".
     let reason: String
 
     func error(others: Int = 0) -> UserError {
@@ -16,7 +16,7 @@ struct BinaryContent: Error {
             }
         return UserError(
             .data,
-            "\(subject) \(verb) \(reason); leave out what is not text, or pass over it with --skip_bad"
+            "\(subject) \(verb) \(reason); remove files that are not text, or skip them with --skip_bad"
         )
     }
 
@@ -24,7 +24,7 @@ struct BinaryContent: Error {
         let what: String
         let offset: Int
         let bytes: [UInt8]
-        /// Whether a text may begin so: the mark counts only beside a NUL byte.
+        /// Whether a text can start with these bytes. If so, the file must also have a NUL byte to be recognized.
         let isText: Bool
 
         init(_ what: String, _ bytes: [UInt8], at offset: Int = 0) {
@@ -40,11 +40,11 @@ struct BinaryContent: Error {
         Mark("a PDF document", "%PDF-", isText: false), Mark("a PNG image", [0x89, 0x50, 0x4E, 0x47]),
         Mark("a JPEG image", [0xFF, 0xD8, 0xFF]), Mark("a GIF image", "GIF8"), Mark("a BMP image", "BM"),
         Mark("a TIFF image", [0x49, 0x49, 0x2A, 0]), Mark("a TIFF image", [0x4D, 0x4D, 0, 0x2A]),
-        Mark("a WebP image", "WEBP", at: 8), Mark("a sound or film", "RIFF"), Mark("a sound or film", "OggS"),
-        Mark("a sound", "ID3"), Mark("a sound", "fLaC"), Mark("a film", "ftyp", at: 4),
-        Mark("a film", [0x1A, 0x45, 0xDF, 0xA3]),
+        Mark("a WebP image", "WEBP", at: 8), Mark("an audio or video file", "RIFF"),
+        Mark("an audio or video file", "OggS"), Mark("an audio file", "ID3"), Mark("an audio file", "fLaC"),
+        Mark("a video file", "ftyp", at: 4), Mark("a video file", [0x1A, 0x45, 0xDF, 0xA3]),
         Mark("a program (ELF)", [0x7F, 0x45, 0x4C, 0x46]), Mark("a program (Mach-O)", [0xCF, 0xFA, 0xED, 0xFE]),
-        Mark("a program (Mach-O) or Java class", [0xCA, 0xFE, 0xBA, 0xBE]), Mark("a program of Windows", "MZ"),
+        Mark("a program (Mach-O) or Java class", [0xCA, 0xFE, 0xBA, 0xBE]), Mark("a Windows program", "MZ"),
         Mark("a WebAssembly module", [0, 0x61, 0x73, 0x6D]),
         Mark("a NumPy array", [0x93, 0x4E, 0x55, 0x4D, 0x50, 0x59]),
         Mark("a pickle", [0x80, 2]), Mark("a pickle", [0x80, 3]), Mark("a pickle", [0x80, 4]),
@@ -55,14 +55,16 @@ struct BinaryContent: Error {
         Mark("a RAR archive", [0x52, 0x61, 0x72, 0x21, 0x1A, 7]), Mark("an LZIP file", "LZIP"),
         Mark("a compress file (.Z)", [0x1F, 0x9D]),
         Mark("an old Microsoft Office document", [0xD0, 0xCF, 0x11, 0xE0, 0xA1, 0xB1, 0x1A, 0xE1]),
-        // The first members of zip files that would be read through: their markup is not the text.
+        // Zip files by the name of their first member. They would otherwise be read as archives, but markup is not
+        // text.
         Mark("a Microsoft Office document", "[Content_Types].xml", at: 30),
         Mark("a Microsoft Office document", "_rels/.rels", at: 30),
         Mark("an OpenDocument or EPUB document", "mimetype", at: 30),
     ]
 
-    /// What a file is by the mark that it begins with; nil where there is none. Archives that are read have none.
-    static func known(_ head: [UInt8]) -> String? {
+    /// Returns the reason for a file whose first bytes are a known signature, or nil. The list has no archive formats
+    /// that are supported.
+    static func knownFormat(_ head: [UInt8]) -> String? {
         let hasNUL = head.contains(0)
         let mark = marks.first { mark in
             (hasNUL || !mark.isText) && head.dropFirst(mark.offset).starts(with: mark.bytes)
@@ -70,10 +72,11 @@ struct BinaryContent: Error {
         return mark.map { "is \($0.what)" }
     }
 
-    /// What a file of an unknown kind has that no text has; nil for what may be one.
+    /// Returns the reason for a file of an unknown format with bytes that no text has, or nil if it may be text.
     ///
-    /// One NUL byte among a thousand characters makes no binary file of a text, such as a log: it is counted when it is read.
-    static func suspicion(_ head: [UInt8]) -> String? {
+    /// A few NUL bytes among thousands of characters, as in some log files, do not make a file binary. They are counted
+    /// when the file is read.
+    static func unknownFormat(_ head: [UInt8]) -> String? {
         guard let first = head.firstIndex(of: 0) else { return nil }
         let control = head.count { $0 < 0x20 && !(0x08...0x0D).contains($0) && $0 != 0x1B }
         let isUTF8 = head.withUnsafeBytes { bytes in

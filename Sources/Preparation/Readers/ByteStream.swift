@@ -1,27 +1,31 @@
 import Formats
 import Platform
 
-/// Bytes that are read once, from front to end.
+/// A sequence of bytes that can be read once.
 protocol ByteStream: AnyObject {
-    /// What it is, for messages: a path, or a member of an archive.
+    /// The name in messages: a path, or a member of an archive.
     var name: String { get }
 
-    /// Reads some bytes, at least one; 0 at the end.
+    /// Reads at least one byte, unless the stream has ended.
     ///
-    /// - Throws: `UserError` naming the stream.
+    /// - Returns: The number of bytes, or 0 at the end.
+    /// - Throws: `UserError` with the name of the stream.
     func read(into buffer: UnsafeMutableRawBufferPointer) throws -> Int
 }
 
-/// A file or standard input, counted and hashed as it is read.
+/// A file or standard input, whose bytes are counted and hashed while they are read.
 final class FileStream: ByteStream {
     let name: String
     private let descriptor: Int32
     private(set) var byteCount = 0
     private var hash = RunningChecksum()
 
-    /// - Throws: `UserError(.inputOutput)` when the path is missing, unreadable, or a folder.
+    /// Opens a file.
     ///
-    /// - Parameter name: what it is, for messages; nil for the path.
+    /// - Parameters:
+    ///   - path: The path of the file.
+    ///   - name: The name in messages, or nil for the path.
+    /// - Throws: `UserError(.inputOutput)` if the file does not exist, cannot be read, or is a folder.
     init(path: FilePath, name: String? = nil) throws {
         self.name = name ?? path.description
         guard try FileInfo(of: path).kind != .folder else {
@@ -33,7 +37,7 @@ final class FileStream: ByteStream {
 
     static let standardInput = "standard input"
 
-    /// Standard input.
+    /// Opens standard input.
     init() {
         name = Self.standardInput
         descriptor = STDIN_FILENO
@@ -43,14 +47,14 @@ final class FileStream: ByteStream {
         if descriptor != STDIN_FILENO { close(descriptor) }
     }
 
-    /// What the system says about the file now.
+    /// The current size, kind and modification time of the file.
     ///
-    /// - Throws: `UserError(.inputOutput)`.
+    /// - Throws: `UserError(.inputOutput)` if the system cannot read them.
     var info: FileInfo {
         get throws { try FileInfo(ofDescriptor: descriptor, FilePath(name)) }
     }
 
-    /// SHA-256 of the bytes that were read.
+    /// The SHA-256 of the bytes read so far.
     var sha256: String { hash.text }
 
     func read(into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
@@ -67,15 +71,15 @@ final class FileStream: ByteStream {
     }
 }
 
-/// The system's `read`, which the methods of the same name hide.
+/// Calls the system's `read`, which the methods named `read` shadow.
 private func systemRead(_ descriptor: Int32, _ buffer: UnsafeMutableRawBufferPointer) -> Int {
     read(descriptor, buffer.baseAddress, buffer.count)
 }
 
-/// A stream whose first bytes can be looked at before they are read.
+/// A stream whose first bytes can be inspected before they are read.
 final class PeekedStream: ByteStream {
     let name: String
-    /// Up to as many bytes as were asked for.
+    /// The first bytes: `headSize`, or fewer if the stream is shorter.
     private(set) var head: [UInt8] = []
     private let headSize: Int
     private var position = 0
@@ -90,7 +94,7 @@ final class PeekedStream: ByteStream {
 
     private func fill() throws {
         let kept = head
-        // Not filled with zeros first: an archive may have millions of short members.
+        // The buffer is not zeroed first, because an archive may have millions of short members.
         head = try [UInt8](unsafeUninitializedCapacity: headSize) { buffer, filled in
             let room = UnsafeMutableRawBufferPointer(buffer)
             room.copyBytes(from: kept)
@@ -103,9 +107,9 @@ final class PeekedStream: ByteStream {
         }
     }
 
-    /// Passes over the first bytes, and looks at those after them.
+    /// Skips bytes and refills `head` with the bytes after them.
     ///
-    /// - Returns: false if there are fewer.
+    /// - Returns: False if the stream has fewer bytes.
     func skip(_ count: Int) throws -> Bool {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 16, alignment: 64)
         defer { buffer.deallocate() }

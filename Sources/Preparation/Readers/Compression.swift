@@ -1,11 +1,12 @@
 import CArchiveShim
 import Platform
 
-/// The ways in which a stream can be compressed.
+/// The supported compression formats.
 enum Compression: String, CaseIterable, Sendable {
     case gzip, xz, zstd, bzip2, lz4
 
-    /// Told by the first bytes, none of which begin a text; nil for anything else.
+    /// Detects the format by the first bytes of a stream. No text starts with these bytes. Returns nil for other
+    /// content.
     init?(head: [UInt8]) {
         if Self.isBzip2(head) {
             self = .bzip2
@@ -23,7 +24,8 @@ enum Compression: String, CaseIterable, Sendable {
         ([0x04, 0x22, 0x4D, 0x18], .lz4),
     ]
 
-    /// "BZh", a digit, and the mark of a block or of the end: the letters alone may begin a text.
+    /// Checks for "BZh", a digit, and the signature of a block or of the end. A text can start with the letters, so
+    /// they alone are not enough.
     private static func isBzip2(_ head: [UInt8]) -> Bool {
         guard head.count >= 10, head.starts(with: Array("BZh".utf8)), (0x31...0x39).contains(head[3]) else {
             return false
@@ -34,9 +36,9 @@ enum Compression: String, CaseIterable, Sendable {
         return [block, end].contains(Array(head[4..<10]))
     }
 
-    /// What a compressed stream holds.
+    /// Returns the decompressed content of a stream.
     ///
-    /// - Throws: `UserError(.other)` where the program was built without the libraries.
+    /// - Throws: `UserError(.other)` if the program was built without the libraries.
     func content(of stream: any ByteStream) throws -> any ByteStream {
         switch self {
         case .gzip: try GzipStream(stream)
@@ -53,18 +55,19 @@ enum Compression: String, CaseIterable, Sendable {
         (".gz", .gzip), (".tgz", .gzip), (".xz", .xz), (".txz", .xz), (".zst", .zstd), (".bz2", .bzip2), (".lz4", .lz4),
     ]
 
-    /// Refuses what its name says is compressed, where the first bytes are neither that nor text: its head is damaged.
+    /// Rejects a file whose name has the extension of a compressed file, but whose first bytes are neither compressed
+    /// data nor text. The header of such a file is damaged.
     ///
-    /// - Throws: `UserError(.data)`.
+    /// - Throws: `UserError(.data)` for such a file.
     static func checkName(_ name: String, head: [UInt8]) throws {
         guard let named = endings.first(where: { name.hasSuffix($0.ending) }), !isText(head) else { return }
         throw UserError(
             .data,
-            "\(name) does not begin as \(named.compression) does, and is no text either: it is damaged, or has a wrong name"
+            "\(name) is neither \(named.compression) data nor text; it is damaged or has the wrong file extension"
         )
     }
 
-    /// Whether bytes can be the first ones of a text in UTF-8, whose last character may be cut.
+    /// Whether bytes can be the start of a UTF-8 text. The last character may be incomplete.
     private static func isText(_ head: [UInt8]) -> Bool {
         let allowed: Set<Unicode.Scalar> = ["\t", "\n", "\u{C}", "\r", "\u{1B}"]
         var isText = true
@@ -80,7 +83,7 @@ enum Compression: String, CaseIterable, Sendable {
     }
 }
 
-/// What a stream of xz, zstd, bzip2 or lz4 holds, decompressed by libarchive, which checks their checksums.
+/// The content of an xz, zstd, bzip2 or lz4 stream, decompressed by libarchive, which verifies the checksums.
 final class CompressedStream: ByteStream {
     let name: String
     private let compression: Compression
@@ -96,10 +99,12 @@ final class CompressedStream: ByteStream {
 
     func read(into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
         do {
-            // libarchive has no member where nothing was compressed.
+            // libarchive reports no member if the compressed content is empty.
             if state == .closed { state = try reader.next() ? .open : .ended }
-            // libarchive passes on as it is what is too short for it to tell.
-            guard reader.compressions > 0 else { throw failure("it ends within the head of its \(compression) data") }
+            // libarchive does not detect the format of a truncated header, and returns its bytes unchanged.
+            guard reader.compressions > 0 else {
+                throw failure("the file ends within the header of its \(compression) data")
+            }
             let count = state == .ended ? 0 : try reader.read(into: buffer)
             if count == 0 {
                 state = .ended
@@ -111,19 +116,19 @@ final class CompressedStream: ByteStream {
         }
     }
 
-    /// Refuses what follows the compressed data: libarchive takes the damaged head of another bzip2 stream or lz4 frame for
-    /// the end. NULs may fill a file up.
+    /// Rejects bytes after the compressed data. libarchive treats the damaged header of a further bzip2 stream or lz4
+    /// frame as the end. NUL bytes are allowed as padding.
     private func checkEnd() throws {
         guard reader.compressions < 2 || compression == .xz || compression == .zstd else {
-            throw UserError(.data, "\(name) is compressed by \(compression) twice: decompress it once")
+            throw UserError(.data, "\(name) is compressed twice with \(compression); decompress it once")
         }
         let end = reader.usedBytes
         guard try reader.source.drain(unused: reader.source.byteCount - end) else { return }
         throw UserError(
             .data,
             """
-            \(name) is damaged: \(compression) data ends at byte \(end), and what is in the \
-            \(reader.source.byteCount - end) bytes from there on is not \(compression)
+            \(name) is damaged: its \(compression) data ends at byte \(end), and the \
+            \(reader.source.byteCount - end) bytes after it are not \(compression) data
             """
         )
     }
@@ -135,8 +140,8 @@ final class CompressedStream: ByteStream {
         return UserError(
             .data,
             """
-            \(name) was compressed with zstd --long=28 or more, and takes more memory than the zstd library \
-            allows: decompress it first with zstd -d --long=31 \(name), or by standard input: \
+            \(name) was compressed with zstd --long=28 or more and needs more memory than the zstd library allows; \
+            decompress it first with zstd -d --long=31 \(name), or use standard input: \
             zstd -dc --long=31 \(name) | ddp-train … --input -
             """
         )

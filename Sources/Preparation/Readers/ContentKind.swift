@@ -1,6 +1,6 @@
 import Platform
 
-/// What a file or a member holds, told by its first bytes and its name.
+/// The kind of content of a file or a member of an archive, detected by its first bytes and its name.
 enum ContentKind: Equatable {
     case text
     case jsonLines
@@ -9,9 +9,13 @@ enum ContentKind: Equatable {
 
     private static let zip: [UInt8] = [0x50, 0x4B, 0x03, 0x04]
 
-    /// - Parameter areJSONLines: whether a text counts as JSONL whatever its name.
-    /// - Throws: `UserError(.data)` for damaged tars, and for Parquet files, with what to do instead.
-    init(head: [UInt8], name: String, areJSONLines: Bool) throws {
+    /// - Parameters:
+    ///   - head: The first bytes.
+    ///   - name: The name, whose extension can be that of JSONL.
+    ///   - treatsTextAsJSONLines: Whether text is JSONL regardless of the name.
+    /// - Throws: `UserError(.data)` for damaged tars and for Parquet files. The message for Parquet has a command that
+    ///   converts the file.
+    init(head: [UInt8], name: String, treatsTextAsJSONLines: Bool) throws {
         if !Self.isTar(head), head.dropFirst(257).starts(with: Array("ustar".utf8)), head.prefix(512).contains(0) {
             throw UserError(.data, "\(name) is a damaged tar: the checksum of its first header is wrong")
         }
@@ -23,11 +27,12 @@ enum ContentKind: Equatable {
         } else if head.starts(with: Self.zip) || Self.isTar(head) {
             self = .archive
         } else {
-            self = areJSONLines || Self.isJSONLines(name) ? .jsonLines : .text
+            self = treatsTextAsJSONLines || Self.isJSONLines(name) ? .jsonLines : .text
         }
     }
 
-    /// A header whose checksum is right, as octal digits that a NUL or space ends. Tars of before POSIX have no other mark.
+    /// Whether the bytes start with a tar header with a valid checksum: octal digits followed by a NUL or a space. Tars
+    /// older than POSIX have no signature.
     private static func isTar(_ head: [UInt8]) -> Bool {
         guard head.count >= 512, head[0] != 0 else { return false }
         let field = 148..<156
@@ -36,11 +41,12 @@ enum ContentKind: Equatable {
             return false
         }
         let stated = digits.reduce(0) { $0 * 8 + Int($1 - 0x30) }
-        // The field counts as spaces.
+        // For the checksum, the bytes of the checksum field itself count as spaces.
         return stated == (0..<512).reduce(0) { $0 + (field.contains($1) ? 0x20 : Int(head[$1])) }
     }
 
-    /// Not .jl, which is Julia's too: such files are known by their content.
+    /// Whether a name has the extension of JSONL. The extension .jl is not accepted, because Julia programs have it
+    /// too; such files are detected by their content.
     static func isJSONLines(_ name: String) -> Bool {
         var name = name.lowercased()
         for ending in [".gz", ".xz", ".zst", ".bz2", ".lz4"] where name.hasSuffix(ending) {
@@ -50,14 +56,14 @@ enum ContentKind: Equatable {
         return [".jsonl", ".ndjson"].contains { name.hasSuffix($0) }
     }
 
-    /// How a Parquet file's text comes here: one line of Python.
+    /// Returns a command that converts the text of a Parquet file with one line of Python.
     private static func parquetConversion(of name: String) -> String {
         let script = """
             import sys, json, pyarrow.parquet as p; [print(json.dumps({"text": t})) for f in sys.argv[1:] for b in \
             p.ParquetFile(f).iter_batches(columns=["text"]) for t in b.column(0).to_pylist()]
             """
         return """
-            its text can come by standard input (pip install pyarrow): \
+            convert its text and pass it as standard input (pip install pyarrow): \
             python3 -c '\(script)' \(name) | ddp-train prepare --input - --field text --name NAME
             """
     }

@@ -1,16 +1,16 @@
 import Formats
 import Platform
 
-/// The text that a dataset is made of.
+/// The text of a dataset.
 struct Corpus: Sendable {
     var sources: [CorpusSource]
     var format: CorpusFormat
-    /// Whether it is one text, to be cut by position, and not documents.
+    /// Whether the corpus is a single text, which is split by position, and not a collection of documents.
     var isOneText: Bool
-    /// SHA-256 of standard input, once it is kept in a file.
+    /// The SHA-256 of standard input after it was copied to a file, else empty.
     private var keptInputHash = ""
 
-    /// Bytes of its files; 0 where that is not known.
+    /// The total size of the files in bytes, or 0 if it is not known.
     var byteCount: Int {
         readsStandardInput ? 0 : sources.reduce(0) { $0 + $1.byteCount }
     }
@@ -24,16 +24,18 @@ struct Corpus: Sendable {
         self.isOneText = isOneText
     }
 
-    /// What the user names: files of plain text one by one are one text. A folder or a pattern, an archive, JSONL, or anything
-    /// with a separator, a field or a share for validation is documents.
+    /// Creates a corpus from the inputs of the user.
     ///
-    /// - Throws: `UserError` for what is not there, cannot be read, or is not text.
+    /// Plain text files that are named individually are one text. The corpus is a collection of documents if an input
+    /// is a folder, a pattern, an archive or JSONL, or if there is a separator, a field or a validation share.
+    ///
+    /// - Throws: `UserError` if an input does not exist, cannot be read, or is not text.
     init(inputs: [FilePath], format: CorpusFormat, hasShare: Bool) throws {
         guard !inputs.isEmpty else {
-            throw UserError(.usage, "there is no text to prepare: name files with --input")
+            throw UserError(.usage, "there is no text to prepare; pass files with --input")
         }
         guard inputs.filter({ $0 == CorpusSource.standardInputName }).count < 2 else {
-            throw UserError(.usage, "standard input can be read once only: name - once")
+            throw UserError(.usage, "standard input can be read only once; pass - only once")
         }
         let sources = try inputs.map { try CorpusSource(named: $0) }
         var areDocuments = format.separator != nil || format.field != nil || hasShare
@@ -42,7 +44,7 @@ struct Corpus: Sendable {
             if case .files = source.content { areDocuments = true }
             for file in source.files {
                 do {
-                    // Before the first token, not after hours: what is not text is told by each file's first bytes.
+                    // Checks the first bytes of every file now, so that binary files do not stop the run hours later.
                     let holdsDocuments = try CorpusReader.holdsDocuments(FileStream(path: file.path), format: format)
                     areDocuments = areDocuments || holdsDocuments
                 } catch let content as BinaryContent {
@@ -59,9 +61,9 @@ struct Corpus: Sendable {
         CorpusReader(sources: sources, format: format, lastCut: lastCut)
     }
 
-    /// Standard input can be read once: keeps it in a file, where it has to be read twice.
+    /// Copies standard input to a file, so that it can be read twice.
     ///
-    /// - Throws: `UserError(.inputOutput)`.
+    /// - Throws: `UserError(.inputOutput)` if the file cannot be written.
     mutating func keepStandardInput(in path: String, progress: (_ bytes: Int) -> Void) throws {
         guard let index = sources.firstIndex(where: { $0.content == .standardInput }) else { return }
         let file = try AtomicFile(path: path)
@@ -84,7 +86,7 @@ struct Corpus: Sendable {
         }
     }
 
-    /// The error that names a file which changed since it was found; nil if none did.
+    /// The error for the first file that changed since the corpus was created; nil if no file changed.
     var change: (any Error)? {
         do {
             for file in sources.flatMap(\.files) {
@@ -97,7 +99,8 @@ struct Corpus: Sendable {
         }
     }
 
-    /// Identifies the text by the names, sizes and times of its files: the same means that an interrupted preparation may go on.
+    /// A hash of the names, sizes and modification times of the files, and of the options that change the text. An
+    /// interrupted preparation continues only if the hash is the same.
     var identity: String {
         var parts = [format.separator ?? "", format.field ?? "", String(format.skipsBad), String(isOneText)].map {
             Array($0.utf8)

@@ -1,6 +1,6 @@
-/// What was found in a corpus that a user should know, although it is read: how often, and where first.
+/// Counts conversions, skipped input and anomalies in a corpus, and keeps the place of the first of each kind.
 final class CorpusNotices {
-    /// The raw value is the member of dataset.json that has the count.
+    /// The raw value is the name of the count in dataset.json.
     enum Kind: String, CaseIterable {
         case jsonLines = "files_recognized_as_jsonl"
         case otherJSON = "files_of_json_as_text"
@@ -19,17 +19,17 @@ final class CorpusNotices {
 
     init(format: CorpusFormat = CorpusFormat()) { self.format = format }
 
-    /// - Parameter place: where it was found, such as a file and a line.
+    /// - Parameter place: The place, such as a file and a line.
     func add(_ kind: Kind, at place: String, count: Int = 1) {
         found[kind] = (found[kind].map { $0.count + count } ?? count, found[kind]?.first ?? place)
     }
 
-    /// How often each was found.
+    /// The count of each kind that occurred.
     var counts: [(kind: Kind, count: Int)] {
         Kind.allCases.compactMap { kind in found[kind].map { (kind, $0.count) } }
     }
 
-    /// A line for each kind that was found.
+    /// One line for each kind that occurred.
     var lines: [String] {
         Kind.allCases.compactMap { kind in found[kind].map { line(kind, $0.count, $0.first) } }
     }
@@ -40,23 +40,23 @@ final class CorpusNotices {
         case .jsonLines: "recognized as JSONL by content, with the text in the field \(format.fieldName): \(files)"
         case .otherJSON:
             """
-            read as plain text although it is JSON, as most of its first lines have no field \(format.fieldName) with a \
-            text (--field names another, and makes JSONL of any file): \(files)
+            JSON read as plain text, because most of its first lines have no string in the field \(format.fieldName) (to read \
+            it as JSONL, pass the name of the field with --field): \(files)
             """
-        case .byteOrderMark: "left out the UTF-8 byte order mark at the start: \(files)"
+        case .byteOrderMark: "removed the UTF-8 byte order mark at the start: \(files)"
         case .utf16: "converted from UTF-16: \(files)"
         case .invalidUTF8:
             """
-            \(count) \(count == 1 ? "byte is" : "bytes are") not UTF-8 and kept, the first in \(first): if the text is in \
-            another encoding, convert it first, such as with iconv -f LATIN1 -t UTF-8
+            kept \(count) \(count == 1 ? "byte that is" : "bytes that are") not UTF-8, the first in \(first); if the text has \
+            another encoding, convert it first, for example with iconv -f LATIN1 -t UTF-8
             """
-        case .nul: "\(count) NUL \(count == 1 ? "character is" : "characters are") kept, the first in \(first)"
-        case .skippedLine: "--skip_bad passed over \(count) \(count == 1 ? "line" : "lines"), the first in \(first)"
-        case .skippedFile: "--skip_bad passed over what is not text: \(files)"
+        case .nul: "kept \(count) NUL \(count == 1 ? "character" : "characters"), the first in \(first)"
+        case .skippedLine: "--skip_bad skipped \(count) \(count == 1 ? "line" : "lines"), the first in \(first)"
+        case .skippedFile: "--skip_bad skipped files that are not text: \(files)"
         case .carriageReturns:
-            "the separator \(format.shownSeparator) was found with CR LF line ends: \(files)"
+            "the separator \(format.shownSeparator) was found with CR LF line endings: \(files)"
         case .absentSeparator:
-            "the separator \(format.shownSeparator) does not occur, and each file is one document: \(files)"
+            "the separator \(format.shownSeparator) does not occur, so each file is one document: \(files)"
         }
     }
 }

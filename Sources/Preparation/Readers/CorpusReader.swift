@@ -3,54 +3,55 @@ import Formats
 import Platform
 import Tokenizers
 
-/// How documents stand in files.
+/// How files contain documents.
 struct CorpusFormat: Equatable, Sendable {
-    /// Ends a document of plain text; nil where a file, or a member of an archive, is one document.
+    /// The text that ends a document of plain text, or nil if each file or archive member is one document.
     var separator: String?
-    /// The field of a line of JSONL that is its text; nil for "text", in files that are JSONL by their names or their content.
+    /// The field of JSONL objects that is the text. If nil, the field is "text", and JSONL files are recognized by name
+    /// or content.
     var field: String?
-    /// Whether bad lines of JSONL, and files that are not text, are passed over.
+    /// Whether to skip bad lines of JSONL and files that are not text.
     var skipsBad = false
 
     var fieldName: String { field ?? "text" }
 
-    /// The separator that is kept after each document where the tokenizer has no token for its end.
+    /// The text that is written after each document if the tokenizer has no end-of-text token.
     var keptSeparator: String { separator ?? "\n\n" }
 
-    /// A separator as it is typed: with `\n` for a line feed. By scalars, as CR LF is one character.
+    /// The separator in quotation marks, with escapes such as `\n`.
     var shownSeparator: String {
+        // Replaces scalars, because CR LF is one `Character`.
         let names: [Unicode.Scalar: String] = ["\n": "\\n", "\r": "\\r", "\t": "\\t"]
         return "\"" + keptSeparator.unicodeScalars.map { names[$0] ?? String($0) }.joined() + "\""
     }
 }
 
-/// Reads the text of some sources, in order, batch by batch: plain text, JSONL, and both in compressed files and archives,
-/// however deeply they lie within each other.
+/// Reads the text of sources in order, batch by batch. It reads plain text and JSONL, also in compressed files and
+/// nested archives.
 final class CorpusReader {
     private let sources: [CorpusSource]
     private let format: CorpusFormat
     private var assembler: TextAssembler
     private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 18, alignment: 64)
 
-    /// Which file is next.
+    /// The indexes of the current source and of the current file in it.
     private var source = 0
     private var file = 0
     private var fileStream: FileStream?
     private var bytesOfFinishedFiles = 0
-    /// Of the source that is being read.
+    /// The finished files of the current source.
     private var hashes: [(path: FilePath, bytes: Int, sha256: String)] = []
-    /// Archives that are open, each within the one before it.
+    /// The open archives. Each is a member of the one before it.
     private var archives: [ArchiveStream] = []
     private var current: (any ByteStream)?
 
-    /// What was read of each source that was read to its end.
+    /// The name, size and hash of each source that was read to its end.
     private(set) var finishedSources: [DatasetDescription.Source] = []
-    /// What of the text that was read so far a user should know.
     let notices: CorpusNotices
-    /// Of the plain text that is being read.
+    /// The UTF-8 check of the current plain text; nil for JSONL.
     private var encoding: UTF8Check?
 
-    /// - Parameter lastCut: the last place in a text where the tokenizer allows it to be cut; 0 when there is none.
+    /// - Parameter lastCut: Returns the last place where the tokenizer allows a text to be cut, or 0 if there is none.
     init(sources: [CorpusSource], format: CorpusFormat, lastCut: @escaping (UnsafeRawBufferPointer) -> Int) {
         self.sources = sources
         self.format = format
@@ -60,12 +61,12 @@ final class CorpusReader {
 
     deinit { buffer.deallocate() }
 
-    /// Bytes of the sources (compressed ones as they are) that were read.
+    /// The number of bytes read from the sources. Compressed files count with their compressed size.
     var bytesRead: Int { bytesOfFinishedFiles + (fileStream?.byteCount ?? 0) }
 
-    /// The next batch; nil at the end.
+    /// Returns the next batch, or nil at the end.
     ///
-    /// - Throws: `UserError`: `.inputOutput` for what cannot be read, `.data` for what is damaged, with its name.
+    /// - Throws: `UserError(.inputOutput)` if a file cannot be read, `UserError(.data)` if it is damaged or not text.
     func next() throws -> TextBatch? {
         while true {
             if let batch = assembler.take() { return batch }
@@ -73,9 +74,9 @@ final class CorpusReader {
         }
     }
 
-    /// Whether a file's text is several documents whatever the format says: it is an archive, or JSONL.
+    /// Whether a file always contains documents: archives and JSONL do.
     ///
-    /// - Throws: `UserError` for what cannot be read; `BinaryContent` for what is not text.
+    /// - Throws: `UserError` if the file cannot be read, `BinaryContent` if it is not text.
     static func holdsDocuments(_ file: FileStream, format: CorpusFormat) throws -> Bool {
         switch try RecognizedContent(file, format: format).kind {
         case .text: false
@@ -83,8 +84,9 @@ final class CorpusReader {
         }
     }
 
-    // MARK: - A step: some bytes, or one thing opened or closed
+    // MARK: - Steps
 
+    /// Reads some bytes, or opens or closes one file or member. Returns false at the end of the sources.
     private func step() throws -> Bool {
         if let current {
             let count = try current.read(into: buffer)
@@ -112,7 +114,8 @@ final class CorpusReader {
         return try openNext()
     }
 
-    /// Files that systems leave in archives, such as macOS's `._name`, and folders such as `.git`, as in a folder that is read.
+    /// Whether the path of a member has a component that starts with a dot, such as macOS's `._name` or a `.git`
+    /// folder. Such files are skipped in folders too.
     private func isHidden(_ name: String, in archive: String) -> Bool {
         let own = name.hasPrefix(archive) ? name.dropFirst(archive.count) : name[...]
         return own.split(separator: "/").contains { $0.hasPrefix(".") && $0 != "." && $0 != ".." }
@@ -131,10 +134,10 @@ final class CorpusReader {
         for notice in content.notices { notices.add(notice, at: stream.name) }
         switch content.kind {
         case .archive:
-            guard archives.count < RecognizedContent.deepest else {
+            guard archives.count < RecognizedContent.maximumDepth else {
                 throw UserError(
                     .data,
-                    "\(stream.name) is an archive within \(RecognizedContent.deepest) others: unpack them first"
+                    "\(stream.name) is nested in \(RecognizedContent.maximumDepth) archives; unpack them first"
                 )
             }
             archives.append(try ArchiveStream(content.stream))
@@ -145,7 +148,7 @@ final class CorpusReader {
 
     private func begin(_ stream: any ByteStream, _ form: TextAssembler.Form, from offset: Int = 0) {
         current = stream
-        // JSONL is checked line by line.
+        // JSONL is checked line by line in JSONLine.
         encoding = form == .text ? UTF8Check(from: offset) : nil
         assembler.begin(stream.name, form: form, split: sources[source].split, from: offset)
     }
@@ -181,7 +184,7 @@ final class CorpusReader {
 
     private func finishFile() throws {
         if let stream = fileStream {
-            // What follows an archive's end belongs to the file all the same.
+            // Bytes after the end of an archive count for the size and the hash of the file.
             while try stream.read(into: buffer) > 0 {}
             let files = sources[source].files
             if !files.isEmpty { try files[file].checkUnchanged(byteCount: stream.byteCount, now: stream.info) }
@@ -198,7 +201,8 @@ final class CorpusReader {
         (source, file) = (source + 1, 0)
     }
 
-    /// A folder's hash is that of its files' hashes and paths, a line each, as sha256sum prints them.
+    /// Adds the finished source. The hash of a folder is the SHA-256 of the lines that `sha256sum` prints for its
+    /// files.
     private func finishSource() {
         defer { hashes = [] }
         let named = sources[source]

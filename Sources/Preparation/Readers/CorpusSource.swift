@@ -1,10 +1,10 @@
 import Datasets
 import Platform
 
-/// What a user names as text: a file, a folder, a pattern, standard input; or the demo corpus.
+/// One input: a file, a folder, a glob pattern, standard input, or the demo corpus.
 struct CorpusSource: Equatable, Sendable {
     enum Content: Equatable, Sendable {
-        /// One file that was named.
+        /// A file that the user named.
         case file(CorpusFile)
         /// The files of a folder or pattern, sorted.
         case files([CorpusFile])
@@ -12,10 +12,10 @@ struct CorpusSource: Equatable, Sendable {
         case demo(seed: UInt64, characters: Int)
     }
 
-    /// As it was named.
+    /// The name that the user passed.
     var name: FilePath
     var content: Content
-    /// The split that its documents belong to; nil where that is to be decided.
+    /// The split of all its documents, or nil if each document is assigned to a split later.
     var split: Dataset.Split?
 
     static let standardInputName: FilePath = "-"
@@ -26,7 +26,7 @@ struct CorpusSource: Equatable, Sendable {
         self.split = split
     }
 
-    /// - Throws: `UserError(.inputOutput)` when nothing is there, or no file in a folder.
+    /// - Throws: `UserError(.inputOutput)` if nothing exists at the path, `UserError(.data)` if a folder has no files.
     init(named name: FilePath, split: Dataset.Split? = nil) throws {
         self.init(name: name, content: try Self.content(named: name), split: split)
     }
@@ -39,7 +39,7 @@ struct CorpusSource: Equatable, Sendable {
         }
     }
 
-    /// Bytes of its files; 0 where that is not known.
+    /// The total size of the files in bytes, or 0 if it is not known.
     var byteCount: Int {
         if case .demo(_, let characters) = content { return characters }
         return files.reduce(0) { $0 + $1.info.size }
@@ -68,14 +68,14 @@ struct CorpusSource: Equatable, Sendable {
     private static func notAFile(_ path: FilePath) -> UserError {
         UserError(
             .usage,
-            "\(path) is a pipe or a device, and may have to be read more than once: give it by standard input, --input - < \(path)"
+            "\(path) is a pipe or a device, which cannot be read twice; pass it as standard input: --input - < \(path)"
         )
     }
 
-    /// The file at a path, or all files below a folder, in the order of their names; hidden ones are left out, and links to
-    /// a folder above.
+    /// Returns the file at a path, or all files below a folder in the order of their names. Skips hidden files, and
+    /// links to a parent folder.
     ///
-    /// - Throws: `UserError` for what cannot be read: nothing else is left out.
+    /// - Throws: `UserError` if a file or folder cannot be read, or is a pipe or a device.
     private static func files(below path: FilePath) throws -> [CorpusFile] {
         var files: [CorpusFile] = []
         var pending: [(path: FilePath, above: [FileInfo.Identity])] = [(path, [])]
@@ -95,15 +95,15 @@ struct CorpusSource: Equatable, Sendable {
         return files
     }
 
-    /// What a shell's pattern stands for, sorted.
+    /// Returns the paths that match a glob pattern, in ascending order.
     ///
-    /// - Throws: `UserError(.inputOutput)` where a folder of the pattern cannot be read.
+    /// - Throws: `UserError(.inputOutput)` if a folder cannot be read.
     private static func matches(of pattern: FilePath) throws -> [FilePath] {
         guard pattern.bytes.contains(where: { "*?[".utf8.contains($0) }) else { return [] }
         var result = glob_t()
         defer { globfree(&result) }
         let text = pattern.bytes.map { CChar(bitPattern: $0) } + [0]
-        // Folders that do not fit the rest of the pattern are no fault; ones that cannot be read are.
+        // Paths that do not exist are ignored, but a folder that cannot be read is an error.
         let code = glob(text, GLOB_NOSORT, { _, code in code == ENOENT || code == ENOTDIR ? 0 : 1 }, &result)
         guard code != GLOB_ABORTED else { throw FileSystem.failure("cannot read the folders of", pattern, errno) }
         guard code == 0 else { return [] }
@@ -111,35 +111,39 @@ struct CorpusSource: Equatable, Sendable {
     }
 }
 
-/// A file of text, as it was when it was found.
+/// A text file, with its size and modification time when the corpus was created.
 struct CorpusFile: Equatable, Sendable {
     let path: FilePath
     let info: FileInfo
 
-    /// - Throws: `UserError(.inputOutput)` when nothing is there.
+    /// - Throws: `UserError(.inputOutput)` if nothing exists at the path.
     init(_ path: FilePath) throws {
         self.path = path
         info = try FileInfo(of: path)
     }
 
-    /// Refuses a file that changed: parts of its text that were counted before are no longer what is read.
+    /// Rejects a file that changed since the corpus was created, because earlier counts of its text are no longer
+    /// valid.
     ///
     /// - Parameters:
-    ///   - byteCount: bytes that were read of it.
-    ///   - now: what the system says about it after that.
-    /// - Throws: `UserError(.data)`.
+    ///   - byteCount: The number of bytes that were read.
+    ///   - now: The size and modification time after reading.
+    /// - Throws: `UserError(.data)` if the file changed.
     func checkUnchanged(byteCount: Int, now: FileInfo) throws {
-        // Some systems' files have no size.
+        // Files such as those in /proc have size 0 but contain text.
         if info.size == 0, now.size == 0 { return }
         if byteCount != info.size || now.size != info.size {
-            throw changed("it had \(info.size) bytes at first, and has \(max(byteCount, now.size)) now")
+            throw changed("its size changed from \(info.size) to \(max(byteCount, now.size)) bytes")
         }
         guard now.modificationTime == info.modificationTime else {
-            throw changed("its \(info.size) bytes were written again")
+            throw changed("its \(info.size) bytes were rewritten")
         }
     }
 
     private func changed(_ how: String) -> UserError {
-        UserError(.data, "\(path) changed while it was read: \(how); run the same command once nothing writes to it")
+        UserError(
+            .data,
+            "\(path) changed while it was read: \(how); run the command again when no program writes to it"
+        )
     }
 }

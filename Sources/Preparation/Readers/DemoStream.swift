@@ -1,6 +1,6 @@
 import Datasets
 
-/// The demo corpus as bytes that are read: made as they are asked for.
+/// The demo corpus as a stream, which generates the text while it is read.
 final class DemoStream: ByteStream {
     let name = "the demo corpus"
     private var writer: CorpusWriter

@@ -1,30 +1,31 @@
 import Platform
 
-/// What ends a document of plain text wherever it stands.
+/// Finds the separator between documents of plain text.
 ///
-/// A line feed in it stands for any line end of the text: LF, or CR LF. Where the separator itself has a CR before it, only CR LF
-/// is meant.
+/// A line feed in the separator matches LF and CR LF in the text. If the separator has a CR before the line feed, it
+/// matches only CR LF.
 struct DocumentSeparator {
     let bytes: [UInt8]
-    /// Bytes of its longest form in a text.
-    let longest: Int
-    /// By byte: whether it is a line feed that may have a CR before it in the text.
+    /// The number of bytes of the longest match.
+    let maximumLength: Int
+    /// By byte of the separator: whether it is a line feed that matches CR LF too.
     private let mayFollowCR: [Bool]
 
-    /// Nil for an empty one.
+    /// Returns nil if there is no separator or it is empty.
     init?(_ text: String?) {
         guard let text, !text.isEmpty else { return nil }
         let bytes = Array(text.utf8)
         self.bytes = bytes
         mayFollowCR = bytes.indices.map { bytes[$0] == 0x0A && ($0 == 0 || bytes[$0 - 1] != 0x0D) }
-        longest = bytes.count + mayFollowCR.count { $0 }
+        maximumLength = bytes.count + mayFollowCR.count { $0 }
     }
 
-    /// The first place in a text.
+    /// Returns the first match in a text.
     ///
     /// - Parameters:
-    ///   - position: where to begin: there is none between `start` and it, but the CR of one may be there.
-    ///   - start: of the document.
+    ///   - text: The text.
+    ///   - position: Where to start. No match starts before it, except for a CR that can be at the byte before it.
+    ///   - start: The start of the document. A match does not extend before it.
     func find(in text: UnsafeRawBufferPointer, from position: Int, documentStart start: Int) -> Range<Int>? {
         guard let base = text.baseAddress else { return nil }
         var position = position
@@ -39,7 +40,7 @@ struct DocumentSeparator {
         return nil
     }
 
-    /// The end of a separator that begins here, with its first byte; nil if none does.
+    /// Returns the end of the match whose first byte (after a CR) is at `position`, or nil if there is no match.
     private func end(in text: UnsafeRawBufferPointer, from position: Int) -> Int? {
         var position = position + 1
         for index in bytes.indices.dropFirst() {

@@ -1,25 +1,26 @@
 import CArchiveShim
 import Platform
 
-/// What a gzip file holds, decompressed by zlib, which checks CRC and length of each of its members.
+/// The content of a gzip stream, decompressed by zlib, which verifies the CRC and the length of each member.
 ///
-/// A file may have many members (as of pigz, bgzip and `cat a.gz b.gz`), empty ones too, and NULs that fill it up.
+/// A stream can have several members, such as those of pigz, bgzip and `cat a.gz b.gz`. Members can be empty. NUL bytes
+/// between and after members are allowed as padding.
 final class GzipStream: ByteStream {
     let name: String
     private let source: any ByteStream
     private let gzip: OpaquePointer
     private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 16, alignment: 64)
-    /// The bytes of the buffer that are not used.
+    /// The range of the buffer that is not decompressed yet.
     private var rest = 0..<0
-    /// Bytes of the source that were read.
+    /// The number of bytes read from the source.
     private var byteCount = 0
-    /// Where the member begins in the source; nil between members.
+    /// The offset in the source where the current member starts; nil between members.
     private var member: Int? = 0
 
-    /// - Throws: `UserError(.other)` where the program was built without the libraries.
+    /// - Throws: `UserError(.other)` if the program was built without the libraries.
     init(_ stream: any ByteStream) throws {
         try ArchiveReader.checkBuiltIn(stream.name)
-        guard let opened = dt_gzip_open() else { throw UserError(.other, "there is no memory to read \(stream.name)") }
+        guard let opened = dt_gzip_open() else { throw UserError(.other, "not enough memory to read \(stream.name)") }
         gzip = opened
         source = stream
         name = stream.name
@@ -44,9 +45,9 @@ final class GzipStream: ByteStream {
         }
     }
 
-    /// Goes on within the member.
+    /// Decompresses the next bytes of the current member.
     ///
-    /// - Returns: the bytes that were written.
+    /// - Returns: The number of bytes written to `output`.
     private func inflate(into output: UnsafeMutableRawBufferPointer, _ member: Int) throws -> Int {
         var (unused, room) = (rest.count, output.count)
         let result = dt_gzip_inflate(gzip, buffer.baseAddress! + rest.lowerBound, &unused, output.baseAddress, &room)
@@ -63,7 +64,7 @@ final class GzipStream: ByteStream {
         return count > 0
     }
 
-    /// Passes over NULs, and begins what follows them.
+    /// Skips NUL bytes and starts the member after them.
     private func beginMember() throws {
         guard let start = rest.first(where: { buffer[$0] != 0 }) else {
             rest = 0..<0
@@ -76,8 +77,8 @@ final class GzipStream: ByteStream {
             throw UserError(
                 .data,
                 """
-                \(name) is damaged: the \(byteCount - place) bytes from byte \(place) on are not gzip; if they are \
-                not needed, cut them off: head -c \(place) FILE.gz > WHOLE.gz
+                \(name) is damaged: the \(byteCount - place) bytes from byte \(place) on are not gzip data; if they are \
+                not needed, remove them: head -c \(place) FILE.gz > WHOLE.gz
                 """
             )
         }
@@ -86,7 +87,7 @@ final class GzipStream: ByteStream {
     }
 
     private func damaged(_ reason: String, _ member: Int) -> UserError {
-        let place = member == 0 ? "" : " in the gzip member that begins at byte \(member)"
+        let place = member == 0 ? "" : " in the gzip member that starts at byte \(member)"
         return UserError(.data, "\(name) is damaged\(place): \(reason)")
     }
 }

@@ -1,19 +1,22 @@
 import Platform
 
-/// How JSON stands in a text, told by its first bytes.
+/// The form of JSON in a text, detected by its first bytes.
 enum JSONContent: Equatable {
-    /// The lines are values; whether at least half are objects with the field, as a string.
+    /// Each line is a value. `hasField` says whether at least half of the lines are objects with a string in the field.
     case lines(hasField: Bool)
-    /// An array, or objects that go over several lines; whether the first object has the field, as a string.
+    /// An array, or objects that take several lines. `hasField` says whether the first object has a string in the
+    /// field.
     case values(isArray: Bool, hasField: Bool)
 
-    /// Nil for a text that is not JSON.
+    /// Returns nil for a text that is not JSON.
     ///
-    /// One line proves nothing where there are others: the first may be damaged, or an example that a text begins with.
+    /// Checks all lines in `head`, because a single line proves nothing: the first line of JSONL can be damaged, and a
+    /// plain text can start with an example of JSON.
     ///
     /// - Parameters:
-    ///   - head: the text's first bytes. A line or a value that is longer counts by its beginning.
-    ///   - isWhole: whether there is no more text.
+    ///   - head: The first bytes of the text. A line or value that is longer is judged by its start.
+    ///   - isWhole: Whether `head` is the whole text.
+    ///   - field: The name of the field with the text.
     init?(head: UnsafeRawBufferPointer, isWhole: Bool, field: String) {
         let lines = Lines(head, isWhole: isWhole, field: field)
         if lines.haveField {
@@ -29,7 +32,7 @@ enum JSONContent: Equatable {
         }
     }
 
-    /// What the lines of a text are, empty ones apart.
+    /// Counts the kinds of lines in a text, without empty lines.
     private struct Lines {
         private var count = 0
         private var objects = 0
@@ -43,12 +46,12 @@ enum JSONContent: Equatable {
                 scanner.skipSpace()
                 guard let first = scanner.next else { continue }
                 let isCut = index == lines.count - 1 && !isWhole && head.last != 0x0A
-                // What is cut says less than the lines before it.
+                // An incomplete last line counts only if it is the only line.
                 if isCut, count > 0 { break }
                 count += 1
                 let text = UnsafeRawBufferPointer(rebasing: line[(line.startIndex + scanner.position)...])
                 guard [UInt8(ascii: "{"), UInt8(ascii: "["), UInt8(ascii: "\"")].contains(first),
-                    JSONContent.isValue(text, isWhole: !isCut, mayGoOn: false)
+                    JSONContent.isValue(text, isWhole: !isCut, allowsMoreObjects: false)
                 else { continue }
                 values += 1
                 guard first == UInt8(ascii: "{") else { continue }
@@ -68,33 +71,36 @@ enum JSONContent: Equatable {
         let isArray = scanner.next == UInt8(ascii: "[")
         guard isArray || scanner.next == UInt8(ascii: "{") else { return nil }
         let text = UnsafeRawBufferPointer(rebasing: head[scanner.position...])
-        guard isValue(text, isWhole: isWhole, mayGoOn: !isArray) else { return nil }
+        guard isValue(text, isWhole: isWhole, allowsMoreObjects: !isArray) else { return nil }
         return .values(isArray: isArray, hasField: hasField(field, text))
     }
 
+    /// Whether a text is a JSON value.
+    ///
     /// - Parameters:
-    ///   - isWhole: whether the text ends here.
-    ///   - mayGoOn: whether other objects may follow.
-    private static func isValue(_ text: UnsafeRawBufferPointer, isWhole: Bool, mayGoOn: Bool) -> Bool {
+    ///   - isWhole: Whether the text is complete. If not, a truncated value is accepted.
+    ///   - allowsMoreObjects: Whether objects may follow the value.
+    private static func isValue(_ text: UnsafeRawBufferPointer, isWhole: Bool, allowsMoreObjects: Bool) -> Bool {
         var scanner = JSONScanner(text)
         do {
             repeat {
                 try scanner.skipValue()
                 scanner.skipSpace()
-            } while mayGoOn && scanner.next == UInt8(ascii: "{")
+            } while allowsMoreObjects && scanner.next == UInt8(ascii: "{")
         } catch {
             return !isWhole && scanner.isAtEnd
         }
         return scanner.isAtEnd
     }
 
-    /// Whether the object that begins a text, or an array there, has a field that is a string.
+    /// Whether a text starts with an object, or with an array whose first element is an object, that has a string in
+    /// the field.
     private static func hasField(_ field: String, _ text: UnsafeRawBufferPointer) -> Bool {
         var scanner = JSONScanner(text)
         if scanner.take(UInt8(ascii: "[")) { scanner.skipSpace() }
         guard scanner.next == UInt8(ascii: "{") else { return false }
         var hasField = false
-        // The text may break off in the object.
+        // The text may end within the object, so errors are ignored.
         try? scanner.object { scanner, name in
             if scanner.next == UInt8(ascii: "\""), scanner.bytes[name].elementsEqual(field.utf8) { hasField = true }
             try scanner.skipValue()

@@ -2,19 +2,21 @@ import Formats
 import Platform
 import Tokenizers
 
-/// A line of JSONL: one object, a field of which is a document.
+/// Extracts a document from a line of JSONL, which is one JSON object with the document in a field.
 enum JSONLine {
-    /// Why a line is no document: goes after "line 3".
+    /// The reason why a line has no document, as the words after "line 3".
     struct Fault: Error, Equatable {
         let reason: String
     }
 
-    /// Puts a field's text in the place of the line.
+    /// Replaces the start of a line with the text of a field.
     ///
-    /// - Parameter field: a member's name, or several with dots between them for a member of a member; where a name itself has
-    ///   a dot, the longest that is there counts.
-    /// - Returns: how many bytes the text has, from the line's first on.
-    /// - Throws: `Fault` when the line is no object, or has no such field, or that is no string.
+    /// - Parameters:
+    ///   - field: The name of a member, or names separated by dots for nested members. If the names of members contain
+    ///     dots, the longest name that matches is used.
+    ///   - line: The line, which is overwritten.
+    /// - Returns: The number of bytes of the text, which starts at the first byte of the line.
+    /// - Throws: `Fault` if the line is not an object, has no such field, or the field is not a string.
     static func extract(_ field: String, from line: UnsafeMutableRawBufferPointer) throws -> Int {
         let text = UnsafeRawBufferPointer(line)
         do {
@@ -31,7 +33,7 @@ enum JSONLine {
         }
     }
 
-    /// Where in a line its text stands, between the quotes.
+    /// Returns the range of the text in a line, without the quotation marks.
     private static func content(of field: String, in line: UnsafeRawBufferPointer) throws -> Range<Int> {
         var scanner = JSONScanner(line)
         scanner.skipMark()
@@ -44,22 +46,23 @@ enum JSONLine {
         guard scanner.isAtEnd else {
             throw JSONScanner.Failure(reason: "more text after the value", offset: scanner.position)
         }
-        guard isObject else { throw Fault(reason: "is no JSON object") }
+        guard isObject else { throw Fault(reason: "is not a JSON object") }
         guard let value else {
             let names = try names(of: JSONScanner(line, from: start)).prefix(8).joined(separator: ", ")
             throw Fault(
                 reason: """
-                    has no field \(field)\(names.isEmpty ? "" : ", but \(names)"): name the one that is the text with --field
+                    has no field \(field)\(names.isEmpty ? "" : ", only \(names)"); pass the name of the text field with --field
                     """
             )
         }
         guard line[value.lowerBound] == UInt8(ascii: "\"") else {
-            throw Fault(reason: "has a field \(field) that is no string")
+            throw Fault(reason: "has a field \(field) that is not a string")
         }
         return value.lowerBound + 1..<value.upperBound - 1
     }
 
-    /// The value of a field of the object that begins here; nil if there is none. Passes over the object.
+    /// Returns the range of the value of a field of the object at the scanner's position, or nil if there is no such
+    /// field. Moves the scanner to the end of the object.
     private static func find(_ field: ArraySlice<UInt8>, in scanner: inout JSONScanner) throws -> Range<Int>? {
         var found: [(length: Int, value: Range<Int>)] = []
         try scanner.object { scanner, name in
@@ -81,7 +84,8 @@ enum JSONLine {
         return nil
     }
 
-    /// How much of a field a member's name is: all of it, or what stands before one of its dots; nil if neither.
+    /// Returns the length of a member's name if it equals the field or the part of the field before one of its dots,
+    /// else nil.
     private static func length(of name: Range<Int>, in field: ArraySlice<UInt8>, _ bytes: UnsafeRawBufferPointer)
         -> Int?
     {

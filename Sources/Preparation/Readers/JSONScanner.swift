@@ -1,9 +1,9 @@
 import Platform
 
-/// Reads JSON text without making values of it, so that memory does not grow with it.
+/// Scans JSON text without storing values, so the memory does not depend on the length of the text.
 ///
-/// It accepts any depth, numbers of any size, and NaN, Infinity and -Infinity, which Python's json module writes. Strings are
-/// checked for their end only.
+/// It accepts any depth, numbers of any size, and NaN, Infinity and -Infinity, which Python's json module writes. It
+/// finds the end of strings but does not check their escapes and encoding.
 struct JSONScanner {
     struct Failure: Error {
         let reason: String
@@ -18,7 +18,7 @@ struct JSONScanner {
         self.position = position
     }
 
-    /// The byte here; nil at the end.
+    /// The byte at the current position; nil at the end.
     var next: UInt8? { position < bytes.count ? bytes[position] : nil }
 
     var isAtEnd: Bool { position == bytes.count }
@@ -27,21 +27,22 @@ struct JSONScanner {
         while let byte = next, byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09 { position += 1 }
     }
 
-    /// Passes over a UTF-8 byte order mark, which stands where files were put together.
+    /// Skips a UTF-8 byte order mark, which can occur at the start of lines if files were concatenated.
     mutating func skipMark() {
         if bytes[position...].starts(with: TextEncoding.utf8Mark) { position += TextEncoding.utf8Mark.count }
     }
 
+    /// Skips `byte` if it is at the current position, and returns whether it was.
     mutating func take(_ byte: UInt8) -> Bool {
         guard next == byte else { return false }
         position += 1
         return true
     }
 
-    /// Passes over the object that begins here.
+    /// Scans the object at the current position.
     ///
-    /// - Parameter member: called where a member's value begins, with what is between the quotes of its name; passes over the
-    ///   value.
+    /// - Parameter member: Called at the start of each member's value with the range of its name without quotation
+    ///   marks. It must move the scanner to the end of the value.
     mutating func object(_ member: (inout JSONScanner, _ name: Range<Int>) throws -> Void) throws {
         position += 1
         skipSpace()
@@ -55,7 +56,8 @@ struct JSONScanner {
         guard take(UInt8(ascii: "}")) else { throw failure("no ',' or '}' after a member") }
     }
 
-    /// Passes over the value that begins here. It does not call itself: a text may be deeper than the stack.
+    /// Skips the value at the current position. It is not recursive, because the nesting can be deeper than the stack
+    /// allows.
     mutating func skipValue() throws {
         var closers: [UInt8] = []
         repeat {
@@ -77,7 +79,7 @@ struct JSONScanner {
         } while !closers.isEmpty
     }
 
-    /// What is between the quotes of the string that begins here.
+    /// Skips the string at the current position and returns its range without quotation marks.
     mutating func string() throws -> Range<Int> {
         let start = position + 1
         position = start
@@ -89,24 +91,24 @@ struct JSONScanner {
             guard byte >= 0x20 else { throw failure("a control character in a string") }
             position = min(bytes.count, position + (byte == UInt8(ascii: "\\") ? 2 : 1))
         }
-        throw failure("a string without end", at: start - 1)
+        throw failure("an unterminated string", at: start - 1)
     }
 
     private func failure(_ reason: String, at offset: Int? = nil) -> Failure {
         Failure(reason: reason, offset: offset ?? position)
     }
 
-    /// A member's name and the colon.
+    /// Skips a member's name and the colon, and returns the range of the name.
     private mutating func name() throws -> Range<Int> {
         skipSpace()
-        guard next == UInt8(ascii: "\"") else { throw failure("no name of a member") }
+        guard next == UInt8(ascii: "\"") else { throw failure("no member name") }
         let name = try string()
         skipSpace()
         guard take(UInt8(ascii: ":")) else { throw failure("no ':' after a name") }
         return name
     }
 
-    /// After a value: passes over the ends of what it is the last of, and to the next value.
+    /// Moves from the end of a value to the next value, and skips the ends of all objects and arrays in between.
     private mutating func close(_ closers: inout [UInt8]) throws {
         while let closer = closers.last {
             skipSpace()
@@ -121,7 +123,7 @@ struct JSONScanner {
 
     private mutating func skipScalar() throws {
         switch next {
-        case nil: throw failure("the text ends where a value should be")
+        case nil: throw failure("the text ends before a value")
         case UInt8(ascii: "\""): _ = try string()
         case UInt8(ascii: "t"): try skip("true")
         case UInt8(ascii: "f"): try skip("false")
@@ -149,7 +151,7 @@ struct JSONScanner {
         }
     }
 
-    /// How many there were.
+    /// Skips digits and returns their number.
     private mutating func skipDigits() -> Int {
         let start = position
         while let byte = next, (0x30...0x39).contains(byte) { position += 1 }

@@ -1,12 +1,15 @@
 import Platform
 
-/// The content of a JSON string: what is between its quotes.
+/// Decodes the content of a JSON string, which is the text between its quotation marks.
 enum JSONString {
-    /// Replaces the escapes of a string where it stands; the text is never longer than what stood there.
+    /// Replaces the escapes of a string in place. The result is never longer than the content.
     ///
-    /// - Parameter target: where the text is to begin, at the content's start or before it.
-    /// - Returns: the end of the text.
-    /// - Throws: `JSONScanner.Failure` for an escape that JSON does not have, and for half a surrogate pair.
+    /// - Parameters:
+    ///   - bytes: The memory with the string.
+    ///   - content: The range of the content.
+    ///   - target: Where to write the result, at or before the start of the content.
+    /// - Returns: The end of the result.
+    /// - Throws: `JSONScanner.Failure` for an unknown escape or an unpaired surrogate.
     static func unescape(_ bytes: UnsafeMutableRawBufferPointer, _ content: Range<Int>, to target: Int) throws -> Int {
         guard let base = bytes.baseAddress else { return target }
         var (position, end) = (content.lowerBound, target)
@@ -28,7 +31,7 @@ enum JSONString {
         return end
     }
 
-    /// The text of some content.
+    /// Returns a copy of the content with its escapes replaced.
     static func text(_ content: UnsafeRawBufferPointer) throws -> [UInt8] {
         var text = Array(content)
         let count = try text.withUnsafeMutableBytes { try unescape($0, 0..<$0.count, to: 0) }
@@ -36,13 +39,13 @@ enum JSONString {
         return text
     }
 
-    /// The scalar that an escape stands for, and the escape's length.
+    /// Returns the scalar of an escape and the length of the escape in bytes.
     ///
     /// - Parameters:
-    ///   - bytes: from the backslash on.
-    ///   - offset: where that is, for the error.
+    ///   - bytes: The content from the backslash on.
+    ///   - offset: The offset of the backslash, for errors.
     private static func escape(_ bytes: UnsafeRawBufferPointer, from offset: Int) throws -> (Unicode.Scalar, Int) {
-        guard bytes.count > 1 else { throw JSONScanner.Failure(reason: "a string without end", offset: offset) }
+        guard bytes.count > 1 else { throw JSONScanner.Failure(reason: "an unterminated string", offset: offset) }
         switch bytes[1] {
         case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"): return (Unicode.Scalar(bytes[1]), 2)
         case UInt8(ascii: "n"): return ("\n", 2)
@@ -52,19 +55,19 @@ enum JSONString {
         case UInt8(ascii: "f"): return ("\u{C}", 2)
         case UInt8(ascii: "u"):
             guard let unit = unit(bytes, at: 0) else {
-                throw JSONScanner.Failure(reason: "no four hexadecimal digits after \\u", offset: offset)
+                throw JSONScanner.Failure(reason: "\\u without four hexadecimal digits", offset: offset)
             }
             if let scalar = Unicode.Scalar(unit) { return (scalar, 6) }
             // A scalar above U+FFFF is written as two surrogates.
             guard unit < 0xDC00, let low = self.unit(bytes, at: 6), (0xDC00..<0xE000).contains(low) else {
-                throw JSONScanner.Failure(reason: "half a surrogate pair", offset: offset)
+                throw JSONScanner.Failure(reason: "an unpaired surrogate", offset: offset)
             }
             return (Unicode.Scalar(0x10000 + (unit - 0xD800) << 10 + (low - 0xDC00))!, 12)
         default: throw JSONScanner.Failure(reason: "an unknown escape", offset: offset)
         }
     }
 
-    /// The number of a `\u` escape; nil where there is none.
+    /// Returns the UTF-16 code unit of the `\u` escape at `position`, or nil if there is none.
     private static func unit(_ bytes: UnsafeRawBufferPointer, at position: Int) -> UInt32? {
         guard bytes.count >= position + 6, bytes[position] == UInt8(ascii: "\\"),
             bytes[position + 1] == UInt8(ascii: "u")

@@ -1,23 +1,24 @@
 import Platform
 
-/// A file or a member of an archive, once its first bytes said what it holds and how it is to be read.
+/// The content of a file or a member of an archive: decompressed, converted to UTF-8, and with its kind detected by the
+/// first bytes.
 struct RecognizedContent {
     let kind: ContentKind
-    /// Its bytes; of text the UTF-8, without a byte order mark.
+    /// The bytes of the content. Text is UTF-8 without a byte order mark.
     let stream: any ByteStream
-    /// The byte of the file that the stream starts at.
+    /// The byte offset in the file where the stream starts.
     let offset: Int
-    /// What a user should know of it.
+    /// The conversions and anomalies to report to the user.
     let notices: [CorpusNotices.Kind]
 
-    /// Bytes that are looked at.
+    /// The number of first bytes that are inspected.
     static let headSize = 1 << 16
 
-    /// More levels of compression, or of archives within archives, than any honest corpus has.
-    static let deepest = 8
+    /// The maximum number of nested compressions or archives. It stops archives that contain themselves.
+    static let maximumDepth = 8
 
-    /// - Throws: `BinaryContent` for what is not text; `UserError(.data)` for UTF-32, Parquet, JSON that is not in lines, and
-    ///   what is damaged from its first bytes on.
+    /// - Throws: `BinaryContent` if the content is not text, `UserError(.data)` for UTF-32, Parquet, JSON with several
+    ///   lines per object, and content whose first bytes are damaged.
     init(_ source: any ByteStream, format: CorpusFormat) throws {
         let (raw, kind) = try Self.decompressed(source, format)
         guard kind != .archive else {
@@ -30,32 +31,38 @@ struct RecognizedContent {
         notices = [conversion, notice].compactMap { $0 }
     }
 
-    /// What a stream holds once nothing is compressed: a text, lines of JSON, or an archive.
+    /// Removes all levels of compression and returns the content and its kind: text, JSONL or an archive.
     private static func decompressed(
         _ source: any ByteStream,
         _ format: CorpusFormat
     ) throws -> (PeekedStream, ContentKind) {
         var stream = try PeekedStream(source, count: headSize)
-        for level in 0..<deepest {
+        for level in 0..<maximumDepth {
             try SkippableFrame.skip(in: stream)
-            if let what = BinaryContent.known(stream.head) { throw BinaryContent(name: stream.name, reason: what) }
-            let kind = try ContentKind(head: stream.head, name: stream.name, areJSONLines: format.field != nil)
+            if let reason = BinaryContent.knownFormat(stream.head) {
+                throw BinaryContent(name: stream.name, reason: reason)
+            }
+            let kind = try ContentKind(
+                head: stream.head,
+                name: stream.name,
+                treatsTextAsJSONLines: format.field != nil
+            )
             guard case .compressed(let compression) = kind else {
                 if level == 0, kind != .archive { try Compression.checkName(stream.name, head: stream.head) }
                 return (stream, kind)
             }
             stream = try PeekedStream(compression.content(of: stream), count: headSize)
         }
-        throw UserError(.data, "\(source.name) is compressed \(deepest) times over: decompress it first")
+        throw UserError(.data, "\(source.name) is compressed more than \(maximumDepth - 1) times; decompress it first")
     }
 
-    /// The text as UTF-8, the byte it starts at, and what was done to it.
+    /// Returns the text as UTF-8, the byte offset where it starts, and the conversion to report.
     private static func utf8(_ raw: PeekedStream) throws -> (PeekedStream, offset: Int, CorpusNotices.Kind?) {
         let encoding = TextEncoding(head: raw.head)
         switch encoding {
         case .bytes:
-            if let suspicion = BinaryContent.suspicion(raw.head) {
-                throw BinaryContent(name: raw.name, reason: suspicion)
+            if let reason = BinaryContent.unknownFormat(raw.head) {
+                throw BinaryContent(name: raw.name, reason: reason)
             }
             return (raw, 0, nil)
         case .utf8WithMark:
@@ -66,11 +73,16 @@ struct RecognizedContent {
             let text = UTF16Stream(raw, isBigEndian: isBigEndian, from: encoding.markLength)
             return (try PeekedStream(text, count: headSize), 0, .utf16)
         case .utf32:
-            throw UserError(.data, "\(raw.name) is UTF-32, which is not read: convert it with iconv -f UTF-32 -t UTF-8")
+            throw UserError(
+                .data,
+                "\(raw.name) is UTF-32, which is not supported; convert it with iconv -f UTF-32 -t UTF-8"
+            )
         }
     }
 
-    /// - Parameter kind: JSONL where the user, or the file's name, says so.
+    /// Detects JSONL by content.
+    ///
+    /// - Parameter kind: The kind according to the options and the file name.
     private static func json(
         _ text: PeekedStream,
         _ kind: ContentKind,
@@ -84,8 +96,8 @@ struct RecognizedContent {
             throw UserError(
                 .data,
                 """
-                \(text.name) has \(isArray ? "one JSON array" : "JSON objects"), but not one object on each line, as JSONL does: \
-                convert it with jq -c \(isArray ? "'.[]'" : ".") FILE > FILE.jsonl
+                \(text.name) is \(isArray ? "one JSON array" : "JSON objects over several lines"), not JSONL with one object \
+                per line; convert it with jq -c \(isArray ? "'.[]'" : ".") FILE > FILE.jsonl
                 """
             )
         case .lines(hasField: true) where kind == .text: return (.jsonLines, .jsonLines)

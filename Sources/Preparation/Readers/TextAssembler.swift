@@ -1,49 +1,51 @@
 import Datasets
 import Platform
 
-/// Makes documents of bytes that come in pieces of any length, and batches of the documents.
+/// Assembles documents from bytes that arrive in pieces of any length, and collects the documents in batches.
 ///
-/// Where a document is cut depends on its text alone, not on how it came: an interrupted preparation counts on it.
+/// The places where a document is cut depend only on its text and not on the pieces in which it arrives. Continuing an
+/// interrupted preparation relies on this.
 struct TextAssembler {
-    /// Documents longer than this are cut, where the tokenizer allows it.
+    /// In bytes. Longer documents are cut at a place that the tokenizer allows.
     static let pieceSize = 1 << 20
-    /// Text of a batch, at least, but for the last.
+    /// The minimum size of a batch in bytes, except for the last batch.
     static let batchSize = 4 << 20
-    /// A line of JSONL is held as a whole.
-    static let longestLine = 1 << 30
+    /// The maximum length of a line of JSONL in bytes. A line is held in memory as a whole.
+    static let maximumLineLength = 1 << 30
 
-    /// What is read: text, or lines of JSON whose field is the text of a document.
+    /// The form of the input: plain text, or JSON objects with the text of a document in a field.
     enum Form {
         case text, jsonLines
     }
 
     private let format: CorpusFormat
-    /// The line break after it belongs to it.
+    /// The separator. A line break after it is dropped too.
     private let separator: DocumentSeparator?
     private let notices: CorpusNotices
-    /// The last place in some text where it may be cut; 0 when there is none.
+    /// Returns the last place where a text can be cut, or 0 if there is none.
     private let lastCut: (UnsafeRawBufferPointer) -> Int
     private var batch = TextBatch()
     private var finished: TextBatch?
-    /// Pieces of the finished batch that were taken.
+    /// The number of pieces of the finished batch that were taken.
     private var taken = 0
 
-    /// Of what is being read.
+    /// The name of the current file or member.
     private var origin = ""
     private var form = Form.text
     private var split: Dataset.Split?
-    /// The byte of the origin at which the batch's bytes start.
+    /// The byte offset in the current file of the batch's first byte. Negative if the file starts within the batch.
     private var base = 0
-    /// Where in the batch the open document, or what of it was not passed on, starts.
+    /// The offset in the batch where the current document starts, or its part that is not in a piece yet.
     private var open = 0
-    /// Up to where it was searched for its end.
+    /// The offset in the batch up to which the document was searched for its end.
     private var searched = 0
-    /// How much of it is looked at for a place to cut: more, when there was none.
+    /// The number of bytes in which to look for a place to cut. It doubles if there is no such place.
     private var window = Self.pieceSize
     private var startsDocument = true
     private var skipsLineBreak = false
-    /// Of JSONL, lines that were read; of text, separators.
+    /// The number of lines read from the current file, for JSONL.
     private var lines = 0
+    /// The number of separators found in the current file, for plain text.
     private var separators = 0
     private var hasCRLF = false
 
@@ -58,7 +60,7 @@ struct TextAssembler {
         self.lastCut = lastCut
     }
 
-    /// Takes a batch that is complete.
+    /// Returns a complete batch, or nil if there is none.
     mutating func take() -> TextBatch? {
         guard let pieces = finished?.pieces, let length = finished?.bytes.count else { return nil }
         guard taken > 0 || length > 2 * Self.batchSize && pieces.count > 1 else {
@@ -68,7 +70,7 @@ struct TextAssembler {
         return takePart()
     }
 
-    /// Takes what is left, at the end of everything.
+    /// Returns the remaining text at the end of all files, or nil if there is none.
     mutating func takeRest() -> TextBatch? {
         if let batch = take() { return batch }
         guard !batch.pieces.isEmpty else { return nil }
@@ -76,7 +78,8 @@ struct TextAssembler {
         return take()
     }
 
-    /// A long line makes one large batch, and its tokens need more room than it: they are not made all at once.
+    /// Returns a part of a large batch, which a long line causes. Its tokens need more memory than the text, so they
+    /// are not produced all at once.
     private mutating func takePart() -> TextBatch? {
         guard let whole = finished else { return nil }
         var part = TextBatch()
@@ -94,9 +97,13 @@ struct TextAssembler {
 
     // MARK: - One file or member
 
-    /// A file begins, and a document with it.
+    /// Starts a file and its first document.
     ///
-    /// - Parameter offset: the byte of the file that comes first.
+    /// - Parameters:
+    ///   - name: The name of the file or member.
+    ///   - form: The form of its content.
+    ///   - split: The split of all its documents, or nil if each document is assigned later.
+    ///   - offset: The byte offset in the file of the first byte that will be appended.
     mutating func begin(_ name: String, form: Form, split: Dataset.Split?, from offset: Int = 0) {
         origin = name
         self.form = form
@@ -106,14 +113,16 @@ struct TextAssembler {
         (skipsLineBreak, hasCRLF, lines, separators) = (false, false, 0, 0)
     }
 
-    /// - Throws: `UserError(.data)` for a line of JSONL that is no document, or beyond all measure.
+    /// Appends bytes of the current file.
+    ///
+    /// - Throws: `UserError(.data)` if a line of JSONL has no document or is too long.
     mutating func append(_ bytes: UnsafeRawBufferPointer) throws {
         batch.bytes.append(contentsOf: bytes)
         try work(atEnd: false)
         if batch.bytes.count >= Self.batchSize, !batch.pieces.isEmpty { finish() }
     }
 
-    /// The file ends, and its last document.
+    /// Ends the current file and its last document.
     mutating func end() throws {
         try work(atEnd: true)
         if form == .text {
@@ -134,12 +143,12 @@ struct TextAssembler {
         while let end = lineBreak() { try takeLine(to: end, next: end + 1) }
         if atEnd { return try takeLine(to: batch.bytes.count, next: batch.bytes.count) }
         searched = batch.bytes.count
-        guard batch.bytes.count - open <= Self.longestLine else {
-            throw UserError(.data, "\(origin): line \(lines + 1) is longer than \(Self.longestLine) bytes")
+        guard batch.bytes.count - open <= Self.maximumLineLength else {
+            throw UserError(.data, "\(origin): line \(lines + 1) is longer than \(Self.maximumLineLength) bytes")
         }
     }
 
-    /// The next end of a line.
+    /// Returns the offset of the next line feed.
     private func lineBreak() -> Int? {
         batch.bytes.withUnsafeBytes { bytes in
             guard searched < bytes.count, let base = bytes.baseAddress else { return nil }
@@ -147,7 +156,8 @@ struct TextAssembler {
         }
     }
 
-    /// Makes a document of a line, whose text takes its place; an empty one, or an empty text, is none.
+    /// Adds the text of a line of JSONL as a document. The text overwrites the line in the batch. Empty lines and empty
+    /// texts are skipped.
     private mutating func takeLine(to end: Int, next: Int) throws {
         lines += 1
         defer { restart(at: next) }
@@ -175,9 +185,9 @@ struct TextAssembler {
             let found = batch.bytes.withUnsafeBytes {
                 separator?.find(in: $0, from: max(open, searched), documentStart: open)
             }
-            // A separator may be still to come as a whole.
-            let hidden = atEnd ? 0 : (separator?.longest ?? 1) - 1
-            let known = found?.lowerBound ?? max(open, batch.bytes.count - hidden)
+            // The last bytes may be the start of a separator that is not complete yet.
+            let undecided = atEnd ? 0 : (separator?.maximumLength ?? 1) - 1
+            let known = found?.lowerBound ?? max(open, batch.bytes.count - undecided)
             searched = known
             cut(upTo: known)
             guard let found else { return }
@@ -194,7 +204,8 @@ struct TextAssembler {
         if hasCRLF { notices.add(.carriageReturns, at: origin) }
     }
 
-    /// Whether it is decided: the second byte of CR LF may be still to come.
+    /// Drops a line break at the start of the document. Returns false if more bytes are needed, such as the LF after a
+    /// CR.
     private mutating func dropLineBreak(atEnd: Bool) -> Bool {
         let rest = batch.bytes.count - open
         guard rest > 0 else { return atEnd }
@@ -208,14 +219,15 @@ struct TextAssembler {
         return true
     }
 
-    /// Passes on parts of a document that is longer than a piece, `end` being its end or what is known of it. Something
-    /// of it always remains, to end it with.
+    /// Adds pieces of a document that is longer than a piece. At least one byte remains for the last piece.
+    ///
+    /// - Parameter end: The end of the document, or of the part that is known to belong to it.
     private mutating func cut(upTo end: Int) {
         while end - open > window {
             let length = batch.bytes.withUnsafeBytes {
                 lastCut(UnsafeRawBufferPointer(rebasing: $0[open..<open + window]))
             }
-            // What decides a document's split is not to depend on where its text may be cut.
+            // The hash that assigns a JSONL document to a split needs the first bytes, wherever the text can be cut.
             let least = form == .jsonLines && startsDocument ? DocumentSplit.hashedBytes : 1
             if length >= least {
                 add(open..<open + length, endsDocument: false)
@@ -227,7 +239,7 @@ struct TextAssembler {
         }
     }
 
-    /// Ends the document; an empty one is none.
+    /// Ends the document and starts the next one. An empty document is skipped.
     private mutating func close(at end: Int, next: Int) {
         if end > open { add(open..<end, endsDocument: true) }
         restart(at: next)
@@ -251,7 +263,7 @@ struct TextAssembler {
         startsDocument = false
     }
 
-    /// Sets the batch aside; what is open goes to the next.
+    /// Completes the batch. The current document moves to the next batch.
     private mutating func finish() {
         var next = TextBatch()
         next.bytes.reserveCapacity(Self.batchSize + Self.pieceSize)

@@ -1,23 +1,24 @@
 import Datasets
 
-/// Some text, in order: whole documents, and parts of those that are too long to be held at once.
+/// A part of the text: whole documents, and pieces of documents that are too long for one batch.
 struct TextBatch: Sendable {
     struct Piece: Sendable {
-        /// Where in the batch's bytes.
+        /// The range in the bytes of the batch.
         var range: Range<Int>
         var startsDocument: Bool
         var endsDocument: Bool
-        /// The split it belongs to whatever it says; nil where that is to be decided.
+        /// The split of the piece, or nil if it is assigned later.
         var split: Dataset.Split?
-        /// What it was read from, for messages, and at which byte of that (of text; of JSONL, near the line's start).
+        /// The name of the file or member, for messages.
         var origin: String
+        /// The byte offset of the piece in the file. For JSONL, it is the approximate start of the line.
         var offset: Int
     }
 
     var bytes: [UInt8] = []
     var pieces: [Piece] = []
 
-    /// Calls with the text of a piece.
+    /// Calls `body` with the text of a piece.
     func withText<R>(of piece: Piece, _ body: (UnsafeRawBufferPointer) throws -> R) rethrows -> R {
         try bytes.withUnsafeBytes { try body(UnsafeRawBufferPointer(rebasing: $0[piece.range])) }
     }

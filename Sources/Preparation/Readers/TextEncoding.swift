@@ -1,6 +1,6 @@
-/// How the characters of a text are written, told by its first bytes: by a byte order mark, or by where its NUL bytes stand.
+/// The encoding of a text, detected by a byte order mark or by the positions of NUL bytes in its first bytes.
 enum TextEncoding: Equatable {
-    /// UTF-8, or another encoding that keeps ASCII.
+    /// UTF-8, or another encoding that contains ASCII.
     case bytes
     case utf8WithMark
     case utf16(isBigEndian: Bool, hasMark: Bool)
@@ -26,7 +26,7 @@ enum TextEncoding: Equatable {
         }
     }
 
-    /// The bytes of the mark.
+    /// The length of the byte order mark in bytes.
     var markLength: Int {
         switch self {
         case .utf8WithMark: Self.utf8Mark.count
@@ -35,7 +35,8 @@ enum TextEncoding: Equatable {
         }
     }
 
-    /// Whether all units are characters of a text, and half of them Latin. Numbers of 16 bits have zeros and small values.
+    /// Whether all 16-bit units are characters of a text and at least half are Latin. Binary data with 16-bit numbers
+    /// fails this test, because it has zeros and small values.
     private static func isUTF16(_ head: [UInt8], isBigEndian: Bool) -> Bool {
         guard head.count >= 4, head.count % 2 == 0 else { return false }
         var latin = 0
@@ -44,7 +45,7 @@ enum TextEncoding: Equatable {
                 UInt32(head[isBigEndian ? index : index + 1]), UInt32(head[isBigEndian ? index + 1 : index])
             )
             let unit = high << 8 | low
-            guard (0xD800..<0xE000).contains(unit) || isOfText(unit) else { return false }
+            guard (0xD800..<0xE000).contains(unit) || isTextScalar(unit) else { return false }
             if high == 0 { latin += 1 }
         }
         return 2 * latin >= head.count / 2
@@ -54,11 +55,11 @@ enum TextEncoding: Equatable {
         guard head.count >= 4, head.count % 4 == 0 else { return false }
         return stride(from: 0, to: head.count, by: 4).allSatisfy { index in
             let bytes = isBigEndian ? Array(head[index..<index + 4]) : head[index..<index + 4].reversed()
-            return isOfText(bytes.reduce(0) { $0 << 8 | UInt32($1) })
+            return isTextScalar(bytes.reduce(0) { $0 << 8 | UInt32($1) })
         }
     }
 
-    private static func isOfText(_ value: UInt32) -> Bool {
+    private static func isTextScalar(_ value: UInt32) -> Bool {
         guard Unicode.Scalar(value) != nil, value & 0xFFFE != 0xFFFE else { return false }
         return value >= 0x20 && !(0x7F..<0xA0).contains(value) || (0x09...0x0D).contains(value)
     }

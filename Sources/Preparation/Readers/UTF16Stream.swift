@@ -1,21 +1,22 @@
 import Platform
 
-/// The UTF-8 of a stream of UTF-16.
+/// Converts a UTF-16 stream to UTF-8.
 final class UTF16Stream: ByteStream {
     let name: String
     private let source: any ByteStream
     private let isBigEndian: Bool
     private var raw = [UInt8](repeating: 0, count: 1 << 16)
-    /// Bytes of `raw` that are not decoded: of a unit or a pair that is still to be completed.
+    /// The number of bytes at the start of `raw` that belong to an incomplete unit or surrogate pair.
     private var held = 0
-    /// Of the source, before `raw`.
+    /// The byte offset of `raw` in the file.
     private var offset: Int
     private var text: [UInt8] = []
     private var position = 0
 
     /// - Parameters:
-    ///   - source: after the byte order mark, if there is one.
-    ///   - offset: the byte of the file that it starts at, for errors.
+    ///   - source: The stream after the byte order mark, if there is one.
+    ///   - isBigEndian: The byte order.
+    ///   - offset: The byte offset in the file where the source starts, for errors.
     init(_ source: any ByteStream, isBigEndian: Bool, from offset: Int) {
         name = source.name
         self.source = source
@@ -23,7 +24,8 @@ final class UTF16Stream: ByteStream {
         self.offset = offset
     }
 
-    /// - Throws: `UserError(.data)` with the byte, for half a surrogate pair, and for a text that ends within a character.
+    /// - Throws: `UserError(.data)` with the byte offset if there is an unpaired surrogate or the text ends within a
+    ///   character.
     func read(into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
         while position == text.count {
             guard try fill() else { return 0 }
@@ -59,11 +61,13 @@ final class UTF16Stream: ByteStream {
                 guard start + 4 <= count else { break }
                 let second = self.unit(at: start + 2)
                 guard (0xDC00..<0xE000).contains(second) else {
-                    throw failure("half a surrogate pair", at: offset + start)
+                    throw failure("it has an unpaired surrogate", at: offset + start)
                 }
                 (value, length) = (0x10000 + (unit - 0xD800) << 10 + (second - 0xDC00), 4)
             }
-            guard let scalar = Unicode.Scalar(value) else { throw failure("half a surrogate pair", at: offset + start) }
+            guard let scalar = Unicode.Scalar(value) else {
+                throw failure("it has an unpaired surrogate", at: offset + start)
+            }
             text.append(contentsOf: UTF8.encode(scalar)!)
             start += length
         }
@@ -81,7 +85,7 @@ final class UTF16Stream: ByteStream {
         UserError(
             .data,
             """
-            \(name) is UTF-16, but damaged: \(reason) at byte \(offset); convert what can be read of it with \
+            \(name) is damaged UTF-16: \(reason) at byte \(offset); convert the readable part with \
             iconv -c -f UTF-16\(isBigEndian ? "BE" : "LE") -t UTF-8
             """
         )

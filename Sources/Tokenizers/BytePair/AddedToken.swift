@@ -1,37 +1,41 @@
 extension BytePairVocabulary {
-    /// A token that text is searched for before it is split and merged, as the added tokens of Hugging Face's tokenizers.
+    /// A token that is found by searching the text for its content, before the text is split and merged. Hugging Face's
+    /// tokenizers calls these added tokens.
     public struct AddedToken: Equatable, Sendable {
-        /// Such as `<|endoftext|>`; not empty.
+        /// The text that the token stands for, such as `<|endoftext|>`. Not empty.
         public let content: String
-        /// Its place in `tokens`.
+        /// The token's index in `BytePairVocabulary.tokens`.
         public internal(set) var id: Int32
-        /// Whether it is searched for only where that is asked for: else its content is text.
+        /// Whether encoding searches for this token only on request. Otherwise its content is encoded as plain text.
         public var isSpecial = true
-        /// Whether it is searched for in what the tokens that are not normalized leave.
+        /// Whether the token is searched for in the second pass, in the text between the tokens of the first pass. The
+        /// first pass searches for the tokens that are not normalized.
         public var isNormalized = false
-        /// Whether it takes the white space before it.
+        /// Whether the token includes the white space before it.
         public var stripsLeft = false
-        /// Whether it takes the white space after it.
+        /// Whether the token includes the white space after it.
         public var stripsRight = false
-        /// Whether it is found only between characters that belong to no word.
+        /// Whether the token is found only if the characters next to it are not word characters.
         public var isSingleWord = false
 
-        /// A special token. The vocabulary that takes it checks it.
+        /// Creates a special token. `BytePairVocabulary` checks the content and the id.
         public init(content: String, id: Int32) {
             self.content = content
             self.id = id
         }
 
-        /// Whether its content alone decides where it is found.
+        /// Whether the token is found wherever its content occurs, regardless of the text around it.
         public var isPlain: Bool { !stripsLeft && !stripsRight && !isSingleWord }
     }
 }
 
 extension [BytePairVocabulary.AddedToken] {
-    /// The same tokens, not normalized where that makes no difference in any text: equal tokenizers then have equal files.
+    /// The same tokens with `isNormalized` set to false if that changes the ids of no text. Tokenizers that encode
+    /// alike then have equal files.
     ///
-    /// It makes one where contents of both kinds can overlap in a text, or a token looks at what stands beside it.
-    var withoutIdleNormalization: Self {
+    /// The flag matters if some tokens are normalized and others are not, and either their contents can overlap in a
+    /// text or a token depends on the text around it.
+    var withoutRedundantNormalization: Self {
         let kinds = [filter(\.isNormalized), filter { !$0.isNormalized }]
         if !kinds.contains(where: \.isEmpty) {
             guard allSatisfy(\.isPlain) else { return self }
@@ -50,7 +54,7 @@ extension [BytePairVocabulary.AddedToken] {
 }
 
 extension AddedTokenTrie {
-    /// Whether a content can begin within that of another token.
+    /// Whether the content of a token in the trie can start within the content of `token`.
     fileprivate func overlaps(_ token: BytePairVocabulary.AddedToken) -> Bool {
         Array(token.content.utf8).withUnsafeBytes { content in
             content.indices.contains {

@@ -1,14 +1,15 @@
-/// Splits text at added tokens, as PyPI's tokenizers 0.23 does.
+/// Splits text at added tokens in the same way as the Python package tokenizers 0.23.
 ///
-/// Of contents that begin at the same place the longest is found, and the search goes on behind it. Tokens that are not
-/// normalized are searched for first; the others in what these leave. A token that is found and may not stand there
-/// (a special one that is not asked for, or a word's part) is text, and so is all that overlaps it.
+/// If several contents start at the same place, the longest one is found. The search continues after its end. A first
+/// pass finds the tokens that are not normalized. A second pass searches the remaining text for the normalized tokens.
+/// A match is plain text, together with everything that overlaps it, if it is a special token that was not requested or
+/// a single-word token inside a word.
 struct AddedTokenSplitter: Sendable {
     private let recognizesSpecials: Bool
-    /// The tokens of one search each.
+    /// The tokens of each pass.
     private let searches: [AddedTokenTrie]
 
-    /// Nil when no token is ever found.
+    /// Returns nil if encoding searches for none of the tokens.
     init?(_ tokens: [BytePairVocabulary.AddedToken], recognizingSpecials: Bool) {
         guard tokens.contains(where: { recognizingSpecials || !$0.isSpecial }) else { return nil }
         recognizesSpecials = recognizingSpecials
@@ -16,7 +17,7 @@ struct AddedTokenSplitter: Sendable {
             .filter { !$0.isEmpty }.map { AddedTokenTrie($0) }
     }
 
-    /// Passes on, in order, the ids of tokens that are found, and the text between them.
+    /// Calls `onToken` for each token that is found and `onText` for the text between tokens, in order.
     func split(
         _ text: UnsafeRawBufferPointer,
         onText: (UnsafeRawBufferPointer) -> Void,
@@ -35,11 +36,13 @@ struct AddedTokenSplitter: Sendable {
         func pass(_ range: Range<Int>) {
             split(UnsafeRawBufferPointer(rebasing: text[range]), searches.dropFirst(), onText, onToken)
         }
-        // Where the text begins that was not passed on. It moves back where a content begins with white space that the
-        // token before it took: tokenizers counts that white space for both, or drops the second one if it has no other.
+        // The start of the text that was not passed on yet. It moves back if a content starts with white space that the
+        // token before it already includes. tokenizers counts this white space for both tokens, or drops the second
+        // token if nothing else is left of it.
         var rest = 0
         var position = 0
-        // The end of the last white space that was looked through, so that none is looked through for every token in it.
+        // The end of the last white space that was scanned. Without it, a run of white space would be scanned again for
+        // every token in it.
         var spacesEnd = 0
         while position < text.count {
             guard let token = search.match(in: text, at: position) else {
@@ -48,7 +51,7 @@ struct AddedTokenSplitter: Sendable {
             }
             var (start, end) = (position, position + token.content.utf8.count)
             position = end
-            guard mayStand(token, at: start..<end, in: text) else { continue }
+            guard isAllowed(token, at: start..<end, in: text) else { continue }
             if token.stripsLeft { start = Self.startOfSpaces(before: start, after: rest, in: text) }
             if token.stripsRight {
                 if end > spacesEnd { spacesEnd = Self.endOfSpaces(from: end, in: text) }
@@ -61,7 +64,7 @@ struct AddedTokenSplitter: Sendable {
         if rest < text.count { pass(rest..<text.count) }
     }
 
-    private func mayStand(
+    private func isAllowed(
         _ token: BytePairVocabulary.AddedToken,
         at range: Range<Int>,
         in text: UnsafeRawBufferPointer
@@ -73,19 +76,19 @@ struct AddedTokenSplitter: Sendable {
         return !(before.length > 0 && Self.isWord(before.value)) && !(after.1 > 0 && Self.isWord(after.0))
     }
 
-    /// The last place where a text may be cut, as `Tokenizer.lastCut(in:)`: no token that is searched for touches it, or
-    /// may touch it in what follows.
+    /// Returns the last place where a text can be cut, like `Tokenizer.lastCut(in:)`. No token overlaps the cut or ends
+    /// there, in this text or in any text that continues it.
     func lastCut(in text: UnsafeRawBufferPointer) -> Int {
         var place = PreTokenScanner(text).lastCut()
-        while place > 0, isTouched(place, in: text) {
+        while place > 0, isOverlapped(place, in: text) {
             place = PreTokenScanner(UnsafeRawBufferPointer(rebasing: text[..<place])).lastCut()
         }
         return place
     }
 
-    private func isTouched(_ place: Int, in text: UnsafeRawBufferPointer) -> Bool {
+    private func isOverlapped(_ place: Int, in text: UnsafeRawBufferPointer) -> Bool {
         searches.contains { search in
-            (max(0, place - search.longest)...place).contains { search.reaches(place, in: text, from: $0) }
+            (max(0, place - search.maximumLength)...place).contains { search.reaches(place, in: text, from: $0) }
         }
     }
 }
@@ -97,7 +100,7 @@ extension AddedTokenSplitter {
         ScalarClasses.shared.values[Int(scalar)] == ScalarClass.space.rawValue
     }
 
-    /// Where the white space before `end` begins, `floor` at the earliest.
+    /// Returns the start of the white space before `end`, but at least `floor`.
     private static func startOfSpaces(before end: Int, after floor: Int, in text: UnsafeRawBufferPointer) -> Int {
         var start = end
         while start > floor {
@@ -118,8 +121,8 @@ extension AddedTokenSplitter {
         return end
     }
 
-    /// `\w` of Rust's regular expressions (Unicode Technical Standard 18, annex C), which tokenizers asks. Scalars that
-    /// are younger than its version of Unicode, 16, belong to no word.
+    /// Whether a scalar matches `\w` of Rust's regular expressions (Unicode Technical Standard 18, annex C), which
+    /// tokenizers uses. They are built on Unicode 16, so scalars of later versions do not match.
     private static func isWord(_ scalar: UInt32) -> Bool {
         guard let properties = Unicode.Scalar(scalar)?.properties, let age = properties.age, age.major <= 16 else {
             return false

@@ -1,15 +1,15 @@
-/// The contents of added tokens by their bytes, to find the longest that a place of a text begins with.
+/// A trie of the contents of added tokens. It finds the longest content at a position of a text.
 struct AddedTokenTrie: Sendable {
-    /// By node and byte: the node that follows. The root is node 0.
+    /// The next node by node and byte. The root is node 0.
     private var nodes: [UInt64: Int] = [:]
-    /// By node: the token whose content ends there.
+    /// By node: the token whose content ends at the node, or nil.
     private var ends: [BytePairVocabulary.AddedToken?] = [nil]
-    /// By byte: whether a content begins with it.
+    /// By byte: whether a content starts with the byte.
     private var begins = [Bool](repeating: false, count: 256)
-    /// Bytes of the longest content.
-    private(set) var longest = 0
+    /// The length of the longest content in bytes.
+    private(set) var maximumLength = 0
 
-    /// - Parameter tokens: with distinct contents that are not empty.
+    /// - Parameter tokens: Tokens with distinct contents that are not empty.
     init(_ tokens: [BytePairVocabulary.AddedToken]) {
         for token in tokens {
             var node = 0
@@ -25,13 +25,13 @@ struct AddedTokenTrie: Sendable {
             }
             ends[node] = token
             begins[Int(token.content.utf8.first!)] = true
-            longest = max(longest, token.content.utf8.count)
+            maximumLength = max(maximumLength, token.content.utf8.count)
         }
     }
 
     private static func key(_ node: Int, _ byte: UInt8) -> UInt64 { UInt64(node) << 8 | UInt64(byte) }
 
-    /// The longest content that the text has at `position`, as its token.
+    /// Returns the token with the longest content that starts at `position`.
     func match(in text: UnsafeRawBufferPointer, at position: Int) -> BytePairVocabulary.AddedToken? {
         guard begins[Int(text[position])] else { return nil }
         var found: BytePairVocabulary.AddedToken?
@@ -39,7 +39,7 @@ struct AddedTokenTrie: Sendable {
         return found
     }
 
-    /// Whether a content that begins at `start` ends at `place` or behind it, or may do so in what follows the text.
+    /// Whether a content that starts at `start` ends at or after `place`, in this text or in a text that continues it.
     func reaches(_ place: Int, in text: UnsafeRawBufferPointer, from start: Int) -> Bool {
         guard begins[Int(text[start])] else { return false }
         var reaches = false
@@ -49,9 +49,9 @@ struct AddedTokenTrie: Sendable {
         return reaches
     }
 
-    /// Follows the text from `start` for as long as a content goes on with it.
+    /// Walks down the trie along the text from `start`.
     ///
-    /// - Parameter visit: is told the end of what was followed, and the token whose content that is.
+    /// - Parameter visit: Called at each node with the end of the text so far, and the token whose content ends there.
     private func walk(
         _ text: UnsafeRawBufferPointer,
         from start: Int,

@@ -1,9 +1,9 @@
-/// Encodes with a vocabulary and remembers the ids of short pre-tokens, for one thread at a time.
+/// Encodes text with a vocabulary and caches the ids of short pre-tokens. Only one thread at a time can use an encoder.
 ///
-/// Text repeats its words, so that most pre-tokens are found in the cache and never merged. The cache has one place for
-/// each hash, and a pre-token takes that of another: its memory is fixed.
+/// Text repeats its words, so most pre-tokens are in the cache and need no merging. The cache has one slot per hash,
+/// and a new pre-token replaces the one in its slot, so the memory is fixed.
 final class BytePairEncoder {
-    /// A pre-token of up to 3 ids; their number is the last element of `ids`.
+    /// A pre-token of up to 3 ids. The last element of `ids` is their number.
     private struct Entry {
         var preToken: ShortPreToken
         var ids: SIMD4<Int32>
@@ -14,14 +14,15 @@ final class BytePairEncoder {
 
     private var merger: PairMerger
     private let cache: UnsafeMutablePointer<Entry>
-    /// Ids on their way to the caller; has room for the longest short pre-token beyond its capacity.
+    /// Ids that were not appended to the caller's array yet. The buffer has `outputCapacity` elements, and room for one
+    /// more short pre-token after them.
     private let output: UnsafeMutablePointer<Int32>
 
     init(_ vocabulary: BytePairVocabulary, _ table: MergeTable) {
         merger = PairMerger(table, byteTokens: vocabulary.byteTokens)
         cache = .allocate(capacity: 1 << Int(Self.cacheBits))
         cache.initialize(repeating: Entry(preToken: .none, ids: .zero), count: 1 << Int(Self.cacheBits))
-        output = .allocate(capacity: Self.outputCapacity + ShortPreToken.longest)
+        output = .allocate(capacity: Self.outputCapacity + ShortPreToken.maximumLength)
     }
 
     deinit {
@@ -29,7 +30,6 @@ final class BytePairEncoder {
         output.deallocate()
     }
 
-    /// Appends the ids of a text.
     func encode(_ text: UnsafeRawBufferPointer, into ids: inout [Int32]) {
         guard let bytes = text.baseAddress else { return }
         let scanner = PreTokenScanner(text)
@@ -38,8 +38,8 @@ final class BytePairEncoder {
         while start < text.count {
             let end = scanner.end(from: start)
             let length = end - start
-            if length <= ShortPreToken.longest {
-                let preToken = ShortPreToken(bytes + start, length: length, isRoomBehind: start + 16 <= text.count)
+            if length <= ShortPreToken.maximumLength {
+                let preToken = ShortPreToken(bytes + start, length: length, canRead16Bytes: start + 16 <= text.count)
                 let place = preToken.place(bits: Self.cacheBits)
                 if cache[place].preToken != preToken {
                     count = encodeUncached(bytes + start, preToken, place, count)
@@ -78,7 +78,7 @@ final class BytePairEncoder {
     private func encodeLong(_ bytes: UnsafeRawPointer, _ length: Int, _ count: Int, into ids: inout [Int32]) -> Int {
         let text = UnsafeRawBufferPointer(start: bytes, count: length)
         guard length > Self.outputCapacity else {
-            // As long as the room behind the ids that wait.
+            // A pre-token has at most as many ids as bytes, so `length` is enough room.
             let start = count + length > Self.outputCapacity ? flush(count, into: &ids) : count
             return start + merger.merge(text, into: output + start)
         }

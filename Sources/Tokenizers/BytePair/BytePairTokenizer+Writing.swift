@@ -1,10 +1,12 @@
 import Platform
 
 extension BytePairTokenizer {
-    /// Writes tokenizer.json, merges.txt with vocab.json, and tokenizer.tiktoken: Hugging Face's tokenizers load the
-    /// first three, tiktoken's `load_tiktoken_bpe` the last.
+    /// Writes the tokenizer in three formats.
     ///
-    /// - Throws: `UserError(.inputOutput)`.
+    /// Hugging Face's tokenizers loads tokenizer.json, and merges.txt with vocab.json. tiktoken's `load_tiktoken_bpe`
+    /// loads tokenizer.tiktoken.
+    ///
+    /// - Throws: `UserError(.inputOutput)` if a file cannot be written.
     public func write(folder: String) throws {
         try TokenizerFile.save(self, folder: folder)
         try AtomicFile.write(vocabulary.mergesText, to: folder + "/merges.txt")
@@ -12,6 +14,6 @@ extension BytePairTokenizer {
         try AtomicFile.write(vocabulary.tiktokenText, to: folder + "/tokenizer.tiktoken")
     }
 
-    /// What `write` makes.
+    /// The names of the files that `write(folder:)` writes.
     public static let fileNames: Set = [TokenizerFile.name, "merges.txt", "vocab.json", "tokenizer.tiktoken"]
 }

@@ -1,39 +1,42 @@
 import Platform
 
-/// GPT-2's byte-level BPE (Radford and others, 2019), with its vocabulary or one's own.
+/// GPT-2's byte-level BPE (Radford et al., 2019), with GPT-2's vocabulary or another one.
 ///
-/// Ids on valid UTF-8 are those of tiktoken 0.14.0's `encode_ordinary`; any other bytes are encoded too, and every text
-/// comes back as it was. Added tokens are found in text as Hugging Face's tokenizers finds them. Text that looks like a
-/// special token is text, unless special tokens are asked for.
+/// For valid UTF-8, the ids equal those of `encode_ordinary` in tiktoken 0.14.0. All other bytes can be encoded too.
+/// Decoding the ids of any text returns the same bytes. Added tokens are found in the same way as in Hugging Face's
+/// tokenizers. The text of a special token is encoded as plain text unless the caller asks for special tokens.
 ///
-/// Threads may encode at once. Each call borrows an encoder with a cache of its own, and as many are kept as ever
-/// worked at the same time.
+/// Several threads can encode at the same time. Each call takes an encoder with its own cache from a pool. The pool
+/// grows to the largest number of simultaneous calls.
 public final class BytePairTokenizer: Tokenizer {
-    /// `bpe`.
+    /// The kind of tokenizer: `bpe`.
     public let name = "bpe"
-    /// Its tokens and merges.
+    /// The tokens and merges.
     public let vocabulary: BytePairVocabulary
-    /// Nil for a vocabulary without one.
+    /// The id that marks the end of a document, or nil if the vocabulary has none.
     public let endOfText: Int32?
 
-    /// All tokens' bytes, one after the other, and where each starts.
+    /// The bytes of all tokens without separators. `starts` has the start of each token, and the end of the last one.
     private let bytes: [UInt8]
     private let starts: [Int]
     private let table: MergeTable
-    /// Finds the added tokens that `encode(_:into:)` takes as tokens; nil where it takes none.
+    /// Finds the added tokens that `encode(_:into:)` recognizes; nil if it recognizes none.
     private let addedTokens: AddedTokenSplitter?
-    /// The same with special tokens.
+    /// Finds all added tokens, including special ones; nil if there are none.
     private let allAddedTokens: AddedTokenSplitter?
-    private let idle = Guarded<[Borrowed]>([])
+    private let idleEncoders = Guarded<[PooledEncoder]>([])
 
-    /// An encoder that one thread at a time uses: whoever took it out of `idle`.
-    private struct Borrowed: @unchecked Sendable {
+    /// An encoder in the pool. Only the thread that removed it from the pool uses it, so it can be sent between
+    /// threads.
+    private struct PooledEncoder: @unchecked Sendable {
         let encoder: BytePairEncoder
     }
 
-    /// Builds the tables of merges; threads can share the result.
+    /// Creates a tokenizer for a vocabulary and builds its merge table.
     ///
-    /// - Parameter recognizingSpecials: whether text that looks like a special token always stands for it.
+    /// - Parameters:
+    ///   - vocabulary: The tokens and merges.
+    ///   - recognizingSpecials: Whether every call encodes the text of a special token as this token.
     public init(_ vocabulary: BytePairVocabulary, recognizingSpecials: Bool = false) {
         self.vocabulary = vocabulary
         endOfText = vocabulary.endOfText
@@ -50,34 +53,42 @@ public final class BytePairTokenizer: Tokenizer {
         addedTokens = recognizingSpecials ? allAddedTokens : AddedTokenSplitter(added, recognizingSpecials: false)
     }
 
-    /// All tokens, special ones included.
+    /// The number of tokens, including special tokens.
     public var vocabularySize: Int { vocabulary.tokens.count }
 
-    /// Appends the ids; what looks like a special token is encoded as text, unless the tokenizer was made to recognize it.
+    /// Appends the ids of a text. The text of a special token is encoded as plain text, unless the tokenizer was
+    /// created with `recognizingSpecials`.
     public func encode(_ text: UnsafeRawBufferPointer, into ids: inout [Int32]) {
         encode(text, addedTokens, into: &ids)
     }
 
-    /// Appends the ids of a text in which the contents of special tokens stand for these, where that is asked for.
+    /// Appends the ids of a text.
+    ///
+    /// - Parameters:
+    ///   - text: Any bytes.
+    ///   - recognizingSpecials: Whether the text of a special token is encoded as this token.
+    ///   - ids: The array to append to.
     public func encode(_ text: UnsafeRawBufferPointer, recognizingSpecials: Bool, into ids: inout [Int32]) {
         encode(text, recognizingSpecials ? allAddedTokens : addedTokens, into: &ids)
     }
 
     private func encode(_ text: UnsafeRawBufferPointer, _ splitter: AddedTokenSplitter?, into ids: inout [Int32]) {
-        let borrowed = idle.withLock { $0.popLast() } ?? Borrowed(encoder: BytePairEncoder(vocabulary, table))
+        let pooled =
+            idleEncoders.withLock { $0.popLast() } ?? PooledEncoder(encoder: BytePairEncoder(vocabulary, table))
         if let splitter {
             splitter.split(text) {
-                borrowed.encoder.encode($0, into: &ids)
+                pooled.encoder.encode($0, into: &ids)
             } onToken: {
                 ids.append($0)
             }
         } else {
-            borrowed.encoder.encode(text, into: &ids)
+            pooled.encoder.encode(text, into: &ids)
         }
-        idle.withLock { $0.append(borrowed) }
+        idleEncoders.withLock { $0.append(pooled) }
     }
 
-    /// The bytes of some ids, added tokens as their content; ids outside the vocabulary give nothing.
+    /// Returns the bytes that the ids stand for, and the content of added tokens. Ids outside the vocabulary are
+    /// skipped.
     public func decode(_ ids: [Int32]) -> [UInt8] {
         var text: [UInt8] = []
         text.reserveCapacity(4 * ids.count)
@@ -85,7 +96,8 @@ public final class BytePairTokenizer: Tokenizer {
         return text
     }
 
-    /// The last place between two pre-tokens that what follows cannot move, as a byte offset; 0 when there is none.
+    /// Returns the byte offset of the last boundary between two pre-tokens that no following text can change, or 0 if
+    /// there is none.
     public func lastCut(in text: UnsafeRawBufferPointer) -> Int {
         addedTokens?.lastCut(in: text) ?? PreTokenScanner(text).lastCut()
     }

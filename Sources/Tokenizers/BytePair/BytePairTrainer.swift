@@ -1,10 +1,11 @@
 import Compute
 import Platform
 
-/// Makes a byte-level BPE from text: again and again the pair of tokens that occurs most often becomes a token.
+/// Trains a byte-level BPE vocabulary: repeatedly merges the most frequent pair of adjacent tokens into a new token.
 ///
-/// Of pairs that occur equally often the smaller one is taken, bytes by their value before merged tokens by their age,
-/// as rustbpe does: the vocabulary depends on the text alone. Pairs are counted within GPT-2's pre-tokens.
+/// Pairs are counted within GPT-2's pre-tokens. If several pairs are equally frequent, the smallest pair is merged, as
+/// in rustbpe: bytes are ordered by value and come before merged tokens, which are ordered by age. The vocabulary
+/// therefore depends only on the text, and not on the number of threads.
 ///
 /// ```swift
 /// var trainer = try BytePairTrainer(vocabularySize: 8192, pool: pool)
@@ -12,28 +13,31 @@ import Platform
 /// let tokenizer = BytePairTokenizer(try trainer.train())
 /// ```
 public struct BytePairTrainer {
-    /// The bytes and `<|endoftext|>`.
+    /// The smallest vocabulary size: 256 bytes and `<|endoftext|>`.
     public static let smallestVocabulary = 257
-    /// 2²⁰ tokens, about a million.
+    /// The largest vocabulary size: 2²⁰ tokens.
     public static let largestVocabulary = 1 << 20
 
     private let vocabularySize: Int
     private let pool: WorkerPool
     private var counts: [PreTokenCounts]
-    /// Bytes of text so far.
+    /// The number of bytes of text added so far.
     public private(set) var byteCount = 0
 
+    /// Creates a trainer without text.
+    ///
     /// - Parameters:
-    ///   - vocabularySize: all tokens: the 256 bytes, the merged ones and `<|endoftext|>`, which comes last.
-    ///   - pool: counts pre-tokens in parallel.
-    /// - Throws: `UserError(.usage)` for a size out of range.
+    ///   - vocabularySize: The number of tokens: 256 bytes, the merged tokens, and `<|endoftext|>`, which has the last
+    ///     id.
+    ///   - pool: The threads that count pre-tokens.
+    /// - Throws: `UserError(.usage)` if the size is out of range.
     public init(vocabularySize: Int, pool: WorkerPool) throws {
         guard (Self.smallestVocabulary...Self.largestVocabulary).contains(vocabularySize) else {
             throw UserError(
                 .usage,
                 """
-                vocab_size=\(vocabularySize): must be from \(Self.smallestVocabulary) (the bytes and the end of text) to \
-                \(Self.largestVocabulary)
+                vocab_size=\(vocabularySize): must be from \(Self.smallestVocabulary) (256 bytes and the end-of-text \
+                token) to \(Self.largestVocabulary)
                 """
             )
         }
@@ -42,11 +46,12 @@ public struct BytePairTrainer {
         counts = Array(repeating: PreTokenCounts(), count: pool.threadCount)
     }
 
-    /// Counts a whole text, or a piece of one that was cut where `BytePairTokenizer.lastCut(in:)` says.
+    /// Counts the pre-tokens of a text, or of a piece whose ends are at places that `BytePairTokenizer.lastCut(in:)`
+    /// returned.
     public mutating func add(_ text: UnsafeRawBufferPointer) {
         let pieces = TextDivision.pieces(of: text) { Self.lastCut(in: $0) }
         counts.withUnsafeMutableBufferPointer { counts in
-            // Each worker writes its own counts only.
+            // Each worker writes only its own counts.
             nonisolated(unsafe) let counts = counts
             pool.run(pieces.count) { piece, worker in
                 counts[worker].add(UnsafeRawBufferPointer(rebasing: text[pieces[piece]]))
@@ -55,13 +60,13 @@ public struct BytePairTrainer {
         byteCount += text.count
     }
 
-    /// The last place of a text at which it can be cut, and counted in two pieces.
+    /// Returns the last place where a text can be cut into two pieces without changing the counts.
     package static func lastCut(in text: UnsafeRawBufferPointer) -> Int { PreTokenScanner(text).lastCut() }
 
-    /// Counts the texts that `body` passes on for each task, in parallel.
+    /// Runs tasks in parallel and counts the pre-tokens of the texts that they pass on.
     ///
-    /// - Parameter body: passes on whole texts, or pieces as those of `add(_:)`.
-    /// - Throws: what `body` throws.
+    /// - Parameter body: Runs one task and calls `pass` for each whole text, or for pieces as described at `add(_:)`.
+    /// - Throws: The error of the first task that fails.
     package mutating func add(
         tasks: Int,
         _ body: (_ task: Int, _ pass: (UnsafeRawBufferPointer) -> Void) throws -> Void
@@ -86,15 +91,15 @@ public struct BytePairTrainer {
         for result in results { byteCount += try result.get() }
     }
 
-    /// Makes the vocabulary of all text so far; a smaller one than asked for when the text has no more pairs.
+    /// Trains a vocabulary on all text so far. It is smaller than requested if the text has too few pairs.
     ///
-    /// - Parameter progress: called now and then with the number of tokens.
-    /// - Throws: `UserError(.data)` when there was no text.
+    /// - Parameter progress: Called after every 64 merges with the number of merges.
+    /// - Throws: `UserError(.data)` if no text was added.
     public func train(progress: (_ tokens: Int) -> Void = { _ in }) throws -> BytePairVocabulary {
-        guard byteCount > 0 else { throw UserError(.data, "there is no text to train on: it is empty") }
+        guard byteCount > 0 else { throw UserError(.data, "cannot train a tokenizer: the text is empty") }
         var all = counts[0]
         for other in counts.dropFirst() { all.add(other) }
-        var merging = PairMerging(all)
+        var merging = MergeTrainingState(all)
         var tokens = (0..<256).map { [UInt8($0)] }
         var merges: [(left: [UInt8], right: [UInt8])] = []
         while merges.count < vocabularySize - Self.smallestVocabulary, let pair = merging.mergeMostFrequent() {
@@ -106,7 +111,7 @@ public struct BytePairTrainer {
         do {
             return try BytePairVocabulary(merges: merges)
         } catch let unusable as UnusableTokenizer {
-            preconditionFailure("training made no vocabulary: \(unusable.reason)")
+            preconditionFailure("training produced an invalid vocabulary: \(unusable.reason)")
         }
     }
 }

@@ -1,21 +1,24 @@
 extension BytePairVocabulary {
-    /// A vocabulary from the tokens that a file names, in GPT-2's printable form, and those that were added to them.
+    /// Creates a vocabulary from the tokens in a file, in GPT-2's printable form, and its added tokens.
     ///
-    /// An added token with the name of a token that merges make has its id: text is merged to it, and it is searched for too.
+    /// If an added token has the name of a token that merges produce, both share one id: the token is found by merging
+    /// and by searching the text.
     ///
     /// - Parameters:
-    ///   - members: each token's name and id; the names of added tokens may be among them.
-    ///   - added: in the order in which they were added.
-    /// - Throws: `UnusableTokenizer`, also where PyPI's tokenizers gives an added token another id than the file.
+    ///   - members: The name and id of each token. Added tokens may be included.
+    ///   - merges: The pairs of tokens to merge, in order of priority.
+    ///   - added: The added tokens, in the order of the file.
+    /// - Throws: `UnusableTokenizer` if the vocabulary is not valid, or if Hugging Face's tokenizers would give an
+    ///   added token another id than the file.
     init(
         members: [(name: String, id: Int?)],
         merges: [(left: [UInt8], right: [UInt8])],
         added: [AddedToken]
     ) throws {
-        // Names are told apart as bytes: canonically equal strings are different tokens.
+        // Compares names as bytes, because Swift treats canonically equivalent strings as equal.
         var addedIDs: [[UInt8]: Int32] = [:]
         for token in added where addedIDs.updateValue(token.id, forKey: Array(token.content.utf8)) != nil {
-            throw UnusableTokenizer("it has an added token twice")
+            throw UnusableTokenizer("it has the added token \"\(token.content)\" twice")
         }
         var named: Set<[UInt8]> = []
         for member in members {
@@ -31,8 +34,8 @@ extension BytePairVocabulary {
         for (index, token) in new.enumerated() where Int(token.id) != members.count + index {
             throw UnusableTokenizer(
                 """
-                its added token "\(token.content)" has the id \(token.id), but Hugging Face's tokenizers gives it \
-                \(members.count + index): added tokens follow the vocabulary, in the order in which the file has them
+                its added token "\(token.content)" has the id \(token.id), but Hugging Face's tokenizers gives it the id \
+                \(members.count + index): the ids of added tokens follow the vocabulary, in the order of the file
                 """
             )
         }

@@ -6,36 +6,36 @@ import Formats
     import Foundation
 #endif
 
-// Vocabularies as the text files of GPT-2 (vocab.bpe and encoder.json, which Hugging Face calls merges.txt and
-// vocab.json) and of tiktoken.
+// Reads and writes vocabularies in the text formats of GPT-2 and tiktoken. GPT-2's files are vocab.bpe and
+// encoder.json; Hugging Face calls them merges.txt and vocab.json.
 
 // MARK: - Writing
 
 extension BytePairVocabulary {
-    /// Each token's printable form by id; added tokens by their content.
+    /// The name of each token by id: the content of added tokens, and the printable form of the others.
     var names: [String] {
         var names = tokens.map { PrintableBytes.text(of: $0) }
         for token in addedTokens { names[Int(token.id)] = token.content }
         return names
     }
 
-    /// Each merge as two printable tokens with a space between.
+    /// Each merge as two printable tokens separated by a space.
     var mergeLines: [String] {
         merges.map {
             PrintableBytes.text(of: tokens[Int($0.left)]) + " " + PrintableBytes.text(of: tokens[Int($0.right)])
         }
     }
 
-    /// merges.txt.
+    /// The text of merges.txt.
     var mergesText: String { "#version: 0.2\n" + mergeLines.map { $0 + "\n" }.joined() }
 
-    /// vocab.json.
+    /// The text of vocab.json.
     var namesText: String {
         JSONValue.object(names.enumerated().map { .init($0.element, .integer($0.offset)) }).text() + "\n"
     }
 
-    /// tiktoken's form: the bytes of each token in base 64, and its id, which is its rank too. Added tokens are not in
-    /// it.
+    /// The text of a .tiktoken file. Each line has the bytes of a token in Base64 and its id, which is also its rank.
+    /// Added tokens are left out.
     var tiktokenText: String {
         let addedIDs = Set(addedTokens.map { Int($0.id) })
         return tokens.enumerated().filter { !addedIDs.contains($0.offset) }
@@ -46,12 +46,12 @@ extension BytePairVocabulary {
 // MARK: - Reading
 
 extension BytePairVocabulary {
-    /// A vocabulary from merges.txt or vocab.bpe.
+    /// Reads a vocabulary from merges.txt or vocab.bpe.
     ///
     /// - Parameters:
-    ///   - names: what vocab.json or encoder.json beside it says; nil for GPT-2's order of ids.
-    ///   - settings: what else lies beside it.
-    /// - Throws: `UnusableTokenizer`.
+    ///   - names: The contents of vocab.json or encoder.json in the same folder, or nil for GPT-2's order of ids.
+    ///   - settings: The settings from the other files in the folder.
+    /// - Throws: `UnusableTokenizer` if the files are not valid.
     init(mergesText: UnsafeRawBufferPointer, names: JSONValue?, settings: TokenizerSettings = .init()) throws {
         let merges = try Self.merges(mergesText)
         guard let names else {
@@ -64,7 +64,7 @@ extension BytePairVocabulary {
             return
         }
         guard let vocabulary = names.objectValue else {
-            throw UnusableTokenizer("the vocabulary beside it is no JSON object")
+            throw UnusableTokenizer("the vocab.json or encoder.json in its folder is not a JSON object")
         }
         let members = vocabulary.map { (name: $0.name, id: $0.value.integerValue) }
         var added = settings.added(to: members)
@@ -73,7 +73,9 @@ extension BytePairVocabulary {
         for member in members where !known.contains(Array(member.name.utf8)) {
             if let token = PrintableBytes.token(of: member.name), token.count == 1 || made.contains(token) { continue }
             guard member.name.hasPrefix("<"), member.name.hasSuffix(">") else {
-                throw UnusableTokenizer("no merge makes the token \"\(member.name)\" of the vocabulary beside it")
+                throw UnusableTokenizer(
+                    "no merge produces the token \"\(member.name)\" of the vocab.json or encoder.json in its folder"
+                )
             }
             added.append(AddedToken(content: member.name, id: Int32(clamping: member.id ?? -1)))
         }
@@ -83,7 +85,7 @@ extension BytePairVocabulary {
     private static func merges(_ text: UnsafeRawBufferPointer) throws -> [(left: [UInt8], right: [UInt8])] {
         var merges: [(left: [UInt8], right: [UInt8])] = []
         for (number, line) in try lines(text).enumerated() {
-            // The first line names the format's version; a merge may begin with # too.
+            // The first line has the version of the format. A later line may start with # too: it is a merge.
             if number == 0, line.hasPrefix("#version") { continue }
             let parts = line.utf8.split(separator: UInt8(ascii: " "), omittingEmptySubsequences: false).map {
                 Substring($0)
@@ -92,7 +94,7 @@ extension BytePairVocabulary {
                 let right = PrintableBytes.token(of: parts[1]), !right.isEmpty
             else {
                 throw UnusableTokenizer(
-                    "its line \(number + 1) is not two tokens in GPT-2's byte level with a space between"
+                    "its line \(number + 1) is not two tokens in GPT-2's byte-level encoding separated by a space"
                 )
             }
             merges.append((left, right))
@@ -101,11 +103,12 @@ extension BytePairVocabulary {
         return merges
     }
 
-    /// A vocabulary from a .tiktoken file, with `<|endoftext|>` behind its ids.
+    /// Reads a vocabulary from a .tiktoken file and appends `<|endoftext|>`.
     ///
-    /// tiktoken merges two tokens when their bytes together are a token, the one of lowest id first. The pair that
-    /// makes a token is the one that is left when its own bytes are merged by the tokens before it.
-    /// - Throws: `UnusableTokenizer`.
+    /// tiktoken merges two tokens if their joined bytes are a token, lowest id first. The file has no merges, so this
+    /// initializer derives them: merging the bytes of a token with only the tokens of lower ids must leave two tokens,
+    /// which are the pair of its merge.
+    /// - Throws: `UnusableTokenizer` if the file is not valid.
     init(tiktokenText: UnsafeRawBufferPointer) throws {
         let lines = try Self.lines(tiktokenText)
         guard !lines.isEmpty else { throw UnusableTokenizer("it is empty") }
@@ -117,10 +120,10 @@ extension BytePairVocabulary {
             guard parts.count == 2, let bytes = Data(base64Encoded: String(parts[0])), !bytes.isEmpty,
                 let id = Int(parts[1])
             else {
-                throw UnusableTokenizer("its line \(number + 1) is not the base 64 of some bytes and an id")
+                throw UnusableTokenizer("its line \(number + 1) is not a token in Base64 and an id")
             }
             guard tokens.indices.contains(id), tokens[id].isEmpty else {
-                throw UnusableTokenizer("its ids are not 0 to \(lines.count - 1), each once")
+                throw UnusableTokenizer("its ids are not 0 to \(lines.count - 1), each exactly once")
             }
             tokens[id] = Array(bytes)
             ids[tokens[id]] = id
@@ -130,7 +133,7 @@ extension BytePairVocabulary {
             let parts = Self.parts(of: token, before: id, ids)
             guard parts.count == 2 else {
                 throw UnusableTokenizer(
-                    "its token \(id), \(PrintableBytes.quoted(token)), is made by no pair of tokens before it"
+                    "no pair of tokens with lower ids produces its token \(id), \(PrintableBytes.quoted(token))"
                 )
             }
             merges.append((parts[0], parts[1]))
@@ -140,16 +143,17 @@ extension BytePairVocabulary {
         try self.init(tokens: tokens, merges: merges, addedTokens: [end])
     }
 
-    /// How many tokens a .tiktoken file has.
+    /// Returns the number of tokens in a .tiktoken file.
     static func tiktokenCount(_ text: UnsafeRawBufferPointer) -> Int {
         text.split { $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r") }.count
     }
 
-    /// Refuses tokens that were made with another split pattern than GPT-2's, which splits them: text never has them.
+    /// Rejects tokens that GPT-2's pattern splits, because they show that the vocabulary was trained with another
+    /// pattern.
     ///
-    /// Only tokens of ASCII are looked at, since versions of Unicode differ; and none that begin with an apostrophe, which are
-    /// parts of contractions.
-    /// - Throws: `UnusableTokenizer` naming the first.
+    /// Checks only ASCII tokens, because character classes depend on the version of Unicode. Skips tokens that start
+    /// with an apostrophe, because they are parts of contractions.
+    /// - Throws: `UnusableTokenizer` with the first such token.
     func checkPattern() throws {
         let added = Set(addedTokens.map { Int($0.id) })
         for (id, token) in tokens.enumerated() where token.count > 1 && !added.contains(id) {
@@ -159,13 +163,16 @@ extension BytePairVocabulary {
             let end = token.withUnsafeBytes { PreTokenScanner($0).end(from: 0) }
             guard end == token.count else {
                 throw UnusableTokenizer(
-                    "GPT-2's pattern splits its token \(id), \(PrintableBytes.quoted(token)): it was made with another pattern"
+                    """
+                    GPT-2's pattern splits its token \(id), \(PrintableBytes.quoted(token)), so it was trained with \
+                    another pattern
+                    """
                 )
             }
         }
     }
 
-    /// What the bytes of a token are merged to by the tokens of lower id.
+    /// Merges the bytes of a token with only the tokens of lower ids, and returns the remaining parts.
     private static func parts(of token: [UInt8], before limit: Int, _ ids: [[UInt8]: Int]) -> [[UInt8]] {
         var parts = token.map { [$0] }
         while parts.count > 2 {

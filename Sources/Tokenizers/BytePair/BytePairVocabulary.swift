@@ -1,35 +1,35 @@
-/// The tokens of a byte-level BPE and the merges that make them. Valid by construction: see `init`.
+/// The tokens of a byte-level BPE and the merges that produce them. The initializers reject invalid vocabularies.
 public struct BytePairVocabulary: Equatable, Sendable {
-    /// Two tokens that become one.
+    /// A rule that replaces two adjacent tokens with one.
     public struct Merge: Hashable, Sendable {
-        /// The id of what comes first in the text.
+        /// The id of the first token of the pair.
         public let left: Int32
-        /// The id of what follows it.
+        /// The id of the second token of the pair.
         public let right: Int32
-        /// The id of both together.
+        /// The id of the merged token.
         public let result: Int32
     }
 
-    /// What GPT-2 ends a document with.
+    /// The content of GPT-2's end-of-text token.
     public static let endOfTextContent = "<|endoftext|>"
 
-    /// The bytes of each id; those of an added token that no merge makes are its content's.
+    /// The bytes of each token, indexed by id. An added token that no merge produces has the bytes of its content.
     public let tokens: [[UInt8]]
-    /// The first is merged first.
+    /// The merges in order of priority: the first one is applied first.
     public let merges: [Merge]
-    /// Ascending by id.
+    /// The added tokens in ascending order of ids.
     public let addedTokens: [AddedToken]
-    /// The id that ends a document: by default that of the added token `<|endoftext|>`, where there is one.
+    /// The id that marks the end of a document, or nil. The default is the added token `<|endoftext|>` if it exists.
     public internal(set) var endOfText: Int32?
-    /// The token of each single byte.
+    /// The token of each single byte, indexed by byte.
     let byteTokens: [Int32]
 
     /// - Parameters:
-    ///   - tokens: the bytes of each id, those of `addedTokens` among them.
-    ///   - merges: pairs of the bytes of two tokens, in the order in which they are merged.
-    ///   - unmerged: ids of the added tokens that text is never merged to; nil for all added tokens.
-    /// - Throws: `UnusableTokenizer` when a byte has no token, two tokens are the same, a merge names unknown tokens or
-    ///   stands twice, or a token is made by none.
+    ///   - tokens: The bytes of each token by id, including added tokens.
+    ///   - merges: The bytes of both tokens of each pair, in order of priority.
+    ///   - unmerged: The ids of the added tokens that merging never produces, or nil for all added tokens.
+    /// - Throws: `UnusableTokenizer` if a byte has no token, two tokens are equal, a merge has an unknown token or
+    ///   occurs twice, or no merge produces a token.
     init(
         tokens: [[UInt8]],
         merges: [(left: [UInt8], right: [UInt8])],
@@ -45,10 +45,10 @@ public struct BytePairVocabulary: Equatable, Sendable {
         self.merges = try Self.merges(merges, ids)
         let made = Set(self.merges.map(\.result))
         for (token, id) in ids where token.count > 1 && !made.contains(id) {
-            throw UnusableTokenizer("its token \(id), \(PrintableBytes.quoted(token)), is made by no merge")
+            throw UnusableTokenizer("no merge produces its token \(id), \(PrintableBytes.quoted(token))")
         }
         self.tokens = tokens
-        self.addedTokens = addedTokens.withoutIdleNormalization
+        self.addedTokens = addedTokens.withoutRedundantNormalization
         endOfText = addedTokens.first { $0.content == Self.endOfTextContent }?.id
     }
 
@@ -69,7 +69,7 @@ public struct BytePairVocabulary: Equatable, Sendable {
             guard let id = ids[[UInt8(byte)]] else {
                 let digits = String(byte, radix: 16, uppercase: true)
                 throw UnusableTokenizer(
-                    "it has no token for the byte 0x\(digits): it must have all 256 to encode any text"
+                    "it has no token for the byte 0x\(digits); it needs a token for each of the 256 bytes"
                 )
             }
             return id
@@ -87,8 +87,9 @@ public struct BytePairVocabulary: Equatable, Sendable {
                 if let id = ids[token] { return id }
                 throw UnusableTokenizer(
                     """
-                    merge \(rank + 1), \(PrintableBytes.quoted(merge.left)) and \(PrintableBytes.quoted(merge.right)), \
-                    names \(PrintableBytes.quoted(token)), which is no token of it
+                    its merge \(rank + 1), \(PrintableBytes.quoted(merge.left)) and \
+                    \(PrintableBytes.quoted(merge.right)), needs the token \(PrintableBytes.quoted(token)), which is \
+                    not in the vocabulary
                     """
                 )
             }
@@ -98,27 +99,27 @@ public struct BytePairVocabulary: Equatable, Sendable {
                 result: try id(merge.left + merge.right)
             )
             guard pairs.insert(UInt64(merge.left) << 32 | UInt64(merge.right)).inserted else {
-                throw UnusableTokenizer("its merge \(rank + 1) stands there twice")
+                throw UnusableTokenizer("its merge \(rank + 1) is a duplicate")
             }
             return merge
         }
     }
 
-    /// The printable form of a token, or the content of an added one.
+    /// Returns the content of an added token, or the printable form of any other token.
     func name(of id: Int32) -> String {
         addedTokens.first { $0.id == id }?.content ?? PrintableBytes.text(of: tokens[Int(id)])
     }
 
-    /// The token of a name: added tokens come first.
+    /// Returns the token with a name. Added tokens take precedence.
     func id(named name: String) -> Int32? {
         if let token = addedTokens.first(where: { $0.content.utf8.elementsEqual(name.utf8) }) { return token.id }
         return PrintableBytes.token(of: name).flatMap { tokens.firstIndex(of: $0) }.map { Int32($0) }
     }
 
-    /// A vocabulary in the order of GPT-2's: the bytes in the order of their printable forms, the merges' tokens, then
+    /// Creates a vocabulary in GPT-2's order: the bytes in the order of their printable forms, the merged tokens, then
     /// `<|endoftext|>`.
     ///
-    /// - Throws: `UnusableTokenizer`.
+    /// - Throws: `UnusableTokenizer` if the merges are not valid.
     init(merges: [(left: [UInt8], right: [UInt8])]) throws {
         var tokens = PrintableBytes.order.map { [$0] }
         tokens.reserveCapacity(merges.count + 257)
@@ -129,7 +130,7 @@ public struct BytePairVocabulary: Equatable, Sendable {
     }
 }
 
-/// Why a file cannot be used as a tokenizer; whoever knows its path makes a `UserError` of it.
+/// The reason why a file cannot be used as a tokenizer. `naming(_:_:)` turns it into a `UserError` with the path.
 struct UnusableTokenizer: Error {
     let reason: String
 

@@ -1,5 +1,5 @@
-/// The rank of each pair of tokens that is merged, and the token it becomes: a hash table with linear probing, at most
-/// half full. Never written after init, so that threads share it.
+/// A hash table from a pair of tokens to the rank and the result of its merge. It uses linear probing and is at most
+/// half full. It is immutable after `init`, so threads can share it.
 final class MergeTable: @unchecked Sendable {
     static let none = UInt32.max
 
@@ -13,12 +13,13 @@ final class MergeTable: @unchecked Sendable {
     private let shift: UInt64
     private let mask: Int
     private let results: UnsafeMutablePointer<Int32>
-    /// The ranks of the pairs of single bytes, where every pre-token begins: the first byte counts 256.
+    /// The ranks of all pairs of bytes, indexed by `256 * left + right`. Merging a pre-token starts with pairs of
+    /// bytes.
     private let byteRanks: UnsafeMutablePointer<UInt32>
 
     /// - Parameters:
-    ///   - merges: distinct pairs, the first merged first.
-    ///   - byteTokens: the token of each single byte.
+    ///   - merges: Distinct pairs, in order of priority.
+    ///   - byteTokens: The token of each single byte.
     init(_ merges: [BytePairVocabulary.Merge], byteTokens: [Int32]) {
         var bits: UInt64 = 4
         while 1 << bits < 2 * merges.count { bits += 1 }
@@ -51,7 +52,7 @@ final class MergeTable: @unchecked Sendable {
         return Int((key &* 0x9E37_79B9_7F4A_7C15) >> shift)
     }
 
-    /// The place of a pair among the merges, `none` for one that is not merged.
+    /// Returns the index of a pair in the list of merges, or `none` if the pair is not merged.
     @inline(__always)
     func rank(_ left: Int32, _ right: Int32) -> UInt32 {
         var index = place(left, right)
@@ -63,11 +64,11 @@ final class MergeTable: @unchecked Sendable {
         }
     }
 
-    /// `rank` of the tokens of two single bytes.
+    /// Returns the rank of the pair of tokens of two bytes.
     @inline(__always)
     func rank(ofBytes left: UInt8, _ right: UInt8) -> UInt32 { byteRanks[Int(left) << 8 | Int(right)] }
 
-    /// The token that the merge of a rank makes.
+    /// Returns the token that the merge with a rank produces.
     @inline(__always)
     func result(ofRank rank: UInt32) -> Int32 { results[Int(rank)] }
 }

@@ -1,8 +1,10 @@
-/// Merges the tokens of one pre-token: always the pair of lowest rank, of equal ones the leftmost, until none is left.
+/// Merges the tokens of one pre-token. Each step merges the pair of lowest rank (the leftmost if several have it),
+/// until no pair can be merged.
 ///
-/// Sennrich, Haddow, Birch, "Neural Machine Translation of Rare Words with Subword Units" (2016), on bytes.
+/// The algorithm is that of Sennrich, Haddow and Birch, "Neural Machine Translation of Rare Words with Subword Units"
+/// (2016), applied to bytes.
 struct PairMerger {
-    /// Up to here the pair is looked for among all; beyond it, a heap keeps the time at n log n.
+    /// Up to this number of bytes, each step scans all pairs. Longer pre-tokens use a heap, which takes O(n log n).
     private static let shortCount = 64
 
     private let table: MergeTable
@@ -22,9 +24,9 @@ struct PairMerger {
     }
 
     /// - Parameters:
-    ///   - bytes: of one pre-token.
-    ///   - tokens: room for as many; takes the ids.
-    /// - Returns: how many they are.
+    ///   - bytes: The bytes of one pre-token.
+    ///   - tokens: Receives the ids. Must have room for `bytes.count` ids.
+    /// - Returns: The number of ids.
     mutating func merge(_ bytes: UnsafeRawBufferPointer, into tokens: UnsafeMutablePointer<Int32>) -> Int {
         byteTokens.withUnsafeBufferPointer { byteTokens in
             for index in 0..<bytes.count { tokens[index] = byteTokens[Int(bytes[index])] }
@@ -32,7 +34,7 @@ struct PairMerger {
         return bytes.count <= Self.shortCount ? mergeShort(bytes, tokens) : mergeLong(bytes, tokens)
     }
 
-    /// Tokens stay where their first byte is; a bit of `left` stands for each that was not merged away.
+    /// Keeps each token at the index of its first byte. Bit `i` of `left` is set while a token starts at byte `i`.
     private func mergeShort(_ bytes: UnsafeRawBufferPointer, _ tokens: UnsafeMutablePointer<Int32>) -> Int {
         let count = bytes.count
         let table = table
@@ -42,7 +44,7 @@ struct PairMerger {
             ranks[count - 1] = MergeTable.none
             var left = UInt64.max >> UInt64(64 - count)
             while true {
-                // Two loops without other work, so that the first becomes vector code.
+                // A separate loop for the minimum lets the compiler vectorize it.
                 var best = MergeTable.none
                 for index in 0..<count { best = min(best, ranks[index]) }
                 guard best != MergeTable.none else { break }
@@ -70,11 +72,11 @@ struct PairMerger {
         }
     }
 
-    /// Tokens stay where their first byte is; links jump over those that were merged away. The heap may hold pairs that
-    /// are gone: they are known by having another rank now.
+    /// Keeps each token at the index of its first byte. Links skip the indexes that were merged away. The heap may hold
+    /// pairs that no longer exist; their rank differs from the current rank at their index.
     private mutating func mergeLong(_ bytes: UnsafeRawBufferPointer, _ tokens: UnsafeMutablePointer<Int32>) -> Int {
         let count = bytes.count
-        precondition(count < Int32.max, "a pre-token of \(count) bytes")
+        precondition(count < Int32.max, "a pre-token of \(count) bytes is too long")
         ranks.removeAll(keepingCapacity: true)
         links.removeAll(keepingCapacity: true)
         for index in 0..<count {
@@ -103,7 +105,7 @@ struct PairMerger {
             left += 1
             index = Int(links[index].next)
         }
-        // A single pre-token of a gigabyte must not keep its memory for good.
+        // Frees the memory of a long pre-token, which can take gigabytes.
         if count > 1 << 16 { (ranks, links, heap) = ([], [], MinimumHeap()) }
         return left
     }
@@ -114,16 +116,16 @@ struct PairMerger {
     }
 }
 
-/// Pairs by rank, equal ones by place: a binary heap of `rank << 32 | place`.
+/// A binary heap of pairs, ordered by rank and then by place. A key is `rank << 32 | place`.
 private struct MinimumHeap {
     private var keys: [UInt64] = []
 
-    /// Adds a pair without keeping the order: `order` must follow.
+    /// Appends a pair without restoring the order of the heap. Call `order` afterwards.
     mutating func add(_ rank: UInt32, _ place: Int) {
         keys.append(UInt64(rank) << 32 | UInt64(place))
     }
 
-    /// Puts what was added in order, in linear time.
+    /// Restores the order of the heap after `add`, in linear time.
     mutating func order() {
         for index in stride(from: keys.count / 2 - 1, through: 0, by: -1) { sink(from: index) }
     }

@@ -1,11 +1,12 @@
-/// How often each pre-token occurs; memory grows with the different ones, not with the text.
+/// Counts the occurrences of each pre-token. The memory depends on the number of distinct pre-tokens, not on the length
+/// of the text.
 struct PreTokenCounts {
     private struct Slot {
         var preToken: ShortPreToken
         var count: Int
     }
 
-    /// Short pre-tokens: a hash table with linear probing, at most half full.
+    /// The counts of short pre-tokens: a hash table with linear probing, at most half full.
     private var slots: [Slot]
     private var bits: UInt64
     private var used = 0
@@ -16,16 +17,15 @@ struct PreTokenCounts {
         slots = Array(repeating: Slot(preToken: .none, count: 0), count: 1 << bits)
     }
 
-    /// Counts the pre-tokens of a text.
     mutating func add(_ text: UnsafeRawBufferPointer) {
         guard let bytes = text.baseAddress else { return }
         let scanner = PreTokenScanner(text)
         var start = 0
         while start < text.count {
             let end = scanner.end(from: start)
-            if end - start <= ShortPreToken.longest {
-                let isRoomBehind = start + 16 <= text.count
-                add(ShortPreToken(bytes + start, length: end - start, isRoomBehind: isRoomBehind), 1)
+            if end - start <= ShortPreToken.maximumLength {
+                let canRead16Bytes = start + 16 <= text.count
+                add(ShortPreToken(bytes + start, length: end - start, canRead16Bytes: canRead16Bytes), 1)
             } else {
                 long[Array(text[start..<end]), default: 0] += 1
             }
@@ -38,10 +38,10 @@ struct PreTokenCounts {
         for (preToken, count) in other.long { long[preToken, default: 0] += count }
     }
 
-    /// How many different ones there are.
+    /// The number of distinct pre-tokens.
     var count: Int { used + long.count }
 
-    /// Passes on each pre-token, in no order that means anything.
+    /// Calls `body` for each pre-token, in no particular order.
     func forEach(_ body: (_ preToken: [UInt8], _ count: Int) -> Void) {
         for slot in slots where slot.count > 0 { body(slot.preToken.bytes, slot.count) }
         for (preToken, count) in long { body(preToken, count) }

@@ -1,8 +1,8 @@
-/// Splits text as GPT-2 does, into the pre-tokens that byte pairs are merged within.
+/// Splits text into pre-tokens as GPT-2 does. Merges never cross the boundary of a pre-token.
 ///
-/// The pattern is `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`, read from left to
-/// right. A byte that is not part of well-formed UTF-8 counts as a scalar of its own that is neither letter, number nor
-/// space.
+/// The pattern is `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`, and the first
+/// alternative that matches is used. A byte that is not part of well-formed UTF-8 counts as one scalar that is neither
+/// letter, number nor space.
 struct PreTokenScanner {
     private let text: UnsafeRawBufferPointer
     private let classes: UnsafePointer<UInt8>
@@ -15,14 +15,14 @@ struct PreTokenScanner {
         classes = ScalarClasses.shared.values
     }
 
-    /// Where the pre-token ends that begins at `start`, which must be the end of another, or 0.
+    /// Returns the end of the pre-token that starts at `start`, which must be 0 or the end of another pre-token.
     @inline(__always)
     func end(from start: Int) -> Int {
         let first = text[start]
         if first == Self.space {
             let (next, length) = scalar(at: start + 1)
             guard next != ScalarClass.space.rawValue else { return endOfSpaces(from: start) }
-            // At the end of the text the space stands alone: length is 0 there.
+            // At the end of the text, where length is 0, the space is a pre-token of its own.
             return length == 0 ? start + 1 : endOfRun(from: start + 1 + length, next)
         }
         if first == Self.apostrophe {
@@ -34,7 +34,7 @@ struct PreTokenScanner {
         return endOfRun(from: start + length, scalarClass)
     }
 
-    /// The class of the scalar at `position` and its length in bytes; length 0 at the end of the text.
+    /// Returns the class of the scalar at `position` and its length in bytes, which is 0 at the end of the text.
     @inline(__always)
     private func scalar(at position: Int) -> (scalarClass: UInt8, length: Int) {
         guard position < text.count else { return (ScalarClass.other.rawValue, 0) }
@@ -61,8 +61,8 @@ struct PreTokenScanner {
         return position
     }
 
-    /// All white space at the end of the text; before anything else all but its last scalar, unless that is all there
-    /// is.
+    /// Returns the end of the pre-token of white space that starts at `start`. It includes the last scalar of the white
+    /// space only at the end of the text, or if it is the only scalar.
     private func endOfSpaces(from start: Int) -> Int {
         var last = start
         var position = start
@@ -75,7 +75,7 @@ struct PreTokenScanner {
         }
     }
 
-    /// 0 when the apostrophe at `start` begins no contraction.
+    /// Returns the end of the contraction at the apostrophe at `start`, or 0 if there is no contraction.
     private func endOfContraction(from start: Int) -> Int {
         guard start + 1 < text.count else { return 0 }
         switch text[start + 1] {
@@ -92,17 +92,18 @@ struct PreTokenScanner {
 // MARK: - Cutting
 
 extension PreTokenScanner {
-    /// The last place where a text may be cut in two whose pre-tokens are those of the whole, whatever stood before it
-    /// and comes after it; 0 when there is none.
+    /// Returns the last place where a text can be cut without changing its pre-tokens, whatever text precedes or
+    /// follows it, or 0 if there is none.
     ///
-    /// That is where the class of scalars changes, and the one before is no white space (which looks ahead, or belongs
-    /// to what follows) and no apostrophe before a letter. Looks at no more of the text than lies behind the place.
+    /// At such a place, the class of scalars changes. The scalar before it must not be white space, whose pre-token
+    /// depends on what follows, and must not be an apostrophe before a letter. Reads only the text after the place and
+    /// the scalar before it.
     func lastCut() -> Int {
         var position = text.count
         while position > 1 {
             position -= 1
             let byte = text[position]
-            // The last scalar may go on in what comes after.
+            // The last scalar may be incomplete, with more bytes in the following text.
             guard byte < 0x80 || byte >= 0xC0 && position + 4 <= text.count else { continue }
             let before = scalar(before: position)
             guard before != ScalarClass.space.rawValue else { continue }
@@ -114,9 +115,10 @@ extension PreTokenScanner {
         return 0
     }
 
-    /// The class of the scalar that ends at `position`, where another one begins.
+    /// Returns the class of the scalar that ends at `position`. Another scalar must start at `position`.
     private func scalar(before position: Int) -> UInt8 {
-        // Well-formed UTF-8 holds no lead byte but at its start, so looking back finds what scanning forward would.
+        // Only the first byte of a well-formed scalar is a lead byte, so scanning backward finds the same scalar as
+        // scanning forward.
         for length in 1...min(4, position) where text[position - length] & 0xC0 != 0x80 {
             let found = scalar(at: position - length)
             return found.length == length ? found.scalarClass : ScalarClass.other.rawValue

@@ -1,4 +1,5 @@
-/// What GPT-2's split pattern tells apart: `\p{L}`, `\p{N}`, `\s`, and everything else, ill-formed bytes among it.
+/// The classes of scalars in GPT-2's split pattern: `\p{L}`, `\p{N}`, `\s`, and everything else, including ill-formed
+/// bytes.
 enum ScalarClass: UInt8 {
     case other = 0
     case letter
@@ -6,13 +7,13 @@ enum ScalarClass: UInt8 {
     case space
 }
 
-/// The class of every scalar, as tiktoken has it: the standard library's properties are of another version of Unicode.
+/// The class of every scalar in tiktoken. The properties of Swift's standard library use another version of Unicode.
 final class ScalarClasses: @unchecked Sendable {
-    // Sendable: never written after init.
+    // Sendable because it is immutable after init.
 
     static let shared = ScalarClasses()
 
-    /// One byte a scalar, U+0000 to U+10FFFF.
+    /// One byte per scalar, from U+0000 to U+10FFFF.
     let values: UnsafePointer<UInt8>
 
     private init() {

@@ -1,11 +1,12 @@
-/// A pre-token of up to 15 bytes as two words: its bytes, padded with zeros, and its length in the last byte of `high`.
+/// A pre-token of up to 15 bytes, stored in two words: its bytes, padded with zeros, and its length in the last byte of
+/// `high`.
 struct ShortPreToken: Equatable {
-    static let longest = 15
+    static let maximumLength = 15
 
     var low: UInt64
     var high: UInt64
 
-    /// Stands for none: no pre-token has length 0.
+    /// A placeholder for "no pre-token". Its length is 0, which no pre-token has.
     static let none = ShortPreToken(low: 0, high: 0)
 
     private init(low: UInt64, high: UInt64) {
@@ -14,13 +15,14 @@ struct ShortPreToken: Equatable {
     }
 
     /// - Parameters:
-    ///   - length: from 1 to `longest`.
-    ///   - isRoomBehind: whether 16 bytes can be read.
+    ///   - bytes: The start of the pre-token.
+    ///   - length: The length in bytes, from 1 to `maximumLength`.
+    ///   - canRead16Bytes: Whether 16 bytes can be read from `bytes`.
     @inline(__always)
-    init(_ bytes: UnsafeRawPointer, length: Int, isRoomBehind: Bool) {
+    init(_ bytes: UnsafeRawPointer, length: Int, canRead16Bytes: Bool) {
         var low: UInt64 = 0
         var high: UInt64 = 0
-        if isRoomBehind {
+        if canRead16Bytes {
             low = UInt64(littleEndian: bytes.loadUnaligned(as: UInt64.self))
             if length < 8 {
                 low &= 1 << UInt64(length * 8) - 1
@@ -46,7 +48,7 @@ struct ShortPreToken: Equatable {
         }
     }
 
-    /// A place in a table of `1 << bits`.
+    /// Returns a hash of the pre-token: an index into a table of `1 << bits` slots.
     @inline(__always)
     func place(bits: UInt64) -> Int {
         let mixed = (low ^ (high &* 0xC2B2_AE3D_27D4_EB4F)) &* 0x9E37_79B9_7F4A_7C15

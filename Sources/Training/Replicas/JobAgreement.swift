@@ -1,16 +1,13 @@
 import Collectives
 import Configuration
-import Datasets
 import Platform
 
-/// What all ranks of a job must have in common before they train together: options, data, and the program.
+/// What all ranks of a job must have in common before they train together: options and the program.
 struct JobAgreement {
     private let facts: [(name: String, value: String)]
 
-    init(_ configuration: ResolvedConfiguration, dataset: Dataset, version: String) {
-        let options = ConfigurationKey.all.filter { $0.scope == .job }
-            .map { (name: $0.name, value: $0.argument(in: configuration.values)) }
-        facts = options + [("the data set's tokens", dataset.fingerprint), ("the version of ddp-train", version)]
+    init(_ configuration: ResolvedConfiguration, version: String) {
+        facts = configuration.jobOptions + [("the version of ddp-train", version)]
     }
 
     /// Compares the facts of all ranks.
@@ -29,7 +26,7 @@ struct JobAgreement {
                     """
                     \(first.name) differs between the ranks of this job: \(Self.shown(first.value)) on \
                     \(communicator.members[0]), \(Self.shown(second.value)) on \(communicator.members[other]); start all \
-                    ranks with the same options, data and program
+                    ranks with the same options and program
                     """
                 )
             )

@@ -22,8 +22,6 @@ enum SharedTokenCheck {
                 found = error
             }
         }
-        let messages = try communicator.allGather(message: Array((found?.message ?? "").utf8))
-        guard let message = messages.first(where: { !$0.isEmpty }) else { return }
-        throw communicator.common(UserError(found?.kind ?? .data, String(decoding: message, as: UTF8.self)))
+        try communicator.agree(on: found)
     }
 }

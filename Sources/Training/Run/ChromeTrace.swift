@@ -22,7 +22,7 @@ enum ChromeTrace {
     }
 
     /// - Parameters:
-    ///   - steps: iterations of the profile's recordings.
+    ///   - steps: iterations of the profile's recordings, from the first on; what was recorded after these is left out.
     ///   - communication: what the communication thread did meanwhile.
     /// - Throws: `UserError(.inputOutput)`.
     static func write(
@@ -32,7 +32,8 @@ enum ChromeTrace {
         header: Header,
         to file: AtomicFile
     ) throws {
-        let origin = profile.recordings.first?.start ?? 0
+        let recordings = profile.recordings.prefix(steps.count)
+        let (origin, end) = (recordings.first?.start ?? 0, recordings.last?.end ?? 0)
         var lines = Lines(file: file, rank: header.rank, origin: origin)
         try file.append("[\n")
         try lines.metadata("ddp_train_profile", row: 0, identity(header, threads: profile.workerCount, origin: origin))
@@ -45,7 +46,7 @@ enum ChromeTrace {
             try lines.metadata("thread_name", row: row, [.init("name", .string(name))])
             try lines.metadata("thread_sort_index", row: row, [.init("sort_index", .integer(row))])
         }
-        for (iteration, recording) in zip(steps, profile.recordings) {
+        for (iteration, recording) in zip(steps, recordings) {
             for row in 0..<profile.workerCount {
                 // How long the step's own thread had a processor.
                 let arguments = row == 0 ? ",\"args\":{\"processor_us\":\(recording.processorTime / 1000)}" : ""
@@ -53,12 +54,12 @@ enum ChromeTrace {
             }
         }
         for row in 0..<profile.workerCount {
-            for event in profile.events(ofWorker: row) {
+            for event in profile.events(ofWorker: row) where event.end <= end {
                 // A task of a phase is what belongs to no part of its own, and encloses those that do.
                 try lines.slice(event.part == .other ? "task" : event.part.name, row, event.start, event.end)
             }
         }
-        for span in communication where span.start >= origin {
+        for span in communication where span.start >= origin && span.start < end {
             switch span.work {
             case .sum(let bytes):
                 try lines.slice("sum", communicationRow, span.start, span.end, ",\"args\":{\"bytes\":\(bytes)}")

@@ -85,7 +85,7 @@ public struct MemoryCheck {
             """
     }
 
-    /// What a process may still take: the system's own estimate, and no more than a container's limit leaves.
+    /// What a process may still take: the system's own estimate, and no more than limits of control groups leave.
     public static var availableBytes: Int? {
         #if os(Linux)
             var bounds: [Int] = []
@@ -94,15 +94,7 @@ public struct MemoryCheck {
             {
                 bounds.append(kilobytes * 1024)
             }
-            for (limit, usage) in [
-                ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
-                ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
-            ] {
-                guard let limit = SystemFile.lines(limit).first.flatMap({ Int($0) }) else { continue }
-                // Usage counts the file cache, which gives way: a limit is taken to leave at least half of itself.
-                let used = SystemFile.lines(usage).first.flatMap { Int($0) } ?? 0
-                bounds.append(max(limit - used, limit / 2))
-            }
+            if let left = ControlGroups().availableMemory { bounds.append(left) }
             return bounds.min()
         #else
             var size: UInt64 = 0

@@ -16,6 +16,7 @@ public struct RestartPlan: Sendable {
     private let checkpoints: CheckpointStore
     private let outDir: String
     private let latestAtFirst: FileIdentity?
+    private var latestAtStart: FileIdentity?
     private let wasEmpty: Bool
 
     /// Looks at the folder now, which need not exist.
@@ -23,6 +24,7 @@ public struct RestartPlan: Sendable {
         self.outDir = outDir
         checkpoints = CheckpointStore(outputFolder: outDir)
         latestAtFirst = Self.latest(in: checkpoints)
+        latestAtStart = latestAtFirst
         wasEmpty = !RunFolder.holdsRun(outDir)
     }
 
@@ -35,6 +37,18 @@ public struct RestartPlan: Sendable {
         }
         // A run that was there before is its owner's to give up.
         return .first(overwriting: wasEmpty && RunFolder.holdsRun(outDir))
+    }
+
+    /// Whether there is a checkpoint, of this run or of one before it.
+    public var hasCheckpoint: Bool { Self.latest(in: checkpoints) != nil }
+
+    /// To be called once before each further start.
+    ///
+    /// - Returns: whether a checkpoint was saved since the last one.
+    public mutating func hasProgressed() -> Bool {
+        let latest = Self.latest(in: checkpoints)
+        defer { latestAtStart = latest }
+        return latest != nil && latest != latestAtStart
     }
 
     private static func latest(in checkpoints: CheckpointStore) -> FileIdentity? {

@@ -40,9 +40,20 @@ public final class RunOutput {
             )
         }
 
+        /// The process's standard streams, written by a thread of its own: a run does not wait for who reads what it says.
+        public static func through(_ writer: OutputWriter) -> Sink {
+            Sink(
+                line: { writer.put("\($0)\n", to: .output) },
+                note: { writer.put("\($0)\n", to: .errors) },
+                terminal: Terminal.replacesLines(STDERR_FILENO)
+                    ? { writer.put($0, to: .errors, isReplaceable: true) } : nil,
+                columns: { Terminal.columns(of: STDERR_FILENO) }
+            )
+        }
+
         /// That of a rank that does not print: notes only, which say whose they are.
-        public static func notes(ofRank rank: Int) -> Sink {
-            Sink(line: { _ in }, note: { write("rank \(rank): \($0)\n", to: STDERR_FILENO) })
+        public static func notes(ofRank rank: Int, through writer: OutputWriter) -> Sink {
+            Sink(line: { _ in }, note: { writer.put("rank \(rank): \($0)\n", to: .errors) })
         }
 
         private static func write(_ text: String, to descriptor: Int32) {
@@ -54,7 +65,7 @@ public final class RunOutput {
     /// Whether log lines would only repeat the progress line: both go to the same terminal.
     public let linesGoToTerminal: Bool
     /// Called with every progress, shown or not.
-    var onProgress: () -> Void = {}
+    package var onProgress: () -> Void = {}
     private let sink: Sink
     private let now: () -> ContinuousClock.Instant
     private var lastOutput: ContinuousClock.Instant

@@ -23,17 +23,25 @@ struct RunPreparation {
 
     func prepare() throws -> PreparedRun {
         let share = try agree()
-        let resumedFolder = try openResumedFolder()
-        let resume = try planResume()
+        let board = communicator.board
+        let (resumedFolder, resume) = try board.during(.readingCheckpoint) {
+            (try openResumedFolder(), try planResume())
+        }
         let plan = try settle(resume)
         let memory = try fit(plan, share)
-        let batches = try makeBatches(plan)
+        let batches = try board.during(.openingDataset) { try makeBatches(plan) }
         let pool = WorkerPool(threadCount: share.threads)
-        try checkTokens(plan, pool)
-        let trace = try makeTrace(plan)
-        let folder = try resumedFolder ?? makeNewFolder(plan)
-        let step = try makeStep(plan, batches, pool)
-        let own = try makeObservers(plan, folder)
+        // The caller of a pool uses the processor while others read: what is read is what counts.
+        try board.during(.comparingData, .computing) {
+            try comparison(plan.dataset, pool)
+                .run(plan.values.verifyData, batches.sampler, firstStep: plan.iteration, seed: plan.values.seed)
+        }
+        try board.during(.checkingTokens, .computing) { try checkTokens(plan, pool) }
+        let (trace, folder) = try board.during(.makingFolder) {
+            (try makeTrace(plan), try resumedFolder ?? makeNewFolder(plan))
+        }
+        let step = try board.during(.makingModel) { try makeStep(plan, batches, pool) }
+        let own = try board.during(.writingFiles, .saving) { try makeObservers(plan, folder) }
         return PreparedRun(
             configuration: plan.configuration,
             dataset: plan.dataset,
@@ -60,7 +68,8 @@ struct RunPreparation {
     /// Compares options, data and programs of all ranks, and shares the cores of each machine.
     private func agree() throws -> ThreadShare {
         output.onProgress = communicator.board.worked
-        try JobAgreement(asked, dataset: dataset, version: version).check(communicator)
+        try JobAgreement(asked, version: version).check(communicator)
+        try comparison(dataset, WorkerPool(threadCount: 1)).checkFingerprints()
         let share = try ThreadShare(asked: asked.values.threads, communicator: communicator)
         if let warning = share.warning { output.note(warning) }
         return share
@@ -208,6 +217,10 @@ struct RunPreparation {
         }
     }
 
+    private func comparison(_ dataset: Dataset, _ pool: WorkerPool) -> DataComparison {
+        DataComparison(dataset: dataset, pool: pool, communicator: communicator, output: output)
+    }
+
     private func checkTokens(_ plan: Plan, _ pool: WorkerPool) throws {
         try SharedTokenCheck.run(plan.dataset, pool: pool, communicator: communicator) { share in
             output.progress("checking the data: \(Int(share * 100))%")
@@ -219,7 +232,8 @@ struct RunPreparation {
     private func makeTrace(_ plan: Plan) throws -> StepTrace? {
         let values = plan.values
         // The profile may go to the run's own folder, which does not exist yet. Any other folder must exist.
-        if !resumes, !values.evalOnly, !values.profile.isEmpty, FileSystem.folder(of: values.profile) == values.outDir {
+        // Nor need the folder of a resumed run, on ranks other than 0.
+        if !values.evalOnly, !values.profile.isEmpty, FileSystem.folder(of: values.profile) == values.outDir {
             try FileSystem.createFolder(values.outDir)
         }
         return try StepTrace(values, from: plan.iteration, communicator: communicator)
@@ -289,7 +303,8 @@ struct RunPreparation {
     ) throws -> RunHeader {
         let values = plan.values
         // Short: a run is to begin within moments. `bench` and `plan` measure longer.
-        let ownPeak = peak ?? MachinePeak.measure(pool: pool, rounds: 5)
+        let ownPeak = peak ?? communicator.board.during(.examining) { MachinePeak.measure(pool: pool, rounds: 5) }
+        communicator.board.beginTraining()
         return RunHeader(
             configuration: values,
             model: plan.shape,

@@ -22,7 +22,7 @@ final class SampleWriter: TrainingObserver {
         self.tokenizer = tokenizer
         self.stop = stop
         self.output = output
-        prompt = tokenizer.usualPrompt.ids
+        prompt = tokenizer.defaultPrompt.ids
         options = SamplingOptions(
             seed: UInt64(seed),
             maxNewTokens: Self.length,

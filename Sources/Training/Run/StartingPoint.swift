@@ -22,7 +22,7 @@ struct StartingPoint {
     ) {
         isResumed = resumed != nil
         var model = configuration.values.model(vocabularySize: vocabularySize)
-        if let given = resumed?.model ?? weights { model.takeSettingsWithoutOption(of: given) }
+        if let given = resumed?.model ?? weights { model.copySettingsWithoutOption(from: given) }
         var state = CheckpointState(
             iteration: resumed?.iteration ?? 0,
             model: model,

@@ -72,7 +72,14 @@ public final class StepTrace {
             communicator.keepSpans(true)
         }
         iterations.append(iteration)
-        let result = try profile!.record(update)
+        let result: Result
+        do {
+            result = try profile!.record(update)
+        } catch let abandoned as TrainingStep.Abandoned {
+            // No update was made; all ranks abandon the same one.
+            iterations.removeLast()
+            throw abandoned
+        }
         // All ranks end with the same step, though one may be out of room sooner.
         let isFull = try communicator.agree(onMaximum: profile!.droppedEvents > 0 ? 1 : 0) > 0
         isComplete = isFull || iterations.count >= ProfileExtent.stepCount
@@ -86,7 +93,7 @@ public final class StepTrace {
     func write(_ run: RunState) throws -> String? {
         guard !isWritten, isComplete || run != .goesOn else { return nil }
         isWritten = true
-        guard let profile, let clockBefore else {
+        guard let profile, let clockBefore, !iterations.isEmpty else {
             return "no profile: \(file.path) is not written, as no step was made"
         }
         let spans = communicator.keepSpans(false)

@@ -8,8 +8,10 @@ extension Trainer {
     /// - Throws: `UserError(.other)` when loss or gradient are no longer finite, with iteration, learning rate and gradient
     ///   norm; nothing was changed by that step then. `UserError(.inputOutput)` when the last save failed.
     public func run() throws -> Outcome {
-        communicator.board.activity = .computing
-        defer { communicator.board.activity = .preparing }
+        try communicator.board.during(.computing, .computing) { try runAll() }
+    }
+
+    private func runAll() throws -> Outcome {
         for line in header.lines { output.line(line) }
         if values.evalOnly {
             return try evaluate() == nil ? .stopped : .finished
@@ -36,7 +38,9 @@ extension Trainer {
                 ledger.hasChangedCourse
                 ? "no one command repeats them, as the run was resumed with other options, ranks or order of data"
                 : "repeat with: \(configuration.command(ranks: communicator.worldSize))"
-            output.line("parameters \(model.parameterHash.prefix(16)); \(repetition)")
+            // It counts no parts, but uses the processor.
+            let hash = communicator.board.during(.computing, .preparing) { model.parameterHash }
+            output.line("parameters \(hash.prefix(16)); \(repetition)")
         }
         return outcome
     }
@@ -50,7 +54,14 @@ extension Trainer {
     }
 
     private func tellEnd(_ end: RunEnd) {
-        for observer in observers { observer.runEnded(end, iteration: iteration) }
+        tell { $0.runEnded(end, iteration: iteration) }
+    }
+
+    /// Observers write files, and a call may take long on slow storage.
+    func tell(_ body: (any TrainingObserver) -> Void) {
+        communicator.board.during(.writingLogs, .saving) {
+            for observer in observers { body(observer) }
+        }
     }
 
     private func loop() throws -> Outcome {
@@ -125,7 +136,7 @@ extension Trainer {
             peakShare: tokensPerSecond * model.configuration.operationsPerToken / header.peak
         )
         iteration += 1
-        for observer in observers { observer.stepDone(report) }
+        tell { $0.stepDone(report) }
         lastLoss = result.loss
         if values.checkInterval > 0, iteration % values.checkInterval == 0 {
             try replicas.check(model, at: "iteration \(iteration)")
@@ -136,7 +147,8 @@ extension Trainer {
     /// A run does not end for the want of its trace.
     private func writeTrace(_ run: StepTrace.RunState) {
         do {
-            if let line = try trace?.write(run) { output.line(line) }
+            let line = try communicator.board.during(.writingLogs, .saving) { try trace?.write(run) }
+            if let line { output.line(line) }
         } catch {
             output.note("warning: the profile was not written: \(error)")
         }
@@ -201,7 +213,7 @@ extension Trainer {
             isBest: ledger.isBest(losses.validation),
             seconds: start.secondsAgo
         )
-        for observer in observers { observer.evaluationDone(report, model: model) }
+        tell { $0.evaluationDone(report, model: model) }
         return report
     }
 

@@ -8,6 +8,10 @@ extension Trainer {
     /// - Throws: `UserError(.inputOutput)` when it fails, is the last, or must not fail.
     func save(isBest: Bool, isLast: Bool) throws {
         guard let saver else { return }
+        try communicator.board.during(.savingCheckpoint, .saving) { try save(isBest: isBest, isLast: isLast, saver) }
+    }
+
+    private func save(isBest: Bool, isLast: Bool, _ saver: CheckpointSaver) throws {
         output.progress("iteration \(iteration): saving")
         var state = CheckpointState(
             iteration: iteration,
@@ -37,8 +41,10 @@ extension Trainer {
     func collectSave(waiting: Bool) throws {
         guard let saver, saver.hasBegun else { return }
         if waiting { output.progress("iteration \(iteration): saving") }
-        guard let ended = saver.collect(waiting: waiting, progress: communicator.board.worked) else { return }
-        try conclude(ended, isLast: false)
+        try communicator.board.during(.savingCheckpoint, .saving) {
+            guard let ended = saver.collect(waiting: waiting, progress: communicator.board.worked) else { return }
+            try conclude(ended, isLast: false)
+        }
     }
 
     private func conclude(_ save: EndedSave, isLast: Bool) throws {
@@ -54,7 +60,7 @@ extension Trainer {
                 seconds: save.seconds,
                 stoodStillSeconds: save.stoodStillSeconds
             )
-            for observer in observers { observer.checkpointSaved(report) }
+            tell { $0.checkpointSaved(report) }
         case .failure(let error):
             ledger.saveFailed(isBest: save.isBest)
             let message = "iteration \(iteration) was not saved: \(error.message); \(lastCheckpoint)"

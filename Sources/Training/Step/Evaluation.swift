@@ -134,19 +134,20 @@ public final class Evaluation {
         return EvaluationLosses(
             train: mean(.train)!,
             validation: mean(.validation),
-            trainOptimum: communicator.isMain ? try optimum(.train) : nil,
-            validationOptimum: communicator.isMain ? try optimum(.validation) : nil,
+            trainOptimum: communicator.isMain ? try optimum(.train, progress) : nil,
+            validationOptimum: communicator.isMain ? try optimum(.validation, progress) : nil,
             trainBitsPerByte: bitsPerByte(.train),
             validationBitsPerByte: bitsPerByte(.validation)
         )
     }
 
     /// The optimum on the batches of a split, computed once.
-    private func optimum(_ split: Dataset.Split) throws -> Double? {
+    private func optimum(_ split: Dataset.Split, _ progress: (Double) -> Void) throws -> Double? {
         guard let demo, let batches = splits[split] else { return nil }
         if let known = batches.optimum { return known }
         var sum = 0.0
         for batch in 0..<batchCount {
+            progress(1)
             try fill(batches.sampler, batch: batch)
             sum += try demo.optimum(tokens: tokens, targets: targets, blockSize: batches.sampler.blockSize).mean
         }

@@ -1,10 +1,10 @@
 import Compute
 import Platform
 
-// Parts that stand in for a model's own while an experiment takes something away, and ALiBi's mask.
+// Replacements for parts of the model that an experiment removes or changes, and ALiBi's mask.
 
 extension GPTConfiguration {
-    /// What the queries of a layer see.
+    /// The attention mask of a layer.
     func attentionMask(layer: Int) -> any AttentionMask {
         guard ablations.changesAttention(layer: layer) || attention.positions == .alibi else { return CausalMask() }
         return AblatedMask(self, layer: layer)
@@ -12,12 +12,12 @@ extension GPTConfiguration {
 
     /// The residual connections of a block.
     var residuals: (attention: any Residual, feedForward: any Residual) {
-        func residual(_ isThere: Bool) -> any Residual { isThere ? ResidualConnection() : RemovedResidual() }
+        func residual(_ isKept: Bool) -> any Residual { isKept ? ResidualConnection() : RemovedResidual() }
         let form = ablations.residual
         return (residual(form == .both || form == .attention), residual(form == .both || form == .mlp))
     }
 
-    /// The same model without heads taken out.
+    /// The same model without removed heads.
     var withAllHeads: GPTConfiguration {
         var configuration = self
         configuration.ablations.removedHeads = []
@@ -34,7 +34,7 @@ extension Ablations {
     }
 }
 
-/// y = dropout(change + bias), without x.
+/// A sublayer without a residual connection: y = dropout(change + bias).
 struct RemovedResidual: Residual {
     func add(_ change: MatrixView, bias: Parameter?, to x: MatrixView, into y: MatrixView, _ mask: Mask?, _ rows: Rows)
     {
@@ -46,11 +46,11 @@ struct RemovedResidual: Residual {
     func skip(_ dy: MatrixView) -> MatrixView? { nil }
 }
 
-/// A mask that an experiment changes, and ALiBi's slopes. It writes -∞ over the scores that are not seen and lets the kernels compute
-/// row by row.
+/// The attention mask of an experiment, or of ALiBi. It overwrites masked scores with -∞ and lets the kernels compute
+/// one row at a time.
 struct AblatedMask: AttentionMask {
     private let ablations: Ablations
-    /// Of each head, what a score loses for each position of distance; empty for nothing.
+    /// For each head, the amount by which a score decreases per position of distance; empty for none.
     private let slopes: [Float]
     private let removed: Set<Int>
 
@@ -58,26 +58,26 @@ struct AblatedMask: AttentionMask {
         ablations = configuration.ablations
         removed = Set(ablations.removedHeads.filter { $0.layer == layer }.map(\.head))
         let heads = configuration.attention.headCount
-        // ALiBi's geometric sequence from 2^(-8/H) down to 2^-8.
+        // ALiBi's slopes are a geometric sequence from 2^(-8/H) down to 2^-8.
         slopes =
             configuration.attention.positions == .alibi
             ? (1...heads).map { Float(exp(-8 * Double($0) / Double(heads) * 0.693147180559945)) } : []
     }
 
-    /// Whether every query sees the keys up to its own, with their scores as they are.
+    /// Whether every query attends to the keys up to its own position, with unchanged scores.
     private var isCausalOnly: Bool { ablations.causalMask && ablations.attentionWindow == 0 && slopes.isEmpty }
 
-    func queryBlock(_ length: Int) -> Int {
-        ablations.attention == .plain ? length : CausalMask().queryBlock(length)
+    func queryBlockSize(_ length: Int) -> Int {
+        ablations.attention == .plain ? length : CausalMask().queryBlockSize(length)
     }
 
-    func reach(_ rows: Range<Int>, of length: Int) -> Int { ablations.causalMask ? rows.upperBound : length }
+    func visibleKeyCount(_ rows: Range<Int>, of length: Int) -> Int { ablations.causalMask ? rows.upperBound : length }
 
     func scale(headSize: Int) -> Float {
         1 / (Float(headSize).squareRoot() * Float(ablations.attentionTemperature))
     }
 
-    func rowsTogether(
+    func visibleRows(
         _ queries: Int,
         _ keys: Int,
         _ place: ScorePlace,
@@ -88,15 +88,15 @@ struct AblatedMask: AttentionMask {
         return (0..<queries).map { row in
             let query = place.query + row
             let visible = ablations.causalMask ? query + 1 : keys
-            if let scores { change(scores.row(row), query: query, keys: visible, head: place.head) }
+            if let scores { maskScores(scores.row(row), query: query, keys: visible, head: place.head) }
             return VisibleRows(rows: row..<row + 1, visible: visible)
         }
     }
 
-    private func change(_ scores: UnsafeMutablePointer<Float>, query: Int, keys: Int, head: Int) {
+    private func maskScores(_ scores: UnsafeMutablePointer<Float>, query: Int, keys: Int, head: Int) {
         let slope = slopes.isEmpty ? 0 : slopes[head]
         for key in 0..<keys {
-            if ablations.sees(query, key) {
+            if ablations.canAttend(query, key) {
                 scores[key] -= slope * Float(abs(query - key))
             } else {
                 scores[key] = -.infinity

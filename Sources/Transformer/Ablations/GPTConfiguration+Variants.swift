@@ -1,9 +1,9 @@
-// What differs from GPT-2, by the names that options and files have for it.
+// Settings that can differ from GPT-2, by the names that options and files use.
 extension GPTConfiguration {
-    /// The names of the settings that options change.
+    /// The names of the settings that options can change.
     package static let variantNames = options.map(\.name)
 
-    /// The settings that differ from those of a GPT-2 of this size, by name, as text.
+    /// The settings that differ from a GPT-2 of this size, as names and texts.
     public var variantChanges: [(name: String, value: String)] {
         let gpt2 = GPTConfiguration(
             layerCount: layerCount,
@@ -15,16 +15,16 @@ extension GPTConfiguration {
         return Self.variants.filter { $0.read(self) != $0.read(gpt2) }.map { ($0.name, $0.read(self)) }
     }
 
-    /// The same without those that compute what GPT-2 does, another way.
-    public var otherModel: [(name: String, value: String)] { variantChanges.filter { $0.name != "attention" } }
+    /// `variantChanges` without `attention`, which computes the same as GPT-2 in another way.
+    public var architectureChanges: [(name: String, value: String)] { variantChanges.filter { $0.name != "attention" } }
 
-    /// Sets a setting from its text; false when there is no such setting or it cannot have that value.
+    /// Sets a setting from its text. Returns false if there is no such setting or the value is not allowed.
     public mutating func setVariant(_ name: String, to value: String) -> Bool {
         Self.variants.first { $0.name == name }?.write(&self, value) ?? false
     }
 
-    /// Takes over what no option sets from a model that is there.
-    package mutating func takeSettingsWithoutOption(of model: GPTConfiguration) {
+    /// Copies the settings that no option sets from an existing model.
+    package mutating func copySettingsWithoutOption(from model: GPTConfiguration) {
         for setting in Self.filesOnly { _ = setting.write(&self, setting.read(model)) }
     }
 
@@ -58,7 +58,7 @@ extension GPTConfiguration {
 
     private static let variants = options + filesOnly
 
-    /// Settings that files have and no option changes yet.
+    /// Settings that files contain but no option changes.
     private static let filesOnly: [Variant] = [
         Variant("n_kv_head", \.attention.keyValueHeadCount, value: { Int($0) }),
         Variant("head_size", \.attention.headSize, value: { Int($0) }),
@@ -91,7 +91,7 @@ extension GPTConfiguration {
         ),
     ]
 
-    /// The options that conflict and the reason; nil for a valid model.
+    /// The names of the options that conflict and the reason; nil for a valid model.
     public var conflict: (names: [String], reason: String)? { shapeConflict ?? variantConflict }
 
     private var shapeConflict: (names: [String], reason: String)? {
@@ -116,15 +116,16 @@ extension GPTConfiguration {
 
     private var variantConflict: (names: [String], reason: String)? {
         if ablations.attentionSinks > 0 && ablations.attentionWindow == 0 {
-            return (["attention_sinks"], "without attention_window every position is seen anyway")
+            return (["attention_sinks"], "attention_sinks has no effect without attention_window")
         }
         if attention.positions == .rotary && headSize % 2 == 1 {
             return (
-                ["position_embedding", "n_embd", "n_head"], "rotary turns pairs, and a head has \(headSize) features"
+                ["position_embedding", "n_embd", "n_head"],
+                "rotary needs an even number of features per head, not \(headSize)"
             )
         }
         if norm.kind == .none && norm.place == .post {
-            return (["norm", "norm_position"], "without a norm it has no position")
+            return (["norm", "norm_position"], "norm_position needs a norm other than none")
         }
         if let head = ablations.removedHeads.first(where: { $0.layer >= layerCount || $0.head >= headCount }) {
             let last = HeadName(layer: layerCount - 1, head: headCount - 1)
@@ -134,22 +135,22 @@ extension GPTConfiguration {
     }
 }
 
-// Parts of the shape by the names that GPT-2 has for them.
+// Parts of the shape under their GPT-2 names.
 extension GPTConfiguration {
-    /// H, query heads of each layer.
+    /// H, the number of query heads per layer.
     public var headCount: Int { attention.headCount }
 
-    /// D, features of a head.
+    /// D, the number of features per head.
     public var headSize: Int { attention.headSize }
 
-    /// f of the feed-forward halves.
+    /// f, the activation function of the feed-forward sublayers.
     public var activation: Activation {
         get { feedForward.activation }
         set { feedForward.activation = newValue }
     }
 
-    /// nanoGPT's count of floating-point operations for one token, forward and backward: `6 N + 12 L H D T`, N without the
-    /// position embeddings.
+    /// nanoGPT's count of floating-point operations per token, forward and backward: `6 N + 12 L H D T`, where N is the
+    /// number of parameters without the position embeddings.
     public var operationsPerToken: Double {
         let layout = ParameterLayout(self)
         let counted = layout.count - layout.positionEmbedding.count

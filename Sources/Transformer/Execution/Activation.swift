@@ -1,11 +1,11 @@
 import CVectorKernels
 import Compute
 
-/// The nonlinearity f of a feed-forward layer. The raw values are those of options and files.
+/// The activation function f of a feed-forward sublayer. Options and files use the raw values.
 public enum Activation: String, Sendable, Codable, CaseIterable {
-    /// `x * Φ(x)`, the exact form by the error function: nanoGPT's.
+    /// `x * Φ(x)`, the exact form with the error function, as in nanoGPT.
     case gelu
-    /// The tanh approximation of GELU: OpenAI's GPT-2 (`gelu_new` in Hugging Face's names).
+    /// The tanh approximation of GELU, as in OpenAI's GPT-2 (`gelu_new` in Hugging Face's names).
     case gelu_tanh
     /// `max(x, 0)`.
     case relu
@@ -16,7 +16,7 @@ public enum Activation: String, Sendable, Codable, CaseIterable {
 }
 
 extension Activation {
-    /// y = f(x) for `count` elements; y may be x.
+    /// y = f(x) for `count` elements; y and x may be the same memory.
     func apply(
         _ x: UnsafeMutablePointer<Float>,
         into y: UnsafeMutablePointer<Float>,
@@ -32,7 +32,7 @@ extension Activation {
         }
     }
 
-    /// dx holds dy and becomes dy * f'(x); y becomes f(x).
+    /// On entry dx holds dy. On return dx holds dy * f'(x) and y holds f(x).
     func applyBackward(
         _ dx: UnsafeMutablePointer<Float>,
         _ y: UnsafeMutablePointer<Float>,
@@ -51,10 +51,10 @@ extension Activation {
 }
 
 extension GPTConfiguration.FeedForward {
-    /// Columns of h: F, or 2F for a gate and what it lets pass.
-    var entrySize: Int { form == .gated ? 2 * hiddenSize : hiddenSize }
+    /// The number of columns of h: F, or 2F if gated.
+    var hiddenColumns: Int { form == .gated ? 2 * hiddenSize : hiddenSize }
 
-    /// a = f(h), or f(g) * u with [g u] = h; a may be h where nothing is gated.
+    /// a = f(h), or f(g) * u with [g u] = h. Without a gate, a and h may be the same memory.
     func activate(_ h: MatrixView, into a: MatrixView, _ kernels: Kernels) {
         let F = hiddenSize
         guard form == .gated else { return activation.apply(h.base, into: a.base, count: h.rows * F, kernels) }
@@ -65,7 +65,7 @@ extension GPTConfiguration.FeedForward {
         }
     }
 
-    /// dh from h and da; a becomes what `activate` computes. da stands in dh where nothing is gated, else in a.
+    /// Computes dh from h and da, and a as `activate` does. On entry da is in dh, or in a if gated.
     func activateBackward(_ dh: MatrixView, _ a: MatrixView, _ h: MatrixView, _ kernels: Kernels) {
         let F = hiddenSize
         guard form == .gated else {

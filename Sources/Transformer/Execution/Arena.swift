@@ -1,67 +1,69 @@
 import Compute
 
-/// A named piece of an arena, as the layer that declared it knows it.
+/// A named piece of an arena, which the layer that declared it uses.
 struct Slot {
     let index: Int
     let columns: Int
-    /// Whether it has rows for one tile and exists once for each worker.
+    /// Whether the slot holds the rows of one tile and exists once per worker.
     let isTile: Bool
 }
 
-/// The memory in which a chunk of sequences passes through the model: one buffer, cut into the slots that layers declare.
+/// The memory in which the model processes a chunk of sequences: one buffer that is divided into the slots that layers
+/// declare.
 ///
-/// Slots that are not needed at the same time share memory: those of the same name and scope that layers declare, if the scope
-/// says so.
+/// Slots that are not needed at the same time share memory: if the scope allows it, slots of the same name in different
+/// layers do.
 final class Arena {
     /// How long the contents of a slot are needed, and which layers or workers share it.
     enum Scope: Equatable {
-        /// Until the backward pass of its layer: each layer has its own. Without a backward pass all layers share it.
+        /// Needed until the backward pass of the layer. Each layer has its own slot; without a backward pass all layers
+        /// share one.
         case layer
-        /// During the backward pass of a layer: all layers share it.
+        /// Needed during the backward pass of a layer. All layers share one slot.
         case backward
-        /// The same, but also during the backward pass of the layer below: two that layers take in turn.
+        /// Needed during the backward pass of a layer and of the layer below. Layers alternate between two slots.
         case alternating
-        /// For one tile of rows: each worker has its own.
+        /// Holds one tile of rows. Each worker has its own slot.
         case tile
-        /// For one task: each worker has its own.
+        /// Scratch memory of one task. Each worker has its own slot.
         case worker
-        /// A weight packed in one orientation, kept for a whole micro-batch or shared by all layers.
+        /// Holds a weight packed in one orientation, either for a whole micro-batch or shared by all layers.
         case packed(String)
-        /// For the output head.
+        /// Memory of the output head.
         case head
     }
 
-    /// What a chunk is for. It decides which slots exist.
+    /// The purpose of a chunk, which determines the slots that exist.
     enum Purpose {
         /// A backward pass follows.
         case training
-        /// Activations of every layer are kept for inspection.
+        /// The activations of every layer are kept for inspection.
         case inspection
-        /// Only the loss is wanted.
+        /// Only the loss is needed.
         case evaluation
-        /// New tokens of a generation, whose keys and values are cached elsewhere.
+        /// New tokens in text generation, whose keys and values are cached elsewhere.
         case generation
     }
 
-    /// The sizes that decide how much memory the arena takes.
+    /// The sizes that determine how much memory the arena takes.
     struct Shape {
-        /// Tokens of a chunk, a whole number of sequences.
+        /// The number of tokens in a chunk, a whole number of sequences.
         let rows: Int
-        /// Tokens of a sequence.
+        /// The number of tokens in a sequence.
         let length: Int
         let workers: Int
-        /// Rows of the largest tile.
+        /// The number of rows of the largest tile.
         let tileRows: Int
         let purpose: Purpose
-        /// Whether each layer has memory for its packed weights, in which they stay for a whole micro-batch.
+        /// Whether each layer has its own memory for packed weights, where they stay for a whole micro-batch.
         let keepsPacked: Bool
         let products: MatrixProducts
 
         var keepsLayers: Bool { purpose == .training || purpose == .inspection }
         var keepsForBackward: Bool { purpose == .training }
 
-        /// Whether an arena of this shape serves for passes of the other one too.
-        func serves(_ other: Shape) -> Bool {
+        /// Whether an arena of this shape can be used for passes of the other shape.
+        func fits(_ other: Shape) -> Bool {
             rows >= other.rows && length >= other.length && (purpose == other.purpose || purpose == .training)
                 && (keepsPacked || !other.keepsPacked)
         }
@@ -84,30 +86,31 @@ final class Arena {
         self.shape = shape
     }
 
-    /// Floats that an arena of this shape takes; `head` is the part of them for the output head.
+    /// Returns the number of floats that an arena of this shape takes, and how many of them belong to the output head.
     static func count(_ declarations: [Declaration], _ shape: Shape) -> (all: Int, head: Int) {
         let plan = Plan(declarations, shape)
         return (plan.count, plan.headCount)
     }
 
-    /// The memory of a slot; of one that exists for each worker, that of this one.
+    /// Returns the memory of a slot; for a slot that exists once per worker, that of this worker.
     func base(_ slot: Slot, worker: Int = 0) -> UnsafeMutablePointer<Float> {
         let place = plan.places[slot.index]
         return memory.base + place.offset + worker * place.workerStride
     }
 
-    /// Rows of a slot. Those of a tile begin with its first row, but in generation there is one tile of all rows.
+    /// Returns rows of a slot. A tile slot holds only its tile's rows, except in generation, where one tile holds all
+    /// rows.
     func matrix(_ slot: Slot, _ rows: Range<Int>, worker: Int = 0) -> MatrixView {
         let first = slot.isTile && shape.purpose != .generation ? 0 : rows.lowerBound
         return MatrixView(base(slot, worker: worker) + first * slot.columns, rows: rows.count, columns: slot.columns)
     }
 
-    /// Where each slot lies, by its index.
+    /// The position of each slot, by its index.
     private struct Plan {
         struct Place {
             var offset = 0
             var size = 0
-            /// From one worker's to the next one's.
+            /// The distance between the slots of consecutive workers, in floats.
             var workerStride = 0
         }
 
@@ -134,7 +137,7 @@ final class Arena {
             }
         }
 
-        /// Slots of the same key share memory; nil for a slot that this shape does not need.
+        /// Slots with the same key share memory. Nil for a slot that this shape does not need.
         private static func key(_ declaration: Declaration, _ shape: Shape) -> String? {
             let (name, layer) = (declaration.name, declaration.layer.map { "\($0)" } ?? "all")
             switch declaration.scope {

@@ -1,20 +1,21 @@
 import CVectorKernels
 import Compute
 
-/// What one head over one sequence computes with, besides q, k and v.
+/// The inputs of one head over one sequence, besides q, k and v.
 struct HeadPass {
-    /// The rows that see each other, in order and without holes; nil for all of them.
+    /// The ranges of rows within which tokens attend to each other, in order and without gaps; nil for one range of all
+    /// rows.
     var documents: [Range<Int>]?
-    /// The share of the blocks of queries that is computed, and of how many.
+    /// This pass computes part `part` of `parts` of the query blocks.
     var part = 0
     var parts = 1
-    /// (T): the log of each row's sum of exponentials.
+    /// (T), the log of each row's sum of exponentials.
     var logSumExp: UnsafeMutablePointer<Float>
-    /// nil where no weights are dropped.
+    /// The dropout of the attention weights; nil for none.
     var dropout: dt_dropout?
     let scratch: AttentionScratch
 
-    /// The same for rows that stand by themselves.
+    /// Returns the same inputs for the rows from `first` on.
     func rows(from first: Int) -> HeadPass {
         var pass = self
         pass.logSumExp += first
@@ -23,7 +24,7 @@ struct HeadPass {
 }
 
 extension HeadPass {
-    /// For one query head of a layer.
+    /// Creates the inputs of one query head of a layer.
     init(_ task: HeadTask, head index: Int, of attention: Attention, _ pass: Pass) {
         self.init(
             documents: pass.documents?[task.sequence],
@@ -36,15 +37,15 @@ extension HeadPass {
     }
 }
 
-// A sequence of several documents may keep attention within each of them. As documents are runs of rows, this is the same
-// computation for each by itself: the masked scores are never made.
+// Attention can be limited to each of the documents in a sequence. Documents are contiguous rows, so each is computed
+// separately; the masked scores are never computed.
 extension AttentionHead {
-    /// y (T, D) of one query head.
+    /// Computes y (T, D) of one query head.
     func forward(_ head: HeadView, into y: MatrixView, _ pass: HeadPass) {
-        // Blocks of queries are dealt to the parts over all documents.
+        // Distribute the query blocks of all documents to the parts in turn.
         var firstPart = pass.part
         for document in pass.documents ?? [0..<head.length] {
-            let blocks = tiles(of: document.count, size: mask.queryBlock(document.count))
+            let blocks = tiles(of: document.count, size: mask.queryBlockSize(document.count))
             let own = stride(from: firstPart, to: blocks.count, by: pass.parts).map { blocks[$0] }
             if !own.isEmpty {
                 forward(head.rows(document), own, into: y.rows(document), pass.rows(from: document.lowerBound))
@@ -53,9 +54,9 @@ extension AttentionHead {
         }
     }
 
-    /// From dy (T, D) of one query head to the gradients of its q, and of k and v of its group.
+    /// Computes the gradients of one query head's q, and of its group's k and v, from dy (T, D).
     ///
-    /// - Parameter adds: whether dk and dv are added to, or overwritten.
+    /// - Parameter adds: whether to add to dk and dv instead of overwriting them.
     func backward(
         _ head: HeadView,
         y: MatrixView,

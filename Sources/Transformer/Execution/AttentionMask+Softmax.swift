@@ -1,26 +1,28 @@
 import CVectorKernels
 import Compute
 
-/// Where the rows of a block of scores stand.
+/// The position of a block of scores.
 struct ScorePlace {
     let head: Int
-    /// The first row's, among those that `HeadPass.logSumExp` is for.
+    /// The index of the first row in `HeadPass.logSumExp`.
     let row: Int
     /// The position of the first row's query.
     let query: Int
-    /// For dropout: where the first row is among those of all heads, and how long they are.
+    /// For dropout: the index of the first row among the rows of all heads, and the length of these rows.
     let firstWeights, weightsLength: Int
 }
 
-/// Rows of scores that one call of a kernel computes: the first sees `visible` keys, each further one a key more.
+/// Rows of scores that one kernel call computes. The first row attends to `visible` keys, and each further row to one
+/// more.
 struct VisibleRows {
     let rows: Range<Int>
     let visible: Int
 }
 
-// The softmax of a block of scores (queries, keys), by the kernels.
+// The softmax of a block of scores (queries, keys), computed by the kernels.
 extension AttentionMask {
-    /// Scores become dropped weights; `logSumExp` (queries) receives the log of each row's sum of exponentials.
+    /// Turns scores into attention weights with dropout. Writes the log of each row's sum of exponentials to
+    /// `logSumExp` (queries).
     func softmax(
         _ scores: MatrixView,
         logSumExp: UnsafeMutablePointer<Float>,
@@ -29,7 +31,7 @@ extension AttentionMask {
         _ kernels: Kernels
     ) {
         withOptionalPointer(to: dropout) { dropout in
-            forRowsTogether(scores, place, changing: scores) { p, first, visible in
+            forVisibleRows(scores, place, changing: scores) { p, first, visible in
                 kernels.table.causal_softmax(
                     p.base,
                     logSumExp + first,
@@ -45,19 +47,20 @@ extension AttentionMask {
         }
     }
 
-    /// Scores become the same weights again, without dropout.
+    /// Turns scores into the same weights again, without dropout.
     func probabilities(
         _ scores: MatrixView,
         logSumExp: UnsafePointer<Float>,
         _ place: ScorePlace,
         _ kernels: Kernels
     ) {
-        forRowsTogether(scores, place, changing: scores) { p, first, visible in
+        forVisibleRows(scores, place, changing: scores) { p, first, visible in
             kernels.table.causal_probabilities(p.base, logSumExp + first, p.rows, visible, p.columns, p.stride)
         }
     }
 
-    /// The gradient of the dropped weights, `ds`, becomes that of q kᵀ; p becomes the dropped weights.
+    /// Turns `ds` from the gradient of the weights after dropout into the gradient of q kᵀ, and p into the weights
+    /// after dropout.
     func softmaxBackward(
         _ ds: MatrixView,
         _ p: MatrixView,
@@ -68,8 +71,8 @@ extension AttentionMask {
         _ kernels: Kernels
     ) {
         withOptionalPointer(to: dropout) { dropout in
-            // Weights of keys that are not seen are 0, and so are their gradients.
-            forRowsTogether(ds, place, changing: nil) { ds, first, visible in
+            // Masked keys have weight 0, and so gradient 0.
+            forVisibleRows(ds, place, changing: nil) { ds, first, visible in
                 kernels.table.causal_softmax_backward(
                     ds.base,
                     p.row(first),
@@ -87,14 +90,14 @@ extension AttentionMask {
         }
     }
 
-    /// Calls `body` for all rows that can be computed together; rows that see no key become zero.
-    private func forRowsTogether(
+    /// Calls `body` for each group of rows that one kernel call can compute. Rows that attend to no key become zero.
+    private func forVisibleRows(
         _ scores: MatrixView,
         _ place: ScorePlace,
         changing changed: MatrixView?,
         _ body: (_ rows: MatrixView, _ first: Int, _ visible: Int) -> Void
     ) {
-        for group in rowsTogether(scores.rows, scores.columns, place, changing: changed) {
+        for group in visibleRows(scores.rows, scores.columns, place, changing: changed) {
             let rows = scores.rows(group.rows)
             if group.visible > 0 { body(rows, group.rows.lowerBound, group.visible) } else { rows.clear() }
         }

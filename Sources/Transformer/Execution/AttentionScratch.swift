@@ -1,12 +1,13 @@
 import CVectorKernels
 import Compute
 
-/// One query head of one sequence: views of its columns.
+/// Views of the columns of one query head of one sequence.
 struct HeadView {
     let q, k, v: MatrixView  // (T, D) each
-    /// Of the query head.
+    /// The index of the query head.
     let index: Int
-    /// Where this head's rows of weights are among those of all heads of the sequence, for dropout, and how long they are.
+    /// For dropout: the index of this head's first row of weights among those of all heads of the sequence, and the
+    /// rows' length.
     private let firstWeights, weightsLength: Int
 
     init(q: MatrixView, k: MatrixView, v: MatrixView, index: Int) {
@@ -24,7 +25,7 @@ struct HeadView {
         weightsLength = head.weightsLength
     }
 
-    /// The head of a part of the sequence that stands by itself.
+    /// Returns the same head for some rows of the sequence.
     func rows(_ rows: Range<Int>) -> HeadView { HeadView(self, rows) }
 
     var length: Int { q.rows }
@@ -40,10 +41,10 @@ struct HeadView {
     }
 }
 
-/// Scratch of one worker for the attention of one head: two matrices of scores, a float for each query row, and memory in which
-/// factors are packed.
+/// One worker's scratch memory for the attention of one head: two matrices of scores, one float per query row, and
+/// memory for packed factors.
 struct AttentionScratch {
-    /// The memory of a packed factor.
+    /// The place of a packed factor.
     enum Place {
         case first, second, third
     }
@@ -60,25 +61,26 @@ struct AttentionScratch {
         self.products = products
     }
 
-    /// What decides the size of the scratch.
+    /// The sizes that determine the size of the scratch memory.
     struct Shape {
-        /// Of the longest sequence.
+        /// The length of the longest sequence, in tokens.
         let length: Int
         let headSize: Int
-        /// Query rows of a block of the longest sequence.
+        /// The number of query rows in a block of the longest sequence.
         let block: Int
 
         init(_ head: AttentionHead, length: Int) {
             self.length = length
             headSize = head.size
-            // Shorter sequences may have smaller blocks, never larger ones.
-            block = head.mask.queryBlock(length)
+            // Shorter sequences may use smaller blocks, but never larger ones.
+            block = head.mask.queryBlockSize(length)
         }
 
-        /// Floats of scratch, for products of this kind.
+        /// Returns the number of floats that these products need.
         func count(_ products: MatrixProducts) -> Int { packed(.third, products) + transposedCount(products) + 15 }
 
-        /// The distance between rows of scores: never a power of two, so that a column's elements do not share a cache set.
+        /// Returns the distance between rows of scores, in floats. It is never a power of two, so that the elements of
+        /// a column do not compete for one cache set.
         static func stride(_ length: Int) -> Int { (length + 15) / 16 * 16 + 16 }
 
         var scoreCount: Int { block * Self.stride(length) }
@@ -98,30 +100,31 @@ struct AttentionScratch {
         }
     }
 
-    /// A matrix of scores of these many queries and keys, of a sequence of `length`.
+    /// Returns a matrix of scores for this number of queries and keys, of a sequence of `length` tokens.
     func scores(_ queries: Int, _ keys: Int, length: Int) -> MatrixView {
         MatrixView(memory, rows: queries, columns: keys, stride: Shape.stride(length))
     }
 
-    /// A second one, for their gradient.
+    /// Returns a second such matrix, for the gradient of the scores.
     func scoreGradients(_ queries: Int, _ keys: Int, length: Int) -> MatrixView {
         MatrixView(memory + shape.scoreCount, rows: queries, columns: keys, stride: Shape.stride(length))
     }
 
     private var delta: UnsafeMutablePointer<Float> { memory + 2 * shape.scoreCount }
 
-    /// Scores become dropped weights, and the log of each row's sum of exponentials is stored.
+    /// Turns scores into attention weights with dropout, and stores the log of each row's sum of exponentials.
     func softmax(_ scores: MatrixView, _ mask: any AttentionMask, _ place: ScorePlace, _ pass: HeadPass) -> MatrixView {
         mask.softmax(scores, logSumExp: pass.logSumExp + place.row, place, pass.dropout, kernels)
         return scores
     }
 
-    /// Scores become the same weights again, without dropout.
+    /// Turns scores into the same weights again, without dropout.
     func probabilities(_ scores: MatrixView, _ mask: any AttentionMask, _ place: ScorePlace, _ pass: HeadPass) {
         mask.probabilities(scores, logSumExp: pass.logSumExp + place.row, place, kernels)
     }
 
-    /// The gradient of the dropped weights, `ds`, becomes that of q kᵀ, and p becomes the dropped weights.
+    /// Turns `ds` from the gradient of the weights after dropout into the gradient of q kᵀ, and p into the weights
+    /// after dropout.
     func softmaxBackward(
         _ ds: MatrixView,
         _ p: MatrixView,
@@ -138,7 +141,7 @@ struct AttentionScratch {
 
     // MARK: Products
 
-    /// The factor of several products, packed. `second` is for plain factors (T, D), the others for transposed ones.
+    /// Packs a factor of several products. `second` is for plain factors (T, D), the other places for transposed ones.
     func factor(_ matrix: MatrixView, _ orientation: Orientation, _ place: Place) -> PackedMatrix {
         let packed = PackedMatrix(matrix, orientation, in: memory + shape.packed(place, products), for: products)
         packed.pack()

@@ -1,36 +1,35 @@
 import Compute
 
-/// A parameter tensor of the model, as its layer knows it: a place in the flat buffers.
+/// A parameter tensor's place in the flat buffers, which its layer uses.
 struct Parameter {
     let range: Range<Int>
-    /// (rows, columns) of a matrix or embedding; (1, n) of a vector.
+    /// The shape of a matrix or embedding; (1, n) for a vector.
     let rows, columns: Int
 
-    /// The tensor in a flat buffer that begins at `base`.
+    /// Returns the tensor in a flat buffer that starts at `base`.
     func matrix(in base: UnsafeMutablePointer<Float>) -> MatrixView {
         MatrixView(base + range.lowerBound, rows: rows, columns: columns)
     }
 }
 
-/// A matrix of parameters that activations are multiplied by. It owns the memory in which it is packed for both passes.
+/// A parameter matrix that activations are multiplied by, with the memory in which it is packed for both passes.
 struct Weight {
     let parameter: Parameter
-    /// Where it is packed as it is, and transposed.
+    /// The slots of the packed matrix and of its packed transpose.
     let plain, transposed: Slot
 
     func slot(_ orientation: Orientation) -> Slot { orientation == .plain ? plain : transposed }
 }
 
-/// Collects what the layers of a model declare while they are made: parameters in the order of the flat buffers, and the memory
-/// slots in which they compute.
+/// Collects the declarations of a model's layers: parameters in the order of the flat buffers, and memory slots.
 struct Declarations {
     private(set) var tensors: [ParameterLayout.Tensor] = []
     private(set) var slots: [Arena.Declaration] = []
-    /// Floats that all parameters so far take.
+    /// The number of floats of all parameters declared so far.
     var count: Int { tensors.last?.range.upperBound ?? 0 }
     private var layer: Int?
 
-    /// What `body` declares belongs to a block: its parameters' names begin with `transformer.h.LAYER.`
+    /// Assigns the declarations in `body` to a block: parameter names then begin with `transformer.h.LAYER.`.
     mutating func block<Result>(_ layer: Int, _ body: (inout Declarations) -> Result) -> Result {
         self.layer = layer
         defer { self.layer = nil }
@@ -51,10 +50,10 @@ struct Declarations {
         return Parameter(range: range, rows: range.count / columns, columns: columns)
     }
 
-    /// The weight (in, out) of a linear layer.
+    /// Declares the weight (in, out) of a linear layer.
     mutating func weight(_ name: String, _ shape: [Int], _ initialization: Initialization) -> Weight {
         let parameter = parameter(name, shape, .matrix, initialization)
-        // Both orientations share one piece of memory unless packed weights are kept, so it has room for either.
+        // Unless packed weights are kept, both orientations share one piece of memory, so it must have room for either.
         func packed(_ orientation: String) -> Slot {
             add(name, .packed(orientation)) {
                 max(
@@ -66,9 +65,11 @@ struct Declarations {
         return Weight(parameter: parameter, plain: packed("plain"), transposed: packed("transposed"))
     }
 
-    /// The weight (V, C) of the output head, whose two forms never share memory.
+    /// Declares the memory for packing the weight (V, C) of the output head. The two orientations never share memory.
     ///
-    /// - Parameter isUsed: whether products with all of it are computed.
+    /// - Parameters:
+    ///   - parameter: the weight.
+    ///   - isUsed: whether products read all of the weight at once.
     mutating func headWeight(_ parameter: Parameter, isUsed: Bool) -> Weight {
         let (V, C) = (parameter.rows, parameter.columns)
         return Weight(
@@ -82,19 +83,19 @@ struct Declarations {
         )
     }
 
-    /// Memory for a matrix of `columns` columns with a row for each token.
+    /// Declares memory for a matrix with one row per token and `columns` columns.
     mutating func slot(_ name: String, columns: Int, _ scope: Arena.Scope) -> Slot {
         add(name, scope, columns: columns) { columns * (scope == .tile ? $0.tileRows : $0.rows) }
     }
 
-    /// Memory for the attention of one head, for each worker.
+    /// Declares scratch memory for the attention of one head, once per worker.
     mutating func attentionScratch(_ head: AttentionHead) -> Slot {
         add("attn.scratch", .worker) {
             AttentionScratch.Shape(head, length: $0.length).count($0.products)
         }
     }
 
-    /// Memory of the output head.
+    /// Declares memory of the output head.
     mutating func head(_ name: String, columns: Int = 1, count: @escaping (Arena.Shape) -> Int) -> Slot {
         add(name, .head, columns: columns, count: count)
     }

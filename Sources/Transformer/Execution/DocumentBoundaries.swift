@@ -1,15 +1,17 @@
-/// Where the documents of a batch end, so that attention stays within each: no token sees one of another document.
+/// The end of each document in a batch, so that no token attends to a token of another document.
 ///
-/// A document ends with its end-of-text token, which belongs to it; what follows begins the next one. The first and the last document
-/// of a window may be pieces. Positions are not counted anew: a token's position embedding is that of its place in the window.
+/// A document ends with its end-of-text token; the next document begins after it. The first and last document of a
+/// sequence may be incomplete. Positions do not restart at a document: a token's position embedding is that of its
+/// position in the sequence.
 public struct DocumentBoundaries: Equatable, Sendable {
-    /// The id that ends a document.
+    /// The id of the token that ends a document.
     public var endOfText: Int32
 
-    /// Documents end with this id.
+    /// Creates boundaries after each token with this id.
     public init(endOfText: Int32) { self.endOfText = endOfText }
 
-    /// The documents of one sequence, as ranges of its `length` tokens: in order, without holes, none empty.
+    /// Returns the documents of one sequence as ranges of its `length` tokens, in order and without gaps. No range is
+    /// empty.
     func documents(_ tokens: UnsafePointer<Int32>, length: Int) -> [Range<Int>] {
         var documents: [Range<Int>] = []
         var start = 0

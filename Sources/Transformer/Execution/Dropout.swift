@@ -1,16 +1,17 @@
 import CVectorKernels
 import Compute
 
-/// Identifies the dropout masks of a micro-batch: a function of the seed, the step and the sequence's number in the step.
+/// Identifies the dropout masks of a micro-batch. The seed, the step and the index of a sequence in the step determine
+/// its masks.
 public struct DropoutKey: Sendable {
-    /// The run's.
+    /// The seed of the run.
     public var seed: UInt64
     /// The iteration, counted from 0.
     public var step: Int
-    /// The number of the micro-batch's first sequence within the step, counted over all micro-batches and ranks.
+    /// The index of the micro-batch's first sequence within the step, over all micro-batches and ranks.
     public var firstSequence: Int
 
-    /// The key of the micro-batch whose first sequence has the number `firstSequence` in its step.
+    /// Creates the key of a micro-batch.
     public init(seed: UInt64, step: Int, firstSequence: Int) {
         self.seed = seed
         self.step = step
@@ -18,12 +19,13 @@ public struct DropoutKey: Sendable {
     }
 }
 
-/// Dropout (Srivastava et al., 2014): each element is zeroed with probability p, the others are divided by 1 - p.
+/// Dropout (Srivastava et al., 2014): zeroes each element with probability p and divides the others by 1 - p.
 ///
-/// Masks are drawn by counter, so backward makes them again instead of storing them, and neither chunks, threads nor ranks
-/// change them. p counts in steps of 1/65536; the divisor is that of the rounded p.
+/// Masks use counter-based random numbers. The backward pass therefore computes them again instead of storing them, and
+/// they do not depend on chunks, threads or ranks. p is rounded to a multiple of 1/65536, and the divisor uses the
+/// rounded p.
 struct Dropout {
-    /// Where in the model elements are dropped; each place draws numbers of its own.
+    /// A place in the model that drops elements. Each place has its own random numbers.
     enum Site {
         case embedding
         case attentionWeights(layer: Int)
@@ -43,7 +45,7 @@ struct Dropout {
     private let key: DropoutKey
     private let threshold: UInt32
 
-    /// nil when nothing would be dropped.
+    /// Returns nil if nothing would be dropped.
     init?(probability: Float, key: DropoutKey?) {
         guard let key, probability > 0 else { return nil }
         self.key = key
@@ -51,7 +53,8 @@ struct Dropout {
         if threshold == 0 { return nil }
     }
 
-    /// The kernel's form of this dropout at `site`, for sequences from `sequence` of the micro-batch on.
+    /// Returns the kernel's parameters of this dropout at `site`, for sequences from number `sequence` of the
+    /// micro-batch on.
     func at(_ site: Site, sequence: Int) -> dt_dropout {
         let random = CounterRandom(
             seed: key.seed,
@@ -73,7 +76,7 @@ struct Dropout {
     }
 }
 
-/// Passes an optional value to a kernel, which takes a null pointer for none.
+/// Passes an optional value to a kernel, which takes a null pointer for nil.
 func withOptionalPointer<Value, Result>(to value: Value?, _ body: (UnsafePointer<Value>?) -> Result) -> Result {
     guard let value else { return body(nil) }
     return withUnsafePointer(to: value) { body($0) }

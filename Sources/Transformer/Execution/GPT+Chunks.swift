@@ -1,6 +1,6 @@
 import Compute
 
-/// The sequences that one call computes, (B, T).
+/// The sequences (B, T) of one call.
 struct MicroBatch {
     let tokens, targets: [Int32]
     let length: Int
@@ -14,28 +14,32 @@ struct MicroBatch {
         dropout: DropoutKey? = nil,
         boundaries: DocumentBoundaries? = nil
     ) {
-        precondition(tokens.count == targets.count && tokens.count % length == 0, "whole sequences")
+        precondition(
+            tokens.count == targets.count && tokens.count % length == 0,
+            "tokens and targets must be whole sequences of \(length) tokens"
+        )
         (self.tokens, self.targets, self.length) = (tokens, targets, length)
         (self.dropout, self.boundaries) = (dropout, boundaries)
     }
 
-    /// B.
+    /// B, the number of sequences.
     var sequences: Int { tokens.count / length }
 }
 
 extension GPT {
-    /// Rows of a chunk, unless one sequence has more: products are near their peak on that many, and activations of a small
-    /// model still fit the last-level cache.
+    /// The number of rows in a chunk, unless one sequence is longer. Products with this many rows run near their peak,
+    /// and the activations of a small model still fit the last-level cache.
     static let chunkRows = 1024
 
-    /// Sequences of `length` tokens that pass at once, of a micro-batch of `batch`: as many as make 1024 rows, evenly.
+    /// Returns the number of sequences in each chunk of a micro-batch of `batch` sequences of `length` tokens. A chunk
+    /// has up to 1024 rows, and all chunks have about the same size.
     public static func chunkSequences(batch: Int, length: Int) -> Int {
         let most = max(1, chunkRows / length)
         let chunks = (batch + most - 1) / most
         return (batch + chunks - 1) / chunks
     }
 
-    /// The sum of what `body` returns for each chunk of a micro-batch.
+    /// Returns the sum of the results of `body` for each chunk of a micro-batch.
     func sumOverChunks(
         of batch: MicroBatch,
         for purpose: Arena.Purpose,
@@ -43,7 +47,7 @@ extension GPT {
     ) -> Double {
         precondition(
             batch.length >= 1 && batch.length <= configuration.blockSize,
-            "sequences of \(batch.length) tokens, of a model whose block size is \(configuration.blockSize)"
+            "sequences must have 1 to \(configuration.blockSize) tokens (the block size), not \(batch.length)"
         )
         checkIDs(batch.tokens)
         checkIDs(batch.targets)
@@ -73,10 +77,13 @@ extension GPT {
         return sum
     }
 
-    /// An id beyond the vocabulary would reach memory beyond the embedding.
+    /// Checks token ids, because an id outside the vocabulary would address memory outside the embedding.
     func checkIDs(_ ids: [Int32]) {
         let wrong = ids.first { $0 < 0 || Int($0) >= configuration.vocabularySize }
-        precondition(wrong == nil, "token id \(wrong ?? 0), of a vocabulary of \(configuration.vocabularySize)")
+        precondition(
+            wrong == nil,
+            "token id \(wrong ?? 0) is outside the vocabulary of \(configuration.vocabularySize)"
+        )
     }
 
     private func pass(
@@ -104,9 +111,9 @@ extension GPT {
         )
     }
 
-    /// The arena of the last pass if it serves, else a new one.
+    /// Returns the arena of the last pass if it fits, else a new one.
     private func arena(_ shape: Arena.Shape) -> Arena {
-        if let arena, arena.shape.serves(shape) { return arena }
+        if let arena, arena.shape.fits(shape) { return arena }
         arena = nil
         let new = Arena(layers.declarations.slots, shape)
         arena = new
@@ -115,10 +122,11 @@ extension GPT {
 }
 
 extension GPTLayers {
-    /// Up to this many floats of packed weights are kept (128 MiB): 2 % of a step of `char`, which has 16 chunks.
-    private static let mostPacked = 1 << 25
+    /// The maximum number of floats of packed weights that are kept (128 MiB). Keeping them saves 2 % of a step of
+    /// `char`, which has 16 chunks.
+    private static let maximumPackedCount = 1 << 25
 
-    /// The memory for micro-batches of this shape, of which one chunk passes at a time.
+    /// Returns the arena's shape for micro-batches of this size, which are processed one chunk at a time.
     func arenaShape(
         sequences: Int,
         length: Int,
@@ -132,11 +140,11 @@ extension GPTLayers {
             rows: chunk * length,
             length: length,
             workers: workers,
-            // In generation all rows are one tile, which workers share.
+            // In generation, all rows are one tile, which the workers share.
             tileRows: purpose == .generation
                 ? chunk * length : largestRowTile(of: chunk * length, workers: workers, products),
             purpose: purpose,
-            keepsPacked: products.implementation == .own && chunk < sequences && packed <= Self.mostPacked,
+            keepsPacked: products.implementation == .own && chunk < sequences && packed <= Self.maximumPackedCount,
             products: products
         )
     }

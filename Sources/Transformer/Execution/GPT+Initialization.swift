@@ -1,8 +1,9 @@
 import Compute
 
 extension GPT {
-    /// Sets every parameter to what its layer declares (nanoGPT's: weights from N(0, 0.02), the two projections into the residual
-    /// stream of each block from N(0, 0.02 / sqrt(2 layers)), norm weights 1, biases 0). A function of the seed alone.
+    /// Sets every parameter to its declared initial value. As in nanoGPT, weights are drawn from N(0, 0.02), the two
+    /// projections into the residual stream of each block from N(0, 0.02 / sqrt(2 layers)), norm weights are 1 and
+    /// biases 0. The values depend only on the seed.
     public func initializeParameters(seed: UInt64) {
         for (index, tensor) in layout.tensors.enumerated() {
             let values = parameters.base + tensor.range.lowerBound

@@ -1,22 +1,23 @@
 import Compute
 
 extension GPT {
-    /// Bytes that a model takes, by what they are for.
+    /// The memory of a model in bytes, by purpose.
     public struct MemoryEstimate: Equatable, Sendable {
-        /// Four for each float of the layout.
+        /// Parameters: four bytes for each float of the layout.
         public let parameters: Int
-        /// As many as `parameters`; 0 without training.
+        /// Gradients: as many bytes as `parameters`; 0 without training.
         public let gradients: Int
-        /// Activations of a chunk, scratch, and packed weights.
+        /// Activations of a chunk, scratch memory and packed weights.
         public let activations: Int
-        /// Logits of a chunk or of a block of its rows, with what the head needs beside them: packed weights, or tiles and partial sums.
+        /// Logits of a chunk or of a block of its rows, and the head's packed weights, or tiles and partial sums.
         public let logits: Int
 
         /// The sum of the four, in bytes.
         public var total: Int { parameters + gradients + activations + logits }
     }
 
-    /// The memory that a model of this configuration takes, before anything is allocated. An optimizer adds its state.
+    /// Estimates the memory of a model with this configuration without allocating it. The optimizer's state is not
+    /// included.
     public static func memoryEstimate(
         configuration: GPTConfiguration,
         batchSize: Int,

@@ -1,6 +1,6 @@
 import Compute
 
-/// y = x, where the stream is not normalized: at the end of a post-norm model, and in a model without norms.
+/// y = x, for places without normalization: the end of a post-norm model, and a model without norms.
 struct IdentityNorm: Normalization {
     func forward(_ x: MatrixView, into y: MatrixView, _ rows: Rows) {
         y.base.update(from: x.base, count: x.rows * x.columns)

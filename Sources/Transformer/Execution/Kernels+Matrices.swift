@@ -1,7 +1,7 @@
 import CVectorKernels
 import Compute
 
-// The vector loops on matrices, as the layers call them. CVectorKernels.h says what each computes.
+// The vector kernels on matrices, as the layers call them. CVectorKernels.h documents each kernel.
 extension Kernels {
     /// y = x + dropout(change + bias)
     func addResidual(
@@ -17,7 +17,7 @@ extension Kernels {
         }
     }
 
-    /// y = what dropout leaves of x; y may be x.
+    /// y = dropout(x); y and x may be the same memory
     func drop(_ mask: Mask, _ x: MatrixView, into y: MatrixView) {
         withUnsafePointer(to: mask.dropout) {
             table.dropout_rows(y.base, x.base, x.rows, x.columns, $0, mask.firstRow, mask.length)
@@ -27,7 +27,7 @@ extension Kernels {
     /// y += x
     func add(_ x: MatrixView, to y: MatrixView) { table.add(y.base, x.base, y.rows * y.columns) }
 
-    /// sums += the sums of some columns over all rows
+    /// sums += the sums over all rows, for some columns
     func addColumnSums(_ x: MatrixView, _ columns: Range<Int>, to sums: UnsafeMutablePointer<Float>) {
         table.column_sums(sums, x.base, x.rows, x.stride, columns.lowerBound, columns.upperBound)
     }

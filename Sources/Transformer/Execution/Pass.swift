@@ -1,21 +1,21 @@
 import CVectorKernels
 import Compute
 
-/// One chunk of sequences on its way through the model: its tokens, and all that layers compute with.
+/// The pass of one chunk of sequences through the model: its tokens, and everything that layers compute with.
 ///
-/// Phases over tiles of rows alternate with phases over heads of sequences. Gradients of weights, and the packing for the next row
-/// phase, run in the same phase as the heads.
+/// Phases over tiles of rows alternate with phases over the heads of sequences. Gradients of weights, and packing for
+/// the next row phase, run in the same phase as the heads.
 final class Pass {
     let context: ComputeContext
     let arena: Arena
     let tokens, targets: UnsafePointer<Int32>
-    /// Sequences of `length` tokens each.
+    /// The number of sequences, and the number of tokens in each.
     let sequences, length: Int
     /// The position of each sequence's first token.
     let firstPosition: Int
-    /// nil where nothing is dropped.
+    /// The dropout; nil for none.
     let dropout: Dropout?
-    /// Of each sequence, the documents within which attention stays; nil where it sees the whole sequence.
+    /// For each sequence, the documents that limit attention; nil for attention over the whole sequence.
     let documents: [[Range<Int>]]?
     private let parameters: UnsafeMutablePointer<Float>
     private let gradients: UnsafeMutablePointer<Float>?
@@ -44,29 +44,31 @@ final class Pass {
         (self.isTraining, self.dropout, self.documents) = (isTraining, dropout, documents)
     }
 
-    /// Tokens of the chunk.
+    /// The number of tokens in the chunk.
     var rows: Int { sequences * length }
     var kernels: Kernels { context.kernels }
     var products: MatrixProducts { context.products }
 
-    /// A slot's rows of the whole chunk.
+    /// The rows of a slot for the whole chunk.
     subscript(slot: Slot) -> MatrixView { arena.matrix(slot, 0..<rows) }
 
-    /// The rows of one sequence.
+    /// Returns the rows of one sequence.
     func sequence(_ index: Int) -> Rows { Rows(self, index * length..<(index + 1) * length, worker: 0) }
 
     func matrix(_ parameter: Parameter) -> MatrixView { parameter.matrix(in: parameters) }
 
-    /// The gradient of a vector of parameters.
+    /// Returns the gradient of a parameter vector.
     func gradient(_ parameter: Parameter) -> UnsafeMutablePointer<Float> { gradientMatrix(parameter).base }
 
-    /// The gradient of a matrix of parameters.
+    /// Returns the gradient of a parameter matrix.
     func gradientMatrix(_ parameter: Parameter) -> MatrixView {
-        guard let gradients else { preconditionFailure("a model without gradients has no backward pass") }
+        guard let gradients else {
+            preconditionFailure("the model was created without gradients, so it has no backward pass")
+        }
         return parameter.matrix(in: gradients)
     }
 
-    /// A weight as products read it.
+    /// Returns a weight in the form that products read.
     func factor(_ weight: Weight, _ orientation: Orientation) -> PackedMatrix {
         PackedMatrix(matrix(weight.parameter), orientation, in: arena.base(weight.slot(orientation)), for: products)
     }
@@ -76,7 +78,7 @@ final class Pass {
         products.multiply(a, .transposed, b, .plain, into: c, keep: 1, part: part)
     }
 
-    /// The dropout mask of one sequence at a place of the model; nil if nothing is dropped.
+    /// Returns the dropout mask of one sequence at a place in the model; nil for no dropout.
     func mask(_ site: Dropout.Site, sequence: Int) -> dt_dropout? { dropout?.at(site, sequence: sequence) }
 
     func attentionScratch(_ attention: Attention, worker: Int) -> AttentionScratch {
@@ -88,13 +90,14 @@ final class Pass {
 
     func run(_ tasks: [PhaseTask]) { context.pool.run(tasks) }
 
-    /// A phase over tiles of rows.
+    /// Runs a phase over tiles of rows.
     func overRows(_ body: (Rows) -> Void) {
         let tiles = rowTiles(of: rows, context)
         context.pool.run(tiles.count) { task, worker in body(Rows(self, tiles[task], worker: worker)) }
     }
 
-    /// The phase over a layer's heads. A head of a sequence is a task, or several where that would leave workers idle.
+    /// Runs the phase over a layer's heads. Each head of a sequence is one task, or several if workers would be idle
+    /// otherwise.
     func overHeads(_ attention: Attention, layer: Int) {
         let heads = sequences * attention.shape.headCount
         let parts = products.implementation == .own ? max(1, min(8, 2 * context.pool.threadCount / heads)) : 1
@@ -102,7 +105,7 @@ final class Pass {
         run(tasks + packingTasks(schedule.forward(after: layer, forBackward: isTraining)))
     }
 
-    /// The same backward, by key-value heads, beside tasks that are to be done in the same phase.
+    /// Runs the backward phase over a layer's key-value heads, together with `tasks`.
     func overHeadsBackward(_ attention: Attention, layer: Int, beside tasks: [PhaseTask]) {
         let heads = headTasks(attention.shape.keyValueHeadCount, parts: 1) { attention.backward($0, self) }
         run(tasks + heads + packingTasks(schedule.backward(after: layer)))
@@ -127,13 +130,13 @@ final class Pass {
 
     // MARK: Packing
 
-    /// Packs the weights of the first row phase forward, which no heads come before.
+    /// Packs the weights of the forward pass's first row phase, because no phase over heads comes before it.
     func beginForward() { run(packingTasks(schedule.first)) }
 
-    /// Packs the weights of the first row phase backward.
+    /// Packs the weights of the backward pass's first row phase.
     func beginBackward() { run(packingTasks(schedule.backward(after: nil))) }
 
-    /// Packs all weights, where they stay packed for the whole micro-batch.
+    /// Packs all weights, if they stay packed for the whole micro-batch.
     func packAll() {
         guard arena.shape.keepsPacked else { return }
         run(schedule.all(forBackward: isTraining).flatMap(packingTasks))
@@ -149,12 +152,12 @@ final class Pass {
     }
 }
 
-/// What one task of a phase over heads computes.
+/// The work of one task in a phase over heads.
 struct HeadTask {
     let sequence: Int
-    /// A query head forward, a key-value head backward.
+    /// The index of a query head in the forward pass, or of a key-value head in the backward pass.
     let head: Int
-    /// The share of the queries.
+    /// This task computes part `part` of `parts` of the queries.
     let part, parts: Int
     let worker: Int
 }

@@ -1,9 +1,9 @@
 import Compute
 
-// How work is cut for the workers. The tasks of a phase are independent of each other, and what a task computes does not depend on
-// which worker does it or on how many workers there are, so that the bits do not either.
+// How work is divided among the workers. The tasks of a phase are independent. What a task computes does not depend on
+// which worker runs it or on the number of workers, so the resulting bits do not either.
 
-/// A piece of work of one phase; the argument is the worker's number.
+/// One task of a phase; the argument is the worker's index.
 typealias PhaseTask = (_ worker: Int) -> Void
 
 extension WorkerPool {
@@ -13,21 +13,21 @@ extension WorkerPool {
     }
 }
 
-/// `0..<count` cut into ranges of `size`, the last one shorter if need be.
+/// Splits `0..<count` into ranges of `size`; the last one may be shorter.
 func tiles(of count: Int, size: Int) -> [Range<Int>] {
     stride(from: 0, to: count, by: size).map { $0..<min($0 + size, count) }
 }
 
-/// `0..<count` cut into the fewest ranges of at most `size`, as even as whole multiples of 16 allow.
+/// Splits `0..<count` into as few ranges of at most `size` as possible. Their sizes are equal up to multiples of 16.
 func evenTiles(of count: Int, atMost size: Int) -> [Range<Int>] {
     let pieces = (count + size - 1) / size
     guard pieces > 1 else { return [0..<count] }
     return tiles(of: count, size: ((count + pieces - 1) / pieces + 15) / 16 * 16)
 }
 
-/// The tiles of a phase that works row by row: some for each worker, of about 128 rows, so that reading packed weights from
-/// the third-level cache pays off. BLAS gives a row the same bits only in tiles that are multiples of 16, and they
-/// must not depend on the workers: four tasks for a small chunk, at most 256 rows each.
+/// Returns the tiles of a row phase. Each worker gets a few tiles of about 128 rows, so that reading packed weights
+/// from the L3 cache pays off. BLAS gives a row the same bits only in tiles that are multiples of 16 and do not depend
+/// on the number of workers: it gets four tiles for a small chunk, of at most 256 rows each.
 func rowTiles(of rows: Int, _ context: ComputeContext) -> [Range<Int>] {
     tiles(of: rows, size: rowTileSize(rows: rows, workers: context.pool.threadCount, context.products))
 }
@@ -38,14 +38,16 @@ private func rowTileSize(rows: Int, workers: Int, _ products: MatrixProducts) ->
     return max(1, (rows + count - 1) / count)
 }
 
-/// The largest tile of a phase over up to `rows` rows: fewer rows may make larger tiles, when each worker has but one.
+/// Returns the largest tile size of a phase over up to `rows` rows. Fewer rows can have larger tiles, if each worker
+/// gets only one.
 func largestRowTile(of rows: Int, workers: Int, _ products: MatrixProducts) -> Int {
     (1...max(1, rows)).reduce(1) { max($0, rowTileSize(rows: $1, workers: workers, products)) }
 }
 
 extension Pass {
-    /// Tiles of the gradient of a weight (rows, columns). Large ones pack x and dy less often; with many workers they are smaller.
-    /// BLAS gets tiles that do not depend on the workers: at least 256 columns, and more where the weight has few rows.
+    /// Returns the tiles of the gradient of a weight (rows, columns). Large tiles pack x and dy less often; with many
+    /// workers the tiles are smaller. For BLAS the tiles do not depend on the number of workers: they have at least 256
+    /// columns, and more if the weight has few rows.
     func gradientTiles(rows: Int, columns: Int) -> (rows: [Range<Int>], columns: [Range<Int>]) {
         guard products.implementation == .own else {
             return ([0..<rows], tiles(of: columns, size: max(256, (131_072 / rows) / 64 * 64)))

@@ -1,15 +1,15 @@
 import CVectorKernels
 import Compute
 
-/// Some rows (tokens) of a chunk, on their way through the layers.
+/// Some rows (tokens) of a chunk that pass through the layers together.
 ///
-/// In training a tile of rows passes through all operations of a row phase on one worker, and stays in its core's cache. In
-/// generation there are few rows, and workers share each operation.
+/// In training, one worker runs all operations of a row phase on a tile of rows, which stays in its core's cache. In
+/// generation there are few rows, and the workers share each operation.
 struct Rows {
     let pass: Pass
     let range: Range<Int>
     private let worker: Int
-    /// Whether workers share each operation.
+    /// Whether the workers share each operation.
     private let isShared: Bool
 
     init(_ pass: Pass, _ range: Range<Int>, worker: Int = 0, isShared: Bool = false) {
@@ -18,19 +18,20 @@ struct Rows {
 
     var kernels: Kernels { pass.context.kernels }
 
-    /// A slot's rows.
+    /// These rows of a slot.
     subscript(slot: Slot) -> MatrixView { pass.arena.matrix(slot, range, worker: worker) }
 
     func values(_ parameter: Parameter) -> UnsafeMutablePointer<Float> { matrix(parameter).base }
     func matrix(_ parameter: Parameter) -> MatrixView { pass.matrix(parameter) }
 
-    /// The token of one of these rows.
+    /// Returns the token of one of these rows.
     func token(_ row: Int) -> Int32 { pass.tokens[range.lowerBound + row] }
 
-    /// Where one of these rows stands in its sequence.
+    /// Returns the position of one of these rows in its sequence.
     func position(_ row: Int) -> Int { pass.firstPosition + (range.lowerBound + row) % pass.length }
 
-    /// Lets `body` compute row by row: all rows here, or some on each worker. It must not multiply by weights.
+    /// Runs `body`, which must work row by row, on all rows at once or on some rows per worker. `body` must not
+    /// multiply by weights.
     func share(_ body: (Rows) -> Void) {
         guard isShared else { return body(self) }
         let parts = tiles(of: range.count, size: 32)
@@ -66,17 +67,17 @@ struct Rows {
         pass.products.multiply(x, pass.factor(weight, .transposed), into: y, part: part)
     }
 
-    /// What is dropped of these rows at a place of the model; nil for nothing.
+    /// Returns the dropout mask of these rows at a place in the model; nil for no dropout.
     func mask(_ site: Dropout.Site) -> Mask? {
         pass.mask(site, sequence: 0).map { Mask(dropout: $0, firstRow: range.lowerBound, length: pass.length) }
     }
 }
 
-/// What is dropped of some rows of a chunk.
+/// The dropout mask of some rows of a chunk.
 struct Mask {
     let dropout: dt_dropout
-    /// The number of the first row in the chunk.
+    /// The index of the first row in the chunk.
     let firstRow: Int
-    /// Tokens of a sequence.
+    /// The number of tokens in a sequence.
     let length: Int
 }

@@ -1,37 +1,37 @@
 import Compute
 import Platform
 
-/// The output head's loss and gradients for a large vocabulary: logits exist for a block of rows at a time, and workers share the
-/// vocabulary. See `Head` for the formulas.
+/// Computes the output head's loss and gradients for a large vocabulary. Logits exist for one block of rows at a time,
+/// and workers share the vocabulary. `Head` has the formulas.
 struct VocabularyBlocks {
     private let weight: Parameter  // (V, C)
     private let logits: Slot  // (block, V)
     private let maxima, sums: Slot  // (tiles, block)
     private let logSumExp: Slot  // (block)
-    private let gradients: Slot  // one for each worker: (block, tile)
-    private let partials: Slot  // one for each group of tiles: (block, C)
-    /// Rows of a block, at most.
-    private let mostRows: Int
+    private let gradients: Slot  // one per worker: (block, tile)
+    private let partials: Slot  // one per group of tiles: (block, C)
+    /// The maximum number of rows in a block.
+    private let maximumRows: Int
 
-    /// At most 64 MiB of logits at a time.
+    /// The maximum number of logits at a time, 64 MiB.
     private static let blockElements = 1 << 24
-    /// Entries of the vocabulary in a tile: the gradient of so many logits of a block stays in the second-level cache.
+    /// The number of vocabulary entries in a tile. The gradient of a block's logits in a tile fits the L2 cache.
     private static let tile = 512
-    /// Not a power of two, so that a column's elements do not share a cache set.
+    /// Not a power of two, so that the elements of a column do not compete for one cache set.
     private static let tileStride = tile + 16
-    /// Groups of tiles that add up gradients of x by themselves. Their number is fixed, as it decides the order of a sum; it is
-    /// enough for 32 workers.
-    private static let mostGroups = 32
+    /// The maximum number of groups of tiles; each group sums its part of the gradient of x. The number does not depend
+    /// on the workers, because it determines the order of a sum. It is enough for 32 workers.
+    private static let maximumGroups = 32
 
     init(_ weight: Parameter, _ declare: inout Declarations) {
         self.weight = weight
         let (V, C) = (weight.rows, weight.columns)
         let tileCount = (V + Self.tile - 1) / Self.tile
-        let groups = min(Self.mostGroups, tileCount)
-        let mostRows = max(16, Self.blockElements / V / 16 * 16)
-        self.mostRows = mostRows
+        let groups = min(Self.maximumGroups, tileCount)
+        let maximumRows = max(16, Self.blockElements / V / 16 * 16)
+        self.maximumRows = maximumRows
         func blockSlot(_ name: String, _ floatsForRow: @escaping (Arena.Shape) -> Int) -> Slot {
-            declare.head(name) { min($0.rows, mostRows) * floatsForRow($0) }
+            declare.head(name) { min($0.rows, maximumRows) * floatsForRow($0) }
         }
         logits = blockSlot("block.logits") { _ in V }
         maxima = blockSlot("block.maxima") { _ in tileCount }
@@ -43,9 +43,10 @@ struct VocabularyBlocks {
 
     private var vocabularyTiles: [Range<Int>] { tiles(of: weight.rows, size: Self.tile) }
 
-    /// The sum of the losses of all rows. With `dx`, also writes the gradient of x there and adds that of the weight.
+    /// Returns the sum of the losses of all rows. If `dx` is given, writes the gradient of x to it and adds the
+    /// gradient of the weight.
     func loss(_ pass: Pass, _ x: MatrixView, gradientScale: Float, dx: MatrixView?) -> Double {
-        evenTiles(of: x.rows, atMost: mostRows).reduce(0) { sum, rows in
+        evenTiles(of: x.rows, atMost: maximumRows).reduce(0) { sum, rows in
             let block = Block(pass, x.rows(rows), targets: pass.targets + rows.lowerBound)
             let loss = forward(block)
             if let dx { backward(block, gradientScale, dx.rows(rows)) }
@@ -53,7 +54,7 @@ struct VocabularyBlocks {
         }
     }
 
-    /// A block of rows.
+    /// A block of rows and their targets.
     private struct Block {
         let pass: Pass
         let x: MatrixView
@@ -69,7 +70,7 @@ struct VocabularyBlocks {
         MatrixView(block.pass.arena.base(logits), rows: block.rows, columns: weight.rows)
     }
 
-    /// The logits of the block, and its loss.
+    /// Computes the logits of the block and returns its loss.
     private func forward(_ block: Block) -> Double {
         let (pass, logits, W) = (block.pass, logits(block), block.pass.matrix(weight))
         let (maxima, sums) = (pass.arena.base(maxima), pass.arena.base(sums))
@@ -85,7 +86,7 @@ struct VocabularyBlocks {
         return combineStatistics(block, logits, tileCount: vocabulary.count)
     }
 
-    /// lse of each row from the statistics of its tiles, and the sum of losses.
+    /// Computes the lse of each row from the statistics of its tiles, and returns the sum of the losses.
     private func combineStatistics(_ block: Block, _ logits: MatrixView, tileCount: Int) -> Double {
         let (maxima, sums) = (block.pass.arena.base(maxima), block.pass.arena.base(sums))
         let logSumExp = block.pass.arena.base(logSumExp)
@@ -104,13 +105,14 @@ struct VocabularyBlocks {
         return loss
     }
 
-    /// dW += dlogitsᵀ x and dx = dlogits W, tile by tile of the vocabulary, from the block's logits and their lse.
+    /// Computes dW += dlogitsᵀ x and dx = dlogits W, one tile of the vocabulary at a time, from the block's logits and
+    /// their lse.
     private func backward(_ block: Block, _ scale: Float, _ dx: MatrixView) {
         let (pass, logits) = (block.pass, logits(block))
         let (W, dW) = (pass.matrix(weight), pass.gradientMatrix(weight))
         let logSumExp = pass.arena.base(logSumExp)
         let vocabulary = vocabularyTiles
-        let groups = min(Self.mostGroups, vocabulary.count)
+        let groups = min(Self.maximumGroups, vocabulary.count)
         pass.context.pool.run(groups) { group, worker in
             let partial = partial(block, group)
             for (index, tile) in stride(from: group, to: vocabulary.count, by: groups).enumerated() {
@@ -138,7 +140,7 @@ struct VocabularyBlocks {
         addPartials(block, groups, into: dx)
     }
 
-    /// dx = the sum of the groups' parts, in order.
+    /// dx = the sum of the groups' partial gradients, in order.
     private func addPartials(_ block: Block, _ groups: Int, into dx: MatrixView) {
         let rowTiles = tiles(of: block.rows, size: 16)
         block.pass.context.pool.run(rowTiles.count) { task, _ in

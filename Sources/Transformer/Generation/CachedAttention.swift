@@ -1,25 +1,28 @@
 import Compute
 
-/// The heads of new tokens, whose keys and values of earlier tokens come from a cache.
+/// Computes the attention of new tokens. The keys and values of earlier tokens come from a cache.
 struct CachedAttention {
     let attention: Attention
     let layer: Int
     let cache: KeyValueCache
     let context: ComputeContext
-    /// Scratch of all workers.
+    /// Scratch memory for all workers.
     let scratch: UnsafeMutablePointer<Float>
 
-    /// New tokens of one sequence whose attention is one task.
+    /// The number of new tokens of one sequence whose attention is one task.
     private static let queryBlock = 64
 
-    /// Floats of scratch for one worker.
+    /// Returns the number of floats of scratch memory per worker.
     static func scratchCount(capacity: Int) -> Int { queryBlock * (capacity + 1) }
 
     private var shape: GPTConfiguration.Attention { attention.shape }
 
-    /// Stores the new keys and values, then lets each head of the new rows attend to all positions up to its own.
+    /// Stores the new keys and values, then computes the attention of each head of each new token over all positions up
+    /// to its own.
     ///
-    /// - Parameter sequences: those of the cache whose new tokens `pass` has.
+    /// - Parameters:
+    ///   - pass: the pass of the new tokens.
+    ///   - sequences: the cache's sequences to which the new tokens belong.
     func run(_ pass: Pass, sequences: Range<Int>) {
         let queries = tiles(of: pass.length, size: Self.queryBlock)
         let heads = pass.sequences * shape.headCount
@@ -30,7 +33,7 @@ struct CachedAttention {
                 store(pass, sequence, sequences.lowerBound + sequence, head)
             }
         }
-        // The longest first: later queries see more.
+        // Start with the longest tasks: later queries attend to more keys.
         context.pool.run(queries.count * heads) { task, worker in
             let (head, sequence) = (task % heads % shape.headCount, task % heads / shape.headCount)
             let cached = sequences.lowerBound + sequence
@@ -54,7 +57,7 @@ struct CachedAttention {
         }
     }
 
-    /// The outputs of one head for the new tokens `queries` of one sequence.
+    /// Computes the outputs of one head for the new tokens `queries` of one sequence.
     private func attend(
         _ pass: Pass,
         _ sequence: Int,
@@ -74,8 +77,8 @@ struct CachedAttention {
         let y = rows[attention.attended].rows(queries).columns(columns)
         let scores = MatrixView(memory, rows: queries.count, columns: seen)
         let scale = mask.scale(headSize: shape.headSize)
-        let isFew = queries.count <= FewRows.most
-        if isFew {
+        let usesFewRows = queries.count <= FewRows.maximumRows
+        if usesFewRows {
             FewRows.multiplyTransposed(q, keys, into: scores, scale: scale, context.kernels)
         } else {
             context.products.multiply(q, .plain, keys, .transposed, into: scores, scale: scale)
@@ -83,7 +86,7 @@ struct CachedAttention {
         let first = pass.firstPosition + queries.lowerBound
         let place = ScorePlace(head: head, row: 0, query: first, firstWeights: 0, weightsLength: seen)
         mask.softmax(scores, logSumExp: memory + queries.count * seen, place, nil, context.kernels)
-        if isFew {
+        if usesFewRows {
             FewRows.multiply(scores, values, into: y, context.kernels)
         } else {
             context.products.multiply(scores, .plain, values, .plain, into: y)

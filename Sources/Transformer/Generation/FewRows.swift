@@ -1,11 +1,11 @@
 import Compute
 
-/// Products of a few rows with weights: the cost is to read the weights, whatever the number of rows.
+/// Products of a few rows with weights. Their cost is reading the weights, whatever the number of rows.
 ///
-/// An element has the same bits for any number of rows and however columns are shared among workers.
+/// The bits of an element do not depend on the number of rows or on how workers share the columns.
 enum FewRows {
-    /// Up to here these products are taken in place of `MatrixProducts`.
-    static let most = 8
+    /// Up to this number of rows, these products replace those of `MatrixProducts`.
+    static let maximumRows = 8
 
     /// y = x W + b; x (rows, K), W (K, N), b (N).
     static func multiply(
@@ -53,11 +53,11 @@ enum FewRows {
         )
     }
 
-    /// `0..<count` cut into `pieces`, or fewer so that each has at least 256 KiB of weights, some 10 microseconds of reading;
-    /// whole cache lines.
+    /// Splits `0..<count` into `pieces` ranges of whole cache lines. There are fewer if a range would have less than
+    /// 256 KiB of weights, which take about 10 microseconds to read.
     ///
-    /// Columns of W are cut into one piece a worker: the wider a piece, the better memory is read (a fifth faster at 2 KiB a row
-    /// than at 0.6). Rows of Wᵀ lie in one piece anyway, and more pieces even out workers that are held up.
+    /// Split the columns of W into one range per worker: wider ranges read memory faster (2 KiB per row is a fifth
+    /// faster than 0.6 KiB). Rows of Wᵀ are contiguous anyway, so more ranges help to balance workers that are delayed.
     static func pieces(of count: Int, _ pieces: Int, bytesEach: Int) -> [Range<Int>] {
         let size = max((count + pieces - 1) / pieces, 262_144 / bytesEach)
         return tiles(of: count, size: (size + 15) / 16 * 16)

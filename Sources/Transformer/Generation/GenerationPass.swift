@@ -1,13 +1,13 @@
 import Compute
 
-/// The forward pass of a generation: new tokens of some sequences, keys and values of the earlier ones from a cache. The layers are
-/// those of training; only the schedule and the source of the keys differ.
+/// The forward pass of text generation. It processes new tokens of some sequences, with the keys and values of earlier
+/// tokens from a cache. The layers are those of training; only the schedule and the source of the keys differ.
 ///
-/// What is in the cache was computed before later tokens were there, so a model without causal mask sees here what it would
-/// see of a text that is still being written.
+/// Cached keys and values were computed before later tokens existed. A model without a causal mask therefore sees only
+/// the text up to each token.
 ///
-/// Few rows (a token of each sequence) pass through `FewRows`, many (a prompt) through matrix products of full height, and
-/// of many only the last goes through the last layer's feed-forward half and the head, since only its logits are wanted.
+/// A few rows (one token per sequence) use `FewRows`; many rows (a prompt) use full matrix products. For a prompt, only
+/// the last row passes through the last layer's feed-forward sublayer and the head, because only its logits are needed.
 final class GenerationPass {
     private let model: GPT
     let cache: KeyValueCache
@@ -24,13 +24,13 @@ final class GenerationPass {
         )
     }
 
-    /// The logits (sequences, V) that follow each sequence's last token, valid until the next `run`.
+    /// The logits (sequences, V) after each sequence's last token; valid until the next `run`.
     var logits: MatrixView {
         logitsMemory.matrix(rows: cache.sequences, columns: model.configuration.vocabularySize)
     }
 
-    /// Passes new tokens at positions from `position`: any number of one sequence, or one of each of several. Returns these
-    /// sequences' rows of `logits`.
+    /// Processes new tokens at positions from `position` on: any number of tokens of one sequence, or one token of each
+    /// of several sequences. Returns the rows of `logits` of these sequences.
     func run(_ tokens: [Int32], sequences: Range<Int>, position: Int) -> MatrixView {
         let length = tokens.count / sequences.count
         precondition(length * sequences.count == tokens.count && length >= 1 && (length == 1 || sequences.count == 1))
@@ -55,7 +55,7 @@ final class GenerationPass {
         return result
     }
 
-    /// The normalized stream of each sequence's last token.
+    /// Returns the normalized stream of each sequence's last token.
     private func forward(_ pass: Pass, _ sequences: Range<Int>) -> MatrixView {
         let layers = model.layers
         var rows = Rows(pass, 0..<pass.rows, isShared: true)
@@ -63,7 +63,7 @@ final class GenerationPass {
         for (layer, block) in layers.blocks.enumerated() {
             let next = layer + 1 < layers.blocks.count ? layers.blocks[layer + 1] : nil
             let attention = block.attention.function
-            block.attention.enter(rows)
+            block.attention.firstHalf(rows)
             CachedAttention(
                 attention: attention,
                 layer: layer,
@@ -72,15 +72,15 @@ final class GenerationPass {
                 scratch: scratch.base
             ).run(pass, sequences: sequences)
             if next == nil, pass.length > 1 { rows = Rows(pass, pass.rows - 1..<pass.rows, isShared: true) }
-            block.attention.leave(rows, into: block.feedForward.input)
-            block.feedForward.enter(rows)
-            block.feedForward.leave(rows, into: next?.attention.input ?? layers.stream)
+            block.attention.secondHalf(rows, into: block.feedForward.input)
+            block.feedForward.firstHalf(rows)
+            block.feedForward.secondHalf(rows, into: next?.attention.input ?? layers.stream)
         }
         rows.share { layers.finalNorm.forward($0[layers.stream], into: $0[layers.normalized], $0) }
         return rows[layers.normalized]
     }
 
-    /// Memory for at least so many rows.
+    /// Returns an arena for at least this number of rows.
     private func arena(rows: Int) -> Arena {
         if let arena, arena.shape.rows >= rows { return arena }
         arena = nil

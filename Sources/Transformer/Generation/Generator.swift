@@ -1,34 +1,37 @@
 import Compute
 
-/// Generates text with a model, one token at a time, from cached keys and values.
+/// Generates text with a model, one token at a time, using cached keys and values.
 ///
-/// ```
+/// ```swift
 /// let generator = Generator(model: gpt)
-/// generator.generate(prompt: ids, options: SamplingOptions(allowedVocabulary: 65)) { token in print(token); return true }
+/// generator.generate(prompt: ids, options: SamplingOptions(allowedVocabulary: 65)) { token in
+///     print(token)
+///     return true
+/// }
 /// ```
-/// The prompt passes in one go. When the block size is reached, the window starts anew with its last half: nanoGPT would
-/// recompute the whole window for every further token.
+/// The whole prompt is processed in one pass. When the text reaches the block size, the window restarts with its last
+/// half. nanoGPT recomputes the whole window for every further token instead.
 public final class Generator {
-    /// Samples that can be generated at once.
-    public static let mostSamples = FewRows.most
+    /// The maximum number of samples that can be generated at once.
+    public static let maximumSamples = FewRows.maximumRows
 
     private let model: GPT
     private var pass: GenerationPass?
-    /// Positions that the cache holds.
+    /// The number of positions in the cache.
     private var length = 0
 
-    /// Allocates no cache: the first pass does.
+    /// Creates a generator. The first pass allocates the cache.
     public init(model: GPT) {
         self.model = model
     }
 
-    /// Draws up to `options.maxNewTokens` tokens after `prompt` and hands each to `onToken`, which may return false to stop.
+    /// Draws up to `options.maxNewTokens` tokens after `prompt` and passes each to `onToken`.
     ///
     /// - Parameters:
-    ///   - prompt: at least one id; of a prompt longer than the block size only the end is seen.
+    ///   - prompt: at least one token id. If it is longer than the block size, only its end is used.
     ///   - options: how tokens are drawn, and how many.
-    ///   - onToken: told each token as it is drawn; false ends it.
-    ///   - sample: which of several samples with the same options this is.
+    ///   - sample: the index of the sample. Different samples with the same options differ.
+    ///   - onToken: called with each token; returns false to stop.
     public func generate(
         prompt: [Int32],
         options: SamplingOptions,
@@ -38,33 +41,36 @@ public final class Generator {
         generate(prompt: prompt, options: options, samples: sample..<sample + 1) { _, token in onToken(token) }
     }
 
-    /// The same for several samples at once, which costs little more than one: a token's cost is to read the weights. Each
-    /// sample has the tokens that it has alone, up to `mostSamples` of them.
+    /// Draws several samples at once. This costs little more than one sample, because the cost per token is reading the
+    /// weights. Each sample has the same tokens as when it is generated alone.
     ///
     /// - Parameters:
-    ///   - prompt: at least one id, the beginning of each sample.
+    ///   - prompt: at least one token id, the start of each sample.
     ///   - options: how tokens are drawn, and how many.
-    ///   - samples: their numbers, at most `mostSamples`.
-    ///   - onToken: gets the sample's number and its next token; false ends that sample.
+    ///   - samples: the indices of the samples; at most `maximumSamples`.
+    ///   - onToken: called with the index of the sample and its next token; returns false to stop this sample.
     public func generate(
         prompt: [Int32],
         options: SamplingOptions,
         samples: Range<Int>,
         onToken: (_ sample: Int, _ token: Int32) -> Bool
     ) {
-        precondition(!prompt.isEmpty, "a prompt of no token")
-        precondition(!samples.isEmpty && samples.count <= Self.mostSamples, "\(samples.count) samples at once")
+        precondition(!prompt.isEmpty, "the prompt must have at least one token")
+        precondition(
+            !samples.isEmpty && samples.count <= Self.maximumSamples,
+            "cannot generate \(samples.count) samples at once: 1 to \(Self.maximumSamples) are possible"
+        )
         guard options.maxNewTokens > 0 else { return }
         let blockSize = model.configuration.blockSize
         let samplers = samples.map { TokenSampler(options: options, sample: $0) }
         var windows = [[Int32]](repeating: Array(prompt.suffix(blockSize)), count: samples.count)
         var unfinished = Set(0..<samples.count)
-        // The last token drawn passes no more.
+        // The last token drawn is not processed, so it needs no position.
         let capacity = min(blockSize, windows[0].count + options.maxNewTokens - 1)
         let pass = pass(sequences: samples.count, capacity: capacity)
 
         let first = pass.run(windows[0], sequences: 0..<1, position: 0)
-        pass.cache.spreadFirstSequence(length: windows[0].count)
+        pass.cache.copyFirstSequenceToAll(length: windows[0].count)
         length = windows[0].count
         var logits = MatrixView(first.base, rows: samples.count, columns: first.columns, stride: 0)
         for index in 0..<options.maxNewTokens {
@@ -82,7 +88,7 @@ public final class Generator {
         }
     }
 
-    /// The logits (sequences, V) that follow each unfinished window; rows of finished ones mean nothing.
+    /// Returns the logits (sequences, V) after each unfinished window. Rows of finished windows are undefined.
     private func passLastTokens(
         _ windows: inout [[Int32]],
         _ unfinished: Set<Int>,
@@ -102,7 +108,7 @@ public final class Generator {
         return pass.run(tokens, sequences: 0..<tokens.count, position: length - 1)
     }
 
-    /// `0..<count` cut into groups that are generated at once: as many as stay within 1 GiB of keys and values.
+    /// Splits `0..<count` into groups to generate at once, so that the keys and values of a group take at most 1 GiB.
     public static func groups(of count: Int, model: GPT) -> [Range<Int>] {
         let bytes =
             4
@@ -111,11 +117,11 @@ public final class Generator {
                 sequences: 1,
                 capacity: model.configuration.blockSize
             )
-        return tiles(of: count, size: min(mostSamples, max(1, (1 << 30) / bytes)))
+        return tiles(of: count, size: min(maximumSamples, max(1, (1 << 30) / bytes)))
     }
 
-    /// Passes `tokens` after those seen so far and returns the logits (V) that follow the last, valid until the next call.
-    /// The total must not exceed the block size.
+    /// Processes `tokens` after those of earlier calls and returns the logits (V) after the last one; valid until the
+    /// next call. The total number of tokens must not exceed the block size.
     public func append(_ tokens: [Int32]) -> UnsafeBufferPointer<Float> {
         let blockSize = model.configuration.blockSize
         precondition(length + tokens.count <= blockSize, "more tokens than the block size")
@@ -125,7 +131,7 @@ public final class Generator {
         return UnsafeBufferPointer(start: logits.base, count: logits.columns)
     }
 
-    /// The pass of the last call if it has this very shape, else a new one.
+    /// Returns the pass of the last call if it has exactly this shape, else a new one.
     private func pass(sequences: Int, capacity: Int) -> GenerationPass {
         if let pass, pass.cache.sequences == sequences, pass.cache.capacity == capacity { return pass }
         pass = nil

@@ -1,11 +1,12 @@
 import Compute
 
-/// The keys and values of the positions seen so far, so that a new token costs one row instead of T.
+/// A cache of the keys and values of earlier positions, so that a new token costs one row instead of T.
 ///
-/// In memory by layer, keys or values, sequence, key-value head, position: what a head reads for a token lies in one piece.
+/// The memory order is layer, keys or values, sequence, key-value head, position. What a head reads for a token is
+/// therefore contiguous.
 final class KeyValueCache {
     let sequences: Int
-    /// Positions there is room for.
+    /// The maximum number of positions.
     let capacity: Int
     private let shape: GPTConfiguration.Attention
     private let layerCount: Int
@@ -21,7 +22,7 @@ final class KeyValueCache {
         )
     }
 
-    /// Floats that a cache takes.
+    /// Returns the number of floats that a cache takes.
     static func count(configuration: GPTConfiguration, sequences: Int, capacity: Int) -> Int {
         let shape = configuration.attention
         return configuration.layerCount * 2 * sequences * capacity * shape.keyValueHeadCount * shape.headSize
@@ -33,8 +34,8 @@ final class KeyValueCache {
     /// The values of one key-value head, (capacity, D).
     func values(layer: Int, sequence: Int, head: Int) -> MatrixView { matrix(2 * layer + 1, sequence, head) }
 
-    /// Gives every sequence the first one's keys and values of positions `0..<length`.
-    func spreadFirstSequence(length: Int) {
+    /// Copies the first sequence's keys and values of positions `0..<length` to every other sequence.
+    func copyFirstSequenceToAll(length: Int) {
         for index in 0..<2 * layerCount {
             for head in 0..<shape.keyValueHeadCount {
                 let source = matrix(index, 0, head)

@@ -1,8 +1,8 @@
-/// The likeliest tokens in order, ties by the smaller id, without sorting a whole vocabulary for a few of them.
+/// Finds the likeliest tokens in order without sorting the whole vocabulary. Ties go to the smaller id.
 public enum LikeliestTokens {
-    /// The ids of the `k` largest logits, the largest first; O(V + k log k log V) on average.
+    /// Returns the ids of the `k` largest logits, largest first, in O(V + k log k log V) time on average.
     ///
-    /// A heap holds the best seen so far with the worst of them on top: almost every logit is refused by one comparison.
+    /// A heap holds the best ids so far with the worst of them on top, so one comparison rejects almost every logit.
     public static func first(_ k: Int, of logits: Slice<UnsafeBufferPointer<Float>>) -> [Int] {
         precondition(k >= 1 && k <= logits.count, "\(k) of \(logits.count) tokens")
         var heap = (0..<k).map { key(logits[$0], id: $0) }
@@ -21,15 +21,15 @@ public enum LikeliestTokens {
         return heap.map { Int($0 & 0xFFFF_FFFF) }
     }
 
-    /// A number that is smaller for a larger logit, and for a smaller id where logits are equal.
+    /// Returns a number that is smaller for a larger logit and, for equal logits, for a smaller id.
     private static func key(_ logit: Float, id: Int) -> UInt64 {
-        // Adding zero turns -0 into 0, its equal.
+        // Adding zero turns -0 into 0, because the two are equal.
         let bits = (logit + 0).bitPattern
         let ascending = bits >> 31 == 0 ? bits | 0x8000_0000 : ~bits
         return UInt64(~ascending) << 32 | UInt64(id)
     }
 
-    /// Restores the order below `start`: no element is smaller than those under it.
+    /// Restores the heap order below `start`: no element is smaller than its children.
     private static func sink(_ start: Int, in heap: UnsafeMutableBufferPointer<UInt64>) {
         let moving = heap[start]
         var at = start

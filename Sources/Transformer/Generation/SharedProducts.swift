@@ -1,18 +1,18 @@
 import Compute
 
-// In generation workers share each product with a weight, since few rows pass at a time.
+// In generation, workers share each product with a weight, because only a few rows are processed at a time.
 extension ComputeContext {
     private static let rowTile = 128
     private static let columnTile = 256
 
-    /// y = x W + b, cut among the workers: by columns for a few rows, by tiles for more.
+    /// y = x W + b. Workers share the columns if there are few rows, and tiles otherwise.
     func multiplyShared(
         _ x: MatrixView,
         _ weight: MatrixView,
         bias: UnsafeMutablePointer<Float>?,
         into y: MatrixView
     ) {
-        guard x.rows > FewRows.most else {
+        guard x.rows > FewRows.maximumRows else {
             let pieces = FewRows.pieces(of: y.columns, pool.threadCount, bytesEach: 4 * weight.rows)
             return pool.run(pieces.count) { task, _ in
                 let columns = pieces[task]
@@ -34,7 +34,7 @@ extension ComputeContext {
         }
     }
 
-    /// y = x Wᵀ for a few rows, of a weight (V, C).
+    /// y = x Wᵀ for a few rows and a weight (V, C).
     func multiplySharedTransposed(_ x: MatrixView, _ weight: MatrixView, into y: MatrixView) {
         let pieces = FewRows.pieces(of: weight.rows, 4 * pool.threadCount, bytesEach: 4 * weight.columns)
         pool.run(pieces.count) { task, _ in

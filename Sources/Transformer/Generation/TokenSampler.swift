@@ -3,22 +3,24 @@ import Platform
 
 /// How the next token is drawn from the model's logits.
 public struct SamplingOptions: Equatable, Sendable {
-    /// Divides the logits; below 1 sharpens, above 1 flattens, 0 always takes the most likely token.
+    /// The divisor of the logits. Below 1 sharpens the distribution and above 1 flattens it; 0 always takes the
+    /// likeliest token.
     public var temperature: Double
-    /// Only the k most likely tokens remain (Fan et al., 2018); nil for all.
+    /// Only the k likeliest tokens can be drawn (Fan et al., 2018); nil for all.
     public var topK: Int?
-    /// Only the most likely tokens that together reach this probability remain (Holtzman et al., 2020); nil for all.
+    /// Only the likeliest tokens that together reach this probability can be drawn (Holtzman et al., 2020); nil for
+    /// all.
     public var topP: Double?
-    /// Of the random numbers: the same seed, sample and index draw with the same one.
+    /// The seed of the random numbers. Seed, sample and index of a token determine its random number.
     public var seed: UInt64
-    /// Tokens after the prompt, at most.
+    /// The maximum number of tokens after the prompt.
     public var maxNewTokens: Int
-    /// Ids from here on are never drawn: a padded vocabulary has more rows than the tokenizer has tokens.
+    /// The number of ids that can be drawn. A padded vocabulary has more rows than the tokenizer has tokens.
     public var allowedVocabulary: Int
-    /// Generation ends when this token is drawn; it is not handed out.
+    /// The token that ends generation; it is not passed on. Nil for none.
     public var stopToken: Int32?
 
-    /// The defaults are those of nanoGPT's sample.py.
+    /// Creates options. The defaults are those of nanoGPT's sample.py.
     public init(
         temperature: Double = 0.8,
         topK: Int? = 200,
@@ -38,15 +40,16 @@ public struct SamplingOptions: Equatable, Sendable {
     }
 }
 
-/// Draws tokens from logits; draw `index` of sample `sample` is a function of the seed.
+/// Draws tokens from logits. The seed, the sample and the index determine each draw.
 struct TokenSampler {
     let options: SamplingOptions
     let sample: Int
 
-    /// logits: (V). Ties go to the smaller id, so that greedy decoding is a function of the logits.
+    /// Draws token number `index` from logits (V). Ties go to the smaller id, so that greedy decoding depends only on
+    /// the logits.
     func draw(_ logits: UnsafeBufferPointer<Float>, index: Int) -> Int32 {
         let count = min(options.allowedVocabulary, logits.count)
-        precondition(count > 0, "no token is allowed")
+        precondition(count > 0, "allowedVocabulary and the logits must have at least one token")
         if options.temperature == 0 || options.topK == 1 {
             return Int32((0..<count).reduce(0) { logits[$1] > logits[$0] ? $1 : $0 })
         }
@@ -74,8 +77,8 @@ struct TokenSampler {
         return Int32(candidates[candidates.count - 1])
     }
 
-    /// The ids among which is drawn: the `topK` likeliest in their order; all of them in order of likelihood if `topP` asks
-    /// for it, else by id.
+    /// Returns the ids to draw from: the `topK` likeliest in order, all ids in order of likelihood if `topP` needs it,
+    /// else all ids in order.
     private func candidates(_ logits: UnsafeBufferPointer<Float>, count: Int) -> [Int] {
         if let topK = options.topK, topK < count {
             return LikeliestTokens.first(topK, of: logits[..<count])

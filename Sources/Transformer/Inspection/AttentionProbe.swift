@@ -1,8 +1,9 @@
 import Compute
 
-/// The model's attention by itself, between the linear layers: the heads of one sequence, for benchmarks and tests.
+/// Runs the attention heads of one sequence without the linear layers, for benchmarks and tests.
 ///
-/// `qkv` is (T, 3C), q, k and v side by side, `y` (T, C) the heads' outputs; see `AttentionHead` for the formulas.
+/// `qkv` is (T, 3C): q, k and v side by side. `y` is (T, C): the outputs of the heads. `AttentionHead` has the
+/// formulas.
 public final class AttentionProbe {
     private let head: AttentionHead
     private let headCount: Int
@@ -12,11 +13,13 @@ public final class AttentionProbe {
     private let scratch: FloatBuffer
     private let scratchShape: AttentionScratch.Shape
 
+    /// Creates a probe and allocates its scratch memory.
+    ///
     /// - Parameters:
-    ///   - headCount: H.
-    ///   - headSize: D.
-    ///   - length: T, tokens of the sequence.
-    ///   - context: what computes.
+    ///   - headCount: H, the number of heads.
+    ///   - headSize: D, the number of features per head.
+    ///   - length: T, the number of tokens in the sequence.
+    ///   - context: the threads, kernels and products to compute with.
     public init(headCount: Int, headSize: Int, length: Int, context: ComputeContext) {
         head = AttentionHead(size: headSize, mask: CausalMask())
         (self.headCount, self.length, self.context) = (headCount, length, context)
@@ -25,10 +28,10 @@ public final class AttentionProbe {
         scratch = FloatBuffer(count: scratchShape.count(context.products) * context.pool.threadCount)
     }
 
-    /// What forward and backward take besides their arguments.
+    /// The scratch memory of both passes, in bytes.
     public var bytes: Int { 4 * (logSumExp.count + scratch.count) }
 
-    /// y (T, C) from qkv (T, 3C), heads shared among the workers.
+    /// Computes y (T, C) from qkv (T, 3C). The workers share the heads.
     public func forward(qkv: MatrixView, into y: MatrixView) {
         check([qkv], heads: 3 * headCount)
         check([y], heads: headCount)
@@ -37,7 +40,8 @@ public final class AttentionProbe {
         }
     }
 
-    /// After `forward` of the same: the gradient of `qkv`, which is overwritten, from that of `y`: all (T, 3C) and (T, C).
+    /// Computes the gradient of `qkv`, (T, 3C), from the gradient `dy` of `y`, (T, C). Call it after `forward` with the
+    /// same qkv. `gradient` is overwritten.
     public func backward(qkv: MatrixView, y: MatrixView, dy: MatrixView, into gradient: MatrixView) {
         check([qkv, gradient], heads: 3 * headCount)
         check([y, dy], heads: headCount)
@@ -58,7 +62,7 @@ public final class AttentionProbe {
         for matrix in matrices {
             precondition(
                 matrix.rows == length && matrix.columns == heads * head.size,
-                "(\(matrix.rows), \(matrix.columns)) where (\(length), \(heads * head.size)) is needed"
+                "expected a matrix of shape (\(length), \(heads * head.size)), not (\(matrix.rows), \(matrix.columns))"
             )
         }
     }

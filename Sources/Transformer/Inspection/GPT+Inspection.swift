@@ -1,18 +1,19 @@
 import Compute
 
-/// What one sequence of T tokens leaves in every layer as it passes through the model.
+/// The activations of every layer for one sequence of T tokens.
 public struct Activations: Sendable {
-    /// The residual stream, (T, C) each: as the embedding makes it, then after each block.
+    /// The residual stream, (T, C) each: after the embedding, then after each block.
     public var residuals: [[Float]] = []
-    /// The units of each block's feed-forward half before the activation function, (T, F).
+    /// The hidden units of each block's feed-forward sublayer before the activation function, (T, F), or (T, 2F) if it
+    /// is gated.
     public var hidden: [[Float]] = []
-    /// The same units after it.
+    /// The hidden units after the activation function, (T, F).
     public var activated: [[Float]] = []
 }
 
-// For looking inside a model.
+// Access to intermediate results.
 extension GPT {
-    /// Logits (T, V) of one sequence, whole: for tests and for looking inside, not for training.
+    /// Returns the logits (T, V) of one sequence, all at once. This is for tests and inspection, not for training.
     public func logits(tokens: [Int32]) -> [Float] {
         inspect(tokens) { pass in
             matrix(rows: tokens.count, columns: configuration.vocabularySize) {
@@ -21,13 +22,14 @@ extension GPT {
         }
     }
 
-    /// logits (rows, V) = x Wᵀ, whole.
+    /// Computes logits (rows, V) = x Wᵀ for all of the vocabulary at once.
     private func logits(_ x: MatrixView, into logits: MatrixView, _ pass: Pass) {
         let weight = pass.matrix(layers.head.weight.parameter)
         context.products.multiply(x, .plain, weight, .transposed, into: logits, part: .headProducts)
     }
 
-    /// Attention weights of one sequence: for each layer and head the matrix (T, T), row t over the positions it sees.
+    /// Returns the attention weights of one sequence: a (T, T) matrix per layer and head, where row t has the weights
+    /// of the positions that position t attends to.
     public func attentionWeights(tokens: [Int32]) -> [[[Float]]] {
         inspect(tokens) { pass in
             layers.blocks.map { block in
@@ -37,14 +39,15 @@ extension GPT {
         }
     }
 
-    /// The attention weights P of one head, (T, T), without dropout. A head that an experiment removes has weights too.
+    /// Returns the attention weights P of one head, (T, T), without dropout. Heads that an experiment removes have
+    /// weights too.
     private func weights(_ attention: Attention, head index: Int, _ pass: Pass) -> [Float] {
         let mask = configuration.withAllHeads.attentionMask(layer: 0)
         let head = attention.view(pass[attention.qkv], head: index)
         let logSumExp = FloatBuffer(count: head.length)
         return matrix(rows: head.length, columns: head.length) { all in
-            for rows in tiles(of: head.length, size: mask.queryBlock(head.length)) {
-                let seen = 0..<mask.reach(rows, of: head.length)
+            for rows in tiles(of: head.length, size: mask.queryBlockSize(head.length)) {
+                let seen = 0..<mask.visibleKeyCount(rows, of: head.length)
                 let p = all.rows(rows).columns(seen)
                 let (q, k, scale) = (
                     head.q.rows(rows), head.k.rows(seen), mask.scale(headSize: attention.shape.headSize)
@@ -55,21 +58,21 @@ extension GPT {
         }
     }
 
-    /// The positions from the first to the last that row `row` of a sequence of `length` tokens attends to: itself and all before
-    /// it, unless an experiment changes that.
+    /// Returns the range from the first to the last position that row `row` of a sequence of `length` tokens attends
+    /// to. Without an experiment these are all positions up to `row`.
     public func visiblePositions(row: Int, length: Int) -> Range<Int> {
         let seen = seenPositions(row, length)
         return seen[0]..<seen[seen.count - 1] + 1
     }
 
-    /// How many positions that row attends to.
+    /// Returns the number of positions that row `row` attends to.
     public func visibleCount(row: Int, length: Int) -> Int { seenPositions(row, length).count }
 
     private func seenPositions(_ row: Int, _ length: Int) -> [Int] {
-        (0..<length).filter { configuration.ablations.sees(row, $0) }
+        (0..<length).filter { configuration.ablations.canAttend(row, $0) }
     }
 
-    /// The states of a forward pass over one sequence, without dropout.
+    /// Returns the activations of a forward pass over one sequence, without dropout.
     public func activations(tokens: [Int32]) -> Activations {
         inspect(tokens) { pass in
             var activations = Activations()
@@ -89,8 +92,8 @@ extension GPT {
         }
     }
 
-    /// The logits (T, V) of a residual stream (T, C): `ln_f(x) wteᵀ`, whichever layer it comes from (nostalgebraist, "interpreting
-    /// GPT: the logit lens", 2020). After the last block these are the model's own.
+    /// Returns the logits (T, V) of a residual stream (T, C) from any layer: `ln_f(x) wteᵀ` (nostalgebraist,
+    /// "interpreting GPT: the logit lens", 2020). For the stream after the last block, these are the model's logits.
     public func logits(residual: [Float]) -> [Float] {
         normalizing(residual, with: layers.finalNorm) { pass, normalized in
             matrix(rows: normalized.rows, columns: configuration.vocabularySize) {
@@ -99,11 +102,11 @@ extension GPT {
         }
     }
 
-    /// What `body` makes of rows (T, C) after a norm.
+    /// Returns the result of `body` for rows (T, C) after a norm.
     func normalizing<Result>(_ x: [Float], with norm: any Normalization, _ body: (Pass, MatrixView) -> Result) -> Result
     {
         let width = configuration.embeddingSize
-        precondition(x.count % width == 0, "whole rows of \(width)")
+        precondition(x.count % width == 0, "\(x.count) values are not a whole number of rows of \(width)")
         let rows = x.count / width
         let shape = layers.arenaShape(
             sequences: 1,
@@ -131,7 +134,7 @@ extension GPT {
         }
     }
 
-    /// One forward pass over a single sequence, with a look at the state of all layers.
+    /// Runs a forward pass over one sequence and gives `body` access to the state of all layers.
     private func inspect<Result>(_ tokens: [Int32], _ body: (Pass) -> Result) -> Result {
         var result: Result?
         _ = sumOverChunks(of: MicroBatch(tokens, tokens, length: tokens.count), for: .inspection) { pass, _ in
@@ -142,7 +145,7 @@ extension GPT {
         return result!
     }
 
-    /// A matrix that `fill` fills, as an array.
+    /// Returns a matrix that `fill` fills, as an array.
     private func matrix(rows: Int, columns: Int, fill: (MatrixView) -> Void) -> [Float] {
         [Float](unsafeUninitializedCapacity: rows * columns) { values, count in
             values.initialize(repeating: 0)
@@ -153,9 +156,9 @@ extension GPT {
 }
 
 extension MatrixView {
-    /// The elements of a view of whole rows.
+    /// The elements of a view without gaps between rows.
     fileprivate var contents: [Float] {
-        precondition(stride == columns, "columns of a wider matrix")
+        precondition(stride == columns, "the view is a slice of columns of a wider matrix")
         return Array(UnsafeBufferPointer(start: base, count: rows * columns))
     }
 }

@@ -8,9 +8,9 @@ import Compute
 /// y = head(q, k, v)                  for each query head, with the keys and values of its group; see AttentionHead
 /// out = y W_proj + b_proj            heads side by side, (R, H D) to (R, C)
 /// ```
-/// The linear layers work on each token alone. The heads work on each sequence alone, between the two halves.
+/// The linear layers process each token separately. Between them, the heads process each sequence separately.
 struct Attention: SublayerFunction {
-    let entry, exit: Linear
+    let first, last: Linear
     let head: AttentionHead
     let shape: GPTConfiguration.Attention
     let rotary: RotaryEmbedding?
@@ -25,49 +25,50 @@ struct Attention: SublayerFunction {
         shape = configuration.attention
         let (C, D, bias) = (configuration.embeddingSize, shape.headSize, configuration.bias)
         let (width, inner) = ((shape.headCount + 2 * shape.keyValueHeadCount) * D, shape.headCount * D)
-        entry = Linear("attn.c_attn", (C, width), bias: bias, &declare)
-        exit = Linear("attn.c_proj", (inner, C), bias: bias, deviation: configuration.residualDeviation, &declare)
+        first = Linear("attn.c_attn", (C, width), bias: bias, &declare)
+        last = Linear("attn.c_proj", (inner, C), bias: bias, deviation: configuration.residualDeviation, &declare)
         head = AttentionHead(size: D, mask: configuration.attentionMask(layer: layer))
         (self.layer, self.rotary) = (layer, rotary)
         qkv = declare.slot("attn.qkv", columns: width, .layer)
         logSumExp = declare.slot("attn.logSumExp", columns: shape.headCount, .layer)
         attended = declare.slot("attn.attended", columns: inner, .layer)
         dAttended = declare.slot("attn.dAttended", columns: inner, .backward)
-        // The gradient of W_attn still reads a layer's while the layer below writes its own.
+        // The gradient of W_attn still reads one layer's dQKV while the layer below writes its own, so two slots alternate.
         dQKV = declare.slot("attn.dQKV", columns: width, .alternating)
         scratch = declare.attentionScratch(head)
     }
 
-    var outputBias: Parameter? { exit.bias }
+    var outputBias: Parameter? { last.bias }
 
-    func enter(_ x: MatrixView, _ rows: Rows) {
-        entry.forward(x, into: rows[qkv], rows)
-        rows.share { rotary?.turn(queriesAndKeys($0[qkv]), $0) }
+    func firstHalf(_ x: MatrixView, _ rows: Rows) {
+        first.forward(x, into: rows[qkv], rows)
+        rows.share { rotary?.rotate(queriesAndKeys($0[qkv]), $0) }
     }
 
-    func leave(into y: MatrixView, _ rows: Rows) { exit.forward(rows[attended], into: y, addingBias: false, rows) }
+    func secondHalf(into y: MatrixView, _ rows: Rows) { last.forward(rows[attended], into: y, addingBias: false, rows) }
 
-    func backwardLeave(_ dy: MatrixView, _ rows: Rows) { exit.backward(dy, into: rows[dAttended], rows) }
+    func backwardSecondHalf(_ dy: MatrixView, _ rows: Rows) { last.backward(dy, into: rows[dAttended], rows) }
 
-    func backwardEnter(into dx: MatrixView, _ rows: Rows) {
-        rotary?.turn(queriesAndKeys(rows[dQKV]), backwards: true, rows)
-        entry.backward(rows[dQKV], into: dx, rows)
+    func backwardFirstHalf(into dx: MatrixView, _ rows: Rows) {
+        rotary?.rotate(queriesAndKeys(rows[dQKV]), backwards: true, rows)
+        first.backward(rows[dQKV], into: dx, rows)
     }
 
-    func leaveTasks(_ dy: MatrixView, _ pass: Pass) -> [PhaseTask] { exit.gradientTasks(pass[attended], dy, pass) }
+    func secondHalfTasks(_ dy: MatrixView, _ pass: Pass) -> [PhaseTask] { last.gradientTasks(pass[attended], dy, pass) }
 
-    func enterTasks(_ x: MatrixView, _ pass: Pass) -> [PhaseTask] { entry.gradientTasks(x, pass[dQKV], pass) }
+    func firstHalfTasks(_ x: MatrixView, _ pass: Pass) -> [PhaseTask] { first.gradientTasks(x, pass[dQKV], pass) }
 
-    // MARK: Heads, between the halves
+    // MARK: Heads, between the two halves
 
-    /// One query head of one sequence, or some of its queries.
+    /// Computes one query head of one sequence, or some of its queries.
     func forward(_ task: HeadTask, _ pass: Pass) {
         let sequence = pass.sequence(task.sequence)
         let y = sequence[attended].columns(columns(task.head))
         head.forward(view(sequence[qkv], head: task.head), into: y, HeadPass(task, head: task.head, of: self, pass))
     }
 
-    /// One key-value head of one sequence: its query heads one after the other, so that dk and dv are summed in a fixed order.
+    /// Computes the gradients of one key-value head of one sequence. Its query heads run in order, which fixes the sums for dk
+    /// and dv.
     func backward(_ task: HeadTask, _ pass: Pass) {
         let sequence = pass.sequence(task.sequence)
         let groupSize = shape.headCount / shape.keyValueHeadCount
@@ -79,7 +80,7 @@ struct Attention: SublayerFunction {
         }
     }
 
-    /// A query head with the keys and values of its group: columns of q, k and v, or of their gradients.
+    /// Returns a query head with the keys and values of its group: columns of q, k and v, or of their gradients.
     func view(_ qkv: MatrixView, head: Int) -> HeadView {
         let (H, G) = (shape.headCount, shape.keyValueHeadCount)
         let group = head / (H / G)
@@ -94,43 +95,43 @@ struct Attention: SublayerFunction {
     }
 }
 
-/// One head over one sequence, or over one document of it:
+/// One head over one sequence, or over one document in it:
 ///
 /// ```
 /// P = softmax(mask(q kᵀ / sqrt(D)))      y = dropout(P) v                       (T, T), (T, D)
 /// dv += dropout(P)ᵀ dy      dP = dropout'(dy vᵀ)      dS = P * (dP - rowsum(dy * y)) / sqrt(D)
 /// dq = dS k                 dk += dSᵀ q
 /// ```
-/// It works through blocks of query rows. A block sees only the keys up to its own last row, so nothing above the diagonal's tiles
-/// is computed, and only (block, T) scores exist at a time. Forward keeps the log of each row's sum of exponentials (as in
-/// FlashAttention, Dao et al., 2022), from which backward makes P again.
+/// The head processes blocks of query rows. A block uses only the keys up to its last row. It therefore computes no tiles above
+/// the diagonal, and only (block, T) scores exist at a time. The forward pass keeps the log of each row's sum of exponentials,
+/// from which the backward pass computes P again (as in FlashAttention, Dao et al., 2022).
 struct AttentionHead {
-    /// D.
+    /// D, the number of features.
     let size: Int
     let mask: any AttentionMask
 
-    /// Some blocks of queries.
+    /// Computes y for these blocks of query rows.
     func forward(_ head: HeadView, _ blocks: [Range<Int>], into y: MatrixView, _ pass: HeadPass) {
         let scratch = pass.scratch
         let keys = scratch.factor(head.k, .transposed, .first)
         let values = scratch.factor(head.v, .plain, .second)
         for rows in blocks {
-            let scores = scratch.scores(rows.count, mask.reach(rows, of: head.length), length: head.length)
+            let scores = scratch.scores(rows.count, mask.visibleKeyCount(rows, of: head.length), length: head.length)
             scratch.multiply(head.q.rows(rows), keys, into: scores, scale: mask.scale(headSize: size))
             let weights = scratch.softmax(scores, mask, head.place(rows), pass)
             scratch.multiply(weights, values, into: y.rows(rows))
         }
     }
 
-    /// dq is overwritten, and so are dk and dv unless the head adds to those of another one of its group.
+    /// Writes the gradients dq, dk and dv. If `adds` is set, adds to the dk and dv that another head of the group has written.
     func backward(_ head: HeadView, _ y: MatrixView, _ dy: MatrixView, into d: HeadView, adds: Bool, _ pass: HeadPass) {
         let (scratch, scale) = (pass.scratch, mask.scale(headSize: size))
         let keysTransposed = scratch.factor(head.k, .transposed, .first)
         let keys = scratch.factor(head.k, .plain, .second)
         let valuesTransposed = scratch.factor(head.v, .transposed, .third)
-        // From the last block, which reaches every key and so initializes dk and dv, to the first.
-        for rows in tiles(of: head.length, size: mask.queryBlock(head.length)).reversed() {
-            let (seen, place) = (0..<mask.reach(rows, of: head.length), head.place(rows))
+        // Start with the last block: it attends to every key, so it initializes all of dk and dv.
+        for rows in tiles(of: head.length, size: mask.queryBlockSize(head.length)).reversed() {
+            let (seen, place) = (0..<mask.visibleKeyCount(rows, of: head.length), head.place(rows))
             let keep: Float = rows.upperBound == head.length && !adds ? 0 : 1
             let (q, y, dy) = (head.q.rows(rows), y.rows(rows), dy.rows(rows))
             let p = scratch.scores(rows.count, seen.count, length: head.length)
@@ -146,27 +147,28 @@ struct AttentionHead {
     }
 }
 
-/// Which keys a query sees.
+/// Determines which keys each query attends to.
 protocol AttentionMask {
-    /// Query rows of a block, of a sequence of `length`.
-    func queryBlock(_ length: Int) -> Int
-    /// Keys that a block of query rows needs, of `length`.
-    func reach(_ rows: Range<Int>, of length: Int) -> Int
-    /// What q kᵀ is multiplied by.
+    /// The number of query rows in a block, for a sequence of `length` tokens.
+    func queryBlockSize(_ length: Int) -> Int
+    /// The number of keys, out of `length`, that a block of query rows needs.
+    func visibleKeyCount(_ rows: Range<Int>, of length: Int) -> Int
+    /// The factor that multiplies q kᵀ.
     func scale(headSize: Int) -> Float
-    /// Rows of scores (queries, keys) that can be computed together: the first of them sees the first `visible` keys, each further
-    /// one a key more. A row that sees none has weights of zero. May change the scores first, if given.
-    func rowsTogether(_ queries: Int, _ keys: Int, _ place: ScorePlace, changing scores: MatrixView?) -> [VisibleRows]
+    /// Returns groups of rows of scores (queries, keys) for single kernel calls: the first row of a group attends to `visible`
+    /// keys, each further row to one more. A row without keys gets weights of 0. If `scores` is given, the mask may change the
+    /// scores first.
+    func visibleRows(_ queries: Int, _ keys: Int, _ place: ScorePlace, changing scores: MatrixView?) -> [VisibleRows]
 }
 
-/// Query t sees keys 0 ... t.
+/// Query t attends to keys 0 ... t.
 struct CausalMask: AttentionMask {
-    /// Scores of 64 rows by 1024 keys are 256 KiB, which stays in a core's second-level cache. Short sequences have smaller
-    /// blocks, so that little is computed above the diagonal. BLAS gives rows the same bits in blocks that are multiples of 16.
-    func queryBlock(_ length: Int) -> Int { length <= 128 ? 32 : 64 }
-    func reach(_ rows: Range<Int>, of length: Int) -> Int { rows.upperBound }
+    /// 64 rows of scores by 1024 keys take 256 KiB, which fits a core's L2 cache. Short sequences use smaller blocks, so that
+    /// little is computed above the diagonal. BLAS gives rows the same bits only in blocks that are multiples of 16.
+    func queryBlockSize(_ length: Int) -> Int { length <= 128 ? 32 : 64 }
+    func visibleKeyCount(_ rows: Range<Int>, of length: Int) -> Int { rows.upperBound }
     func scale(headSize: Int) -> Float { 1 / Float(headSize).squareRoot() }
-    func rowsTogether(_ queries: Int, _ keys: Int, _ place: ScorePlace, changing scores: MatrixView?) -> [VisibleRows] {
+    func visibleRows(_ queries: Int, _ keys: Int, _ place: ScorePlace, changing scores: MatrixView?) -> [VisibleRows] {
         [VisibleRows(rows: 0..<queries, visible: place.query + 1)]
     }
 }

@@ -3,7 +3,7 @@ import Compute
 /// Token and position embeddings: `x[t] = dropout(wte[token[t]] + wpe[t])`.
 struct Embedding {
     let tokens: Parameter  // wte, (V, C)
-    private let positions: Parameter?  // wpe, (block size, C); nil where positions are not learned
+    private let positions: Parameter?  // wpe, (block size, C); nil unless positions are learned
 
     init(_ configuration: GPTConfiguration, _ declare: inout Declarations) {
         let (V, T, C) = (configuration.vocabularySize, configuration.blockSize, configuration.embeddingSize)
@@ -13,7 +13,7 @@ struct Embedding {
         positions = isLearned ? declare.parameter("transformer.wpe.weight", [T, C], .embedding, start) : nil
     }
 
-    /// x (rows, C) of the tokens of these rows.
+    /// Computes x (rows, C) for the tokens of these rows.
     func forward(_ rows: Rows, into x: Slot) {
         let (x, wte, wpe) = (rows[x], rows.matrix(tokens), positions.map(rows.matrix))
         Profile.measure(.embedding) {
@@ -27,12 +27,12 @@ struct Embedding {
         if let mask = rows.mask(.embedding) { rows.kernels.drop(mask, x, into: x) }
     }
 
-    /// The gradient of the sum of both from dx, in place: what dropout zeroed is left out.
+    /// Turns dx into the gradient of wte + wpe, in place: elements that dropout zeroed get gradient 0.
     func backward(_ rows: Rows, _ dx: Slot) {
         if let mask = rows.mask(.embedding) { rows.kernels.drop(mask, rows[dx], into: rows[dx]) }
     }
 
-    /// The tasks that add dx (R, C) to the gradients. Each owns a slice of columns and takes the rows in order.
+    /// Returns the tasks that add dx (R, C) to the gradients. Each task owns a slice of columns and adds the rows in order.
     func gradientTasks(_ dx: MatrixView, _ pass: Pass) -> [PhaseTask] {
         let (dTokens, dPositions) = (pass.gradientMatrix(tokens), positions.map(pass.gradientMatrix))
         return tiles(of: dx.columns, size: 64).map { columns in

@@ -1,20 +1,16 @@
 import Compute
 
-/// The feed-forward half of a block, for each token by itself, with F hidden units:
+/// The feed-forward sublayer of a block, with F hidden units. It processes each token separately:
 ///
 /// ```
 /// plain:  y = f(x W_fc + b_fc) W_proj + b_proj                       (rows, C) to (rows, F) to (rows, C)
 /// gated:  y = (f(g) * u) W_proj + b_proj,  [g u] = x W_fc + b_fc     (rows, 2F) between
 /// ```
-/// Forward keeps only h = x W_fc + b_fc. Backward computes a = f(h), or f(g) * u, again beside f', which costs less than storing F
-/// more floats for each token:
-///
-/// ```
-/// da = dy W_projᵀ      plain: dh = da * f'(h)      gated: dg = da * u * f'(g),  du = da * f(g)      dx = dh W_fcᵀ
-/// ```
+/// The forward pass keeps only h = x W_fc + b_fc. The backward pass computes a = f(h), or f(g) * u, again (faster than storing
+/// it):
 struct FeedForward: SublayerFunction {
-    let entry: Linear
-    let exit: Linear
+    let first: Linear
+    let last: Linear
     let shape: GPTConfiguration.FeedForward
     let hidden: Slot  // (R, F or 2F): h, kept for backward
     private let activatedTile: Slot  // (tile, F): a, for forward
@@ -24,37 +20,39 @@ struct FeedForward: SublayerFunction {
     init(_ configuration: GPTConfiguration, _ declare: inout Declarations) {
         let (C, bias) = (configuration.embeddingSize, configuration.bias)
         shape = configuration.feedForward
-        entry = Linear("mlp.c_fc", (C, shape.entrySize), bias: bias, &declare)
-        exit = Linear(
+        first = Linear("mlp.c_fc", (C, shape.hiddenColumns), bias: bias, &declare)
+        last = Linear(
             "mlp.c_proj",
             (shape.hiddenSize, C),
             bias: bias,
             deviation: configuration.residualDeviation,
             &declare
         )
-        hidden = declare.slot("mlp.hidden", columns: shape.entrySize, .layer)
+        hidden = declare.slot("mlp.hidden", columns: shape.hiddenColumns, .layer)
         activatedTile = declare.slot("mlp.activated", columns: shape.hiddenSize, .tile)
         activated = declare.slot("mlp.activated", columns: shape.hiddenSize, .backward)
-        dHidden = declare.slot("mlp.dHidden", columns: shape.entrySize, .backward)
+        dHidden = declare.slot("mlp.dHidden", columns: shape.hiddenColumns, .backward)
     }
 
-    var outputBias: Parameter? { exit.bias }
+    var outputBias: Parameter? { last.bias }
 
-    func enter(_ x: MatrixView, _ rows: Rows) { entry.forward(x, into: rows[hidden], rows) }
+    func firstHalf(_ x: MatrixView, _ rows: Rows) { first.forward(x, into: rows[hidden], rows) }
 
-    func leave(into y: MatrixView, _ rows: Rows) {
+    func secondHalf(into y: MatrixView, _ rows: Rows) {
         rows.share { shape.activate($0[hidden], into: $0[activatedTile], $0.kernels) }
-        exit.forward(rows[activatedTile], into: y, addingBias: false, rows)
+        last.forward(rows[activatedTile], into: y, addingBias: false, rows)
     }
 
-    func backwardLeave(_ dy: MatrixView, _ rows: Rows) {
-        exit.backward(dy, into: rows[shape.form == .gated ? activated : dHidden], rows)
+    func backwardSecondHalf(_ dy: MatrixView, _ rows: Rows) {
+        last.backward(dy, into: rows[shape.form == .gated ? activated : dHidden], rows)
         shape.activateBackward(rows[dHidden], rows[activated], rows[hidden], rows.kernels)
     }
 
-    func backwardEnter(into dx: MatrixView, _ rows: Rows) { entry.backward(rows[dHidden], into: dx, rows) }
+    func backwardFirstHalf(into dx: MatrixView, _ rows: Rows) { first.backward(rows[dHidden], into: dx, rows) }
 
-    func leaveTasks(_ dy: MatrixView, _ pass: Pass) -> [PhaseTask] { exit.gradientTasks(pass[activated], dy, pass) }
+    func secondHalfTasks(_ dy: MatrixView, _ pass: Pass) -> [PhaseTask] {
+        last.gradientTasks(pass[activated], dy, pass)
+    }
 
-    func enterTasks(_ x: MatrixView, _ pass: Pass) -> [PhaseTask] { entry.gradientTasks(x, pass[dHidden], pass) }
+    func firstHalfTasks(_ x: MatrixView, _ pass: Pass) -> [PhaseTask] { first.gradientTasks(x, pass[dHidden], pass) }
 }

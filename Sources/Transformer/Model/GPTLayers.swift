@@ -1,6 +1,6 @@
 import Compute
 
-/// The layers of a GPT, in the order in which data flows:
+/// The layers of a GPT, in the order of the forward pass:
 ///
 /// ```
 /// x = dropout(wte[tokens] + wpe)                                             (B, T, C)
@@ -11,7 +11,7 @@ struct GPTLayers {
     struct Block {
         let attention: Sublayer<Attention>
         let feedForward: Sublayer<FeedForward>
-        /// Where its parameters begin in the flat buffer.
+        /// The index of the block's first parameter in the flat buffer.
         let firstParameter: Int
     }
 
@@ -19,7 +19,7 @@ struct GPTLayers {
     let blocks: [Block]
     let finalNorm: any Normalization
     let head: Head
-    /// Where the parameters after the last block begin in the flat buffer.
+    /// The index of the first parameter after the last block in the flat buffer.
     let endOfBlocks: Int
     let stream: Slot  // (R, C), x after the last block
     let normalized: Slot  // (R, C), ln_f(x)
@@ -37,8 +37,8 @@ struct GPTLayers {
         finalNorm = configuration.norm(configuration.norm.place == .pre ? "transformer.ln_f" : nil, &declare)
         head = Head(configuration, embedding, &declare)
         let C = configuration.embeddingSize
-        // Named as in the blocks: without a backward pass the stream needs memory once, and this gradient is never needed
-        // at the same time as theirs.
+        // These slots have the same names as slots of the blocks, so they share memory: without a backward pass one stream is
+        // enough, and this gradient is never needed at the same time as those of the blocks.
         stream = declare.slot("attn.input", columns: C, .layer)
         normalized = declare.slot("ln_f.normalized", columns: C, .layer)
         dNormalized = declare.slot("attn.dNormalized", columns: C, .backward)
@@ -47,22 +47,22 @@ struct GPTLayers {
 
     // MARK: Forward
 
-    /// From tokens to the normalized stream (R, C). Phases over tiles of rows alternate with phases over heads; the row phase at
-    /// a block's end and that of the next block's beginning are one, so that a tile stays in cache.
+    /// Computes the normalized stream (R, C) from the tokens. Phases over tiles of rows alternate with phases over heads. One row
+    /// phase covers the end of a block and the start of the next, so that a tile stays in cache.
     func forward(_ pass: Pass) {
         pass.beginForward()
         pass.overRows { rows in
             embedding.forward(rows, into: blocks[0].attention.input)
-            blocks[0].attention.enter(rows)
+            blocks[0].attention.firstHalf(rows)
         }
         for (layer, block) in blocks.enumerated() {
             let next = layer + 1 < blocks.count ? blocks[layer + 1] : nil
             pass.overHeads(block.attention.function, layer: layer)
             pass.overRows { rows in
-                block.attention.leave(rows, into: block.feedForward.input)
-                block.feedForward.enter(rows)
-                block.feedForward.leave(rows, into: next?.attention.input ?? stream)
-                next?.attention.enter(rows)
+                block.attention.secondHalf(rows, into: block.feedForward.input)
+                block.feedForward.firstHalf(rows)
+                block.feedForward.secondHalf(rows, into: next?.attention.input ?? stream)
+                next?.attention.firstHalf(rows)
                 if next == nil { finalNorm.forward(rows[stream], into: rows[normalized], rows) }
             }
         }
@@ -70,9 +70,9 @@ struct GPTLayers {
 
     // MARK: Backward
 
-    /// The sum of all losses; adds `gradientScale` times its gradient to the gradients, from the last layer to the first. Gradients
-    /// of weights are sums over all rows: they wait until a row phase is over, then share a phase with the next heads. `finished`
-    /// is called as the flat gradient is complete from an index on, which falls to 0.
+    /// Returns the sum of all losses and adds `gradientScale` times its gradient to the gradients, from the last layer to the
+    /// first. Gradients of weights are sums over all rows. Their tasks wait for the end of a row phase and then run in the same
+    /// phase as the next heads. `finished` is called with a decreasing index, from which on the flat gradient is final.
     func backward(_ pass: Pass, gradientScale: Float, finished: ((Int) -> Void)?) -> Double {
         let loss = head.loss(pass, normalized, gradientScale: gradientScale, dx: dNormalized)
         let last = blocks[blocks.count - 1]
@@ -82,20 +82,20 @@ struct GPTLayers {
             finalNorm.backward(rows[dNormalized], x: rows[stream], skip: nil, into: dx, rows)
             last.backwardToHeads(rows)
         }
-        var waiting = head.gradientTasks(pass, normalized)
-        waiting += finalNorm.gradientTasks(pass[dNormalized], x: pass[stream], pass)
+        var pending = head.gradientTasks(pass, normalized)
+        pending += finalNorm.gradientTasks(pass[dNormalized], x: pass[stream], pass)
         for (layer, block) in blocks.enumerated().reversed() {
-            waiting += block.gradientTasksToHeads(pass)
-            pass.overHeadsBackward(block.attention.function, layer: layer, beside: waiting)
+            pending += block.gradientTasksToHeads(pass)
+            pass.overHeadsBackward(block.attention.function, layer: layer, beside: pending)
             finished?(layer + 1 < blocks.count ? blocks[layer + 1].firstParameter : endOfBlocks)
             pass.overRows { rows in
-                block.attention.backwardEnter(rows, into: block.feedForward.dOutput)
+                block.attention.backwardFirstHalf(rows, into: block.feedForward.dOutput)
                 if layer > 0 { blocks[layer - 1].backwardToHeads(rows) }
                 if layer == 0 { embedding.backward(rows, block.feedForward.dOutput) }
             }
-            waiting = block.attention.enterTasks(pass)
+            pending = block.attention.firstHalfTasks(pass)
         }
-        pass.run(waiting + embedding.gradientTasks(pass[blocks[0].feedForward.dOutput], pass))
+        pass.run(pending + embedding.gradientTasks(pass[blocks[0].feedForward.dOutput], pass))
         finished?(0)
         return loss
     }
@@ -114,24 +114,24 @@ extension GPTLayers.Block {
         }
     }
 
-    /// From the gradient of the block's output to that of the heads' outputs.
+    /// Propagates the gradient from the block's output to the heads' outputs.
     func backwardToHeads(_ rows: Rows) {
-        feedForward.backwardLeave(rows)
-        feedForward.backwardEnter(rows, into: attention.dOutput)
-        attention.backwardLeave(rows)
+        feedForward.backwardSecondHalf(rows)
+        feedForward.backwardFirstHalf(rows, into: attention.dOutput)
+        attention.backwardSecondHalf(rows)
     }
 
-    /// The gradients of the parameters that `backwardToHeads` has passed.
+    /// Returns the gradient tasks of the parameters that `backwardToHeads` has passed.
     func gradientTasksToHeads(_ pass: Pass) -> [PhaseTask] {
-        feedForward.leaveTasks(pass) + feedForward.enterTasks(pass) + attention.leaveTasks(pass)
+        feedForward.secondHalfTasks(pass) + feedForward.firstHalfTasks(pass) + attention.secondHalfTasks(pass)
     }
 }
 
 extension GPTConfiguration {
-    /// The deviation of the two projections into the residual stream of each block: GPT-2's, 0.02 / sqrt(2 layers).
+    /// The standard deviation of a block's two projections into the residual stream: 0.02 / sqrt(2 layers), as in GPT-2.
     var residualDeviation: Double { 0.02 / Double(2 * layerCount).squareRoot() }
 
-    /// A norm whose parameters have this name; nil for one that leaves x as it is.
+    /// Returns a norm whose parameters have this name; for nil, a norm that copies x unchanged.
     func norm(_ name: String?, _ declare: inout Declarations) -> any Normalization {
         guard let name, norm.kind != .none else { return IdentityNorm() }
         return LayerNorm(name, self, &declare)

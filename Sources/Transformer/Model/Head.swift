@@ -1,22 +1,22 @@
 import Compute
 
-/// The output head and the loss: `logits = x Wᵀ` (W is the token embedding, or `lm_head` where the head is not tied), loss =
+/// The output head and the loss: `logits = x Wᵀ`, where W is the token embedding or an untied `lm_head`, and the loss is the
 /// cross-entropy in nats. With p = softmax(logits):
 ///
 /// ```
 /// loss = lse(logits) - logits[target]      dlogits = (p - one_hot(target)) * scale
 /// dx = dlogits W                           dW += dlogitsᵀ x
 /// ```
-/// Logits of a small vocabulary exist for a whole chunk. A vocabulary of 50,304 makes them the largest tensor of all, so
-/// `VocabularyBlocks` computes the same for a block of rows at a time.
+/// For a small vocabulary, the logits of a whole chunk exist at once. For a vocabulary of 50,304 they would be the largest tensor
+/// of all, so `VocabularyBlocks` computes the same for one block of rows at a time.
 struct Head {
     let weight: Weight  // (V, C)
     private let logits: Slot  // (R, V); after the loss, their gradient
     private let losses: Slot  // (R)
     private let blocks: VocabularyBlocks?
 
-    /// The largest vocabulary whose logits exist whole: 16 MiB for a chunk of 1024 rows. It follows from the model alone, and
-    /// so does the order of every sum.
+    /// The largest vocabulary whose logits exist for a whole chunk (16 MiB for 1024 rows). Results depend on this choice, so it
+    /// depends only on the model.
     private static let smallVocabulary = 4096
 
     init(_ configuration: GPTConfiguration, _ embedding: Embedding, _ declare: inout Declarations) {
@@ -30,10 +30,10 @@ struct Head {
         blocks = isSmall ? nil : VocabularyBlocks(parameter, &declare)
     }
 
-    /// The weight, if products read all of it; nil where each reads a block of it.
+    /// The weight, if products read all of it at once; nil if `VocabularyBlocks` reads it in blocks.
     var wholeWeight: Weight? { blocks == nil ? weight : nil }
 
-    /// The sum of the losses of all rows, from x (R, C). With `dx`, also writes `gradientScale` times its gradient there.
+    /// Returns the sum of the losses of all rows of x (R, C). If `dx` is given, writes `gradientScale` times x's gradient to it.
     func loss(_ pass: Pass, _ x: Slot, gradientScale: Float = 0, dx: Slot? = nil) -> Double {
         if let blocks { return blocks.loss(pass, pass[x], gradientScale: gradientScale, dx: dx.map { pass[$0] }) }
         pass.overRows { rows in
@@ -47,7 +47,7 @@ struct Head {
         return (0..<pass.rows).reduce(0) { $0 + Double(losses[$1, 0]) }
     }
 
-    /// The tasks that add dlogitsᵀ x to the gradient of W after `loss`, unless that has added it.
+    /// Returns the tasks that add dlogitsᵀ x to the gradient of W after `loss`, unless `VocabularyBlocks` has added it.
     func gradientTasks(_ pass: Pass, _ x: Slot) -> [PhaseTask] {
         guard blocks == nil else { return [] }
         let (dW, dlogits, x) = (pass.gradientMatrix(weight.parameter), pass[logits], pass[x])

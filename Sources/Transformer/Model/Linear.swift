@@ -1,12 +1,12 @@
 import Compute
 
-/// A linear layer: `y = x W + b`, x (rows, in), W (in, out), b (out) if the model has biases.
+/// A linear layer: `y = x W + b` with x (rows, in), W (in, out), and b (out) if the model has biases.
 ///
 /// ```
 /// dx = dy Wᵀ        dW += xᵀ dy        db += sum over rows of dy
 /// ```
-/// dx is computed row by row with the rest of the backward pass. The other two sum over the rows of a whole chunk and are cut
-/// into tiles of W's gradient, so that workers never share an output.
+/// The backward pass computes dx row by row. dW and db are sums over the rows of a whole chunk. They are computed in tiles of W's
+/// gradient, so that no two workers write the same output.
 struct Linear {
     let weight: Weight
     let bias: Parameter?
@@ -16,7 +16,7 @@ struct Linear {
         self.bias = bias ? declare.parameter("\(name).bias", [shape.1], .vector, .constant(0)) : nil
     }
 
-    /// y = x W + b; without b where the residual connection adds it.
+    /// y = x W + b. `addingBias` is false if the residual connection adds b.
     func forward(_ x: MatrixView, into y: MatrixView, addingBias: Bool = true, _ rows: Rows) {
         rows.multiply(x, weight, bias: addingBias ? bias : nil, into: y)
     }
@@ -26,7 +26,7 @@ struct Linear {
         rows.multiplyTransposed(dy, weight, into: dx)
     }
 
-    /// The tasks that add this chunk's part to the gradients of W and b; x (R, in), dy (R, out).
+    /// Returns the tasks that add this chunk's gradients of W and b; x (R, in), dy (R, out).
     func gradientTasks(_ x: MatrixView, _ dy: MatrixView, _ pass: Pass) -> [PhaseTask] {
         let (dW, db) = (pass.gradientMatrix(weight.parameter), bias.map(pass.gradient))
         let (rowTiles, columnTiles) = pass.gradientTiles(rows: x.columns, columns: dy.columns)

@@ -1,16 +1,16 @@
 import Compute
 
-/// What normalizes each row of activations, a token's features, by itself.
+/// Normalizes each row of activations (the features of one token) separately.
 protocol Normalization {
     /// y = norm(x); x and y are (rows, C).
     func forward(_ x: MatrixView, into y: MatrixView, _ rows: Rows)
-    /// dx = skip + the gradient of x through the norm; `skip` is the gradient that comes along the residual connection.
+    /// dx = skip + the gradient of x through the norm. `skip` is the gradient from the residual connection.
     func backward(_ dy: MatrixView, x: MatrixView, skip: MatrixView?, into dx: MatrixView, _ rows: Rows)
-    /// The tasks that add the gradients of the norm's parameters, summed over all rows of the chunk.
+    /// Returns the tasks that add the gradients of the norm's parameters, summed over all rows of the chunk.
     func gradientTasks(_ dy: MatrixView, x: MatrixView, _ pass: Pass) -> [PhaseTask]
 }
 
-/// LayerNorm (Ba et al., 2016), or RMSNorm, which leaves the mean out (Zhang and Sennrich, 2019):
+/// LayerNorm (Ba et al., 2016), or RMSNorm, which does not subtract the mean (Zhang and Sennrich, 2019):
 ///
 /// ```
 /// LayerNorm: y = (x - mean(x)) / sqrt(variance(x) + ε) * weight + bias

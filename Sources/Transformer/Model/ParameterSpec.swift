@@ -1,6 +1,6 @@
-/// What a parameter tensor is for. Optimizers, weight decay and file formats go by it.
+/// The purpose of a parameter tensor. Optimizers, weight decay and file formats depend on it.
 public enum ParameterRole: Sendable, CaseIterable {
-    /// A row for each token or position.
+    /// One row per token or position.
     case embedding
     /// The weight (in, out) of a linear layer.
     case matrix
@@ -10,23 +10,22 @@ public enum ParameterRole: Sendable, CaseIterable {
     case head
 }
 
-/// What a parameter tensor holds before the first update.
+/// The initial values of a parameter tensor.
 public enum Initialization: Equatable, Sendable {
     /// Normally distributed numbers with mean 0.
     case normal(deviation: Double)
-    /// One number everywhere.
+    /// The same number for every element.
     case constant(Float)
 }
 
-/// A parameter tensor as a layer declares it. The layout of the flat buffers, initialization, weight decay, counts and the names
-/// in files follow from these.
+/// A layer's declaration of a parameter tensor, from which layout, initialization, weight decay and names in files follow.
 public struct ParameterSpec: Equatable, Sendable {
-    /// Hugging Face's name, such as `transformer.h.0.attn.c_attn.weight`.
+    /// The name in Hugging Face's checkpoints, such as `transformer.h.0.attn.c_attn.weight`.
     public let name: String
-    /// Row-major; (in, out) for the weight of a linear layer.
+    /// The row-major shape; (in, out) for the weight of a linear layer.
     public let shape: [Int]
-    /// What it is for.
+    /// The purpose of the tensor.
     public let role: ParameterRole
-    /// What it holds before the first update.
+    /// The values before the first update.
     public let initialization: Initialization
 }

@@ -1,21 +1,21 @@
 import Compute
 import Platform
 
-/// Rotary position embedding (Su et al., "RoFormer", 2021): queries and keys of position t are turned, feature pair by feature
-/// pair, so that a score depends on the distance of its positions.
+/// Rotary position embedding (Su et al., "RoFormer", 2021). It rotates pairs of features of queries and keys by angles
+/// proportional to the position t, so that a score depends on the distance between its positions.
 ///
 /// ```
 /// (x[i], x[i + D/2])  →  (x[i] cos a - x[i + D/2] sin a,  x[i + D/2] cos a + x[i] sin a),  a = t / θ^(2i / D)
 /// ```
-/// Pairs are half a head apart, as in GPT-NeoX and Llama. The gradient is turned back by the same angles.
+/// The features of a pair are half a head apart, as in GPT-NeoX and Llama. The backward pass uses the opposite angles.
 final class RotaryEmbedding {
-    private var cosines: [Float] = [], sines: [Float] = []  // (block size, D / 2), once `prepare` is called
+    private var cosines: [Float] = [], sines: [Float] = []  // (block size, D / 2), filled by `prepare`
     private var half: Int { configuration.attention.headSize / 2 }
     private let configuration: GPTConfiguration
 
     init(_ configuration: GPTConfiguration) { self.configuration = configuration }
 
-    /// Computes the angles: not before a model is made, as its layout alone does not need them.
+    /// Computes the angles. This is separate from `init` because a model's layout does not need them.
     func prepare() {
         let (D, theta) = (configuration.attention.headSize, configuration.attention.rotaryTheta)
         let frequencies = (0..<half).map { exp(-log(theta) * 2 * Double($0) / Double(D)) }
@@ -24,8 +24,8 @@ final class RotaryEmbedding {
         sines = angles.map { Float(sin($0)) }
     }
 
-    /// Turns heads that lie side by side in x (rows, heads * D), in place; `backwards` by the opposite angles.
-    func turn(_ x: MatrixView, backwards: Bool = false, _ rows: Rows) {
+    /// Rotates heads that lie side by side in x (rows, heads * D), in place. `backwards` uses the opposite angles.
+    func rotate(_ x: MatrixView, backwards: Bool = false, _ rows: Rows) {
         let (half, cosines, sines) = (half, cosines, sines)
         for row in 0..<x.rows {
             let (line, angles) = (x.row(row), rows.position(row) * half)

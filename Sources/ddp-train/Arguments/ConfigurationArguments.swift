@@ -49,7 +49,9 @@ enum CompatibilitySection: RegistrySelection { static let options = RegistryOpti
 
 /// How ranks find and reach each other and sum, whatever they do together.
 enum ConnectionSelection: RegistrySelection {
-    static let options = RegistryOption.of([\.backend, \.allReduce, \.timeout, \.meetTimeout, \.interface, \.hostfile])
+    static let options = RegistryOption.of([
+        \.backend, \.allReduce, \.timeout, \.meetTimeout, \.portRange, \.interface, \.hostfile,
+    ])
 }
 
 /// What nanoGPT's sample.py and bench.py are told to compute on; here it is always the same.

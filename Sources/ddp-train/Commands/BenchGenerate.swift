@@ -57,7 +57,7 @@ struct BenchGenerate: ParsableCommand {
         let benchmark = GenerationBenchmark(
             promptTokens: try promptTokens.whole("prompt_tokens", atLeast: 1),
             newTokens: try maxNewTokens.whole("max_new_tokens", atLeast: 2),
-            samples: try sampleCount.whole("num_samples", atLeast: 1, atMost: Generator.mostSamples),
+            samples: try sampleCount.whole("num_samples", atLeast: 1, atMost: Generator.maximumSamples),
             repetitions: try repeats.whole("repeats", atLeast: 1, atMost: 1000),
             seed: try seed.seed()
         )

@@ -34,9 +34,9 @@ struct Doctor: RankedCommand {
 
     func run() throws {
         let threads = try threads.askedThreads()
-        let values = try ConfigurationSources(options: connection.given).resolve().values
-        let job = try RankJob.join(values)
-        try job.run {
+        let configuration = try ConfigurationSources(options: connection.given).resolve()
+        let job = try RankJob.join(configuration, as: [("command", "doctor")])
+        let (isFine, text) = try job.run {
             let communicator = job.connection.communicator
             let doctor = Performance.Doctor(
                 version: Version.program,
@@ -45,15 +45,13 @@ struct Doctor: RankedCommand {
                 threads: try ThreadShare(asked: threads, communicator: communicator).threads
             )
             guard communicator.worldSize > 1 else {
-                let report = doctor.examine()
-                return try finish(report.isFine, json ? report.json.text() + "\n" : report.text)
+                let report = communicator.board.during(.examining) { doctor.examine() }
+                return (report.isFine, json ? report.json.text() + "\n" : report.text)
             }
             let report = try JobReport(doctor, communicator, route: job.connection.route ?? "")
-            try finish(report.isFine, job.isMain ? json ? report.json.text() + "\n" : report.text : "")
+            return (report.isFine, job.isMain ? json ? report.json.text() + "\n" : report.text : "")
         }
-    }
-
-    private func finish(_ isFine: Bool, _ text: String) throws {
+        // When the job is left: nobody waits for a reader then.
         if !text.isEmpty { try Console.output(text) }
         if !isFine { throw ExitCode(UserError.Kind.other.rawValue) }
     }

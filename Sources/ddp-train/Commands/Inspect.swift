@@ -102,7 +102,7 @@ struct Inspect: ParsableCommand {
     /// What one should know before the page is read.
     private func remarks(on source: TrainedModel, _ text: InspectedText, asked: Int?) -> [String] {
         var lines: [String] = []
-        let variants = source.model.configuration.otherModel.map { "\($0.name)=\($0.value)" }
+        let variants = source.model.configuration.architectureChanges.map { "\($0.name)=\($0.value)" }
         if !variants.isEmpty { lines.append("this model differs from GPT-2: \(variants.joined(separator: ", "))") }
         if source.state?.option(\.documentMask) == "true" {
             lines.append("the run kept attention within documents; here it reaches over the whole text")

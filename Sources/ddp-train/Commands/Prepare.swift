@@ -72,7 +72,7 @@ struct Prepare: ParsableCommand {
         help: ArgumentHelp(
             """
             Share of the documents for validation. (default: \(PreparationRequest.defaultValidationShare); \
-            \(PreparationRequest.validationShareOfFew) of few documents)
+            \(PreparationRequest.validationShareForFewDocuments) of few documents)
             """,
             valueName: "share"
         )

@@ -111,11 +111,11 @@ struct Sample: ParsableCommand {
 
     /// The ids to begin with, and the text that a reader should see for them.
     private func prompt(_ tokenizer: any Tokenizer) throws -> (ids: [Int32], text: [UInt8]) {
-        guard let start else { return tokenizer.usualPrompt }
+        guard let start else { return tokenizer.defaultPrompt }
         let text = try Console.text(of: start)
         do {
             let ids = try tokenizer.encodePrompt(text)
-            return ids.isEmpty ? ([tokenizer.beforeText], []) : (ids, text)
+            return ids.isEmpty ? ([tokenizer.startToken], []) : (ids, text)
         } catch let error as UserError {
             throw UserError(error.kind, "--start: \(error.message)")
         }

@@ -43,29 +43,27 @@ struct Train: ConfiguredCommand, RankedCommand {
         // A run does not end because nobody reads what it says any more.
         signal(SIGPIPE, SIG_IGN)
         EndingSignals.leaveAtOnce(saying: !ParentWatch.isUnderLauncher)
-        var configuration = try sources.resolve(presetForDataset: Preset.suiting)
-        if let from {
-            let path = try ModelPlace.locate(configuration.values.initFrom, copy: from, output: RunOutput())
-            // So that the run can be repeated from what it says of itself.
-            configuration.choose("--from", \.initFrom, path)
-        }
+        let configuration = try sources.resolve(presetForDataset: Preset.suiting)
         let stop = StopRequest()
-        let job = try RankJob.join(configuration.values, stop: stop)
-        try job.run { [configuration] in try train(configuration, job, stop) }
+        let job = try RankJob.join(configuration, as: [("command", "train")], stop: stop)
+        // The others are told that this rank leaves, and leave with it.
+        if job.connection.communicator.worldSize > 1 { stop.listen(saying: false) }
+        try job.run { try train(configuration, job, stop) }
     }
 
     private func train(_ asked: ResolvedConfiguration, _ job: RankJob, _ stop: StopRequest) throws {
         var configuration = asked
-        let output = job.output
-        try Self.checkResume(configuration.values)
-        if job.isMain { try Self.checkModel(configuration.values.initFrom) }
+        let (output, board) = (job.output, job.connection.communicator.board)
+        try board.during(.readingCheckpoint) { try shareStart(&configuration, job) }
         let dataset = try openDataset(&configuration, job)
         if job.isMain { for notice in configuration.notices + dataset.notices { output.note(notice) } }
         if let route = job.connection.route { output.line("network: \(route)") }
         let trainer = try Trainer(
             configuration: configuration,
             dataset: dataset,
-            weights: job.isMain ? try initialWeights(configuration, for: dataset, output) : nil,
+            weights: try board.during(.readingWeights) {
+                job.isMain ? try initialWeights(configuration, for: dataset, output) : nil
+            },
             stop: stop,
             output: output,
             observers: observers(configuration.values, output),
@@ -77,6 +75,44 @@ struct Train: ConfiguredCommand, RankedCommand {
         case .finished: break
         case .stopped: throw ExitCode(ExitStatus.stopped)
         }
+    }
+
+    /// What only rank 0 needs on its disk: the run that is resumed, with its options, or the model that is started from.
+    private func shareStart(_ configuration: inout ResolvedConfiguration, _ job: RankJob) throws {
+        let given = configuration.values
+        let resumes = given.initFrom == "resume" && from == nil
+        let found = try job.connection.communicator.foundByMain {
+            try Self.checkResume(given)
+            if let from { return try ModelPlace.locate(given.initFrom, copy: from, output: job.output) }
+            try Self.checkModel(given.initFrom)
+            return resumes ? try SavedConfiguration.text(outDir: given.outDir) : given.initFrom
+        }
+        if from != nil {
+            // So that the run can be repeated from what it says of itself.
+            configuration.choose("--from", \.initFrom, found)
+        } else if resumes, !job.isMain {
+            configuration = try sources.resolve(resumed: found, presetForDataset: Preset.suiting)
+            keepJoined(given, &configuration, job)
+        }
+    }
+
+    /// A rank without the run's options has joined by its own: it says or shares what differs from rank 0's.
+    private func keepJoined(
+        _ joined: TrainingConfiguration,
+        _ configuration: inout ResolvedConfiguration,
+        _ job: RankJob
+    ) {
+        let timeout = ConfigurationKey.of(\.timeout)
+        if joined.timeout != configuration.values.timeout {
+            job.output.note(
+                """
+                timeout=\(timeout.argument(in: joined)) holds on this rank, and \(timeout.argument(in: configuration.values)) on \
+                rank 0, as the run's config.toml says: give --timeout to every rank
+                """
+            )
+        }
+        // That rank 0 sums otherwise is found where all ranks compare their options.
+        configuration.choose("as joined", ConfigurationKey.of([\.timeout, \.allReduce]), from: joined)
     }
 
     /// What hangs on a run besides its own logs. An evaluation alone writes nothing.
@@ -99,7 +135,7 @@ struct Train: ConfiguredCommand, RankedCommand {
         _ = try Dataset.open(folder: values.dataDir, name: values.dataset)
     }
 
-    /// Before data are looked for, which may take a download.
+    /// Before data are looked for, which may take a download. Only rank 0 needs a run's folder or a model.
     private static func checkResume(_ values: TrainingConfiguration) throws {
         if values.initFrom == "resume" { try RunFiles(folder: values.outDir).checkResume() }
     }
@@ -116,16 +152,17 @@ struct Train: ConfiguredCommand, RankedCommand {
 
     /// The dataset that was asked for; where none was, the first that can be had.
     private func openDataset(_ configuration: inout ResolvedConfiguration, _ job: RankJob) throws -> Dataset {
-        let dataFolder = configuration.values.dataDir
+        let (dataFolder, board) = (configuration.values.dataDir, job.connection.communicator.board)
         if Self.isFound(configuration) {
             var name = ""
             if job.isMain {
                 let meter = PreparationMeter()
                 let progress = { job.output.progress(meter.text($0)) }
-                let choice =
+                let choice = try board.during(.findingDataset) {
                     configuration.origin(of: \.dataset) == .builtIn
-                    ? try DefaultDataset.find(dataFolder: dataFolder, progress: progress)
-                    : try DefaultDataset.demo(dataFolder: dataFolder, progress: progress)
+                        ? try DefaultDataset.find(dataFolder: dataFolder, progress: progress)
+                        : try DefaultDataset.demo(dataFolder: dataFolder, progress: progress)
+                }
                 if !choice.explanation.isEmpty { job.output.note(choice.explanation) }
                 name = choice.name
             }
@@ -134,7 +171,9 @@ struct Train: ConfiguredCommand, RankedCommand {
                 configuration.choose("what is at hand", \.dataset, name)
             }
         }
-        return try Dataset.open(folder: dataFolder, name: configuration.values.dataset)
+        return try board.during(.openingDataset) {
+            try Dataset.open(folder: dataFolder, name: configuration.values.dataset)
+        }
     }
 
     private func initialWeights(

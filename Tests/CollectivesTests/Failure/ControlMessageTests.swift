@@ -6,18 +6,20 @@ import Testing
 struct ControlMessageTests {
     static let report = ProgressReport(
         activity: .waiting,
+        stage: .openingDataset,
         work: 1,
         operations: 0x0102_0304_0506_0708,
         offered: 2,
         sent: 3,
         wanted: .max,
-        received: 4
+        received: 4,
+        arrived: 5
     )
     static let messages: [ControlMessage] = [
         .heartbeat(number: 7, report),
         .failure(Failure(culprit: "rank 2 (nödé7)", reason: "its connection closed")),
         .failure(Failure(culprit: "", reason: "")),
-        .leaving,
+        .leaving, .stop, .abandoned,
     ]
 
     private static func read(_ bytes: [UInt8]) throws -> [ControlMessage] {
@@ -36,9 +38,9 @@ struct ControlMessageTests {
         let failure = ControlMessage.failure(Failure(culprit: "ab", reason: "c")).bytes
         #expect(Array(failure.prefix(12)) == header + [2, 5, 0, 2, 0, 0x61, 0x62, 0x63])
         let heartbeat = ControlMessage.heartbeat(number: 0x0201, Self.report).bytes
-        #expect(Array(heartbeat.prefix(7)) == header + [1, 57, 0])
+        #expect(Array(heartbeat.prefix(7)) == header + [1, 66, 0])
         #expect(
-            Array(heartbeat[7..<32]) == [1, 2, 0, 0, 0, 0, 0, 0, 2, 1, 0, 0, 0, 0, 0, 0, 0, 8, 7, 6, 5, 4, 3, 2, 1]
+            Array(heartbeat[7..<33]) == [1, 2, 0, 0, 0, 0, 0, 0, 2, 2, 1, 0, 0, 0, 0, 0, 0, 0, 8, 7, 6, 5, 4, 3, 2, 1]
         )
     }
 
@@ -71,7 +73,7 @@ struct ControlMessageTests {
         #expect(throws: ControlMessageReader.Damage(reason: "what came is no control message")) {
             try Self.read(Array("G".utf8))
         }
-        for (kind, length) in [(0, 0), (5, 0), (4, 1), (1, 56), (3, 1), (2, 1), (2, 4097), (2, 65535)] {
+        for (kind, length) in [(0, 0), (6, 0), (5, 1), (4, 1), (1, 56), (3, 1), (2, 1), (2, 4097), (2, 65535)] {
             #expect(
                 throws: ControlMessageReader.Damage(
                     reason: "a control message of kind \(kind) with \(length) bytes came, which does not exist"

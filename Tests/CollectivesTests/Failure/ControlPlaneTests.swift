@@ -59,10 +59,76 @@ struct ControlPlaneTests {
     @Test("What one rank is asked, all are asked", arguments: [0, 1, 2])
     func stop(rank: Int) {
         let star = Star(3)
+        for board in star.boards { board.beginTraining() }
         star.stops[rank].request()
         while !star.stops.allSatisfy(\.isRequested) { usleep(1000) }
         star.together([0, 1, 2]) { _, plane in #expect(plane.leave() == nil) }
         #expect(star.isSilent)
+    }
+
+    @Test("Asked before training began, all ranks leave at once as stopped, and nobody is lost", arguments: [0, 1, 2])
+    func stopBeforeTraining(rank: Int) {
+        let star = Star(3)
+        // It has come to the last collective of the preparation, in which it waits for the others.
+        star.boards[1].beginTraining()
+        star.boards[2 - rank / 2].beginTraining()
+        star.stops[rank].request()
+        #expect(star.verdicts(0..<3) == ["stopped", "stopped", "stopped"])
+        for notes in star.notes { #expect(notes.code == 75) }
+    }
+
+    @Test("A rank that no other one waits for says that it stands still, and goes on")
+    func alone() {
+        let star = Star(1, limits: .short)
+        star.boards[0].stage = .openingDataset
+        star.boards[0].activity = .preparing
+        while star.notes[0].lines.count < 2 { usleep(5000) }
+        #expect(
+            star.notes[0].lines.allSatisfy {
+                $0.wholeMatch(of: /no progress for [\d.]+ s while opening the dataset/) != nil
+            }
+        )
+        #expect(star.isSilent && star.planes[0]!.leave() == nil)
+    }
+
+    @Test("A rank whose storage hangs is named with what it was doing, by itself before", arguments: [0, 2])
+    func hangingStorage(rank: Int) {
+        let star = Star(3, limits: .short)
+        for board in star.boards { board.activity = .waiting }
+        star.boards[rank].stage = .openingDataset
+        star.boards[rank].activity = .preparing
+        let expected = "rank \(rank) (host\(rank)): no progress for 0.6 s while opening the dataset"
+        #expect(star.verdicts(0..<3) == [expected, expected, expected])
+        #expect(
+            star.notes[rank].lines.first?.wholeMatch(
+                of: /rank \d \(host\d\): no progress for [\d.]+ s while opening the dataset; at 0.6 s the job ends/
+            ) != nil,
+            "\(star.notes[rank].lines)"
+        )
+    }
+
+    @Test("A preparation that uses the processor makes progress, whatever it counts")
+    func busyPreparation() {
+        let star = Star(2, limits: .short)
+        star.boards[1].activity = .waiting
+        star.boards[0].activity = .preparing
+        // On the thread that made the control plane.
+        let end = ContinuousClock.now + .milliseconds(1500)
+        var sum = 0.0
+        while ContinuousClock.now < end { sum += 1.5.squareRoot() }
+        #expect(star.isSilent && sum > 0)
+    }
+
+    @Test("Rank 0 does not say of itself that it is silent, but who says so")
+    func accused() {
+        let star = Star(2, playing: [1])
+        star.play(
+            1,
+            ControlMessage.failure(Failure(culprit: "rank 0 (host0)", reason: "no sign of life for 3 s")).bytes
+        )
+        #expect(
+            star.verdicts([0]) == ["rank 0 (host0): taken for lost by rank 1 (host1): no sign of life for 3 s"]
+        )
     }
 
     @Test("Garbage on a control connection is a failed link", arguments: [1, 2])
@@ -107,6 +173,7 @@ struct ControlPlaneTests {
         let star = Star(3, limits: .short)
         for board in star.boards { board.activity = .waiting }
         star.boards[rank].activity = .computing
+        star.boards[rank].stage = .computing
         let expected = "rank \(rank) (host\(rank)): no progress for 0.6 s while computing"
         #expect(star.verdicts(0..<3) == [expected, expected, expected])
     }

@@ -81,7 +81,7 @@ private final class CutRing: @unchecked Sendable {
         let start = ContinuousClock.now
         var verdict: String?
         for _ in 0..<50 where verdict != expected {
-            var judge = StallJudge(members: testMembers(worldSize), timeout: .seconds(60), now: start)
+            var judge = StallJudge(members: testMembers(worldSize), own: 0, timeout: .seconds(60), now: start)
             verdict = nil
             for second in 1..<500 where verdict == nil {
                 usleep(1000)

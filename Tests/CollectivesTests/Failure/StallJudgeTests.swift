@@ -15,9 +15,9 @@ private struct Play {
     /// When the first verdict came.
     private(set) var failedAfter: Int?
 
-    init(_ worldSize: Int, _ activity: ProgressBoard.Activity = .waiting) {
-        judge = StallJudge(members: testMembers(worldSize), timeout: .seconds(Self.timeout), now: start)
-        reports = [ProgressReport](repeating: ProgressReport(activity: activity), count: worldSize)
+    init(_ worldSize: Int, _ activity: ProgressBoard.Activity = .waiting, own: Int = 0) {
+        judge = StallJudge(members: testMembers(worldSize), own: own, timeout: .seconds(Self.timeout), now: start)
+        reports = [ProgressReport](repeating: ProgressReport(activity: activity, stage: .computing), count: worldSize)
     }
 
     var now: StallJudge.Instant { start + .seconds(seconds) }
@@ -45,7 +45,7 @@ struct StallJudgeTests {
         "A rank from which nothing comes is lost after the timeout",
         arguments: [2, 3, 5],
         [
-            ProgressBoard.Activity.preparing, .computing, .waiting,
+            ProgressBoard.Activity.preparing, .computing, .waiting, .saving,
         ]
     )
     func silence(worldSize: Int, activity: ProgressBoard.Activity) {
@@ -61,7 +61,7 @@ struct StallJudgeTests {
 
     @Test("A rank that never said anything is lost too")
     func neverHeard() {
-        var play = Play(3, .preparing)
+        var play = Play(3, .saving)
         play.silent = [2]
         play.pass(60)
         #expect(play.failures == ["rank 2 (host2): \(Self.noSign)"] && play.failedAfter == 60)
@@ -69,7 +69,7 @@ struct StallJudgeTests {
 
     @Test("Of several silent ranks the first is named")
     func firstSilent() {
-        var play = Play(4, .preparing)
+        var play = Play(4, .saving)
         play.silent = [3]
         play.pass(5)
         play.silent = [1, 2, 3]
@@ -107,15 +107,99 @@ struct StallJudgeTests {
         #expect(play.failures == ["rank 0 (host0): no progress for 60 s while computing"] && play.failedAfter == 361)
     }
 
-    @Test("A rank that prepares may take as long as it likes, and so may those who wait for it")
+    @Test("A rank whose preparation gets on may take as long as it likes, and so may those who wait for it")
     func preparing() {
         var play = Play(3)
         play.reports[2].activity = .preparing
-        play.pass(3600)
+        play.pass(3600) { if $0.seconds % 50 == 0 { $0.reports[2].work += 1 } }
         #expect(play.failures == [])
         // Then it waits as well, but not yet for long.
         play.reports[2].activity = .waiting
         play.pass(59)
+        #expect(play.failures == [])
+    }
+
+    @Test("A preparation that stands still is named with its stage")
+    func hangingPreparation() {
+        var play = Play(3)
+        play.reports[2].activity = .preparing
+        play.reports[2].stage = .openingDataset
+        play.pass(10) { $0.reports[2].work += 1 }
+        play.pass(60)
+        #expect(play.failures == ["rank 2 (host2): no progress for 60 s while opening the dataset"])
+        #expect(play.failedAfter == 70)
+    }
+
+    @Test("A save may stand ten times as long, and not for ever")
+    func saving() {
+        var play = Play(2)
+        play.reports[0].activity = .saving
+        play.reports[0].stage = .savingCheckpoint
+        play.pass(600)
+        #expect(play.failures == [])
+        play.pass(1)
+        #expect(play.failures == ["rank 0 (host0): no progress for 600 s while saving a checkpoint"])
+        #expect(StallJudge.savingLimit(timeout: .seconds(3)) == .seconds(600))
+        #expect(StallJudge.savingLimit(timeout: .seconds(120)) == .seconds(1200))
+    }
+
+    @Test("Bytes that come are a sign of life of the rank before, while its heartbeats wait behind them")
+    func starvedHeartbeats() {
+        // To rank 0 of two, and to the other one.
+        for own in 0..<2 {
+            var play = Play(2, own: own)
+            play.silent = [1 - own]
+            play.pass(300) { $0.reports[own].arrived += 1000 }
+            #expect(play.failures == [])
+            play.pass(59)
+            #expect(play.failures == [])
+            play.pass(1)
+            #expect(play.failures == ["rank \(1 - own) (host\(1 - own)): \(Self.noSign)"])
+        }
+    }
+
+    @Test("What the next rank of the ring says has come counts for a rank that is not heard")
+    func relayed() {
+        var play = Play(4)
+        play.silent = [1]
+        play.pass(300) { $0.reports[2].arrived += 1000 }
+        #expect(play.failures == [])
+        // Its own link carries data, and that says nothing of rank 1.
+        play.pass(60) { $0.reports[0].arrived += 1000 }
+        #expect(play.failures == ["rank 1 (host1): \(Self.noSign)"] && play.failedAfter == 360)
+    }
+
+    @Test("Where data come, but nobody can say if from that rank, it has more time; else the time that it always had")
+    func mayWait() {
+        var play = Play(4)
+        play.silent = [1, 2, 3]
+        play.pass(74) { $0.reports[0].arrived += 1000 }
+        #expect(play.failures == [])
+        play.pass(1) { $0.reports[0].arrived += 1000 }
+        #expect(play.failures.count == 1 && play.failedAfter == 75)
+        var cut = Play(4)
+        cut.silent = [1, 2, 3]
+        cut.pass(60)
+        #expect(cut.failedAfter == 60)
+        cut = Play(4)
+        cut.silent = [1, 2, 3]
+        cut.pass(5) { $0.reports[0].arrived += 1000 }
+        cut.pass(70)
+        // What came was from rank 3.
+        #expect(cut.failures == ["rank 3 (host3): \(Self.noSign)"] && cut.failedAfter == 65)
+        // A rank that wonders why its neighbor left does not wait.
+        var worker = Play(4, own: 3)
+        worker.silent = [0, 1, 2]
+        worker.pass(60) { $0.reports[3].arrived += 1000 }
+        #expect(worker.judge.silence(of: 0..<1, now: worker.now) == nil)
+        #expect(worker.judge.silence(of: 0..<1, strictly: true, now: worker.now)?.culprit == "rank 0 (host0)")
+    }
+
+    @Test("A message that takes longer than the timeout is no standstill while its bytes come")
+    func longMessage() {
+        var play = Play(3)
+        play.reports = Self.cutRing(3, cut: 1, handedOver: true)
+        play.pass(300) { $0.reports[2].arrived += 1 }
         #expect(play.failures == [])
     }
 
@@ -250,7 +334,7 @@ struct StallJudgeTests {
 
     @Test("A rank that has left is not missed, but who still waits for it is told")
     func left() {
-        var play = Play(3, .preparing)
+        var play = Play(3, .saving)
         play.pass(1)
         play.judge.left(1)
         play.silent = [1]

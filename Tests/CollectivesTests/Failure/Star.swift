@@ -17,7 +17,12 @@ final class Star {
 
     init(_ worldSize: Int, playing: Set<Int> = [], limits: ControlThread.Limits = .quick) {
         self.worldSize = worldSize
-        boards = (0..<worldSize).map { _ in ProgressBoard() }
+        boards = (0..<worldSize).map { _ in
+            let board = ProgressBoard()
+            // Nobody is to be lost by standing still, unless the test says so.
+            board.activity = .saving
+            return board
+        }
         notes = (0..<worldSize).map { _ in Notes() }
         stops = (0..<worldSize).map { _ in StopRequest() }
         planes = []
@@ -101,6 +106,7 @@ extension ControlThread.Limits {
 final class Notes: @unchecked Sendable {
     private let condition = NSCondition()
     private var announced: [String] = []
+    private var said: [String] = []
     private var codes: [Int32] = []
 
     var watchdog: Watchdog {
@@ -113,8 +119,19 @@ final class Notes: @unchecked Sendable {
                 self.codes.append(code)
                 self.condition.broadcast()
             }
+        } leaveStopped: {
+            self.condition.withLock {
+                self.announced.append("stopped")
+                self.codes.append(75)
+                self.condition.broadcast()
+            }
+        } note: { line in
+            self.condition.withLock { self.said.append(line) }
         }
     }
+
+    /// What was said that ends nothing.
+    var lines: [String] { condition.withLock { said } }
 
     var isSilent: Bool { condition.withLock { announced.isEmpty && codes.isEmpty } }
     var code: Int32? { condition.withLock { codes.first } }

@@ -88,10 +88,14 @@ struct IntruderTests {
     @Test(
         "Who does not belong to the job is refused, and both sides say why",
         arguments: [
-            (MeetingRanks.Change(secret: JobSecret("quite another secret")), "has another secret"),
-            (.init(job: "other"), "belongs to another job"),
+            (
+                MeetingRanks.Change(secret: JobSecret("quite another secret")),
+                "has another secret (DDP_TRAIN_SECRET or DDP_TRAIN_SECRET_FILE)"
+            ),
+            (.init(job: "other"), "belongs to another job (its id, DDP_TRAIN_JOB_ID or the launcher's, is another)"),
             (.init(version: "2"), "is another version of ddp-train"),
             (.init(worldSize: 4), "has another number of ranks (WORLD_SIZE)"),
+            (.init(options: [("seed", "7"), ("n_layer", "2")]), "has seed=7 (rank 0: 1337)"),
         ]
     )
     func refused(change: MeetingRanks.Change, reason: String) throws {
@@ -104,10 +108,69 @@ struct IntruderTests {
         )
         expectMeeting(Array(outcomes[..<3]))
         let message = try #require(outcomes[3].message)
-        #expect(message.hasPrefix("rank 1: turned away by rank 0 at 127.0.0.1:"))
-        #expect(message.contains("because it \(reason)"))
+        #expect(message.hasPrefix("rank 1 was turned away by rank 0 at 127.0.0.1:"))
+        #expect(message.contains("because it \(reason): start all ranks of a job alike"))
+        #expect(outcomes[3].isUsage)
+        let ofMain =
+            change.secret == nil
+            ? "turned away rank 1 from 127.0.0.1, because it \(reason)" : "turned away 1 connection: another secret"
+        #expect(notes == [ofMain])
+    }
+
+    @Test("A rank of another job whose place is taken hears that the job is another, not that it is a duplicate")
+    func otherJobComesLate() throws {
+        let (outcomes, notes) = try ranks.run(
+            [0, 1, 1, 2],
+            changes: [
+                2: .init(options: [("seed", "7")], delay: .milliseconds(300)), 3: .init(delay: .milliseconds(600)),
+            ]
+        )
+        expectMeeting([outcomes[0], outcomes[1], outcomes[3]])
+        #expect(outcomes[2].message?.contains("because it has seed=7 (rank 0: 1337): ") == true)
         #expect(notes.count == 1)
-        #expect(notes.first?.contains(change.secret == nil ? "rank 1 \(reason)" : ": another secret") == true)
+    }
+
+    @Test("What a rank does not know before ranks meet keeps it out of no job")
+    func unknownOption() throws {
+        let (outcomes, notes) = try ranks.run(changes: [1: .init(options: [("n_layer", "2"), ("preset", "baby")])])
+        expectMeeting(outcomes)
+        #expect(notes.isEmpty)
+    }
+
+    @Test("A rank of another meeting is turned away at the ring's port too, though it knows id and secret")
+    func otherMeeting() throws {
+        let pair = MeetingRanks(worldSize: 2, timeout: .seconds(5))
+        let members = (0..<2).map { Member(rank: $0, host: "host\($0)") }
+        let sides = try (0..<2).map { rank in
+            let rendezvous = pair.rendezvous(rank, port: 1)
+            return RingSide(rendezvous, try rendezvous.listenForRing(by: nil))
+        }
+        let threads = sides.enumerated().map { rank, side in
+            SystemThread { side.join(sides[1 - rank], members, meeting: "meeting \(rank)") }
+        }
+        for thread in threads { thread.join() }
+        let messages = sides.compactMap { $0.result?.message }
+        #expect(messages.count == 2)
+        #expect(messages.contains { $0.contains("turned away: it belongs to another job") }, "\(messages)")
+    }
+
+    /// Belongs to one thread until that is joined; its listener's port may be read by all.
+    private final class RingSide: @unchecked Sendable {
+        let rendezvous: Rendezvous
+        let listener: Rendezvous.RingListener
+        let port: UInt16
+        var result: Result<(next: Int32, previous: Int32), any Error>?
+
+        init(_ rendezvous: Rendezvous, _ listener: Rendezvous.RingListener) {
+            self.rendezvous = rendezvous
+            self.listener = listener
+            port = listener.port
+        }
+
+        func join(_ other: RingSide, _ members: [Member], meeting: String) {
+            let address = SocketAddress(numeric: "127.0.0.1", port: other.port)
+            result = Result { try rendezvous.joinRing(listener, next: address, members, meeting) }
+        }
     }
 
     @Test("Of two processes with one rank the second is refused, and both sides say why")
@@ -115,9 +178,11 @@ struct IntruderTests {
         let (outcomes, notes) = try ranks.run([0, 1, 1, 2], changes: [3: .init(delay: .milliseconds(400))])
         let failed = outcomes.compactMap(\.message)
         #expect(failed.count == 1)
-        #expect(failed.first?.contains("is there already: two processes have the same RANK") == true)
+        #expect(
+            failed.first?.contains("is there already (two processes have this RANK, or two jobs this port)") == true
+        )
         #expect(notes.count == 1)
-        #expect(notes.first?.contains("rank 1 is there already") == true)
+        #expect(notes.first?.contains("rank 1 from 127.0.0.1, because it is there already") == true)
         for outcome in outcomes { _ = try? outcome.get().sockets() }
     }
 
@@ -154,7 +219,7 @@ struct IntruderTests {
         let socket = try #require(taken)
         let soon = ContinuousClock.now + .seconds(5)
         _ = try socket.read(Greeting.size, by: soon)
-        try socket.write(Greeting.freshNonce(), by: soon)
+        try socket.write(Greeting.magic + Greeting.freshNonce(), by: soon)
         let proof = try socket.read(Handshake.proofSize, by: soon)
         try socket.write(Greeting.word(0) + (reflects ? proof : [UInt8](repeating: 0, count: 32)), by: soon)
         thread.join()

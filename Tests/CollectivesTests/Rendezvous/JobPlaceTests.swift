@@ -4,17 +4,31 @@ import Testing
 
 @Suite("Place in a job")
 struct JobPlaceTests {
-    private func read(_ text: String, hostfile: String? = nil, own: String = "") throws -> JobPlace? {
+    private func read(
+        _ text: String,
+        hostfile: String? = nil,
+        own: String = "",
+        aliases: Set<String> = []
+    ) throws -> JobPlace? {
         let pairs = text.split(separator: " ").map {
             $0.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
         }
         let environment = Dictionary(uniqueKeysWithValues: pairs.map { (String($0[0]), String($0[1])) })
-        return try JobPlace.read(environment: environment, hostfile: hostfile) { $0 == own }
+        return try JobPlace.read(environment: environment, hostfile: hostfile) {
+            $0 == own
+        } resolvesToOwn: {
+            aliases.contains($0)
+        }
     }
 
-    private func message(_ text: String, hostfile: String? = nil, own: String = "") -> String? {
+    private func message(
+        _ text: String,
+        hostfile: String? = nil,
+        own: String = "",
+        aliases: Set<String> = []
+    ) -> String? {
         do {
-            _ = try read(text, hostfile: hostfile, own: own)
+            _ = try read(text, hostfile: hostfile, own: own, aliases: aliases)
             return nil
         } catch CollectiveError.usage(let line) { return line } catch { return "not a usage error: \(error)" }
     }
@@ -92,7 +106,26 @@ struct JobPlaceTests {
             // A shell's variables, in every rank of mpirun.
             (
                 "RANK=0 WORLD_SIZE=1 OMPI_COMM_WORLD_RANK=2 OMPI_COMM_WORLD_SIZE=4",
-                ["RANK=0 and WORLD_SIZE=1", "mpirun says rank 2 of 4", "unset"]
+                ["RANK=0 and WORLD_SIZE=1", "mpirun says process 2 of 4", "env -u RANK -u WORLD_SIZE mpirun"]
+            ),
+            ("RANK=0 WORLD_SIZE=2 OMPI_COMM_WORLD_RANK=1 OMPI_COMM_WORLD_SIZE=2", ["mpirun says process 1 of 2"]),
+            ("RANK=0 WORLD_SIZE=8 OMPI_COMM_WORLD_RANK=1 OMPI_COMM_WORLD_SIZE=2", ["RANK=0 and WORLD_SIZE=8"]),
+            (
+                "RANK=0 WORLD_SIZE=8 LOCAL_RANK=0 OMPI_COMM_WORLD_RANK=1 OMPI_COMM_WORLD_SIZE=2",
+                ["RANK=0 and WORLD_SIZE=8"]
+            ),
+            (
+                "RANK=5 WORLD_SIZE=8 LOCAL_RANK=1 OMPI_COMM_WORLD_RANK=0 OMPI_COMM_WORLD_SIZE=2",
+                ["RANK=5 and WORLD_SIZE=8"]
+            ),
+            (
+                "RANK=0 WORLD_SIZE=1 PMI_RANK=1 PMI_SIZE=2",
+                ["mpiexec says process 1 of 2", "env -u RANK -u WORLD_SIZE mpiexec"]
+            ),
+            // Set by the batch script for itself, where SLURM_PROCID is 0.
+            (
+                "RANK=0 WORLD_SIZE=4 SLURM_STEP_ID=0 SLURM_PROCID=2 SLURM_NTASKS=4",
+                ["srun says process 2 of 4", "env -u RANK -u WORLD_SIZE srun"]
             ),
             ("PMI_ID=1 PMI_PORT=vm:38341", ["PMI_PORT=vm:38341", "-pmi-port"]),
             ("WORLD_SIZE=8", ["WORLD_SIZE=8", "RANK"]),
@@ -139,6 +172,30 @@ struct JobPlaceTests {
     )
     func slurmLists(list: String, first: String) { #expect(JobPlace.firstHost(list) == first) }
 
+    @Test(
+        "A script may give ranks to processes of a launcher as it likes, if it can be a job",
+        arguments: [
+            // A process each.
+            ("RANK=1 WORLD_SIZE=2 OMPI_COMM_WORLD_RANK=1 OMPI_COMM_WORLD_SIZE=2", 1),
+            // Four on each of two machines, in blocks and in turn.
+            ("RANK=5 WORLD_SIZE=8 LOCAL_RANK=1 OMPI_COMM_WORLD_RANK=1 OMPI_COMM_WORLD_SIZE=2", 5),
+            ("RANK=3 WORLD_SIZE=8 OMPI_COMM_WORLD_RANK=0 OMPI_COMM_WORLD_SIZE=2", 3),
+            ("RANK=3 WORLD_SIZE=8 PMI_RANK=1 PMI_SIZE=2", 3),
+            // Three on the first, five on the second.
+            ("RANK=3 WORLD_SIZE=8 LOCAL_RANK=0 OMPI_COMM_WORLD_RANK=1 OMPI_COMM_WORLD_SIZE=2", 3),
+            // Two mpiruns with two processes each.
+            ("RANK=3 WORLD_SIZE=4 OMPI_COMM_WORLD_RANK=1 OMPI_COMM_WORLD_SIZE=2", 3),
+            ("RANK=2 WORLD_SIZE=3 OMPI_COMM_WORLD_RANK=0 OMPI_COMM_WORLD_SIZE=1", 2),
+            ("RANK=6 WORLD_SIZE=8 SLURM_STEP_ID=0 SLURM_PROCID=3 SLURM_NTASKS=4", 6),
+            // Not a step.
+            ("RANK=1 WORLD_SIZE=4 SLURM_PROCID=0 SLURM_NTASKS=4", 1),
+        ]
+    )
+    func scripts(text: String, rank: Int) throws {
+        #expect(try read(text)?.rank == rank)
+        #expect(try read(text)?.launcher == .variables)
+    }
+
     private let hostfile = "# ours\n10.0.0.1 slots=1\n\n10.0.0.2   # the second\n10.0.0.3\n"
 
     @Test("A hostfile's line that names this machine is its rank, and the first line is rank 0's", arguments: 0...2)
@@ -148,6 +205,25 @@ struct JobPlaceTests {
         #expect(place.rank == rank)
         #expect(place.worldSize == 3)
         #expect(place.masterAddress == "10.0.0.1")
+    }
+
+    @Test("A name that leads to an address of this machine is its own")
+    func alias() throws {
+        let names = "node1.cluster\nnode2-ib\n[fd00::3]"
+        let place = try #require(try read("", hostfile: names, own: "node2", aliases: ["node2-ib"]))
+        #expect(place.rank == 1)
+        #expect(try read("", hostfile: names, own: "fd00::3")?.rank == 2)
+        let twice = try #require(message("", hostfile: names + "\n\nnode2", own: "node2", aliases: ["node2-ib"]))
+        #expect(twice.contains("names this machine 2 times (line 2: node2-ib, line 5: node2): leave one"), "\(twice)")
+    }
+
+    @Test("This machine is known by name, in capitals too, by address, and by what leads there")
+    func ownNames() {
+        #expect(LocalNames.isOwn(LocalNames.host.uppercased()))
+        for address in ["127.0.0.1", "127.0.1.1", "localhost"] { #expect(LocalNames.isOwn(address), "\(address)") }
+        for name in ["192.0.2.1", "node.invalid"] { #expect(!LocalNames.isOwn(name), "\(name)") }
+        #expect(LocalNames.resolvesToOwn("localhost"))
+        #expect(!LocalNames.resolvesToOwn("192.0.2.1"))
     }
 
     @Test("With variables a hostfile says only where rank 0 is")

@@ -1,4 +1,5 @@
 import Foundation
+import Platform
 import Testing
 
 @testable import Collectives
@@ -12,7 +13,8 @@ struct ListeningTests {
         secret: JobSecret,
         port: UInt16 = 0,
         local: Int? = nil,
-        interface: String = ""
+        interface: String = "",
+        ports: PortRange = .standard
     ) -> Rendezvous {
         Rendezvous(
             place: JobPlace(
@@ -26,7 +28,9 @@ struct ListeningTests {
             ),
             secret: secret,
             version: "1",
+            options: SharedOptions([]),
             interface: interface,
+            ports: ports,
             meetTimeout: .seconds(1),
             timeout: .seconds(1),
             wantsRing: true,
@@ -95,7 +99,9 @@ struct ListeningTests {
         let port = try #require(holder.localAddress).port
         let line = message { try rendezvous("localhost", secret: secret, port: port).listen() }
         #expect(
-            line?.hasSuffix("Address already in use: choose another MASTER_PORT") == true,
+            line?.hasSuffix(
+                "Address already in use, perhaps by another job: choose another MASTER_PORT, the same for all ranks of this job"
+            ) == true,
             "\(line ?? "it listens")"
         )
     }
@@ -113,6 +119,29 @@ struct ListeningTests {
         let there = try rendezvous(nil, secret: secret, local: 2).listenAnywhere().compactMap(\.localAddress)
         #expect(!there.isEmpty)
         #expect(there.allSatisfy { !$0.isLoopback && !$0.host.contains("%") && $0.port != 0 })
+    }
+
+    @Test("Ports that ranks choose are in the range, outside those of the system, and differ between ranks")
+    func chosenPorts() throws {
+        #expect(PortRange.standard.last < 32768)
+        let one = rendezvous("127.0.0.1", secret: .none, local: 4)
+        let sockets = try (0..<3).map { _ in try one.listenForRing(by: nil).socket } + one.listenAnywhere()
+        let ports = sockets.compactMap(\.localAddress?.port)
+        #expect(ports.count == 4 && Set(ports).count == 4)
+        #expect(ports.allSatisfy { (PortRange.standard.first...PortRange.standard.last).contains($0) })
+    }
+
+    @Test("Of a range the ports that are taken are passed over, and a range without any is one line")
+    func takenPorts() throws {
+        let any = try #require(SocketAddress(numeric: "127.0.0.1", port: 0))
+        let free = try #require(Socket.listening(on: any).localAddress)
+        let range = try #require(PortRange("\(free.port)-\(free.port)"))
+        let ranged = rendezvous("127.0.0.1", secret: .none, ports: range)
+        let first = try ranged.listenForRing(by: nil)
+        #expect(first.port == free.port)
+        let line =
+            "port_range=\(range): the port is in use on 127.0.0.1, where rank 0 listens: choose a wider --port_range"
+        #expect(message { try ranged.listenForRing(by: nil) } == line)
     }
 
     @Test("A rank on rank 0's machine listens for ranks of other machines as well")

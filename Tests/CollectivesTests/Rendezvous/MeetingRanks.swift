@@ -11,6 +11,9 @@ struct MeetingRanks {
     var secret = JobSecret("the secret of the tests")
     var timeout = Duration.seconds(20)
     var wantsRing = true
+    var options: [(name: String, value: String)] = [("seed", "1337"), ("n_layer", "2")]
+    var ports = PortRange.standard
+    var quietWait = Duration.seconds(3)
 
     /// What one rank does otherwise than the rest.
     struct Change: Sendable {
@@ -20,6 +23,8 @@ struct MeetingRanks {
         var worldSize: Int?
         var timeout: Duration?
         var interface: String?
+        var options: [(name: String, value: String)]?
+        var ports: PortRange?
         var delay: Duration?
     }
 
@@ -37,7 +42,7 @@ struct MeetingRanks {
         _ rank: Int,
         port: UInt16,
         _ change: Change = Change(),
-        note: @escaping (String) -> Void = { _ in }
+        note: @escaping @Sendable (String) -> Void = { _ in }
     ) -> Rendezvous {
         Rendezvous(
             place: JobPlace(
@@ -51,12 +56,27 @@ struct MeetingRanks {
             ),
             secret: change.secret ?? secret,
             version: change.version ?? "1",
+            options: SharedOptions(change.options ?? options),
             interface: change.interface ?? "",
+            ports: change.ports ?? ports,
             meetTimeout: change.timeout ?? timeout,
             timeout: change.timeout ?? timeout,
             wantsRing: wantsRing,
-            note: note
+            note: note,
+            quietWait: quietWait
         )
+    }
+
+    /// Rank 1 on a thread of its own, which meets at an address where something else may be at first.
+    func meetLater(_ port: UInt16, _ notes: Guarded<[String]>) -> (thread: SystemThread, outcome: Guarded<Outcome?>) {
+        let outcome = Guarded<Outcome?>(nil)
+        let thread = SystemThread {
+            let result = Outcome {
+                try rendezvous(1, port: port) { line in notes.withLock { $0.append(line) } }.meet()
+            }
+            outcome.withLock { $0 = result }
+        }
+        return (thread, outcome)
     }
 
     /// Runs ranks on threads of their own.
@@ -128,5 +148,10 @@ extension Result where Failure == any Error {
     var message: String? {
         guard case .failure(let error) = self else { return nil }
         return "\(error)"
+    }
+
+    /// Whether it is the user's to change, with exit code 64.
+    var isUsage: Bool {
+        if case .failure(CollectiveError.usage) = self { true } else { false }
     }
 }

@@ -85,7 +85,7 @@ struct MeetingTests {
         let (outcomes, notes) = try ranks.run(before: [
             1: { port in
                 let socket = try? Strangers.enter(port, as: ranks.rendezvous(1, port: port))
-                try? socket?.write([0, 5] + Array("a\t\t99".utf8), by: .now + .seconds(5))
+                try? socket?.write([0, 6] + Array("a\t\t99\n".utf8), by: .now + .seconds(5))
                 socket?.end()
                 isGone.signal()
                 return []
@@ -100,6 +100,99 @@ struct MeetingTests {
         #expect(notes == ["turned away 1 connection: rank 1 came and left again"])
     }
 
+    @Test("A rank whose rank 0 goes before all have come says so, looks for it again, and meets it")
+    func mainComesAgain() throws {
+        let ranks = MeetingRanks(worldSize: 2)
+        let listener = try ranks.listener()
+        let port = try #require(listener.localAddress).port
+        let notes = Guarded<[String]>([])
+        let other = ranks.meetLater(port, notes)
+        // The first rank 0 takes the rank in, and is gone.
+        let first = ranks.rendezvous(0, port: port)
+        let acceptor = Acceptor(
+            [listener],
+            handshake: first.handshake,
+            expected: first.greeting(.control, to: 0),
+            readsHello: true
+        )
+        #expect(acceptor.accept([1], by: .now + .seconds(10)).isEmpty)
+        acceptor.arrivals[1]?.socket.end()
+        let meeting = try ranks.rendezvous(0, port: port).meet(listeners: [listener])
+        other.thread.join()
+        try checkConnections([meeting, #require(other.outcome.withLock { $0 }).get()])
+        let line = "rank 0 at 127.0.0.1:\(port) is gone before all ranks had come, looking for it again: "
+        #expect(notes.withLock { $0 }.map { $0.hasPrefix(line) } == [true])
+    }
+
+    @Test(
+        "Another program at rank 0's port is named, and the rank goes on looking",
+        arguments: [
+            ("SSH-2.0-OpenSSH_9.2\r\n", "it sends \"SSH-2.0-OpenSSH_9.2\", so another program has this port"),
+            ("\u{1}\u{2}\u{3}\u{4}\u{5}\u{6}\u{7}\u{8}", "it sends other bytes, so another program has this port"),
+            // Closed or reset, as the system sees it.
+            ("", ""),
+        ]
+    )
+    func otherProgram(banner: String, found: String) throws {
+        var ranks = MeetingRanks(worldSize: 2)
+        ranks.quietWait = .milliseconds(20)
+        let listener = try ranks.listener()
+        let port = try #require(listener.localAddress).port
+        let notes = Guarded<[String]>([])
+        let other = ranks.meetLater(port, notes)
+        let address = "127.0.0.1:\(port)"
+        let expected = "waiting for rank 0: \(address) is open, but rank 0 does not answer there: \(found)"
+        let end = ContinuousClock.now + .seconds(10)
+        func isSaid() -> Bool { notes.withLock { $0.contains { $0.hasPrefix(expected) } } }
+        while .now < end, !isSaid() {
+            if let knock = listener.accepted() { try? knock.write(Array(banner.utf8), by: end) }
+            usleep(1000)
+        }
+        #expect(isSaid(), "\(notes.withLock { $0 })")
+        let meeting = try ranks.rendezvous(0, port: port).meet(listeners: [listener])
+        other.thread.join()
+        try checkConnections([meeting, #require(other.outcome.withLock { $0 }).get()])
+    }
+
+    @Test("Who waits says for whom: rank 0 for those that are missing, the others for rank 0 and then for them")
+    func waitingLines() throws {
+        var ranks = MeetingRanks(worldSize: 3)
+        ranks.quietWait = .milliseconds(50)
+        let (outcomes, notes) = try ranks.run(changes: [
+            0: .init(delay: .milliseconds(150)), 2: .init(delay: .milliseconds(900)),
+        ])
+        try checkConnections(outcomes.map { try $0.get() })
+        func count(_ part: String) -> Int { notes.filter { $0.contains(part) }.count }
+        #expect(count("waiting for rank 2 to come to 127.0.0.1 port ") >= 2, "\(notes)")
+        #expect(count("is there; waiting for the other ranks, which it names") >= 1, "\(notes)")
+    }
+
+    @Test("When rank 0 itself cannot go on, the ranks that came hear why")
+    func mainFails() throws {
+        let ranks = MeetingRanks(worldSize: 3)
+        let holder = try ranks.listener()
+        let port = try #require(holder.localAddress).port
+        let outcomes = try ranks.run(changes: [0: .init(ports: PortRange("\(port)-\(port)"))]).outcomes
+        #expect(outcomes[0].isUsage)
+        for outcome in outcomes[1...] {
+            #expect(outcome.message?.hasPrefix("rank 0 (\(LocalNames.host)): port_range=\(port)-\(port): ") == true)
+        }
+    }
+
+    @Test("A notice is said while its thread is blocked, with the latest text, and never after its end")
+    func notice() {
+        let notes = Guarded<[String]>([])
+        let notice = WaitingNotice("one", after: .milliseconds(20)) { line in notes.withLock { $0.append(line) } }
+        usleep(150_000)
+        notice.text = "two"
+        usleep(400_000)
+        notice.end()
+        let said = notes.withLock { $0 }
+        #expect(said.first == "one" && said.contains("two") && said.count < 7, "\(said)")
+        usleep(50_000)
+        #expect(notes.withLock { $0 } == said)
+    }
+
     @Test("A port that is taken is said in one line")
     func portInUse() throws {
         let ranks = MeetingRanks(worldSize: 2)
@@ -107,7 +200,8 @@ struct MeetingTests {
         let port = taken.localAddress!.port
         #expect(
             throws: CollectiveError.usage(
-                "rank 0 cannot listen on 127.0.0.1:\(port): Address already in use: choose another MASTER_PORT"
+                "rank 0 cannot listen on 127.0.0.1:\(port): Address already in use, perhaps by another job: choose another "
+                    + "MASTER_PORT, the same for all ranks of this job"
             )
         ) { try ranks.rendezvous(0, port: port).listen() }
     }

@@ -7,7 +7,7 @@ import Testing
 
 @Suite("Byte pairs: added tokens")
 struct AddedTokenTests {
-    /// Tests/Fixtures/added_tokens, made by make.py there.
+    /// A case of Tests/Fixtures/added_tokens/cases.json, which make.py in the same folder writes.
     struct Case: Sendable, CustomTestStringConvertible {
         let added: JSONValue
         let texts: [(text: String, ids: [Int32], ordinary: [Int32])]
@@ -37,7 +37,7 @@ struct AddedTokenTests {
         try #require(try TokenizerFile.open(path) as? BytePairTokenizer)
     }
 
-    /// The fixture's tokenizer with these added tokens.
+    /// Returns the fixture's tokenizer with other added tokens.
     private func tokenizer(_ added: JSONValue) throws -> BytePairTokenizer {
         let members = Self.fixture["tokenizer"]!.objectValue!.map {
             $0.name == "added_tokens" ? JSONValue.Member($0.name, added) : $0
@@ -46,7 +46,10 @@ struct AddedTokenTests {
         return try open(folder("tokenizer.json"))
     }
 
-    @Test("ids are those of Hugging Face's tokenizers, with special tokens and with these as text", arguments: cases)
+    @Test(
+        "ids equal those of Hugging Face's tokenizers, whether special tokens are recognized or encoded as text",
+        arguments: cases
+    )
     func ids(_ known: Case) throws {
         let tokenizer = try tokenizer(known.added)
         let recognizing = BytePairTokenizer(tokenizer.vocabulary, recognizingSpecials: true)
@@ -57,7 +60,7 @@ struct AddedTokenTests {
         }
     }
 
-    @Test("a tokenizer is written and read again as the same", arguments: cases)
+    @Test("a written tokenizer is read back unchanged", arguments: cases)
     func roundTrip(_ known: Case) throws {
         let tokenizer = try tokenizer(known.added)
         try TokenizerFile.save(tokenizer, folder: folder.path)
@@ -67,7 +70,7 @@ struct AddedTokenTests {
         for (text, ids, _) in known.texts { #expect(try again.encodePrompt(Array(text.utf8)) == ids) }
     }
 
-    @Test("a text cut where lastCut says has the ids of the whole, wherever the cut is looked for", arguments: cases)
+    @Test("pieces of any size that are cut at lastCut have the ids of the whole text", arguments: cases)
     func cuts(_ known: Case) throws {
         let vocabulary = try tokenizer(known.added).vocabulary
         let text = known.texts.flatMap { Array($0.text.utf8) + Array("the of".utf8) } + mixedBytes(200, seed: 3)
@@ -82,7 +85,7 @@ struct AddedTokenTests {
     }
 
     @Test(
-        "added tokens that are no special ones, and what strips, have the ids of Hugging Face's tokenizers in a whole text"
+        "added tokens that are not special, or that strip white space, get the ids of Hugging Face's tokenizers"
     )
     func fieldCases() throws {
         let added = try open(Fixtures.path("cases/data/d5-added"))
@@ -94,8 +97,8 @@ struct AddedTokenTests {
         #expect(try strips.encode("<mask>") == [27, 76, 64, 82, 74, 29])
     }
 
-    @Test("special tokens have the file that they had, normalized or not, where that changes no ids")
-    func idleNormalization() throws {
+    @Test("the normalized flag changes the file and its hash only if it changes ids")
+    func redundantNormalization() throws {
         func hash(_ flags: String...) throws -> String {
             let tokens = zip(["<|endoftext|>", "[PAD]", "]x"], flags).enumerated().map { index, token in
                 JSONValue.object([
@@ -108,21 +111,21 @@ struct AddedTokenTests {
         let plain = try hash("", "")
         #expect(try hash("normalized", "normalized") == plain)
         #expect(try hash("normalized", "") == plain)
-        // "]" may belong to either.
+        // The contents "[PAD]" and "]x" can overlap in a text.
         #expect(try hash("", "normalized", "") != hash("", "", ""))
         #expect(try hash("normalized", "normalized", "normalized") == hash("", "", ""))
     }
 
     @Test(
-        "added tokens that tokenizers would give other ids are refused",
+        "an added token is refused if Hugging Face's tokenizers would give it another id",
         arguments: [
             (
                 #"[{"id":263,"content":"[1]"},{"id":262,"content":"[2]"}]"#,
                 #"its added token "[1]" has the id 263, but"#
             ),
-            (#"[{"id":300,"content":"[1]"}]"#, "gives it 262: added tokens follow the vocabulary"),
+            (#"[{"id":300,"content":"[1]"}]"#, "gives it the id 262: the ids of added tokens follow the vocabulary"),
             (#"[{"id":262,"content":"!"}]"#, #"its token "!" has two ids, 0 and 262"#),
-            (#"[{"id":262,"content":"[1]"},{"id":263,"content":"[1]"}]"#, "it has an added token twice"),
+            (#"[{"id":262,"content":"[1]"},{"id":263,"content":"[1]"}]"#, #"it has the added token "[1]" twice"#),
             (#"[{"id":262,"content":""}]"#, "its added token 262 is empty"),
             (#"[{"id":262}]"#, "an added token has no content or no id"),
             (#"[{"content":"x"}]"#, "an added token has no content or no id"),

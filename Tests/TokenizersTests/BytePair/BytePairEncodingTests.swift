@@ -8,13 +8,13 @@ import Testing
 struct BytePairEncodingTests {
     let tokenizer = BytePairFixture.small
 
-    @Test("ids are tiktoken's", arguments: BytePairFixture.cases)
+    @Test("ids equal those of tiktoken", arguments: BytePairFixture.cases)
     func tiktoken(_ known: BytePairFixture.Case) throws {
         #expect(try tokenizer.encode(known.text) == known.ids)
         #expect(tokenizer.decode(known.ids) == Array(known.text.utf8))
     }
 
-    @Test("any bytes come back as they were")
+    @Test("decoding the ids of any bytes returns the same bytes")
     func roundTrip() throws {
         for bytes in [Array(0...255), mixedBytes(20_000, seed: 1), [0xF4, 0x90, 0x80, 0x80], [0x20, 0xFF], [0xC3]]
             as [[UInt8]]
@@ -25,7 +25,7 @@ struct BytePairEncodingTests {
         }
     }
 
-    @Test("an ill-formed byte is neither letter, number nor space")
+    @Test("an ill-formed byte is neither a letter nor a number nor a space")
     func illFormed() {
         func pieces(_ bytes: [UInt8]) -> [Int] {
             bytes.withUnsafeBytes { text in
@@ -37,12 +37,12 @@ struct BytePairEncodingTests {
         }
         #expect(pieces(Array("ab".utf8) + [0xFF] + Array("cd".utf8)) == [2, 1, 2])
         #expect(pieces([0x20, 0xC3, 0x21] + Array("1".utf8)) == [3, 1])
-        // Half an ideographic space.
+        // The first two of the three bytes of an ideographic space.
         #expect(pieces([0x20, 0xE3, 0x80]) == [3])
         #expect(pieces([0x20, 0xE3, 0x80, 0x80]) == [4])
     }
 
-    @Test("a text cut where lastCut says has the ids of the whole, wherever the cut is looked for")
+    @Test("pieces of any size that are cut at lastCut have the ids of the whole text")
     func cuts() throws {
         for tokenizer in [BytePairFixture.small, ByteTokenizer()] as [any Tokenizer] {
             let text = mixedBytes(3000, seed: 2)
@@ -54,7 +54,7 @@ struct BytePairEncodingTests {
         }
     }
 
-    @Test("characters are cut between scalars")
+    @Test("the character tokenizer cuts text between scalars")
     func characterCuts() {
         let tokenizer = CharacterTokenizer(scalars: ["a", "é", "界", "🌍"])
         for (text, cut) in [("a", 1), ("é", 2), ("a界", 4), ("🌍", 4)] {
@@ -67,8 +67,8 @@ struct BytePairEncodingTests {
         }
     }
 
-    /// With two for each pair, or by looking through all pairs for each merge, these take minutes.
-    @Test("a megabyte without a place to split takes no longer than n log n")
+    /// An algorithm in O(n²), such as a scan of all pairs for each merge, would take minutes.
+    @Test("a pre-token of 1 MiB is merged in O(n log n)")
     func longPreTokens() throws {
         let size = 1 << 20
         for text in [
@@ -79,9 +79,9 @@ struct BytePairEncodingTests {
         }
     }
 
-    @Test("long and short pre-tokens are merged alike")
+    @Test("long and short pre-tokens are merged in the same way")
     func longAndShort() throws {
-        // 64 bytes are merged by looking through all pairs, 65 by the heap.
+        // Pre-tokens of up to 64 bytes are merged by scanning all pairs, longer ones with the heap.
         let piece = "thewordtheirtherethanthesethosewhichwhatwhenwouldcouldpeoplewithu"
         #expect(piece.utf8.count == 65)
         let short = try tokenizer.encode(String(piece.dropLast()))
@@ -91,11 +91,11 @@ struct BytePairEncodingTests {
         #expect(try tokenizer.encode(String(repeating: "the", count: 300)) == ids)
     }
 
-    @Test("pre-tokens of any length have the ids of merging pair by pair, wherever the room for ids ends")
+    @Test("pre-tokens around every size limit have the ids of the plain merge algorithm")
     func anyLength() throws {
         let letters = Array("thewordtheirtherethanthesethosewhichwhatwhenwouldcouldpeoplewithu".utf8)
         func word(_ length: Int) -> [UInt8] { (0..<length).map { letters[$0 * $0 % letters.count] } }
-        // The limits of the cache, of looking through all pairs, and of what waits for the caller.
+        // The limits of the cache, of the scan of all pairs, and of the output buffer.
         for limit in [15, 64, 4096] {
             var (text, expected): ([UInt8], [Int32]) = ([], [])
             for length in limit - 2...limit + 2 {
@@ -120,7 +120,7 @@ struct BytePairEncodingTests {
         }
     }
 
-    /// By the definition: the pair of lowest rank, of equal ones the leftmost, until none is left.
+    /// Merges by definition: the leftmost pair of lowest rank, until no pair can be merged.
     private func mergedPairByPair(_ bytes: [UInt8]) -> [Int32] {
         let table = MergeTable(tokenizer.vocabulary.merges, byteTokens: tokenizer.vocabulary.byteTokens)
         var ids = bytes.map { tokenizer.vocabulary.byteTokens[Int($0)] }
@@ -132,7 +132,7 @@ struct BytePairEncodingTests {
         }
     }
 
-    @Test("special tokens are text unless they are asked for")
+    @Test("the text of a special token is plain text unless the caller asks for special tokens")
     func specials() throws {
         let text = "the<|endoftext|>of<|endoftext|>"
         let plain = try tokenizer.encode(text)
@@ -145,7 +145,7 @@ struct BytePairEncodingTests {
         #expect(tokenizer.decode([-1, 800]) == [])
     }
 
-    @Test("threads may encode at once")
+    @Test("several threads can encode at the same time")
     func threads() async throws {
         let texts = (0..<8).map { mixedBytes(30_000, seed: $0) }
         let expected = try texts.map { try BytePairTokenizer(tokenizer.vocabulary).encode($0) }
@@ -167,7 +167,7 @@ struct GPT2VocabularyTests {
         tokenizer = try TokenizerFile.open(BytePairFixture.gpt2Folder!)
     }
 
-    @Test("has 50257 tokens, and the ids that everybody knows")
+    @Test("the vocabulary has 50257 tokens and the well-known ids of \"Hello, world!\"")
     func knownIDs() throws {
         #expect(tokenizer.vocabularySize == 50257)
         #expect(tokenizer.endOfText == 50256)
@@ -175,7 +175,7 @@ struct GPT2VocabularyTests {
     }
 
     @Test(
-        "tiny shakespeare, split as nanoGPT's shakespeare, has 301,966 and 36,059 tokens, the ids of tiktoken",
+        "tiny shakespeare has nanoGPT's token counts, 301,966 and 36,059, and the ids of tiktoken",
         .enabled(if: BytePairFixture.shakespeare != nil)
     )
     func shakespeare() throws {

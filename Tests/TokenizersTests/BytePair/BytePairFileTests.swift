@@ -19,7 +19,7 @@ struct BytePairFileTests {
     }
 
     @Test(
-        "every form that is written is read back the same",
+        "every format that is written is read back unchanged",
         arguments: ["tokenizer.json", "merges.txt", "tokenizer.tiktoken", "."]
     )
     func roundTrip(name: String) throws {
@@ -27,7 +27,7 @@ struct BytePairFileTests {
         #expect(try open(name).vocabulary == small.vocabulary)
     }
 
-    @Test("merges alone have GPT-2's order of ids")
+    @Test("without vocab.json, ids are in GPT-2's order")
     func mergesAlone() throws {
         try AtomicFile.write(small.vocabulary.mergesText, to: folder("vocab.bpe"))
         #expect(try open("vocab.bpe").vocabulary == small.vocabulary)
@@ -35,13 +35,13 @@ struct BytePairFileTests {
         #expect(try open("mine").vocabulary == small.vocabulary)
     }
 
-    @Test("tiktoken's form is the file that tiktoken's own tokens give")
+    @Test("the .tiktoken file equals the one made from tiktoken's own tokens")
     func tiktokenText() throws {
         let text = try FileSystem.read(BytePairFixture.folder + "/small.tiktoken")
         #expect(small.vocabulary.tiktokenText == String(decoding: text, as: UTF8.self))
     }
 
-    @Test("a tokenizer.json is kept with data and checkpoints: loaded, it is the same and has the same hash")
+    @Test("a saved tokenizer.json loads as the same tokenizer with the same hash")
     func file() throws {
         try TokenizerFile.save(small, folder: folder.path)
         let loaded = try #require(try TokenizerFile.load(folder: folder.path) as? BytePairTokenizer)
@@ -50,7 +50,7 @@ struct BytePairFileTests {
         #expect(try Checksum.sha256(ofFile: folder("tokenizer.json")) == TokenizerFile.hash(of: loaded))
     }
 
-    /// `tokenizer.json` of a byte-level BPE with two merges, as Hugging Face writes it.
+    /// Opens a `tokenizer.json` of a byte-level BPE with two merges, in the form that Hugging Face writes.
     private func huggingFace(
         merges: String = #"["t h","th e"]"#,
         added: String =
@@ -72,7 +72,7 @@ struct BytePairFileTests {
         return try open("tokenizer.json")
     }
 
-    @Test("merges are read as strings and as pairs; added tokens beyond the vocabulary are special ones")
+    @Test("merges are read as strings and as pairs, and the split pattern as use_regex and as a Split")
     func huggingFaceForms() throws {
         let old = try huggingFace()
         let new = try huggingFace(merges: #"[["t","h"],["th","e"]]"#)
@@ -99,21 +99,23 @@ struct BytePairFileTests {
         #expect(error?.message.contains("\n") == false, sourceLocation: sourceLocation)
     }
 
-    @Test("a tokenizer.json that would give other ids than its own is refused, with the reason")
+    @Test("a tokenizer.json whose ids would be wrong here is refused with the reason")
     func unusableHuggingFace() {
-        expectRefusal(#"names "theq", which is no token of it"#) { try huggingFace(merges: #"["t h","th e","the q"]"#) }
-        expectRefusal("its merge 3 stands there twice") { try huggingFace(merges: #"["t h","th e","t h"]"#) }
-        expectRefusal(#"its merge "the" is no pair"#) { try huggingFace(merges: #"["t h","the"]"#) }
-        expectRefusal(#""the", is made by no merge"#) { try huggingFace(merges: #"["t h"]"#) }
-        expectRefusal("its ids are not 0 to 259, each once") { try huggingFace { $0[257].1 = 300 } }
-        expectRefusal("its ids are not 0 to 259, each once") { try huggingFace { $0[257].1 = 3 } }
+        expectRefusal(#"needs the token "theq", which is not in the vocabulary"#) {
+            try huggingFace(merges: #"["t h","th e","the q"]"#)
+        }
+        expectRefusal("its merge 3 is a duplicate") { try huggingFace(merges: #"["t h","th e","t h"]"#) }
+        expectRefusal(#"its merge "the" is not a pair"#) { try huggingFace(merges: #"["t h","the"]"#) }
+        expectRefusal(#"no merge produces its token 257, "the""#) { try huggingFace(merges: #"["t h"]"#) }
+        expectRefusal("its ids are not 0 to 259, each exactly once") { try huggingFace { $0[257].1 = 300 } }
+        expectRefusal("its ids are not 0 to 259, each exactly once") { try huggingFace { $0[257].1 = 3 } }
         expectRefusal("has two ids") { try huggingFace { $0[258].1 = 260 } }
         expectRefusal("no token for the byte 0x71") { try huggingFace { $0[$0.firstIndex { $0.0 == "q" }!].0 = "tqh" } }
-        expectRefusal("it has an added token twice") {
+        expectRefusal(#"it has the added token "<|endoftext|>" twice"#) {
             try huggingFace(added: #"[{"id":258,"content":"<|endoftext|>"},{"id":259,"content":"<|endoftext|>"}]"#)
         }
         expectRefusal("an added token has no content or no id") { try huggingFace(added: #"[{"id":258}]"#) }
-        expectRefusal("another pattern than GPT-2's, which alone is known: \\d+") {
+        expectRefusal("does not split text with GPT-2's pattern, the only supported one, but with \\d+") {
             try huggingFace(
                 preTokenizer:
                     #"{"type":"Sequence","pretokenizers":[{"type":"Split","pattern":{"Regex":"\\d+"},"behavior":"Isolated","invert":false},{"type":"ByteLevel","use_regex":false}]}"#
@@ -129,22 +131,22 @@ struct BytePairFileTests {
     }
 
     @Test(
-        "files that are no tokenizers are refused, each with its reason",
+        "a file that is not a tokenizer is refused with the reason",
         arguments: [
-            ("book.txt", "To be, or not to be\n", "is no tokenizer file: known are tokenizer.json"),
-            ("empty.json", "", "is no tokenizer file"),
+            ("book.txt", "To be, or not to be\n", "is not a tokenizer file; supported files: tokenizer.json"),
+            ("empty.json", "", "is not a tokenizer file"),
             ("broken.json", "{\"model\": ", "is not valid JSON"),
-            ("vocab.json", "{\"a\":0,\"model\":1}", "has the ids of tokens but not their merges"),
+            ("vocab.json", "{\"a\":0,\"model\":1}", "has token ids but no merges"),
             ("other.json", "{\"name\":\"x\"}", "it has no model"),
             ("merges.txt", "#version: 0.2\nt h\nthe\n", "its line 3 is not two tokens"),
             ("merges.txt", "#version: 0.2\n", "it has no merges"),
-            ("merges.txt", "t h\nx the\n", "names \"the\", which is no token of it"),
+            ("merges.txt", "t h\nx the\n", "needs the token \"the\", which is not in the vocabulary"),
             ("merges.txt", "t h\nt h\n", "are the same, \"th\""),
             ("a.tiktoken", "", "it is empty"),
-            ("a.tiktoken", "dGhl\n", "its line 1 is not the base 64 of some bytes and an id"),
-            ("a.tiktoken", "YQ== 0\nYg== 2\n", "its ids are not 0 to 1, each once"),
-            ("a.tiktoken", "YQ== 0\nYg== 0\n", "its ids are not 0 to 1, each once"),
-            ("a.tiktoken", "YQ== 0\nYmNk 1\n", "is made by no pair of tokens before it"),
+            ("a.tiktoken", "dGhl\n", "its line 1 is not a token in Base64 and an id"),
+            ("a.tiktoken", "YQ== 0\nYg== 2\n", "its ids are not 0 to 1, each exactly once"),
+            ("a.tiktoken", "YQ== 0\nYg== 0\n", "its ids are not 0 to 1, each exactly once"),
+            ("a.tiktoken", "YQ== 0\nYmNk 1\n", "no pair of tokens with lower ids produces its token 1, \"bcd\""),
             ("a.tiktoken", "YQ== 0\nYg== 1\n", "no token for the byte 0x0"),
         ]
     )
@@ -154,7 +156,7 @@ struct BytePairFileTests {
         expectRefusal(folder(name)) { try TokenizerFile.open(folder(name)) }
     }
 
-    @Test("vocab.json beside merges.txt decides the ids, and must fit")
+    @Test("vocab.json in the folder of merges.txt defines the ids and must match the merges")
     func vocabularyBeside() throws {
         try small.write(folder: folder.path)
         try FileSystem.remove(folder("tokenizer.json"))
@@ -170,10 +172,10 @@ struct BytePairFileTests {
         let text = "the people could go"
         #expect(loaded.decode(try loaded.encode(text)) == Array(text.utf8))
         try write(names + ["zzz"])
-        expectRefusal("no merge makes the token \"zzz\"") { try open("merges.txt") }
+        expectRefusal("no merge produces the token \"zzz\"") { try open("merges.txt") }
     }
 
-    @Test("a folder without a tokenizer, and a path with nothing, are named")
+    @Test("a folder without a tokenizer and a path that does not exist are refused")
     func nothing() throws {
         expectRefusal("has no tokenizer") { try TokenizerFile.open(folder.path) }
         let error = #expect(throws: UserError.self) { try TokenizerFile.open(folder("none")) }

@@ -6,11 +6,12 @@ import Testing
 
 @testable import Tokenizers
 
-/// Tests/Fixtures/bytepair, made by make.py there; and GPT-2's real files where they are at hand.
+/// The files of Tests/Fixtures/bytepair, which make.py in that folder writes, and GPT-2's own files if they exist on
+/// this machine.
 enum BytePairFixture {
     static let folder = Fixtures.path("bytepair")
 
-    /// What tiktoken makes of a text with the small vocabulary.
+    /// A text and its ids according to tiktoken with the small vocabulary.
     struct Case: Decodable, Sendable, CustomTestStringConvertible {
         let text: String
         let ids: [Int32]
@@ -23,16 +24,16 @@ enum BytePairFixture {
         return try! JSONDecoder().decode([Case].self, from: data)
     }()
 
-    /// 800 tokens.
+    /// A vocabulary of 800 tokens.
     static let small: BytePairTokenizer = {
         try! TokenizerFile.open(folder + "/small.tiktoken") as! BytePairTokenizer
     }()
 
-    /// The folder with vocab.bpe, and tiny shakespeare; nil in a clone that stands alone.
+    /// The folder with GPT-2's vocab.bpe, and the text of tiny shakespeare. Nil if this machine does not have them.
     static let gpt2Folder = shared("gpt2")
     static let shakespeare = shared("tinyshakespeare/input.txt")
 
-    /// Encodes a text in pieces of about `size` bytes, each up to where `lastCut` says that it may be cut.
+    /// Encodes a text in pieces of about `size` bytes, each cut at the place that `lastCut` returns.
     static func encodeInPieces(_ text: [UInt8], of size: Int, with tokenizer: any Tokenizer) throws -> [Int32] {
         var pieces: [Int32] = []
         var (start, wanted) = (0, size)
@@ -52,8 +53,8 @@ enum BytePairFixture {
     }
 }
 
-/// Whatever: letters, digits, white space, many-byte scalars and bytes that are not UTF-8, in a fixed order for each
-/// seed.
+/// Returns a mix of letters, digits, white space, multi-byte scalars and bytes that are not UTF-8. Equal seeds give
+/// equal bytes.
 func mixedBytes(_ count: Int, seed: UInt64) -> [UInt8] {
     let pieces: [[UInt8]] =
         [

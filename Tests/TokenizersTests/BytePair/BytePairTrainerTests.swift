@@ -15,14 +15,14 @@ struct BytePairTrainerTests {
         return try trainer.train()
     }
 
-    @Test("the vocabulary is rustbpe's, whatever the number of threads", arguments: [1, 3])
+    @Test("the vocabulary equals that of rustbpe for any number of threads", arguments: [1, 3])
     func rustbpe(threads: Int) throws {
         var trainer = try BytePairTrainer(vocabularySize: 800, pool: WorkerPool(threadCount: threads))
         try FileSystem.read(Self.path).withUnsafeBytes { trainer.add($0) }
         #expect(try trainer.train() == BytePairFixture.small.vocabulary)
     }
 
-    @Test("a text in pieces trains as the whole")
+    @Test("a text in pieces gives the same vocabulary as the whole text")
     func pieces() throws {
         var trainer = try BytePairTrainer(vocabularySize: 800, pool: WorkerPool(threadCount: 2))
         var rest = try FileSystem.read(Self.path)[...]
@@ -37,7 +37,7 @@ struct BytePairTrainerTests {
     }
 
     @Test(
-        "the most frequent pair comes first, the smaller of equal ones, and overlapping pairs count as they are merged"
+        "the most frequent pair is merged first, the smallest of equally frequent pairs wins, and overlaps are counted"
     )
     func order() throws {
         func merges(_ text: String, size: Int = 300) throws -> [String] { try train(text, size: size).mergeLines }
@@ -45,11 +45,11 @@ struct BytePairTrainerTests {
         #expect(try merges("zy ab", size: 258) == ["Ġ a"])
         #expect(try merges("aaaaa") == ["a a", "aa a", "aa aaa"])
         let vocabulary = try train("ab", size: 300)
-        #expect(vocabulary.tokens.count == 258, "no more pairs than there are")
+        #expect(vocabulary.tokens.count == 258, "the text has only one pair")
         #expect(vocabulary.endOfText == 257)
     }
 
-    @Test("sizes out of range and empty texts are refused")
+    @Test("a vocabulary size out of range and an empty text are refused")
     func refusals() throws {
         for size in [0, 256, 1 << 20 + 1] {
             let error = #expect(throws: UserError.self) { try train("a", size: size) }

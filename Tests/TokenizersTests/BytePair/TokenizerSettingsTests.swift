@@ -5,8 +5,8 @@ import Testing
 
 @testable import Tokenizers
 
-/// Tokenizers with files of transformers beside them; the ids are those of its version 5.24.
-@Suite("Byte pairs: files beside a tokenizer")
+/// Tokenizers with the settings files of Hugging Face transformers. The expected ids are those of transformers 5.24.
+@Suite("Byte pairs: settings files of transformers")
 struct TokenizerSettingsTests {
     let folder: TemporaryFolder
 
@@ -16,7 +16,7 @@ struct TokenizerSettingsTests {
 
     private static let names = PrintableBytes.order.map { PrintableBytes.text(of: [$0]) } + ["th"]
 
-    /// vocab.json and merges.txt: bytes, "th" as 256, and more.
+    /// Writes vocab.json and merges.txt with the bytes, "th" as id 256, and more tokens.
     private func writeMerges(_ more: [String], files: [String: String]) throws {
         let members = (Self.names + more).enumerated().map { JSONValue.Member($0.element, .integer($0.offset)) }
         try AtomicFile.write(JSONValue.object(members).text(), to: folder("vocab.json"))
@@ -24,7 +24,7 @@ struct TokenizerSettingsTests {
         for (name, text) in files { try AtomicFile.write(text, to: folder("\(name).json")) }
     }
 
-    /// The same as tokenizer.json.
+    /// Writes the same vocabulary as tokenizer.json.
     private func writeTokenizer(_ more: [String], _ added: String, files: [String: String], other: String = "") throws {
         let members = (Self.names + more).enumerated().map { JSONValue.Member($0.element, .integer($0.offset)) }
         let text = """
@@ -41,7 +41,7 @@ struct TokenizerSettingsTests {
         return (try #require(tokenizer as? BytePairTokenizer), notices)
     }
 
-    @Test("added_tokens.json adds to merges.txt; special ones are those that special_tokens_map.json names")
+    @Test("added_tokens.json adds tokens to merges.txt, and special_tokens_map.json makes tokens special")
     func addedTokens() throws {
         try writeMerges(
             ["<|endoftext|>"],
@@ -56,7 +56,7 @@ struct TokenizerSettingsTests {
         #expect(notices.isEmpty)
     }
 
-    @Test("tokenizer_config.json describes what is added, and beside it added_tokens.json says nothing")
+    @Test("added_tokens_decoder of tokenizer_config.json takes precedence over added_tokens.json")
     func described() throws {
         let end = #""257":{"content":"<|endoftext|>","lstrip":false,"normalized":true,"special":true}"#
         let mask = #""258":{"content":"<m>","lstrip":true,"normalized":false,"special":true}"#
@@ -71,7 +71,7 @@ struct TokenizerSettingsTests {
         #expect(tokenizer.vocabularySize == 259)
     }
 
-    @Test("special tokens with a role need no angle brackets, and one that merges make has its id")
+    @Test("a token with a role is special without angle brackets, and keeps its id if a merge produces it")
     func roles() throws {
         try writeMerges(
             ["[END]"],
@@ -83,7 +83,7 @@ struct TokenizerSettingsTests {
         #expect(try tokenizer.encode(" !") == [220, 0])
     }
 
-    @Test("tokens that only the files beside tokenizer.json have are added to its own")
+    @Test("added tokens that only the settings files have are added to those of tokenizer.json")
     func besideTokenizer() throws {
         let end = #"[{"id":257,"content":"<|endoftext|>","special":true}]"#
         try writeTokenizer(["<|endoftext|>"], end, files: ["added_tokens": #"{"<|endoftext|>":257,"foo":258}"#])
@@ -98,21 +98,24 @@ struct TokenizerSettingsTests {
     }
 
     @Test(
-        "what would change ids otherwise is refused with the file and the name",
+        "a setting that would change ids is refused with the file and the name of the setting",
         arguments: [
-            ("tokenizer_config", #"{"add_prefix_space":true}"#, "puts a space before the text (add_prefix_space)"),
+            ("tokenizer_config", #"{"add_prefix_space":true}"#, "adds a space before the text (add_prefix_space)"),
             ("tokenizer_config", #"{"add_bos_token":true}"#, "adds a token to each text (add_bos_token)"),
             ("tokenizer_config", #"{"add_eos_token":true}"#, "adds a token to each text (add_eos_token)"),
-            ("tokenizer_config", #"{"tokenizer_class":"Qwen2Tokenizer"}"#, "says that it is a Qwen2Tokenizer"),
+            ("tokenizer_config", #"{"tokenizer_class":"Qwen2Tokenizer"}"#, "has the class Qwen2Tokenizer"),
             (
                 "tokenizer_config", #"{"tokenizer_class":"RobertaTokenizerFast"}"#,
-                "says that it is a RobertaTokenizerFast"
+                "has the class RobertaTokenizerFast"
             ),
-            ("tokenizer_config", #"{"added_tokens_decoder":{"x":{"content":"a"}}}"#, "has \"x\" where an id belongs"),
+            (
+                "tokenizer_config", #"{"added_tokens_decoder":{"x":{"content":"a"}}}"#,
+                "has the key \"x\", which is not an id"
+            ),
             ("tokenizer_config", #"{"added_tokens_decoder":{"258":{}}}"#, "has no content: {}"),
             ("tokenizer_config", #"{"eos_token":3}"#, "eos_token of tokenizer_config.json has no content: 3"),
-            ("added_tokens", #"{"a b":300}"#, "but Hugging Face's tokenizers gives it 258"),
-            ("added_tokens", #"{"a b":"x"}"#, "added_tokens.json gives \"a b\" no id"),
+            ("added_tokens", #"{"a b":300}"#, "but Hugging Face's tokenizers gives it the id 258"),
+            ("added_tokens", #"{"a b":"x"}"#, "added_tokens.json has no id for \"a b\""),
             ("added_tokens", #"{"!":258}"#, #"its token "!" has two ids, 0 and 258"#),
             ("special_tokens_map", "{", "is not valid JSON"),
         ]
@@ -124,7 +127,7 @@ struct TokenizerSettingsTests {
         #expect(error.message.contains(reason), "\(error.message)")
     }
 
-    @Test("a token that two files describe otherwise is refused, but for what changes no ids")
+    @Test("two different descriptions of a token are refused, unless the difference changes no ids")
     func conflict() throws {
         let own = #"[{"id":257,"content":"<m>","lstrip":false,"normalized":false,"special":true}]"#
         func open(_ flags: String) throws -> BytePairTokenizer {
@@ -134,13 +137,13 @@ struct TokenizerSettingsTests {
         }
         #expect(try open(#""normalized":true,"special":true"#).vocabularySize == 258)
         let error = try #require(throws: UserError.self) { try open(#""lstrip":true"#) }
-        #expect(error.message.hasSuffix(#"the added token "<m>" is another one in tokenizer_config.json beside it"#))
+        #expect(error.message.hasSuffix(#"tokenizer_config.json describes the added token "<m>" differently"#))
         try writeTokenizer([], own, files: ["tokenizer_config": "{}", "added_tokens": #"{"<m>":258}"#])
         #expect(throws: UserError.self) { try self.open() }
     }
 
     @Test(
-        "the token that ends a text is what the tokenizer's files name, then the model's",
+        "the end-of-text token comes from the tokenizer's files, then from the model's files",
         arguments: [
             ([:], 258, nil),
             (["tokenizer_config": #"{"eos_token":"</s>"}"#], 257, nil),
@@ -149,18 +152,18 @@ struct TokenizerSettingsTests {
             (["tokenizer_config": #"{"eos_token":null}"#, "config": #"{"eos_token_id":257}"#], 257, nil),
             (["config": #"{"eos_token_id":258}"#, "generation_config": #"{"eos_token_id":257}"#], 257, nil),
             (["generation_config": #"{"eos_token_id":[257]}"#], 257, nil),
-            (["generation_config": #"{"eos_token_id":[257,258]}"#], 257, "[257, 258]: only 257 is used"),
-            // Of the vocabulary, but no added token.
+            (["generation_config": #"{"eos_token_id":[257,258]}"#], 257, "[257, 258]; using only 257"),
+            // Id 200 is in the vocabulary but is not an added token.
             (["config": #"{"eos_token_id":200}"#], 258, nil),
             (["config": #"{"eos_token_id":50256}"#], 258, nil),
             (["tokenizer_config": #"{"eos_token":"th"}"#], 256, nil),
             (
                 ["tokenizer_config": #"{"eos_token":"</s>"}"#, "config": #"{"eos_token_id":258}"#], 257,
-                "config.json ends a text with id 258, tokenizer_config.json with 257: 257 is used"
+                "config.json has the end-of-text id 258, tokenizer_config.json has 257; using 257"
             ),
             (
                 ["tokenizer_config": #"{"eos_token":"<none>"}"#], 258,
-                #"ends a text with "<none>", which the tokenizer does not have: id 258 is used"#
+                #"names the end-of-text token "<none>", but the tokenizer has no such token; using id 258"#
             ),
         ] as [([String: String], Int32, String?)]
     )
@@ -172,7 +175,7 @@ struct TokenizerSettingsTests {
         #expect(notices.count == (notice == nil ? 0 : 1), "\(notices)")
         if let notice { #expect(notices.first?.contains(notice) == true, "\(notices)") }
 
-        // What is kept with data says the same.
+        // The copy that is kept with a dataset has the same end-of-text token.
         try FileSystem.createFolder(folder("copy"))
         try TokenizerFile.save(tokenizer, folder: folder("copy"))
         #expect(try TokenizerFile.load(folder: folder("copy")).endOfText == id)
@@ -180,7 +183,7 @@ struct TokenizerSettingsTests {
         #expect(try FileSystem.names(inFolder: folder("copy")) == names)
     }
 
-    @Test("a model's id that is no added token ends no text, and that is said where nothing else does")
+    @Test("an end-of-text id that is not an added token is ignored with a notice if there is no other")
     func noEnd() throws {
         try writeTokenizer(
             [],
@@ -192,13 +195,13 @@ struct TokenizerSettingsTests {
         #expect(notices.count == 1)
         #expect(
             notices.first?.hasSuffix(
-                "config.json ends a text with id 50256, which is no added token: no token ends a text"
+                "config.json has the end-of-text id 50256, which is not an added token; using no end-of-text token"
             ) == true
         )
         #expect(try TokenizerFile.open(Fixtures.path("cases/data/d11-eos")).endOfText == 256)
     }
 
-    @Test("truncation and padding are passed over, which is said")
+    @Test("truncation and padding are ignored with a notice")
     func truncation() throws {
         let added = #"[{"id":257,"content":"<|endoftext|>","special":true}]"#
         try writeTokenizer(
@@ -209,11 +212,13 @@ struct TokenizerSettingsTests {
         )
         let (tokenizer, notices) = try open()
         #expect(try tokenizer.encode("abcd").count == 4)
-        #expect(notices.map { $0.hasSuffix("which is passed over: texts are encoded as they are") } == [true, true])
+        #expect(
+            notices.map { $0.hasSuffix("this setting is ignored, and texts are encoded unchanged") } == [true, true]
+        )
     }
 
     @Test(
-        "post-processors that add tokens are refused by name, others pass",
+        "a post-processor that adds tokens is refused by name, and others are accepted",
         arguments: [
             (#"{"type":"ByteLevel","trim_offsets":false}"#, nil),
             (#"{"type":"TemplateProcessing","single":[{"Sequence":{"id":"A","type_id":0}}]}"#, nil),
@@ -256,14 +261,14 @@ struct ForeignPatternTests {
     }
 
     @Test(
-        "vocabularies of a known size are refused with the reason",
+        "a .tiktoken file with the size of an unsupported vocabulary is refused with the reason",
         arguments: [
             (50_280, "p50k_base, which has <|endoftext|> in the middle of its ids"),
-            (100_256, "cl100k_base, which splits text by another pattern than GPT-2's"),
-            (128_000, "Llama 3, which splits text by another pattern than GPT-2's"),
-            (151_643, "Qwen, which splits text by another pattern than GPT-2's"),
-            (199_998, "o200k_base, which splits text by another pattern than GPT-2's"),
-            (200_000, "Llama 4, which splits text by another pattern than GPT-2's"),
+            (100_256, "cl100k_base, which does not split text with GPT-2's pattern"),
+            (128_000, "Llama 3, which does not split text with GPT-2's pattern"),
+            (151_643, "Qwen, which does not split text with GPT-2's pattern"),
+            (199_998, "o200k_base, which does not split text with GPT-2's pattern"),
+            (200_000, "Llama 4, which does not split text with GPT-2's pattern"),
         ]
     )
     func knownSize(count: Int, reason: String) throws {
@@ -271,14 +276,14 @@ struct ForeignPatternTests {
         #expect(refusal().contains("it has the \(count) tokens of \(reason)"))
     }
 
-    @Test("a token that GPT-2's pattern splits gives another pattern away, in tiktoken's form and in merges.txt")
+    @Test("a vocabulary with a token that GPT-2's pattern splits is refused, in .tiktoken files and in merges.txt")
     func unknownSize() throws {
         let bytes = PrintableBytes.order.map { [$0] }
         for (merges, token) in [(["( s", "(s e"], "(s"), ([". Ċ"], ".Ċ"), (["1 a"], "1a"), (["Ċ a"], "Ċa")] {
             let merged = merges.map { PrintableBytes.token(of: $0.filter { $0 != " " })! }
             let text = (bytes + merged).enumerated().map { "\(Self.base64($0.element)) \($0.offset)\n" }.joined()
             try AtomicFile.write(text, to: folder("a.tiktoken"))
-            let reason = "GPT-2's pattern splits its token 256, \"\(token)\": it was made with another pattern"
+            let reason = "GPT-2's pattern splits its token 256, \"\(token)\", so it was trained with another pattern"
             #expect(refusal().hasSuffix(reason))
             try AtomicFile.write("#version: 0.2\n" + merges.map { $0 + "\n" }.joined(), to: folder("merges.txt"))
             #expect(refusal().hasSuffix(reason))
@@ -293,13 +298,13 @@ struct ForeignPatternTests {
         return String(text) + String(repeating: "=", count: 3 - bytes.count)
     }
 
-    @Test("of any other file the pattern is assumed, which is said; GPT-2's own merges and their folder need no word")
+    @Test("a notice says that GPT-2's pattern is assumed for a .tiktoken file, but not for GPT-2's own files")
     func assumed() throws {
         var notices: [String] = []
         _ = try TokenizerFile.open(BytePairFixture.folder + "/small.tiktoken") { notices.append($0) }
         #expect(notices.count == 1)
-        #expect(notices.first?.contains("small.tiktoken does not say how text is split") == true)
-        #expect(notices.first?.contains("GPT-2's pattern is assumed") == true)
+        #expect(notices.first?.contains("small.tiktoken does not contain the pattern that splits text") == true)
+        #expect(notices.first?.contains("assuming GPT-2's pattern") == true)
         try BytePairFixture.small.write(folder: folder.path)
         for name in ["", "/merges.txt", "/tokenizer.json"] {
             _ = try TokenizerFile.open(folder.path + name) { notices.append($0) }

@@ -77,13 +77,17 @@ for script in "${scripts[@]}"; do
     expected="$(parameters "$script-undisturbed")"
     [ -n "$expected" ] || fail "$script: an undisturbed job ended without parameters"
 
-    submit "$script" "$script-signalled" 5000
-    within 30 reached "$script-signalled" 1 || fail "$script: training does not begin"
-    scancel --signal=USR1 "$id"
-    within 60 says "$script-signalled" "start 2:" || fail "$script: not back in the queue after SIGUSR1"
-    within 120 over || fail "$script: a resumed job does not end"
-    [ "$(parameters "$script-signalled")" = "$expected" ] || fail "$script: resumed to $(parameters "$script-signalled"), not $expected"
-    printf '%s: SIGUSR1, requeued, resumed: %s as undisturbed\n' "$script" "$expected"
+    # To all ranks, as --signal=USR1@120 does, and to the batch script alone, as --signal=B:USR1@120.
+    for target in "" --batch; do
+        name="$script-signalled$target"
+        submit "$script" "$name" 5000
+        within 30 reached "$name" 1 || fail "$script: training does not begin"
+        scancel ${target:+"$target"} --signal=USR1 "$id"
+        within 60 says "$name" "start 2:" || fail "$script: not back in the queue after SIGUSR1 $target"
+        within 120 over || fail "$script: a resumed job does not end"
+        [ "$(parameters "$name")" = "$expected" ] || fail "$script: resumed to $(parameters "$name"), not $expected"
+        printf '%s: SIGUSR1%s, requeued, resumed: %s as undisturbed\n' "$script" "${target:+ to the batch script}" "$expected"
+    done
 
     submit "$script" "$script-cancelled" 100000000
     within 30 reached "$script-cancelled" 1 || fail "$script: training does not begin"

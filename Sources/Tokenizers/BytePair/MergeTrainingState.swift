@@ -1,8 +1,9 @@
-/// The state of BPE training: the different pre-tokens as tokens, and how often each pair of tokens occurs in the text.
+/// The state of BPE training: the distinct pre-tokens as tokens, and the number of occurrences of each pair of tokens.
 ///
-/// A pair gets all its occurrences when the younger of its tokens is made, and only loses some later. So the heap may
-/// hold counts that are too large: a pair that comes up with an old count goes back with its new one.
-struct PairMerging {
+/// The count of a pair is largest when the newer of its tokens is created, and can only decrease later. The heap is not
+/// updated then, so its counts can be too large. A pair at the top with an outdated count is inserted again with its
+/// current count.
+struct MergeTrainingState {
     struct Pair: Equatable {
         var left: Int32
         var right: Int32
@@ -11,27 +12,27 @@ struct PairMerging {
     private struct Word {
         var start: Int
         var length: Int32
-        /// How often it occurs in the text.
+        /// The number of occurrences in the text.
         var count: Int
     }
 
     private var words: [Word] = []
-    /// The words' tokens, each with the room it began with.
+    /// The tokens of all words. Each word keeps the space of its original length.
     private var tokens: [Int32] = []
     private var pairs = PairNumbers()
-    /// By pair number: how often it occurs in the text.
+    /// By pair number: the number of occurrences in the text.
     private var counts: [Int] = []
-    /// By pair number: the words that it occurs, or occurred, in; ascending.
+    /// By pair number: the indexes of the words in which the pair occurs or has occurred, in ascending order.
     private var places: [[Int32]] = []
     private var heap = FrequencyHeap()
     private var nextToken: Int32 = 256
-    /// Numbers of the pairs that the current merge made.
-    private var made: [Int] = []
+    /// The numbers of the pairs that the current merge created.
+    private var newPairs: [Int] = []
 
     init(_ preTokens: PreTokenCounts) {
         words.reserveCapacity(preTokens.count)
         preTokens.forEach { preToken, count in
-            // One byte has no pair.
+            // A word of one byte has no pairs.
             guard preToken.count > 1 else { return }
             words.append(Word(start: tokens.count, length: Int32(preToken.count), count: count))
             for byte in preToken { tokens.append(Int32(byte)) }
@@ -41,11 +42,11 @@ struct PairMerging {
                 add(Pair(left: tokens[position - 1], right: tokens[position]), word.count, Int32(index))
             }
         }
-        pushMade()
+        pushNewPairs()
     }
 
-    /// Merges the pair that occurs most often, the smaller of equal ones, into the next token; nil when no pair is
-    /// left.
+    /// Merges the most frequent pair (the smallest if several are equally frequent) into the next token. Returns the
+    /// pair, or nil if there is none.
     mutating func mergeMostFrequent() -> Pair? {
         while let top = heap.removeFirst() {
             let number = pairs.number(top.pair)
@@ -56,7 +57,7 @@ struct PairMerging {
             let places = self.places[number]
             self.places[number] = []
             for word in places { merge(top.pair, inWord: word) }
-            pushMade()
+            pushNewPairs()
             nextToken += 1
             return top.pair
         }
@@ -96,7 +97,7 @@ struct PairMerging {
         if number == counts.count {
             counts.append(0)
             places.append([])
-            made.append(number)
+            newPairs.append(number)
         }
         counts[number] += count
         if places[number].last != word { places[number].append(word) }
@@ -106,24 +107,24 @@ struct PairMerging {
         counts[pairs.number(pair)] -= count
     }
 
-    private mutating func pushMade() {
-        for number in made where counts[number] > 0 {
+    private mutating func pushNewPairs() {
+        for number in newPairs where counts[number] > 0 {
             heap.insert(.init(count: counts[number], pair: pairs.pair(number)))
         }
-        made.removeAll(keepingCapacity: true)
+        newPairs.removeAll(keepingCapacity: true)
     }
 }
 
-/// Numbers pairs in the order in which they are asked for: a hash table with linear probing, at most half full.
+/// Assigns consecutive numbers to pairs on first use. A hash table with linear probing, at most half full.
 private struct PairNumbers {
     private var slots = [Int32](repeating: -1, count: 1 << 16)
     private var bits: UInt64 = 16
-    private var all: [PairMerging.Pair] = []
+    private var all: [MergeTrainingState.Pair] = []
 
-    func pair(_ number: Int) -> PairMerging.Pair { all[number] }
+    func pair(_ number: Int) -> MergeTrainingState.Pair { all[number] }
 
     @inline(__always)
-    mutating func number(_ pair: PairMerging.Pair) -> Int {
+    mutating func number(_ pair: MergeTrainingState.Pair) -> Int {
         var place = self.place(pair)
         while true {
             let number = Int(slots[place])
@@ -137,7 +138,7 @@ private struct PairNumbers {
         return all.count - 1
     }
 
-    private func place(_ pair: PairMerging.Pair) -> Int {
+    private func place(_ pair: MergeTrainingState.Pair) -> Int {
         let key = UInt64(UInt32(bitPattern: pair.left)) << 32 | UInt64(UInt32(bitPattern: pair.right))
         return Int((key &* 0x9E37_79B9_7F4A_7C15) >> (64 - bits))
     }
@@ -153,11 +154,11 @@ private struct PairNumbers {
     }
 }
 
-/// Pairs by how often they occur, the smaller first among equal ones: a binary heap.
+/// A binary heap of pairs: the most frequent pair first, and the smaller pair first if counts are equal.
 private struct FrequencyHeap {
     struct Entry {
         var count: Int
-        var pair: PairMerging.Pair
+        var pair: MergeTrainingState.Pair
 
         @inline(__always)
         func isBefore(_ other: Entry) -> Bool {
