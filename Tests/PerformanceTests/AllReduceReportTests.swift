@@ -6,8 +6,8 @@ import Testing
 @Suite("Comparing all-reduces")
 struct AllReduceReportTests {
     /// - Parameters:
-    ///   - milliseconds: at 4 kB, 1 MB, 8 MB and 42 MB.
-    ///   - gradient: of each repetition.
+    ///   - milliseconds: the times for 4 kB, 1 MB, 8 MB and 42 MB.
+    ///   - gradient: the times of the gradient in each repetition, in milliseconds.
     private func way(
         _ transport: JobConnection.Transport,
         _ allReduce: Communicator.AllReduce,
@@ -33,7 +33,7 @@ struct AllReduceReportTests {
         )
     }
 
-    @Test("What sums the run's buckets fastest is recommended, when it is worth an option")
+    @Test("The way that sums the run's buckets fastest is recommended if it is at least a tenth faster")
     func recommendation() throws {
         let ring = way(.mpi, .ring, [0.1, 1, 8, 42], gradient: [100])
         let native = way(.mpi, .native, [0.01, 2, 16, 84], gradient: [200])
@@ -41,7 +41,7 @@ struct AllReduceReportTests {
         let best = try #require(report([ring, native, tcp]).recommendation)
         #expect(best.way == 2)
         #expect(best.reason == "for the run's buckets of 3.9 MB tcp ring is 2.00 times as fast as mpi ring")
-        // 5 % is no reason.
+        // A gain of 5 % is too small.
         let same = way(.tcp, .ring, [0.01, 0.5, 4, 20], gradient: [95])
         let usual = try #require(report([ring, native, same]).recommendation)
         #expect(usual.way == 0)
@@ -52,11 +52,11 @@ struct AllReduceReportTests {
     }
 
     @Test(
-        "MPI's own is not recommended for small sums where it is slower for the run's buckets",
+        "MPI's own all-reduce is not recommended if it is faster only for small sums",
         arguments: [0.55, 0.9]
     )
     func slowerForBuckets(speed: Double) throws {
-        // Up to 8 MB it is faster, which had decided; at 42 to 128 MB it has 0.55 to 0.9 times the ring's speed.
+        // MPI's own is faster up to 8 MB, but for 42 to 128 MB it has 0.55 to 0.9 times the ring's speed.
         let ring = way(.mpi, .ring, [0.1, 1, 8, 42], gradient: [100, 101, 99, 100])
         let native = way(.mpi, .native, [0.02, 0.5, 5, 42 / speed], gradient: [100, 101, 99, 100].map { $0 / speed })
         let recommendation = try #require(report([ring, native], bucket: 64_000_000).recommendation)
@@ -65,18 +65,20 @@ struct AllReduceReportTests {
         #expect(report([ring, native]).text.contains("\nrecommended: --backend=mpi --allreduce=ring: "))
     }
 
-    @Test("Times that scatter more than they differ decide nothing")
+    @Test("A faster way is not recommended if its times overlap with the default's")
     func noise() throws {
         let ring = way(.mpi, .ring, [1, 1, 1, 1], gradient: [80, 90, 100, 120, 130])
         let native = way(.mpi, .native, [1, 1, 1, 1], gradient: [70, 80, 85, 95, 140])
         let recommendation = try #require(report([ring, native]).recommendation)
         #expect(recommendation.way == 0)
-        #expect(recommendation.reason.contains("by a tenth, beyond the scatter of the times (mpi native 1.18 times"))
+        #expect(
+            recommendation.reason.contains("by a tenth, considering the spread of the times (mpi native 1.18 times")
+        )
         let clear = way(.mpi, .native, [1, 1, 1, 1], gradient: [70, 80, 85, 88, 140])
         #expect(try #require(report([ring, clear]).recommendation).way == 1)
     }
 
-    @Test("What another MPI may sum otherwise is said where MPI's own is recommended")
+    @Test("A recommendation of MPI's own all-reduce says that another MPI may give other bits")
     func native() throws {
         let report = report([
             way(.mpi, .ring, [1, 2, 20, 200], gradient: [20]), way(.mpi, .native, [1, 1, 10, 100], gradient: [10]),
@@ -85,7 +87,7 @@ struct AllReduceReportTests {
         #expect(report.text.contains("recommended: --backend=mpi --allreduce=native: "))
     }
 
-    @Test("A column stands under its name, whatever the number of ways")
+    @Test("Columns are aligned under their names")
     func table() {
         let lines = report([
             way(.mpi, .ring, [0.1, 1, 8, 42], gradient: [126]), way(.tcp, .ring, [0.1, 1.5, 12, 63], gradient: [189]),

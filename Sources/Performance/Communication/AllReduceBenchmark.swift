@@ -3,54 +3,53 @@ import Compute
 import Platform
 import Training
 
-/// Times the all-reduce of the ranks of a job, size by size and as a run sums its gradient, over one or several ways in turn.
+/// Times all-reduces of the ranks of a job for several sizes and for the gradient of a run. Compares one or several
+/// ways to sum.
 package struct AllReduceBenchmark {
-    /// One size, or a run's gradient, over one way.
+    /// The times of one way for one size or for a run's gradient.
     package struct Result: Equatable, Sendable {
-        /// Bytes of the sum, on each rank.
+        /// The number of bytes summed on each rank.
         package var bytes: Int
-        /// Of the slowest rank, a repetition each.
+        /// The time of the slowest rank in each repetition.
         package var seconds: Spread
 
-        /// For one size.
         package init(bytes: Int, seconds: Spread) {
             self.bytes = bytes
             self.seconds = seconds
         }
 
-        /// Bytes a second that each rank sends and receives, `bytes * 2 (n - 1) / n / time`, as NCCL's tests count it, at the
-        /// best repetition.
+        /// The bytes per second that each rank sends and receives in the fastest repetition: `bytes * 2 (n - 1) / n /
+        /// time`, as in NCCL's tests.
         package func busBandwidth(worldSize: Int) -> Double {
             2 * Double(worldSize - 1) / Double(worldSize) * Double(bytes) / seconds.minimum
         }
     }
 
-    /// What one way took.
+    /// The times of one way.
     package struct Results: Sendable {
-        /// One for each size, in order.
+        /// One result per size, in order.
         package var sizes: [Result]
-        /// For the gradient.
+        /// The result for the gradient.
         package var gradient: Result
 
-        /// Of one way.
         package init(sizes: [Result], gradient: Result) {
             self.sizes = sizes
             self.gradient = gradient
         }
     }
 
-    /// Bytes of each sum, whole numbers of floats.
+    /// The sizes of the sums in bytes, multiples of 4.
     package var sizes: [Int]
-    /// Buckets of a run's gradient, which are begun one after the other and waited for together, as a run does it: the memory is
-    /// in no cache, and the next bucket waits while one is summed.
+    /// The buckets of a run's gradient, as ranges of floats. As in a run, all are started one after the other and then
+    /// waited for, so their memory is not in a cache, and each bucket waits while the previous one is summed.
     package var gradient: [Range<Int>]
-    /// Timed sums of each size.
+    /// The number of timed sums of each size.
     package var repetitions: Int
 
     /// - Parameters:
-    ///   - sizes: bytes of each sum, whole numbers of floats.
-    ///   - gradient: buckets of a run's gradient, at least one, as floats of one buffer.
-    ///   - repetitions: timed ones for each size, after one that is not.
+    ///   - sizes: the sizes of the sums in bytes, multiples of 4.
+    ///   - gradient: the buckets of a run's gradient as ranges of floats, at least one.
+    ///   - repetitions: the number of timed sums of each size, after one untimed sum.
     package init(sizes: [Int], gradient: [Range<Int>], repetitions: Int) {
         precondition(sizes.allSatisfy { $0 > 0 && $0 % 4 == 0 } && !gradient.isEmpty && repetitions > 0)
         self.sizes = sizes
@@ -58,12 +57,12 @@ package struct AllReduceBenchmark {
         self.repetitions = repetitions
     }
 
-    /// Every rank calls it with the same ways and returns the same: what each way took.
+    /// Runs the benchmark. Every rank must call this with the same ways and gets the same results, one per way.
     ///
     /// - Parameters:
-    ///   - ways: of one job. They take turns, so that what else the machine does hits all alike.
-    ///   - progress: called with the bytes that are summed next.
-    /// - Throws: `UserError(.other)` when a sum is wrong; `CollectiveError.failed`.
+    ///   - ways: the ways to compare, all of the same job. They take turns, so that other load affects all equally.
+    ///   - progress: called before each size with its number of bytes.
+    /// - Throws: `UserError(.other)` if a sum is wrong, `CollectiveError.failed` if communication fails.
     package func run(_ ways: [Communicator], progress: (Int) -> Void = { _ in }) throws -> [Results] {
         try ways[0].board.during(.computing, .computing) { try measure(ways, ways[0].board, progress) }
     }
@@ -95,7 +94,7 @@ package struct AllReduceBenchmark {
         return results.map { Results(sizes: $0.dropLast(), gradient: $0.last!) }
     }
 
-    /// - Returns: this rank's seconds.
+    /// - Returns: the time on this rank, in seconds.
     private func sum(_ ranges: [Range<Int>], over way: Communicator, _ floats: Floats) throws -> Double {
         let count = ranges.map(\.upperBound).max()!
         floats.buffer.base.update(repeating: Float(way.rank + 1), count: count)
@@ -104,7 +103,7 @@ package struct AllReduceBenchmark {
         for range in ranges { way.startAllReduce(unsafe: floats.buffer.base, range: range, owner: floats) }
         try way.wait()
         let seconds = (ContinuousClock.now - start) / .seconds(1)
-        // Whole numbers as small as these are summed without rounding.
+        // Sums of small whole numbers are exact.
         let expected = Float(way.worldSize * (way.worldSize + 1) / 2)
         guard floats.buffer.elements[..<count].allSatisfy({ $0 == expected }) else {
             throw UserError(.other, "a sum of \(4 * count) bytes over \(way.worldSize) ranks is wrong")

@@ -3,18 +3,15 @@ import Formats
 import Platform
 import Training
 
-/// What an `AllReduceBenchmark` found, way by way, and which of them it speaks for.
+/// The results of an `AllReduceBenchmark` for each way to sum, and the way that it recommends.
 package struct AllReduceReport: Sendable {
-    /// How the ranks of a job can sum: a transport and an algorithm.
+    /// A way to sum: a transport and an algorithm.
     package struct Way: Sendable {
-        /// What carried the messages.
         package var transport: JobConnection.Transport
-        /// How they were summed.
         package var allReduce: Communicator.AllReduce
-        /// What the benchmark found.
+        /// All ways of a report have results for the same sizes and the same gradient.
         package var results: AllReduceBenchmark.Results
 
-        /// The ways of one report have results for the same sizes and gradient.
         package init(
             transport: JobConnection.Transport,
             allReduce: Communicator.AllReduce,
@@ -29,18 +26,17 @@ package struct AllReduceReport: Sendable {
         var options: String { "--backend=\(transport.rawValue) --allreduce=\(allReduce.rawValue)" }
     }
 
-    /// The run whose gradient was summed.
+    /// Facts about the gradient that was summed.
     package struct Gradient: Equatable, Sendable {
-        /// Whose shape it is, such as `preset gpt2`.
+        /// The model whose gradient it is, such as `preset gpt2`.
         package var model: String
-        /// Of the whole gradient.
+        /// The size of the whole gradient.
         package var bytes: Int
-        /// Of the largest bucket.
+        /// The size of the largest bucket.
         package var bucketBytes: Int
-        /// Buckets that were summed.
+        /// The number of buckets that were summed.
         package var bucketCount: Int
 
-        /// The facts of a run.
         package init(model: String, bytes: Int, bucketBytes: Int, bucketCount: Int) {
             self.model = model
             self.bytes = bytes
@@ -49,28 +45,27 @@ package struct AllReduceReport: Sendable {
         }
     }
 
-    /// The way that a job should take.
+    /// The recommended way.
     package struct Recommendation: Equatable, Sendable {
-        /// Its place among the ways.
+        /// The index in `ways`.
         package var way: Int
-        /// A sentence.
+        /// One sentence.
         package var reason: String
     }
 
-    /// Ranks of the job.
+    /// The number of ranks.
     package var ranks: Int
-    /// Different hosts among them.
+    /// The number of different hosts.
     package var machines: Int
-    /// How the ranks reach each other, such as `mpi, eth0 (10.0.0.5)`.
+    /// The transport and interface, such as `mpi, eth0 (10.0.0.5)`.
     package var route: String
-    /// Bytes a second of copying memory, read and written ones both counted, by one thread.
+    /// The speed of copying memory with one thread, in bytes read plus written per second.
     package var copyBandwidth: Double
-    /// What decides which way to take.
+    /// The gradient whose times decide the recommendation.
     package var gradient: Gradient
-    /// At least one; the first is what a job takes without being told.
+    /// At least one. The first is the default of a job.
     package var ways: [Way]
 
-    /// At least one way.
     package init(ranks: Int, machines: Int, route: String, copyBandwidth: Double, gradient: Gradient, ways: [Way]) {
         precondition(!ways.isEmpty)
         self.gradient = gradient
@@ -81,43 +76,44 @@ package struct AllReduceReport: Sendable {
         self.ways = ways
     }
 
-    // MARK: Which to take
+    // MARK: Recommendation
 
-    /// Less is not worth an option, and hardly more than noise.
-    private static let leastGain = 1.1
+    /// A way is recommended only if it is at least this many times as fast as the default. Smaller gains may be noise.
+    private static let minimumGain = 1.1
 
-    /// Nil where there was nothing to choose from.
+    /// The recommended way; nil if there is only one.
     ///
-    /// What counts is the sum of the run's gradient, by its buckets: other sizes may speak for another way. A way must be faster
-    /// than the usual one by a tenth, comparing medians, and in three of four repetitions than the usual one in three of four.
+    /// The time of the gradient decides, not that of other sizes. A way replaces the default if its median is at least
+    /// a tenth faster and its upper quartile is below the default's lower quartile.
     package var recommendation: Recommendation? {
         guard ways.count > 1 else { return nil }
         let usual = ways[0]
         let times = ways.map(\.results.gradient.seconds)
         let gains = times.map { times[0].median / $0.median }
         let clear = ways.indices.filter {
-            gains[$0] >= Self.leastGain && times[$0].upperQuartile < times[0].lowerQuartile
+            gains[$0] >= Self.minimumGain && times[$0].upperQuartile < times[0].lowerQuartile
         }
         let size = "for the run's buckets of \(Self.size(gradient.bucketBytes))"
         guard let best = clear.max(by: { gains[$0] < gains[$1] }) else {
             let others = ways.indices.dropFirst().map { "\(ways[$0].name) \(Numbers.fixed(gains[$0], 2)) times" }
-            let scatter = gains.contains { $0 >= Self.leastGain } ? ", beyond the scatter of the times" : ""
+            let scatter = gains.contains { $0 >= Self.minimumGain } ? ", considering the spread of the times" : ""
             let reason = """
-                \(size) nothing is faster than \(usual.name) by a tenth\(scatter) (\(others.joined(separator: ", ")) its speed)
+                \(size) nothing is faster than \(usual.name) by a tenth\(scatter) (\(others.joined(separator: ", ")) \
+                its speed)
                 """
             return Recommendation(way: 0, reason: reason)
         }
         let way = ways[best]
         var reason = "\(size) \(way.name) is \(Numbers.fixed(gains[best], 2)) times as fast as \(usual.name)"
         if way.allReduce == .native {
-            reason += "; its sums may have other bits with another MPI, where the ring's are the same everywhere"
+            reason += "; with another MPI its sums may have other bits, while the ring's bits are the same everywhere"
         }
         return Recommendation(way: best, reason: reason)
     }
 
     // MARK: Text
 
-    /// One object: the job's facts, `gradient`, `ways` with their times, and `recommendation` or null.
+    /// A JSON object: the job's facts, `gradient`, `ways` with their times, and `recommendation` (or null).
     package var json: JSONValue {
         .object([
             .init("ranks", .integer(ranks)),
@@ -167,11 +163,11 @@ package struct AllReduceReport: Sendable {
         )
     }
 
-    /// A table with a row for each size and one for the gradient, and three columns for each way.
+    /// A table with a row per size and one for the gradient, and three columns per way.
     package var text: String {
         let title = """
-            all-reduce of \(ranks) ranks on \(machines) \(machines == 1 ? "machine" : "machines") (\(route)); one thread \
-            copies memory at \(Self.gigabytes(copyBandwidth)) GB/s (read and written)
+            all-reduce of \(ranks) ranks on \(machines) \(machines == 1 ? "machine" : "machines") (\(route)); one \
+            thread copies memory at \(Self.gigabytes(copyBandwidth)) GB/s (read and written)
             """
         let names = ways.map { ($0.name, -Self.wayWidth) }
         let columns = ways.flatMap { _ in [("best ms", 12), ("median ms", 11), ("bus GB/s", 10)] }
@@ -185,7 +181,7 @@ package struct AllReduceReport: Sendable {
             + "\n"
     }
 
-    /// Of one size, or of the gradient, over every way.
+    /// The row of one size, or of the gradient, for all ways.
     private func row(_ results: [AllReduceBenchmark.Result]) -> String {
         TextTable.line(
             [(Self.size(results[0].bytes), 7)]
@@ -199,7 +195,7 @@ package struct AllReduceReport: Sendable {
         )
     }
 
-    /// Characters of the three columns of a way.
+    /// The total width of a way's three columns, in characters.
     private static let wayWidth = 33
 
     private static func size(_ bytes: Int) -> String {
