@@ -2,7 +2,7 @@
 # Random faults on a cluster of network namespaces (cluster.sh), for as long as is asked for. A trial is a job of 2 to 4
 # ranks over TCP, by mpirun or by `ddp-train launch`: it meets, survives up to two faults, is ended by another, and goes on
 # from its last checkpoint. Stops, kills, signals, cuts, narrow and bad links, strangers, full and slow disks, load: the
-# kinds are in cluster/lib/faults.sh. After every fault these must hold:
+# kinds are in cluster/lib/faults.sh, what they do in the files beside it. After every fault these must hold:
 #
 #   no hang               every rank has left within the timeout and a margin
 #   no wrong culprit      errors name the rank or link that was harmed; after a signal there is none, and code 75
@@ -89,6 +89,10 @@ source cluster/lib/cases_storage.sh
 source cluster/lib/cases_network.sh
 # shellcheck source=cluster/lib/faults.sh
 source cluster/lib/faults.sh
+# shellcheck source=cluster/lib/faults_survived.sh
+source cluster/lib/faults_survived.sh
+# shellcheck source=cluster/lib/faults_ending.sh
+source cluster/lib/faults_ending.sh
 
 # An iteration of some milliseconds, and a checkpoint every 25 of them.
 every=25 timeout=4
