@@ -96,7 +96,7 @@ struct TensorBoardTests {
 
     @Test("A record is what TensorFlow's writer makes of the same bytes")
     func record() {
-        // tf.io.TFRecordWriter, of "abc": checked by hand against TensorBoard's reader too (scripts/check_tensorboard.sh).
+        // tf.io.TFRecordWriter, of "abc": checked by hand against TensorBoard's reader too (scripts/check/event_files.sh).
         let record = EventFile.record(Array("abc".utf8))
         #expect(record.count == 8 + 4 + 3 + 4)
         #expect(Array(record[..<8]) == [3, 0, 0, 0, 0, 0, 0, 0])

@@ -12,9 +12,9 @@ import Transformer
 @testable import Tokenizers
 
 /// Damaged files: whatever is in them, a reader returns or refuses with an error of its own. A crash ends the tests'
-/// process; `scripts/fuzz.sh` does the same with little memory and a limit of time.
+/// process; `scripts/check/fuzz.sh` does the same with little memory and a limit of time.
 ///
-/// `FUZZ_ROUNDS` in the environment asks for more rounds a file, `FUZZ_SEED` for others; `scripts/fuzz.sh` sets both.
+/// `FUZZ_ROUNDS` in the environment asks for more rounds a file, `FUZZ_SEED` for others; `scripts/check/fuzz.sh` sets both.
 @Suite("Fuzzed files")
 struct FuzzTests {
     enum Reader: String, CaseIterable, CustomTestStringConvertible {
