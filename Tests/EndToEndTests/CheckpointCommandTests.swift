@@ -90,7 +90,7 @@ struct CheckpointCommandTests {
     @Test("Runs killed while they save leave checkpoints that verify")
     func kills() throws {
         let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-            .appendingPathComponent("../../scripts/kill_saves.sh").standardized
+            .appendingPathComponent("../../scripts/check/kill_saves.sh").standardized
         let program = try Program.path()
         let result = try run.program.shell(
             "bash '\(script.path)' --kills 8 --no-disk --program '\(program)' 2>&1"

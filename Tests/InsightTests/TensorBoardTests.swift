@@ -96,7 +96,7 @@ struct TensorBoardTests {
 
     @Test("A record equals the record that TensorFlow writes for the same bytes")
     func record() {
-        // Expected bytes: tf.io.TFRecordWriter for "abc". scripts/check_tensorboard.sh checks whole files with
+        // Expected bytes: tf.io.TFRecordWriter for "abc". scripts/check/event_files.sh checks whole files with
         // TensorBoard's reader.
         let record = EventFile.record(Array("abc".utf8))
         #expect(record.count == 8 + 4 + 3 + 4)

@@ -11,11 +11,11 @@ import Transformer
 @testable import Preparation
 @testable import Tokenizers
 
-/// Reads damaged files. A reader must return or throw a `UserError`, and never crash. `scripts/fuzz.sh` runs these
+/// Reads damaged files. A reader must return or throw a `UserError`, and never crash. `scripts/check/fuzz.sh` runs these
 /// tests with limited memory and time.
 ///
 /// The environment variables `FUZZ_ROUNDS` and `FUZZ_SEED` set the number of rounds per file and the seed.
-/// `scripts/fuzz.sh` sets both.
+/// `scripts/check/fuzz.sh` sets both.
 @Suite("Fuzzed files")
 struct FuzzTests {
     enum Reader: String, CaseIterable, CustomTestStringConvertible {

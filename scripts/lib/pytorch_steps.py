@@ -1,4 +1,4 @@
-"""Times whole training steps of a GPT in PyTorch, and prints them as one JSON object; started by compare_speed.py.
+"""Times whole training steps of a GPT in PyTorch, and prints them as one JSON object; started by speed.py.
 
 A step is forward, backward, clipping at 1.0 and AdamW, in float32, on random tokens, as nanoGPT does it.
 """

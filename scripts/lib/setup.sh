@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Shared by the scripts beside this folder: finds the Swift toolchain, installs missing system libraries, builds.
+# Shared by all scripts: finds the Swift toolchain, installs missing system libraries, builds.
 # Source it from a script that has `set -euo pipefail`; it goes to the repository's root and leaves that in `root`, where the
 # user was in `started_in`, and the script's path from the root in `script`.
 
@@ -232,5 +232,5 @@ run_beside_pytorch() {
     install_libraries "$install"
     require_pytorch "$install" ${packages[@]+"${packages[@]}"}
     build_release
-    "$python" "scripts/$(basename "$0" .sh).py" "$ddp_train" ${arguments[@]+"${arguments[@]}"}
+    "$python" "${script%.sh}.py" "$ddp_train" ${arguments[@]+"${arguments[@]}"}
 }

@@ -1,4 +1,4 @@
-// Made by scripts/make_scalar_classes.py from tiktoken 0.14.0; not edited by hand.
+// Made by scripts/make/scalar_classes.py from tiktoken 0.14.0; not edited by hand.
 
 /// Ranges of scalars, each by its first and its last, ascending.
 enum ScalarRanges {

@@ -1,6 +1,6 @@
 """GPT-2 in PyTorch as nanoGPT trains it: what the Swift program has to compute.
 
-Written for this project's goldens, for scripts/compare_pytorch.sh and scripts/compare_speed.sh. Parameters go in and out
+Written for this project's goldens, for scripts/compare/pytorch.sh and scripts/compare/speed.sh. Parameters go in and out
 under Hugging Face's names, linear weights (in, out), as the Swift side keeps them.
 """
 

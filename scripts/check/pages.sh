@@ -3,14 +3,14 @@
 # Chromium without a window: no error, nothing asked of the network, nothing that scrolls sideways on a phone, light and dark;
 # charts, sliders and keys are used, and numbers compared with the JSON. Exit code 1 where anything fails.
 #
-#   scripts/check_pages.sh [--no-install] [--output DIR]
+#   scripts/check/pages.sh [--no-install] [--output DIR]
 #
 #   --output DIR   where screenshots go; a temporary folder unless given
 #
 # Chromium is installed with apt or brew where there is neither it nor Chrome; --no-install only says so.
 set -euo pipefail
 # shellcheck source=scripts/lib/setup.sh
-source "$(dirname "${BASH_SOURCE[0]}")/lib/setup.sh"
+source "$(dirname "${BASH_SOURCE[0]}")/../lib/setup.sh"
 
 read_arguments "$@"
 shots="${arguments[1]:-}" # the only option is --output
@@ -40,4 +40,4 @@ run report "$work/out" "$work/other" --out "$work/several.html"
 run inspect --out_dir="$work/out" --tokens=24
 run experiment mask residual heads --seeds=2 --max_iters=30 --n_layer=2 --n_embd=32 --eval_iters=2 --data_dir="$work/data" \
     --out_dir="$work/experiments"
-python3 scripts/check_pages.py "$work" "$shots" "$ddp_train"
+python3 scripts/check/pages.py "$work" "$shots" "$ddp_train"

@@ -1,4 +1,4 @@
-"""Trains the same model with PyTorch and with ddp-train, and compares them; started by compare_pytorch.sh.
+"""Trains the same model with PyTorch and with ddp-train, and compares them; started by pytorch.sh.
 
 Both start from the same random weights (a Hugging Face folder that this script writes) and read the same batches (the
 demo corpus in its order). Prints both losses of each iteration, the largest difference and the time of an iteration of
@@ -19,7 +19,7 @@ import numpy
 import torch
 from safetensors.torch import save_file
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "Tests/Fixtures/pytorch"))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "Tests/Fixtures/pytorch"))
 from gpt import GPT, Config, train  # noqa: E402
 
 SHAPES = {

@@ -1,7 +1,7 @@
 """Writes Sources/Tokenizers/BytePair/ScalarClass+Ranges.swift: which scalars are \\p{L}, \\p{N} and \\s to tiktoken.
 
     pip install tiktoken==0.14.0
-    python3 scripts/make_scalar_classes.py
+    python3 scripts/make/scalar_classes.py
 
 tiktoken itself is asked: an encoding whose pattern matches single letters drops all that is not one.
 """
@@ -60,12 +60,12 @@ def main():
     parts = [
         swift("letters", r"`\p{L}`", letters), swift("numbers", r"`\p{N}`", numbers), swift("spaces", r"`\s`", spaces),
     ]
-    text = f"""// Made by scripts/make_scalar_classes.py from tiktoken {VERSION}; not edited by hand.
+    text = f"""// Made by scripts/make/scalar_classes.py from tiktoken {VERSION}; not edited by hand.
 
 /// Ranges of scalars, each by its first and its last, ascending.
 enum ScalarRanges {{
 """ + "\n\n".join(parts) + "\n}\n"
-    with open(os.path.join(os.path.dirname(__file__), "..", OUTPUT), "w", encoding="ascii") as file:
+    with open(os.path.join(os.path.dirname(__file__), "../..", OUTPUT), "w", encoding="ascii") as file:
         file.write(text)
     print(f"{len(letters)} letters, {len(numbers)} numbers, {len(spaces)} spaces")
 

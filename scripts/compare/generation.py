@@ -1,4 +1,4 @@
-"""Generates with Hugging Face's transformers and with ddp-train from the same weights; started by compare_generation.sh."""
+"""Generates with Hugging Face's transformers and with ddp-train from the same weights; started by generation.sh."""
 
 import argparse
 import json

@@ -1,6 +1,6 @@
 """Reads a run's events with TensorBoard's own reader and compares them with metrics.jsonl.
 
-Started by check_tensorboard.sh, which makes the run, with its folder as the only argument.
+Started by event_files.sh, which makes the run, with its folder as the only argument.
 """
 
 import json

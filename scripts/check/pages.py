@@ -1,4 +1,4 @@
-"""Loads the pages that ddp-train makes in Chromium and uses them; started by check_pages.sh, which makes them.
+"""Loads the pages that ddp-train makes in Chromium and uses them; started by pages.sh, which makes them.
 
 Each check has a page open in four ways: 1200 and 375 pixels wide, light and dark. None may complain, ask the network for anything
 or scroll sideways; screenshots must show something. What a page can do is tried once more, by key and by script.
@@ -11,7 +11,7 @@ import sys
 import time
 import xml.etree.ElementTree
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 from browser import Browser, find, png_size_and_colours  # noqa: E402
 
 failures = []

@@ -2,19 +2,19 @@
 # Measures how long training takes to start: from launch to the moment at which the first step could begin (model made, peak
 # measured, header printed), and to the end of the first step with the evaluation before it. Small data are made for it.
 #
-#   scripts/measure_startup.sh [--runs N] [PRESET…]      (default: 5 runs of baby and of gpt2)
+#   scripts/measure/startup.sh [--runs N] [PRESET…]      (default: 5 runs of baby and of gpt2)
 #
 # Each line: preset, then minimum and median of the runs in seconds. Goals: ready in 0.3 s for baby, in 2 s for gpt2.
 set -euo pipefail
 # shellcheck source=scripts/lib/setup.sh
-source "$(dirname "${BASH_SOURCE[0]}")/lib/setup.sh"
+source "$(dirname "${BASH_SOURCE[0]}")/../lib/setup.sh"
 
 runs=5
 presets=()
 while [ $# -gt 0 ]; do
     case "$1" in
         -h | --help)
-            print_help "scripts/measure_startup.sh"
+            print_help "scripts/measure/startup.sh"
             exit 0
             ;;
         --runs)

@@ -2,7 +2,7 @@
 # Runs every command of README.md, in its order, as a reader would type it: what stands in its blocks of bash. Trainings and
 # comparisons are shortened by options appended to the line, which is printed as it is run.
 #
-#   scripts/check_readme.sh [--no-install] [--list]
+#   scripts/check/readme.sh [--no-install] [--list]
 #
 #   --no-install   install nothing; comparisons with PyTorch are passed over where it is missing
 #   --list         print the commands and what is appended to each, and run nothing
@@ -11,14 +11,14 @@
 # `scripts/test.sh` is passed over: it takes minutes, and .ci/run has it as a step of its own.
 set -euo pipefail
 # shellcheck source=scripts/lib/setup.sh
-source "$(dirname "${BASH_SOURCE[0]}")/lib/setup.sh"
+source "$(dirname "${BASH_SOURCE[0]}")/../lib/setup.sh"
 
 install=yes
 list=no
 for argument in "$@"; do
     case "$argument" in
         -h | --help)
-            print_help "scripts/check_readme.sh"
+            print_help "scripts/check/readme.sh"
             exit 0
             ;;
         --no-install) install=no ;;

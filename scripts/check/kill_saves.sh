@@ -2,7 +2,7 @@
 # Kills training at random points of saving, again and again, and looks at what is left each time: every checkpoint that
 # `latest` and `best` name must verify, and the run must go on from it. Then the disk is full, and then it is not.
 #
-#   scripts/kill_saves.sh [--kills N] [--seed S] [--program PATH] [--no-disk] [--keep]
+#   scripts/check/kill_saves.sh [--kills N] [--seed S] [--program PATH] [--no-disk] [--keep]
 #
 #   --kills     how many (default: 200)
 #   --seed      of the moments (default: 1)
@@ -11,7 +11,7 @@
 #   --keep      leave the folder of all this, and say where it is
 set -euo pipefail
 # shellcheck source=scripts/lib/setup.sh
-source "$(dirname "${BASH_SOURCE[0]}")/lib/setup.sh"
+source "$(dirname "${BASH_SOURCE[0]}")/../lib/setup.sh"
 
 kills=200
 seed=1
@@ -34,7 +34,7 @@ while [ $# -gt 0 ]; do
         --no-disk) disk=false ;;
         --keep) keep=true ;;
         -h | --help)
-            print_help "scripts/kill_saves.sh"
+            print_help "scripts/check/kill_saves.sh"
             exit 0
             ;;
         *) wrong_use "unknown option $1" ;;

@@ -1,4 +1,4 @@
-"""Sums over ranks with gloo, Open MPI and ddp-train in turn; started by compare_communication.sh."""
+"""Sums over ranks with gloo, Open MPI and ddp-train in turn; started by communication.sh."""
 
 import argparse
 import json

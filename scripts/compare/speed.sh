@@ -2,7 +2,7 @@
 # Times whole training steps (forward, backward, clipping, AdamW) of PyTorch and of ddp-train, alternately, on this machine,
 # and prints the ratio pair by pair with its median. Results go to scripts/results/speed.json and speed.md.
 #
-#   scripts/compare_speed.sh [--no-install] [--shape NAME[,NAME…]] [--pairs N] [--steps N] [--threads N] [--output FOLDER]
+#   scripts/compare/speed.sh [--no-install] [--shape NAME[,NAME…]] [--pairs N] [--steps N] [--threads N] [--output FOLDER]
 #
 #   --shape     of baby, char, char-nodropout, gpt2 (default: all of them)
 #   --pairs     how often each program is run, in turns (default: 5)
@@ -18,6 +18,6 @@
 # (DDP_TRAIN_CACHE), where they are then installed: about 1 GB.
 set -euo pipefail
 # shellcheck source=scripts/lib/setup.sh
-source "$(dirname "${BASH_SOURCE[0]}")/lib/setup.sh"
+source "$(dirname "${BASH_SOURCE[0]}")/../lib/setup.sh"
 
 run_beside_pytorch "" "$@"

@@ -2,13 +2,13 @@
 # Trains, is killed, goes on, and lets TensorBoard's own reader read the events: every scalar must be that of metrics.jsonl, once,
 # and samples and configuration must be there. Exit code 1 where anything differs.
 #
-#   scripts/check_tensorboard.sh [--no-install]
+#   scripts/check/event_files.sh [--no-install]
 #
 # Python is the one on the PATH if it has TensorBoard, else one in a virtual environment in the cache folder (DDP_TRAIN_CACHE),
 # where it is then installed.
 set -euo pipefail
 # shellcheck source=scripts/lib/setup.sh
-source "$(dirname "${BASH_SOURCE[0]}")/lib/setup.sh"
+source "$(dirname "${BASH_SOURCE[0]}")/../lib/setup.sh"
 
 read_arguments "$@"
 
@@ -34,4 +34,4 @@ latest="$(basename "$(readlink "$work/out/checkpoints/latest")")"
 iterations=$((10#${latest#step-} + 150))
 note "killed after the checkpoint of $latest, going on until $iterations"
 "$ddp_train" "${options[@]}" --init_from=resume --max_iters="$iterations" > "$work/log" 2>&1
-"$python" scripts/check_tensorboard.py "$work/out"
+"$python" scripts/check/event_files.py "$work/out"

@@ -4,16 +4,16 @@
 # the way from text to batches, what is easily got wrong there. Ends with exit code 1 if an error stayed unseen. About half a
 # minute a place.
 #
-#   scripts/plant_errors.sh [NAME…]
+#   scripts/check/plant_errors.sh [NAME…]
 #
 #   NAME   only these places, by the names that it prints
 set -euo pipefail
 # shellcheck source=scripts/lib/setup.sh
-source "$(dirname "${BASH_SOURCE[0]}")/lib/setup.sh"
+source "$(dirname "${BASH_SOURCE[0]}")/../lib/setup.sh"
 for argument in "$@"; do
     case "$argument" in
         -h | --help)
-            print_help "scripts/plant_errors.sh"
+            print_help "scripts/check/plant_errors.sh"
             exit 0
             ;;
         -*) wrong_use "unknown option $argument" ;;

@@ -3,7 +3,7 @@
 # case to what must happen: exit codes, one line that names the culprit, in time, no process left behind, and a resumed
 # run that ends with the parameters of one that nothing disturbed. Prints a table. Exit code 1 where a case fails.
 #
-#   scripts/failure_matrix.sh --short [--no-build] [--only REGEX] [--evidence FOLDER]
+#   scripts/check/failure_matrix.sh --short [--no-build] [--only REGEX] [--evidence FOLDER]
 #
 #   --short      the form for one machine: loopback, tiny model, two minutes. The full form, on a cluster of network
 #                namespaces, is cluster/netns/failure_matrix.sh
@@ -14,7 +14,7 @@
 # Needs pgrep and ss (procps, iproute2). Without mpirun the cases under it are left out, and that is said.
 set -euo pipefail
 # shellcheck source=scripts/lib/setup.sh
-source "$(dirname "${BASH_SOURCE[0]}")/lib/setup.sh"
+source "$(dirname "${BASH_SOURCE[0]}")/../lib/setup.sh"
 
 short=no build=yes only=. evidence=""
 while [ $# -gt 0 ]; do
@@ -27,7 +27,7 @@ while [ $# -gt 0 ]; do
             shift
             ;;
         -h | --help)
-            print_help "scripts/failure_matrix.sh"
+            print_help "scripts/check/failure_matrix.sh"
             exit 0
             ;;
         *) wrong_use "unknown option $1" ;;

@@ -3,7 +3,7 @@
 # shape beside PyTorch on the same batches, byte pairs of one's own, and a run that is killed and resumed. Results go to
 # scripts/results/runs: runs.json, runs.md, and what each run printed.
 #
-#   scripts/real_runs.sh [--no-install] [--only NAME[,NAME…]] [--data FOLDER] [--output FOLDER]
+#   scripts/measure/real_runs.sh [--no-install] [--only NAME[,NAME…]] [--data FOLDER] [--output FOLDER]
 #                        [--keep FOLDER]
 #
 #   --only     of char, char-mpi, char-pytorch, gpt2, bpe, killed (default: all of them; two AVX-512 cores that do nothing else
@@ -16,6 +16,6 @@
 # folder (DDP_TRAIN_CACHE), where they are then installed: about 1 GB.
 set -euo pipefail
 # shellcheck source=scripts/lib/setup.sh
-source "$(dirname "${BASH_SOURCE[0]}")/lib/setup.sh"
+source "$(dirname "${BASH_SOURCE[0]}")/../lib/setup.sh"
 
 run_beside_pytorch "safetensors" "$@"

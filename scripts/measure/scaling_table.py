@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent / "lib"))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 from machine import processor  # noqa: E402
 
 # From here one size at a time changes; rows of a step stay at 2048 where block or batch do not.
@@ -89,7 +89,7 @@ def sweep_names(text):
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="scripts/scaling_table.sh", allow_abbrev=False)
+    parser = argparse.ArgumentParser(prog="scripts/measure/scaling_table.sh", allow_abbrev=False)
     parser.add_argument("program")
     parser.add_argument("--quick", action="store_true", help="the first and last of each sweep, one step each")
     parser.add_argument("--only", type=sweep_names, metavar="SWEEP[,SWEEP…]")
@@ -117,7 +117,7 @@ def main():
     quick = " --quick" if options.quick else ""
     text = f"""# How cost grows
 
-Made by `scripts/scaling_table.sh{quick}` on {today} in {seconds:.0f} s with ddp-train {version} on {machine}, where {load:.1f}
+Made by `scripts/measure/scaling_table.sh{quick}` on {today} in {seconds:.0f} s with ddp-train {version} on {machine}, where {load:.1f}
 other threads were at work when it began. One size changes at a time, from {BASE["n_layer"]} layers of {BASE["n_embd"]}, block
 {BASE["block_size"]}, batch {BASE["batch_size"]}, vocabulary {BASE["vocab_size"]:,}, every core.
 

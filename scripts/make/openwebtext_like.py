@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes an archive in the form of OpenWebText's: a tar.xz of xz members, each of which is a tar of .txt documents.
 
-  scripts/make_openwebtext_like.py --size 2G --output openwebtext.tar.xz [--seed 1] [--jobs N]
+  scripts/make/openwebtext_like.py --size 2G --output openwebtext.tar.xz [--seed 1] [--jobs N]
 
 The text is made up, but looks like text: words of syllables, drawn as often as a word of that rank is in English, in sentences,
 paragraphs and documents of the usual lengths. Size counts the text; the same seed and size give the same bytes, however many

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent / "lib"))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 from machine import processor  # noqa: E402
 
 # Sequences of a step, in micro-batches of as many as one rank of sixteen has.
@@ -109,7 +109,7 @@ def main():
     text = "\n".join([
         "# Speed by ranks",
         "",
-        f"`scripts/scaling_ranks.sh --preset {options.preset} --backend {options.backend} --runs {options.runs}`, "
+        f"`scripts/measure/scaling_ranks.sh --preset {options.preset} --backend {options.backend} --runs {options.runs}`, "
         f"{document['date']}, {processor()}, {cores} cores, ranks of one thread on one machine over {options.backend}. Of each "
         "row the run in the middle. Milliseconds are rank 0's: computing and waiting make up the step, communication goes on "
         "beside the backward pass, and only what is left of it after that is waited for. Ranks beyond the cores share them, so "

@@ -16,10 +16,10 @@ import time
 import numpy
 import torch
 
-HERE = pathlib.Path(__file__).parent
-sys.path[:0] = [str(HERE), str(HERE / "lib"), str(HERE.parent / "Tests/Fixtures/pytorch")]
-import compare_pytorch  # noqa: E402
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / folder) for folder in ("scripts/compare", "scripts/lib", "Tests/Fixtures/pytorch")]
 import gpt  # noqa: E402
+import pytorch as compare_pytorch  # noqa: E402
 from machine import processor  # noqa: E402
 
 MPI = ["mpirun", "-np", "2", "--oversubscribe", "--bind-to", "none"]
@@ -329,7 +329,7 @@ def curves(runs):
 
 def page(results):
     parts = [
-        "# Real runs\n\n`scripts/real_runs.sh`, which writes this page; what each run printed lies beside it as a `.log`. "
+        "# Real runs\n\n`scripts/measure/real_runs.sh`, which writes this page; what each run printed lies beside it as a `.log`. "
         "What a run takes is measured elsewhere (speed.md), on a machine that does nothing else; times in these logs are of a busy one."
     ]
     chars = {CHAR_RUNS[name]: results[name] for name in CHAR_RUNS if name in results}
@@ -406,7 +406,7 @@ def main():
     parser.add_argument("program", type=lambda path: pathlib.Path(path).resolve(), help="path of ddp-train")
     parser.add_argument("--only", type=lambda names: names.split(","), default=list(RUNS))
     parser.add_argument("--data", type=lambda path: pathlib.Path(path).resolve())
-    parser.add_argument("--output", type=pathlib.Path, default=HERE / "results/runs")
+    parser.add_argument("--output", type=pathlib.Path, default=ROOT / "scripts/results/runs")
     parser.add_argument("--keep", type=lambda path: pathlib.Path(path).resolve(), help="folder for reports of the char runs")
     arguments = parser.parse_args()
     unknown = [name for name in arguments.only if name not in RUNS]

@@ -2,14 +2,14 @@
 # Damages files of every format that is read, and reads them: nothing may crash, hang, or take memory beyond what such
 # files can need. The same test runs in CI with few rounds; here with many, with a limit of memory and of time.
 #
-#   scripts/fuzz.sh [--rounds N] [--seed S] [--minutes M]
+#   scripts/check/fuzz.sh [--rounds N] [--seed S] [--minutes M]
 #
 #   --rounds    damaged files of each format (default: 20000)
 #   --seed      of the damage (default: the time; it is printed)
 #   --minutes   after which it is a failure (default: 60)
 set -euo pipefail
 # shellcheck source=scripts/lib/setup.sh
-source "$(dirname "${BASH_SOURCE[0]}")/lib/setup.sh"
+source "$(dirname "${BASH_SOURCE[0]}")/../lib/setup.sh"
 
 rounds=20000
 seed="$(date +%s)"
@@ -27,7 +27,7 @@ while [ $# -gt 0 ]; do
             shift
             ;;
         -h | --help)
-            print_help "scripts/fuzz.sh"
+            print_help "scripts/check/fuzz.sh"
             exit 0
             ;;
         *) wrong_use "unknown option $1" ;;
@@ -40,4 +40,4 @@ note "seed $seed, $rounds rounds a format"
 # In kilobytes: the tests' process with its libraries takes about 1 GB of addresses, the files at most some 30 kB.
 ulimit -v 3000000
 FUZZ_ROUNDS="$rounds" FUZZ_SEED="$seed" timeout $((60 * minutes)) swift test --skip-build --filter FuzzTests ||
-    fail "damaged files did harm; repeat with scripts/fuzz.sh --seed $seed --rounds $rounds"
+    fail "damaged files did harm; repeat with scripts/check/fuzz.sh --seed $seed --rounds $rounds"

@@ -1,4 +1,4 @@
-"""Byte pairs of ddp-train beside tiktoken's, tokenizers' and rustbpe's; started by compare_tokenizer.sh."""
+"""Byte pairs of ddp-train beside tiktoken's, tokenizers' and rustbpe's; started by tokenizer.sh."""
 
 import argparse
 import hashlib

@@ -1,4 +1,4 @@
-"""Times training steps of PyTorch and of ddp-train in turns; started by compare_speed.sh, which explains the options."""
+"""Times training steps of PyTorch and of ddp-train in turns; started by speed.sh, which explains the options."""
 
 import argparse
 import datetime
@@ -11,7 +11,7 @@ import statistics
 import subprocess
 import sys
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts/lib"))
 from machine import processor  # noqa: E402
 
@@ -155,7 +155,7 @@ def write_results(folder, results):
     path.write_text(json.dumps(known, indent=1) + "\n")
     lines = [
         "# Speed against PyTorch", "",
-        "Written by `scripts/compare_speed.sh`: whole training steps, each program alternately in a process of its own;",
+        "Written by `scripts/compare/speed.sh`: whole training steps, each program alternately in a process of its own;",
         "times as fast as PyTorch's faster float32 form, median over the pairs with the least and the greatest.", "",
         "| shape | times as fast | tokens/s | PyTorch | share of GEMM peak | peak RSS | PyTorch's |",
         "| --- | --- | --- | --- | --- | --- | --- |",
@@ -196,7 +196,7 @@ def shape_names(text):
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="scripts/compare_speed.sh", description=__doc__, allow_abbrev=False)
+    parser = argparse.ArgumentParser(prog="scripts/compare/speed.sh", description=__doc__, allow_abbrev=False)
     parser.add_argument("program", help="path of ddp-train")
     parser.add_argument("--shape", type=shape_names, default=list(SHAPES))
     parser.add_argument("--pairs", type=positive, default=5)
