@@ -23,8 +23,8 @@ extension ResolvedConfiguration {
 
     /// Whether the preset that suits the dataset is the same on every machine that has the dataset.
     private var isPresetCertain: Bool {
-        (try? Dataset.open(folder: values.dataDir, name: values.dataset)) != nil
-            || Preset.isKnown(forDataset: values.dataset)
+        Preset.isKnown(forDataset: values.dataset)
+            || (try? Dataset.open(folder: values.dataDir, name: values.dataset)) != nil
     }
 
     private func jobOptions(where isIncluded: (ConfigurationKey) -> Bool) -> [(name: String, value: String)] {

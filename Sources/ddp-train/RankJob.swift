@@ -62,6 +62,27 @@ struct RankJob {
         }
     }
 
+    /// Reads files before the ranks meet, and prints a line at intervals if the storage does not answer.
+    ///
+    /// - Parameters:
+    ///   - name: the name before each line.
+    ///   - timeout: the time without progress after which a line is printed, in seconds.
+    /// - Throws: the error of `body`.
+    static func watchingStorage<Result>(
+        as name: String = "ddp-train",
+        timeout: Double,
+        _ body: () throws -> Result
+    ) throws -> Result {
+        let watch = try JobConnection.join(
+            .init(transport: .none, timeout: .seconds(timeout), version: Version.program),
+            environment: [:],
+            watchdog: .ofProgram(name: name, note: Console.note),
+            note: Console.note
+        )
+        defer { try? watch.leave() }
+        return try watch.communicator.board.during(.openingDataset, nil, body)
+    }
+
     /// Whether no launcher speaks of a job.
     ///
     /// - Throws: `UserError`; `CollectiveError.usage`.

@@ -92,8 +92,11 @@ struct Launch: ParsableCommand {
             }
             throw UserError(.usage, "\(arguments[0]) runs as one process, without launch; ranks run \(known.formatted)")
         }
-        let configuration = try (command as? Train)?.sources.resolve(presetForDataset: Preset.suiting)
-        try configuration.map(Self.checkBeforeRanks)
+        let configuration = try RankJob.watchingStorage(as: "launch", timeout: TrainingConfiguration().timeout) {
+            let configuration = try (command as? Train)?.sources.resolve(presetForDataset: Preset.suiting)
+            try configuration.map(Train.checkBeforeRanks)
+            return configuration
+        }
         let job = Job(
             executable: try OwnExecutable.path(),
             arguments: arguments,
@@ -124,18 +127,6 @@ struct Launch: ParsableCommand {
             )
         }
         throw ExitCode(code)
-    }
-
-    /// Says so where a storage hangs meanwhile.
-    private static func checkBeforeRanks(_ configuration: ResolvedConfiguration) throws {
-        let watch = try JobConnection.join(
-            .init(transport: .none, timeout: .seconds(configuration.values.timeout), version: Version.program),
-            environment: [:],
-            watchdog: .ofProgram(name: "launch", note: Console.note),
-            note: Console.note
-        )
-        try watch.communicator.board.during(.openingDataset) { try Train.checkBeforeRanks(configuration) }
-        try watch.leave()
     }
 
     /// - Parameters:

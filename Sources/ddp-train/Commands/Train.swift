@@ -43,7 +43,9 @@ struct Train: ConfiguredCommand, RankedCommand {
         // A run does not end because nobody reads what it says any more.
         signal(SIGPIPE, SIG_IGN)
         EndingSignals.leaveAtOnce(saying: !ParentWatch.isUnderLauncher)
-        let configuration = try sources.resolve(presetForDataset: Preset.suiting)
+        let configuration = try RankJob.watchingStorage(timeout: TrainingConfiguration().timeout) {
+            try sources.resolve(presetForDataset: Preset.suiting)
+        }
         let stop = StopRequest()
         let job = try RankJob.join(configuration, as: [("command", "train")], stop: stop)
         // The others are told that this rank leaves, and leave with it.
