@@ -101,7 +101,7 @@ final class ControlConnection {
                     }
                     heartbeats.received += 1
                 case .leaving: hasLeft = true
-                case .failure, .stop, .abandoned: break
+                case .failure, .suspicion, .stop, .abandoned: break
                 }
                 messages.append(message)
             }

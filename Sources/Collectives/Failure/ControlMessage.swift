@@ -7,11 +7,12 @@ import CVectorKernels
 ///
 /// | kind | payload |
 /// | --- | --- |
-/// | 1 heartbeat | number (8 bytes), activity, stage (1 byte each), then 8 bytes each: work, operations, offered, sent, wanted, received, arrived |
+/// | 1 heartbeat | number (8 bytes), activity, stage (1 byte each), then 8 bytes each: work, operations, offered, sent, wanted, received, arrived, round trip |
 /// | 2 failure | length of the culprit (2 bytes), culprit, reason, both in UTF-8 |
 /// | 3 leaving | nothing |
 /// | 4 stop | nothing |
 /// | 5 abandoned | nothing |
+/// | 6 suspicion | as of a failure |
 enum ControlMessage: Equatable, Sendable {
     /// The sender lives. Heartbeats of a connection are numbered from 0.
     case heartbeat(number: UInt64, ProgressReport)
@@ -23,12 +24,14 @@ enum ControlMessage: Equatable, Sendable {
     case stop
     /// The sender was asked to stop before training began: the job ends, and nobody has anything to save.
     case abandoned
+    /// The sender's link on the ring broke for this reason, unless rank 0 knows of a lost rank.
+    case suspicion(Failure)
 
     static let magic: [UInt8] = Array("DDPC".utf8)
     static let headerSize = 7
     static let checksumSize = 4
     static let payloadLimit = 4096
-    fileprivate static let heartbeatSize = 66
+    fileprivate static let heartbeatSize = 74
 
     private var kind: UInt8 {
         switch self {
@@ -37,13 +40,14 @@ enum ControlMessage: Equatable, Sendable {
         case .leaving: 3
         case .stop: 4
         case .abandoned: 5
+        case .suspicion: 6
         }
     }
 
     fileprivate static func isPossible(kind: UInt8, length: Int) -> Bool {
         switch kind {
         case 1: length == heartbeatSize
-        case 2: (2...payloadLimit).contains(length)
+        case 2, 6: (2...payloadLimit).contains(length)
         case 3...5: length == 0
         default: false
         }
@@ -59,11 +63,11 @@ enum ControlMessage: Equatable, Sendable {
             payload.append(report.stage.rawValue)
             for count in [
                 report.work, report.operations, report.offered, report.sent, report.wanted, report.received,
-                report.arrived,
+                report.arrived, report.roundTrip,
             ] {
                 payload.appendLittleEndian(count)
             }
-        case .failure(let failure):
+        case .failure(let failure), .suspicion(let failure):
             payload.appendLittleEndian(UInt16(failure.culprit.utf8.count))
             payload += failure.culprit.utf8
             payload += failure.reason.utf8
@@ -94,17 +98,19 @@ enum ControlMessage: Equatable, Sendable {
                 sent: count(3),
                 wanted: count(4),
                 received: count(5),
-                arrived: count(6)
+                arrived: count(6),
+                roundTrip: count(7)
             )
             self = .heartbeat(number: payload.littleEndian(at: 0), report)
-        case 2:
+        case 2, 6:
             let culpritLength = Int(payload.littleEndian(at: 0) as UInt16)
             let texts = payload.dropFirst(2)
             guard culpritLength <= texts.count,
                 let culprit = String(validating: texts.prefix(culpritLength), as: UTF8.self),
                 let reason = String(validating: texts.dropFirst(culpritLength), as: UTF8.self)
             else { return nil }
-            self = .failure(Failure(culprit: culprit, reason: reason))
+            let failure = Failure(culprit: culprit, reason: reason)
+            self = kind == 2 ? .failure(failure) : .suspicion(failure)
         case 3: self = .leaving
         case 4: self = .stop
         case 5: self = .abandoned

@@ -215,6 +215,7 @@ final class ControlThread {
             case .leaving: judge.left(peer)
             case .stop: stop.request()
             case .abandoned: abandonJob()
+            case .suspicion(let failure): conclude(judge.unreported(now: now) ?? failure)
             case .failure(let failure): conclude(named(failure, by: peer), exitCode: exitCode(of: failure))
             }
         }
@@ -248,13 +249,20 @@ final class ControlThread {
     }
 
     /// Lets rank 0 decide which failure was first.
-    private func report(_ failure: Failure, exitCode: Int32 = Watchdog.peerLost, _ now: Instant) {
+    ///
+    /// - Parameter isSuspicion: whether a lost rank may be the reason for it.
+    private func report(
+        _ failure: Failure,
+        exitCode: Int32 = Watchdog.peerLost,
+        isSuspicion: Bool = false,
+        _ now: Instant
+    ) {
         guard !isHub, let hub = connections.first, hub.isOpen, !hub.hasLeft else {
             return conclude(failure, exitCode: exitCode)
         }
         guard reported == nil else { return }
         reported = Pending(failure: failure, exitCode: exitCode, deadline: now + limits.patience)
-        hub.send(.failure(failure))
+        hub.send(isSuspicion ? .suspicion(failure) : .failure(failure))
     }
 
     /// The first one stays, in the form in which others can be told of it.
@@ -268,7 +276,8 @@ final class ControlThread {
             suspicion = nil
             // A neighbor may have left because rank 0 is lost.
             if !isHub, let failure = judge.silence(of: 0..<1, strictly: true, now: now) { return conclude(failure) }
-            report(doubt.failure, now)
+            let failure = isHub ? judge.unreported(now: now) ?? doubt.failure : doubt.failure
+            report(failure, isSuspicion: true, now)
         }
         // Nobody waits for a rank that is alone.
         guard members.count > 1 else { return }

@@ -19,8 +19,8 @@ public final class ProgressBoard: Sendable {
 
     /// What it is busy with, for messages.
     public enum Stage: UInt8, Sendable, CaseIterable {
-        case preparing, findingDataset, openingDataset, readingWeights, readingCheckpoint, comparingData
-        case checkingTokens, makingFolder, makingModel, writingFiles, computing, savingCheckpoint, writingLogs, examining
+        case preparing, findingDataset, openingDataset, readingWeights, readingCheckpoint, comparingData, checkingTokens
+        case makingFolder, makingModel, writingFiles, computing, savingCheckpoint, writingLogs, examining
 
         /// What comes after "while".
         var text: String {
@@ -53,6 +53,7 @@ public final class ProgressBoard: Sendable {
     private let wantedCount = Atomic<UInt64>(0)
     private let receivedCount = Atomic<UInt64>(0)
     private let arrivedCount = Atomic<UInt64>(0)
+    private let roundTripMilliseconds = Atomic<UInt64>(0)
 
     /// `preparing`, with all counts at zero.
     public init() {}
@@ -108,6 +109,11 @@ public final class ProgressBoard: Sendable {
     /// Bytes came from the previous rank of the ring, though perhaps no whole message.
     func arrived(bytes: Int) { arrivedCount.add(UInt64(bytes), ordering: .relaxed) }
 
+    /// The system measured this round trip to the next rank of the ring.
+    func measured(roundTrip: Duration) {
+        roundTripMilliseconds.store(UInt64(max(0, roundTrip / .milliseconds(1))), ordering: .relaxed)
+    }
+
     /// A collective begins on the communication thread.
     func began() { operationCount.add(1, ordering: .relaxed) }
 
@@ -129,7 +135,8 @@ public final class ProgressBoard: Sendable {
             sent: sent,
             wanted: wantedCount.load(ordering: .relaxed),
             received: received,
-            arrived: arrivedCount.load(ordering: .relaxed)
+            arrived: arrivedCount.load(ordering: .relaxed),
+            roundTrip: roundTripMilliseconds.load(ordering: .relaxed)
         )
     }
 }
@@ -150,4 +157,6 @@ struct ProgressReport: Equatable, Sendable {
     var received: UInt64 = 0
     /// Bytes that have come from the previous rank.
     var arrived: UInt64 = 0
+    /// The last measured round trip to the next rank, in milliseconds; 0 if none was measured.
+    var roundTrip: UInt64 = 0
 }

@@ -52,7 +52,10 @@ struct StallJudge {
     mutating func heard(_ report: ProgressReport, from rank: Int, now: Instant) {
         ranks[rank].heard = now
         ranks[rank].reported = now
-        guard report != ranks[rank].report else { return }
+        // That a round trip was measured is no progress of the rank.
+        var before = ranks[rank].report
+        before.roundTrip = report.roundTrip
+        guard report != before else { return ranks[rank].report = report }
         if report.arrived != ranks[rank].report.arrived {
             ranks[rank].arrived = now
             // It came from there.
@@ -88,12 +91,21 @@ struct StallJudge {
         judged.filter { rank in
             let patience = !strictly && mayWaitBehindData(rank, now) ? timeout + Self.queueing : timeout
             return !ranks[rank].hasLeft && now - ranks[rank].heard >= patience
-        }.min { ranks[$0].heard < ranks[$1].heard }.map { rank in
-            Failure(
-                culprit: "\(ranks[rank].member)",
-                reason: "no sign of life for \(timeout.inSeconds) (stopped, swapped out, or its network is cut)"
-            )
-        }
+        }.min { ranks[$0].heard < ranks[$1].heard }.map { lost($0) }
+    }
+
+    /// The rank whose last report is the oldest, if that is older than the timeout: data that still came from it may have hidden
+    /// that its control connection is cut, until it left and a link broke.
+    func unreported(now: Instant) -> Failure? {
+        ranks.indices.filter { $0 != own && !ranks[$0].hasLeft && now - ranks[$0].reported >= timeout }
+            .min { ranks[$0].reported < ranks[$1].reported }.map { lost($0) }
+    }
+
+    private func lost(_ rank: Int) -> Failure {
+        Failure(
+            culprit: "\(ranks[rank].member)",
+            reason: "no sign of life for \(timeout.inSeconds) (stopped, swapped out, or its network is cut)"
+        )
     }
 
     /// Whether data comes while nobody can say if it comes from this rank too: not this one, and not the next one on the ring,
@@ -128,9 +140,12 @@ struct StallJudge {
 
     private func stall(now: Instant) -> Failure? {
         let present = ranks.filter { !$0.hasLeft }
+        // On a slow link a lost packet comes again after several round trips.
+        let slowest = Duration.milliseconds(min(present.map(\.report.roundTrip).max() ?? 0, 60_000))
+        let limit = timeout + min(slowest * 4, Self.queueing)
         // While somebody is at work, the others may be waiting for that.
         guard !present.isEmpty,
-            present.allSatisfy({ $0.report.activity == .waiting && isHeard($0, now) && now - $0.moved >= timeout })
+            present.allSatisfy({ $0.report.activity == .waiting && isHeard($0, now) && now - $0.moved >= limit })
         else { return nil }
         return stuckLink ?? outOfStep
             ?? Failure(

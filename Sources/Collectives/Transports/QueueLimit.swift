@@ -20,16 +20,19 @@ struct QueueLimit {
     init(timeout: Duration) { target = timeout / 8 }
 
     /// Looks at a connection now and then, and limits what it queues.
-    mutating func adjust(_ descriptor: Int32, now: Instant = .now) {
-        if let nextLook, now < nextLook { return }
+    ///
+    /// - Returns: the round trip, when it was looked at.
+    mutating func adjust(_ descriptor: Int32, now: Instant = .now) -> Duration? {
+        if let nextLook, now < nextLook { return nil }
         nextLook = now + Self.interval
-        guard let (roundTrip, inFlight) = SystemSocket.queue(descriptor),
-            let new = Self.limit(now: limit, inFlight: inFlight, roundTrip: roundTrip, target: target)
-        else { return }
+        guard let (roundTrip, inFlight) = SystemSocket.queue(descriptor) else { return nil }
+        guard let new = Self.limit(now: limit, inFlight: inFlight, roundTrip: roundTrip, target: target)
+        else { return roundTrip }
         limit = new
         SystemSocket.limitQueue(descriptor, to: new)
         // What a change does is seen when the data after it have been answered.
         nextLook = now + max(Self.interval, roundTrip * 2)
+        return roundTrip
     }
 
     /// - Returns: the bytes that the connection may queue from now on; nil where that stays as it is.

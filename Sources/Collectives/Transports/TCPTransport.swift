@@ -112,7 +112,7 @@ final class TCPTransport: RingTransport {
     }
 
     private func waitForSockets() throws {
-        if !outgoing.isEmpty { queueLimit.adjust(next) }
+        if !outgoing.isEmpty, let roundTrip = queueLimit.adjust(next) { board.measured(roundTrip: roundTrip) }
         var watched: [pollfd] = []
         if !outgoing.isEmpty { watched.append(pollfd(fd: next, events: Int16(POLLOUT), revents: 0)) }
         if !incoming.isEmpty { watched.append(pollfd(fd: previous, events: Int16(POLLIN), revents: 0)) }

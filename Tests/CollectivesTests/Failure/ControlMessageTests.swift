@@ -13,13 +13,15 @@ struct ControlMessageTests {
         sent: 3,
         wanted: .max,
         received: 4,
-        arrived: 5
+        arrived: 5,
+        roundTrip: 6
     )
     static let messages: [ControlMessage] = [
         .heartbeat(number: 7, report),
         .failure(Failure(culprit: "rank 2 (nödé7)", reason: "its connection closed")),
         .failure(Failure(culprit: "", reason: "")),
         .leaving, .stop, .abandoned,
+        .suspicion(Failure(culprit: "the link between rank 1 and rank 2", reason: "its connection closed")),
     ]
 
     private static func read(_ bytes: [UInt8]) throws -> [ControlMessage] {
@@ -38,7 +40,7 @@ struct ControlMessageTests {
         let failure = ControlMessage.failure(Failure(culprit: "ab", reason: "c")).bytes
         #expect(Array(failure.prefix(12)) == header + [2, 5, 0, 2, 0, 0x61, 0x62, 0x63])
         let heartbeat = ControlMessage.heartbeat(number: 0x0201, Self.report).bytes
-        #expect(Array(heartbeat.prefix(7)) == header + [1, 66, 0])
+        #expect(Array(heartbeat.prefix(7)) == header + [1, 74, 0])
         #expect(
             Array(heartbeat[7..<33]) == [1, 2, 0, 0, 0, 0, 0, 0, 2, 2, 1, 0, 0, 0, 0, 0, 0, 0, 8, 7, 6, 5, 4, 3, 2, 1]
         )

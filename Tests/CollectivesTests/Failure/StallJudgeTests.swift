@@ -276,6 +276,37 @@ struct StallJudgeTests {
         #expect(play.failures == [])
     }
 
+    @Test("On a link with long round trips, packets that are sent again have four of them to arrive")
+    func slowLink() {
+        var play = Play(3)
+        play.reports = Self.cutRing(3, cut: 1, handedOver: true)
+        play.reports[1].roundTrip = 2000
+        play.pass(68)
+        #expect(play.failures == [])
+        play.pass(10)
+        #expect(play.failures.count == 1 && play.failedAfter == 69)
+    }
+
+    @Test("A measured round trip is no progress")
+    func roundTrips() {
+        var play = Play(3)
+        play.reports = Self.cutRing(3, cut: 1, handedOver: true)
+        play.pass(70) { $0.reports[1].roundTrip = UInt64($0.seconds % 2) }
+        #expect(play.failures.count == 1)
+    }
+
+    @Test("When a link breaks, a rank whose reports stopped before is named, though its data still came")
+    func unreported() {
+        var play = Play(4)
+        play.silent = [2]
+        func data(_ play: inout Play) { play.reports[3].arrived += 1000 }
+        play.pass(59, data)
+        #expect(play.judge.unreported(now: play.now) == nil)
+        play.pass(2, data)
+        #expect(play.failures == [])
+        #expect(play.judge.unreported(now: play.now).map { "\($0)" } == "rank 2 (host2): \(Self.noSign)")
+    }
+
     @Test("A link is not blamed while somebody still computes")
     func waitingForWork() {
         var play = Play(3)
