@@ -60,7 +60,8 @@ long_stop() {
     kill -STOP "$held"
     demand=hangs
     none_within "$bound" "$since" job_ranks
-    kill -CONT "$held"
+    # mpirun has killed it perhaps.
+    kill -CONT "$held" 2> /dev/null || true
     held=""
     everyone_leaves
     blames "rank $victim \("

@@ -200,7 +200,7 @@ final class ControlThread {
         case .leave:
             guard leavesBy == nil else { return }
             leavesBy = now + limits.timeout
-            judge.left(rank)
+            judge.left(rank, now: now)
             for connection in connections { connection.send(.leaving) }
         case .abandon: isAbandoned = true
         }
@@ -212,7 +212,7 @@ final class ControlThread {
         for message in messages {
             switch message {
             case .heartbeat(_, let report): judge.heard(report, from: peer, now: now)
-            case .leaving: judge.left(peer)
+            case .leaving: judge.left(peer, now: now)
             case .stop: stop.request()
             case .abandoned: abandonJob()
             case .suspicion(let failure): conclude(judge.unreported(now: now) ?? failure)

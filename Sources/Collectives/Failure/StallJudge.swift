@@ -65,8 +65,12 @@ struct StallJudge {
         ranks[rank].moved = now
     }
 
-    /// It is judged no more, but its counts still tell what the others wait for.
-    mutating func left(_ rank: Int) { ranks[rank].hasLeft = true }
+    /// It is judged no more, but its counts still tell what the others wait for. They may have waited long for what it did last,
+    /// and have said nothing since: their time begins anew.
+    mutating func left(_ rank: Int, now: Instant) {
+        ranks[rank].hasLeft = true
+        for index in ranks.indices { ranks[index].moved = now }
+    }
 
     /// Nobody listened for that long, as when this process was stopped or its machine slept: not a time to blame others
     /// for.

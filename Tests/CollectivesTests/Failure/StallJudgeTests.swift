@@ -367,7 +367,7 @@ struct StallJudgeTests {
     func left() {
         var play = Play(3, .saving)
         play.pass(1)
-        play.judge.left(1)
+        play.judge.left(1, now: play.now)
         play.silent = [1]
         play.pass(500)
         #expect(play.failures == [])
@@ -382,6 +382,19 @@ struct StallJudgeTests {
                     + "waits in operation 1: rank 0 (host0), rank 2 (host2)"
             ]
         )
+    }
+
+    @Test("Those who waited for the last save of a rank that has left are not stalled in that moment")
+    func leftAfterSaving() {
+        var play = Play(3)
+        play.reports[0].activity = .saving
+        play.pass(100)
+        play.judge.left(0, now: play.now)
+        play.silent = [0]
+        play.pass(59)
+        #expect(play.failures == [])
+        play.pass(2)
+        #expect(play.failures.count == 1)
     }
 
     @Test("Nobody is blamed for the time in which the judge itself was stopped")
