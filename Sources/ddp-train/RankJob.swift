@@ -67,6 +67,7 @@ struct RankJob {
     /// - Parameters:
     ///   - name: the name before each line.
     ///   - timeout: the time without progress after which a line is printed, in seconds.
+    ///   - body: the work that reads files.
     /// - Throws: the error of `body`.
     static func watchingStorage<Result>(
         as name: String = "ddp-train",
